@@ -1,0 +1,5 @@
+"""KV cache: which groups vLLM forms, what a block costs, what a request needs, what a container holds.
+
+Belongs here: the arithmetic of vLLM's KV-cache manager. Does not: how much memory there is (``capacity.startup``).
+Called by ``planning`` and ``vlmctl capacity``.
+"""

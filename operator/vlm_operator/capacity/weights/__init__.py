@@ -1,0 +1,5 @@
+"""Weights: bytes per tensor-parallel rank, per component, from facts or from checkpoint headers.
+
+Belongs here: sharding, padding and quantised storage of parameters. Does not: reading files (``sources``).
+Called by ``capacity.startup``, ``planning`` and ``vlmctl capacity``.
+"""

@@ -1,0 +1,299 @@
+"""What must be known of a model to plan it? Frozen facts, the same whether read from a config or from the catalogue.
+
+Only what arithmetic needs is here. Readers in this room turn a ``config.json`` into these; ``capacity`` turns these
+into bytes and tokens and knows no architecture by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class DType(StrEnum):
+    """Element types of weights, activations and caches."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+    FP8 = "fp8"
+
+
+# --- KV cache -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionCache:
+    """A layer that keeps keys and values of every token (grouped-query attention and its special cases).
+
+    Attributes:
+        kv_heads: key/value heads of the whole model, before tensor parallelism.
+        head_size: elements of one key head.
+        value_head_size: elements of one value head; equal to ``head_size`` in almost every model.
+        sliding_window: tokens of the window, or None for full attention.
+        chunk_size: tokens of an attention chunk (Llama 4), or None.
+        cross_attention: True where the keys are the encoder's (encoder-decoder families).
+        encoder_only: True where nothing is cached (bidirectional encoders).
+    """
+
+    kv_heads: int
+    head_size: int
+    value_head_size: int
+    sliding_window: int | None = None
+    chunk_size: int | None = None
+    cross_attention: bool = False
+    encoder_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LatentCache:
+    """A layer of multi-head latent attention (MLA): one compressed vector a token, replicated over ranks."""
+
+    kv_lora_rank: int
+    qk_rope_head_dim: int
+
+
+class StateKind(StrEnum):
+    """Kinds of recurrent state that vLLM sizes differently."""
+
+    MAMBA1 = "mamba1"
+    MAMBA2 = "mamba2"
+    GATED_DELTA_NET = "gated_delta_net"
+    LINEAR_ATTENTION = "linear_attention"
+    SHORT_CONV = "short_conv"
+
+
+@dataclass(frozen=True, slots=True)
+class StateCache:
+    """A layer that keeps a state of fixed size per request instead of keys and values.
+
+    Attributes:
+        kind: how vLLM derives shapes from the numbers below.
+        intermediate_size: inner channels (Mamba), or value channels (gated delta net: value heads x value head size).
+        groups: B/C groups (Mamba2) or key heads (gated delta net, linear attention).
+        heads: state heads (Mamba2) or value heads (gated delta net).
+        head_size: elements per head (value head for gated delta net).
+        state_size: state dimension (Mamba ``ssm_state_size``) or key head size (gated delta net).
+        conv_kernel: kernel width of the causal convolution.
+        state_dtype: element type of the recurrent state where the config states one, else None (the model's own).
+    """
+
+    kind: StateKind
+    intermediate_size: int
+    groups: int
+    heads: int
+    head_size: int
+    state_size: int
+    conv_kernel: int
+    state_dtype: DType | None = None
+
+
+CacheLayer = AttentionCache | LatentCache | StateCache
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRun:
+    """``count`` decoder layers with the cache ``cache`` at consecutive places of a repeating order.
+
+    ``ModelFacts.cache_layers`` lists the layers in model order, run-length encoded; a layer without cache (an MLP
+    layer of a hybrid, a layer that shares another's keys and values) has ``cache`` None.
+    """
+
+    count: int
+    cache: CacheLayer | None
+
+
+# --- text model -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureOfExperts:
+    """The experts of one layer kind: how many there are, how many a token visits, how wide one is."""
+
+    experts: int
+    experts_per_token: int
+    intermediate_size: int
+    shared_intermediate_size: int = 0
+    layers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextFacts:
+    """Dimensions of the language model that start-up memory depends on (whole model, before tensor parallelism)."""
+
+    layers: int
+    hidden_size: int
+    intermediate_size: int
+    vocab_size: int
+    attention_heads: int
+    kv_heads: int
+    head_size: int
+    tie_word_embeddings: bool
+    experts: MixtureOfExperts | None = None
+
+
+# --- weights --------------------------------------------------------------------------------------------------------
+
+
+class Component(StrEnum):
+    """The part of a model a parameter belongs to, for the budget's picture."""
+
+    EMBEDDING = "embedding"
+    LANGUAGE_LAYERS = "languageLayers"
+    EXPERTS = "experts"
+    HEAD = "head"
+    VISION_TOWER = "visionTower"
+    PROJECTOR = "projector"
+    AUDIO_TOWER = "audioTower"
+
+
+class Sharding(StrEnum):
+    """How vLLM lays a parameter over the ranks of a tensor-parallel group."""
+
+    REPLICATED = "replicated"
+    OUTPUT = "output"
+    """Column-parallel: the output dimension is divided."""
+    INPUT = "input"
+    """Row-parallel: the input dimension is divided; a bias is replicated."""
+    KV_HEADS = "kvHeads"
+    """Column-parallel by key/value heads: a head is copied where there are more ranks than heads."""
+    VOCABULARY = "vocabulary"
+    """Rows divided after padding the vocabulary."""
+    EXPERT_OUTPUT = "expertOutput"
+    """Expert weight, output dimension divided (or whole experts per rank under expert parallelism)."""
+    EXPERT_INPUT = "expertInput"
+    """Expert weight, input dimension divided (or whole experts per rank under expert parallelism)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """``count`` equal weight matrices ``outputs x inputs``, as vLLM builds them (fused ones split by sharding).
+
+    Attributes:
+        component: part of the model.
+        name: module name pattern as in the checkpoint, ``{}`` for a layer or expert number; matched against the
+            quantisation's list of modules that stay unquantised.
+        count: how many of them: layers, or layers x experts.
+        outputs: rows (output features) of the whole matrix, before sharding.
+        inputs: columns (input features).
+        sharding: how it is laid over ranks.
+        heads: for ``KV_HEADS``, how many heads the outputs hold.
+        bias: True where it has a bias of ``outputs`` elements.
+        quantizable: False for what quantisation methods never touch (embeddings, norms as matrices, routers …).
+    """
+
+    component: Component
+    name: str
+    count: int
+    outputs: int
+    inputs: int
+    sharding: Sharding
+    heads: int = 0
+    bias: bool = False
+    quantizable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """``count`` small unquantised tensors of ``elements`` each (norms, routers' biases, state parameters)."""
+
+    component: Component
+    name: str
+    count: int
+    elements: int
+    sharding: Sharding = Sharding.REPLICATED
+    dtype: DType | None = None
+
+
+WeightModule = Linear | Tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """How the checkpoint's weights are stored.
+
+    Attributes:
+        method: vLLM's name: ``fp8``, ``awq``, ``gptq``, ``compressed-tensors``, ``bitsandbytes``, ``modelopt``,
+            ``modelopt_fp4``, ``mxfp4``, ``fbgemm_fp8``, …
+        weight_bits: bits of a quantised weight element.
+        group_size: elements that share a scale along the input dimension; 0 one scale a tensor, -1 one a channel.
+        block_shape: (rows, columns) of a block that shares a scale, or None.
+        scale_bytes: bytes of one scale.
+        zero_points: True where packed zero points are stored as well.
+        ignored: module names or patterns (as the config writes them) that stay unquantised.
+        activation_scheme: ``dynamic``, ``static`` or None.
+    """
+
+    method: str
+    weight_bits: int
+    group_size: int = 0
+    block_shape: tuple[int, int] | None = None
+    scale_bytes: int = 4
+    zero_points: bool = False
+    ignored: tuple[str, ...] = ()
+    activation_scheme: str | None = None
+
+
+# --- vision ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VisionTower:
+    """Dimensions of the vision encoder that start-up memory depends on (whole tower, before tensor parallelism).
+
+    Attributes:
+        merge_size: patches merged per side into one output token (2: 4 patches a token).
+        output_size: elements of one encoder output as the language model takes it, one level.
+        deepstack_levels: extra levels of features that are kept beside the output (Qwen3-VL: 3), else 0.
+    """
+
+    layers: int
+    hidden_size: int
+    intermediate_size: int
+    attention_heads: int
+    patch_size: int
+    merge_size: int
+    output_size: int
+    deepstack_levels: int = 0
+
+
+# --- whole ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Everything planning knows of one model.
+
+    Attributes:
+        model: the Hugging Face id, or the path as the user gave it.
+        architecture: the class name in ``config.json`` that vLLM builds (``Qwen3VLMoeForConditionalGeneration``).
+        model_type: ``model_type`` of the config.
+        dtype: element type vLLM serves in.
+        derived_max_model_len: longest context vLLM derives from the config, tokens.
+        text: dimensions of the language model.
+        cache_layers: what each layer caches, in model order.
+        weights: parameters of the model, or None where only a checkpoint would tell.
+        weights_unknown: why ``weights`` is None, naming the field; None where it is known.
+        quantization: storage of quantised weights, None if unquantised.
+        vision: vision tower, None for a text model.
+        multimodal: token rules of the family (see ``model.multimodal``), None for a text model or an unknown family.
+        multimodal_unknown: why ``multimodal`` is None for a model that has a vision tower.
+        checkpoint_bytes: exact bytes per component and dtype from safetensors headers, None where no checkpoint was read.
+        source: where the facts were read, for the plan's explanation.
+    """
+
+    model: str
+    architecture: str
+    model_type: str
+    dtype: DType
+    derived_max_model_len: int
+    text: TextFacts
+    cache_layers: tuple[LayerRun, ...]
+    weights: tuple[WeightModule, ...] | None
+    weights_unknown: str | None = None
+    quantization: Quantization | None = None
+    vision: VisionTower | None = None
+    multimodal: object | None = None
+    multimodal_unknown: str | None = None
+    checkpoint_bytes: object | None = None
+    source: str = ""
