@@ -48,7 +48,9 @@ def parse_bytes(text: str, *, field: str = "size") -> int:
     whole, _, fraction = match[1].partition(".")
     size = int(whole) * factor + (int(fraction) * factor // 10 ** len(fraction) if fraction else 0)
     if size <= 0:
-        raise InputError(f"{field}: {text.strip()!r} is not greater than zero", field=field, hint="give a size above zero")
+        raise InputError(
+            f"{field}: {text.strip()!r} is not greater than zero", field=field, hint="give a size above zero"
+        )
     return size
 
 

@@ -40,7 +40,9 @@ class Config:
         if value is None:
             value = {}
         if not isinstance(value, Mapping):
-            raise InputError(f"{self.field(key)}: {str(value)[:60]!r} is not an object", field=self.field(key))
+            raise InputError(
+                f"{self.field(key)}: {str(value)[:60]!r} is not an object", field=self.field(key)
+            )
         return Config(value, self.field(key))
 
     def integer(self, key: str, default: int | None = None, *, least: int = 1) -> int:
@@ -63,9 +65,13 @@ class Config:
             if isinstance(value, float) and value.is_integer():
                 value = int(value)
             else:
-                raise InputError(f"{self.field(key)}: {str(value)[:60]!r} is not a whole number", field=self.field(key))
+                raise InputError(
+                    f"{self.field(key)}: {str(value)[:60]!r} is not a whole number", field=self.field(key)
+                )
         if not least <= value <= LARGEST_DIMENSION:
-            raise InputError(f"{self.field(key)}: {str(value)[:40]} is not between {least} and 2^40", field=self.field(key))
+            raise InputError(
+                f"{self.field(key)}: {str(value)[:40]} is not between {least} and 2^40", field=self.field(key)
+            )
         return value
 
     def boolean(self, key: str, default: bool) -> bool:
@@ -78,7 +84,9 @@ class Config:
         if value is None:
             return default
         if not isinstance(value, bool):
-            raise InputError(f"{self.field(key)}: {str(value)[:60]!r} is not true or false", field=self.field(key))
+            raise InputError(
+                f"{self.field(key)}: {str(value)[:60]!r} is not true or false", field=self.field(key)
+            )
         return value
 
     def text(self, key: str, default: str | None = None) -> str | None:
@@ -103,7 +111,12 @@ class Config:
         value = self.values.get(key)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) == float("inf"):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or value != value
+            or abs(value) == float("inf")
+        ):
             raise InputError(f"{self.field(key)}: {str(value)[:60]!r} is not a number", field=self.field(key))
         return value
 
