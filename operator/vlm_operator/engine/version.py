@@ -32,9 +32,7 @@ class EngineVersion:
         """
         match = _PATTERN.fullmatch(text.strip())
         if match is None:
-            raise InputError(
-                f"{field}: {text[:60]!r} is not a vLLM version", field=field, hint="for instance 0.32.0"
-            )
+            raise InputError(f"{field}: {text[:60]!r} is not a vLLM version", field=field, hint="for instance 0.32.0")
         return cls(int(match[1]), int(match[2]), int(match[3] or 0))
 
     @classmethod

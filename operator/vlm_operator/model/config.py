@@ -40,9 +40,7 @@ class Config:
         if value is None:
             value = {}
         if not isinstance(value, Mapping):
-            raise InputError(
-                f"{self.field(key)}: {str(value)[:60]!r} is not an object", field=self.field(key)
-            )
+            raise InputError(f"{self.field(key)}: {str(value)[:60]!r} is not an object", field=self.field(key))
         return Config(value, self.field(key))
 
     def integer(self, key: str, default: int | None = None, *, least: int = 1) -> int:
@@ -65,9 +63,7 @@ class Config:
             if isinstance(value, float) and value.is_integer():
                 value = int(value)
             else:
-                raise InputError(
-                    f"{self.field(key)}: {str(value)[:60]!r} is not a whole number", field=self.field(key)
-                )
+                raise InputError(f"{self.field(key)}: {str(value)[:60]!r} is not a whole number", field=self.field(key))
         if not least <= value <= LARGEST_DIMENSION:
             raise InputError(
                 f"{self.field(key)}: {str(value)[:40]} is not between {least} and 2^40", field=self.field(key)
@@ -84,9 +80,7 @@ class Config:
         if value is None:
             return default
         if not isinstance(value, bool):
-            raise InputError(
-                f"{self.field(key)}: {str(value)[:60]!r} is not true or false", field=self.field(key)
-            )
+            raise InputError(f"{self.field(key)}: {str(value)[:60]!r} is not true or false", field=self.field(key))
         return value
 
     def text(self, key: str, default: str | None = None) -> str | None:
