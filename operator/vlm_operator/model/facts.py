@@ -278,7 +278,7 @@ class ModelFacts:
         vision: vision tower, None for a text model.
         multimodal: token rules of the family (see ``model.multimodal``), None for a text model or an unknown family.
         multimodal_unknown: why ``multimodal`` is None for a model that has a vision tower.
-        checkpoint_bytes: exact bytes per component and dtype from safetensors headers, None where no checkpoint was read.
+        checkpoint_bytes: exact bytes from safetensors headers, None where no checkpoint was read.
         source: where the facts were read, for the plan's explanation.
     """
 
