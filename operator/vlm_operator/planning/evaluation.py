@@ -1,0 +1,108 @@
+"""Would this command start? One set of flags against one model on one GPU: budget, cup and verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vlm_operator.capacity.kv import KVLayout, kv_layout
+from vlm_operator.capacity.startup import Budget, startup_budget
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.plan import Container, Cup, Reason, Verdict
+from vlm_operator.units import format_gib
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What would happen with ``settings``; sizes are per GPU.
+
+    Attributes:
+        least_bytes: smallest KV cache with which vLLM's capacity check passes (needed bytes and the null block).
+    """
+
+    settings: EngineSettings
+    budget: Budget
+    layout: KVLayout
+    least_bytes: int
+    verdict: Verdict
+    reason: Reason
+
+    @property
+    def headroom_bytes(self) -> int:
+        """Low bound of the KV cache less what the cup takes: negative where it does not fit for certain."""
+        return self.budget.kv_cache_low_bytes - self.least_bytes
+
+    @property
+    def cup(self) -> Cup:
+        """One request of the maximum length."""
+        length = self.settings.max_model_len or 0
+        return Cup(length, self.layout.needed_bytes(length))
+
+    def container(self, derived_max_model_len: int) -> Container:
+        """What the best estimate holds."""
+        kv_bytes = max(self.budget.kv_cache_bytes, 0)
+        length = self.settings.max_model_len or 1
+        return Container(
+            num_blocks=self.layout.num_blocks(kv_bytes),
+            capacity_tokens=self.layout.capacity_tokens(kv_bytes, length),
+            max_model_len=self.layout.longest_context(kv_bytes, derived_max_model_len),
+            concurrency=round(self.layout.concurrency(kv_bytes, length), 2),
+        )
+
+    def message(self) -> str:
+        """The verdict in one sentence with its numbers."""
+        budget, length = self.budget, self.settings.max_model_len or 0
+        needed = format_gib(self.least_bytes)
+        found = f"{format_gib(max(budget.kv_cache_bytes, 0))} (at least {format_gib(max(budget.kv_cache_low_bytes, 0))})"
+        match self.reason:
+            case Reason.FITS:
+                return f"{length:,} tokens need {needed} of KV cache; vLLM will find about {found}"
+            case Reason.FITS_TIGHT:
+                return f"{length:,} tokens need {needed} of KV cache; vLLM will find about {found}: inside the margin"
+            case Reason.KV_CACHE_TOO_SMALL:
+                return f"{length:,} tokens need {needed} of KV cache, but vLLM will find only about {found}"
+            case Reason.FREE_MEMORY_TOO_LOW:
+                return (
+                    f"utilisation {self.settings.gpu_memory_utilization} asks for {format_gib(budget.requested_bytes)}, "
+                    f"but only about {format_gib(budget.free_at_start_bytes)} is free at start"
+                )
+            case Reason.OUT_OF_MEMORY | Reason.NO_KV_CACHE_MEMORY:
+                fixed = budget.weights_bytes + budget.activation_peak_bytes + budget.non_torch_bytes
+                of = budget.total_bytes if self.reason is Reason.OUT_OF_MEMORY else budget.requested_bytes
+                return (
+                    f"weights ({format_gib(budget.weights_bytes)}) and the start-up peak need {format_gib(fixed)}, "
+                    f"more than the {format_gib(of)} {'of the GPU' if of == budget.total_bytes else 'requested'}: "
+                    "nothing is left for KV cache"
+                )
+            case _:
+                return str(self.reason)
+
+
+def evaluate(model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion) -> Evaluation:
+    """Judge one resolved set of flags. ``settings.max_model_len`` must be set.
+
+    Raises:
+        UnknownFact: weights, layout or a term of the budget is not known for certain.
+    """
+    layout = kv_layout(model, settings, version)
+    budget = startup_budget(model, gpu, settings, version)
+    return judge(budget, layout, settings)
+
+
+def judge(budget: Budget, layout: KVLayout, settings: EngineSettings) -> Evaluation:
+    """The verdict on a budget: physical failures first, then the capacity check."""
+    least = layout.least_bytes_that_start(settings.max_model_len or 0)
+    verdict, reason = Verdict.DOES_NOT_FIT, Reason.KV_CACHE_TOO_SMALL
+    if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_bytes:
+        reason = Reason.OUT_OF_MEMORY
+    elif budget.requested_bytes > budget.free_at_start_bytes:
+        reason = Reason.FREE_MEMORY_TOO_LOW
+    elif budget.kv_cache_bytes <= 0:
+        reason = Reason.NO_KV_CACHE_MEMORY
+    elif least <= budget.kv_cache_low_bytes:
+        verdict, reason = Verdict.FITS, Reason.FITS
+    elif least <= budget.kv_cache_bytes:
+        verdict, reason = Verdict.FITS_TIGHT, Reason.FITS_TIGHT
+    return Evaluation(settings, budget, layout, least, verdict, reason)

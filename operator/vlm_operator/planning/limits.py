@@ -1,0 +1,53 @@
+"""How many items may one prompt hold? ``--limit-mm-per-prompt`` from the workload.
+
+The limit is a guardrail of the scheduler, not a multiplier of memory: vLLM profiles with as many of the largest items
+as its encoder budget holds, whatever the limit says above that. Only 0 frees memory: the modality is not profiled.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.intent import Workload
+from vlm_operator.planning.workload import modalities_of
+
+GENEROSITY: Final = 2
+"""Limits are set to this multiple of what the workload names: they cost no memory, and users outgrow estimates."""
+
+Limits = tuple[tuple[str, ModalityLimit], ...]
+
+
+def choose_limits(model: ModelFacts, workload: Workload | None) -> tuple[Limits | None, tuple[str, ...]]:
+    """Limits for a described workload with one sentence each; None where there is nothing to limit."""
+    modalities = modalities_of(model)
+    if workload is None or not modalities:
+        return None, ()
+    limits: dict[str, ModalityLimit] = {}
+    sentences: list[str] = []
+    counts = {
+        "image": workload.images.count if workload.images else 0,
+        "video": workload.videos.count if workload.videos else 0,
+    }
+    for modality in sorted(modalities):
+        count = counts.get(modality, 0)
+        limits[modality] = ModalityLimit(count * GENEROSITY)
+        if count:
+            sentences.append(
+                f"{modality} limit {count * GENEROSITY}: twice what the workload names; a guardrail, it costs no memory"
+            )
+        else:
+            sentences.append(
+                f"{modality} limit 0: the workload uses none, and vLLM then keeps no start-up memory for it"
+            )
+    return tuple(sorted(limits.items())), tuple(sentences)
+
+
+def without(settings: EngineSettings, modality: str, modalities: tuple[str, ...]) -> EngineSettings:
+    """Settings with ``modality`` switched off and the other limits as they were."""
+    limits = dict(settings.limit_mm_per_prompt or ())
+    limits[modality] = ModalityLimit(0)
+    return settings.with_(
+        limit_mm_per_prompt=tuple(sorted((name, limit) for name, limit in limits.items() if name in modalities))
+    )

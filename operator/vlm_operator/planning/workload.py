@@ -1,0 +1,129 @@
+"""How many tokens does one request take, and which context would a person choose for it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from vlm_operator.capacity.multimodal import Image, Video, image_tokens, video_tokens
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.intent import Workload
+from vlm_operator.planning.plan import WorkloadTokens
+
+IMAGE_CONTEXT: Final = 8192
+"""Context that requests with a few images need, tokens: rule of thumb, used where no workload is described."""
+
+VIDEO_CONTEXT: Final = 16384
+"""Context that a short video needs at about 256 tokens a second, tokens: rule of thumb, as above."""
+
+TEXT_CONTEXT: Final = 8192
+"""Context for a text model without a described workload, tokens."""
+
+LARGEST_COUNT: Final = 1_000_000
+"""Items of one request; more is a mistake in the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSize:
+    """One request as described: its tokens by part, and what one item of each modality costs.
+
+    Attributes:
+        image_encoder_tokens, video_encoder_tokens: encoder outputs of one item, None where the user stated tokens.
+    """
+
+    tokens: WorkloadTokens
+    tokens_per_image: int = 0
+    tokens_per_video: int = 0
+    image_encoder_tokens: int | None = None
+    video_encoder_tokens: int | None = None
+
+
+def _count(count: int, field: str) -> int:
+    if not 0 <= count <= LARGEST_COUNT:
+        raise InputError(f"{field}: {count} is not between 0 and {LARGEST_COUNT:,}", field=field)
+    return count
+
+
+def request_size(
+    model: ModelFacts, workload: Workload, settings: EngineSettings, version: EngineVersion
+) -> RequestSize:
+    """Tokens of one request of ``workload`` on ``model``.
+
+    Raises:
+        InputError: an item that the family's processor refuses, or a number out of range.
+        UnknownFact: the family's token arithmetic is not known and the user stated no tokens per item.
+    """
+    for name, value in (("promptTokens", workload.prompt_tokens), ("outputTokens", workload.output_tokens)):
+        if not 0 <= value <= 2**40:
+            raise InputError(f"workload.{name}: {value} is not between 0 and 2^40", field=f"workload.{name}")
+    per_image = per_video = image_total = video_total = 0
+    image_encoder: int | None = None
+    video_encoder: int | None = None
+    images, videos = workload.images, workload.videos
+    if images is not None and _count(images.count, "workload.images.count"):
+        if workload.tokens_per_image is not None:
+            per_image = workload.tokens_per_image
+        else:
+            item = image_tokens(
+                _family(model, "tokensPerImage"), Image(images.width, images.height), settings, version
+            )
+            per_image, image_encoder = item.prompt_tokens, item.encoder_tokens
+        image_total = per_image * images.count
+    if videos is not None and _count(videos.count, "workload.videos.count"):
+        if workload.tokens_per_video is not None:
+            per_video = workload.tokens_per_video
+        else:
+            source = Video(videos.seconds, videos.frames_per_second, videos.width, videos.height)
+            item = video_tokens(_family(model, "tokensPerVideo"), source, settings, version)
+            per_video, video_encoder = item.prompt_tokens, item.encoder_tokens
+        video_total = per_video * videos.count
+    tokens = WorkloadTokens(workload.prompt_tokens, image_total, video_total, workload.output_tokens)
+    return RequestSize(tokens, per_image, per_video, image_encoder, video_encoder)
+
+
+def _family(model: ModelFacts, remedy: str) -> object:
+    if model.multimodal is None:
+        if model.vision is None and model.multimodal_unknown is None:
+            raise InputError(
+                f"workload: {model.model} ({model.architecture}) takes text only",
+                field="workload",
+                hint="leave images and videos out of the workload, or choose a vision-language model",
+            )
+        raise UnknownFact(
+            model.multimodal_unknown or f"the token arithmetic of {model.architecture} is not known",
+            field="model_type",
+            hint=f"state it yourself: workload.{remedy}",
+        )
+    return model.multimodal
+
+
+def rule_of_thumb_context(model: ModelFacts, settings: EngineSettings) -> tuple[int, str]:
+    """Context for a model whose workload nobody described, tokens, and the rule in words."""
+    modalities = modalities_of(model)
+    if "video" in modalities and settings.enabled("video"):
+        return VIDEO_CONTEXT, f"no workload is described: {VIDEO_CONTEXT:,} tokens, the rule of thumb for short videos"
+    if "image" in modalities and settings.enabled("image"):
+        return IMAGE_CONTEXT, f"no workload is described: {IMAGE_CONTEXT:,} tokens, the rule of thumb for images"
+    return TEXT_CONTEXT, f"no workload is described: {TEXT_CONTEXT:,} tokens"
+
+
+def modalities_of(model: ModelFacts) -> tuple[str, ...]:
+    """Modalities beside text that the model takes, empty for a text model or an unknown family."""
+    return tuple(getattr(model.multimodal, "modalities", ()))
+
+
+def round_context(tokens: int) -> int:
+    """The next context at or above ``tokens`` that a person would choose: 2^n or 1.5 x 2^n, at least 2,048.
+
+    >>> [round_context(n) for n in (1, 2049, 5000, 20000, 33000)]
+    [2048, 3072, 6144, 24576, 49152]
+    """
+    size = 2048
+    while size < tokens:
+        if size * 3 // 2 >= tokens:
+            return size * 3 // 2
+        size *= 2
+    return size
