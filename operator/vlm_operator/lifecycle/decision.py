@@ -1,0 +1,85 @@
+"""What should be done about one VLMDeployment? The answer of ``decide``, carried out by ``controller.apply``.
+
+A decision is the wanted state, not a list of steps: carrying it out twice, or only half before a crash, and deciding
+again leads to the same end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vlm_operator.lifecycle.situation import Manifest, StartupKey
+
+
+class EventType(StrEnum):
+    """The two types of Kubernetes events."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that just became so; decided on transitions only, so that none is repeated.
+
+    Attributes:
+        type: Normal or Warning.
+        reason: CamelCase, from the closed list of reasons.
+        message: measured numbers and the next step, in one sentence or two.
+        action: what was done about it, CamelCase (``Plan``, ``Apply``, ``Retune``, ``Stop``).
+    """
+
+    type: EventType
+    reason: str
+    message: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildReference:
+    """A child that should not be."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """A log that is needed before this can be decided: read it and decide again.
+
+    Attributes:
+        key: the run whose log is wanted.
+        pod_name: the pod to ask for.
+        previous: True if the run is the one before the container's present one.
+    """
+
+    key: StartupKey
+    pod_name: str
+    previous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be.
+
+    Attributes:
+        children: manifests that should be, as rendered (no owner references), in the order of application.
+        delete: children that should not be.
+        status: the whole ``status`` that should be; None leaves it as it is.
+        events: what just became so.
+        observations: ``StartupObservation`` objects that should be (cluster-scoped, no owner).
+        forget: names of ``StartupObservation`` objects that should go.
+        requeue_after: seconds until the situation should be looked at again even if nothing happens, None for never.
+        needs: logs to read before deciding again; where this is not empty, nothing else of the decision is carried out.
+    """
+
+    children: tuple[Manifest, ...] = ()
+    delete: tuple[ChildReference, ...] = ()
+    status: Manifest | None = None
+    events: tuple[Event, ...] = ()
+    observations: tuple[Manifest, ...] = ()
+    forget: tuple[str, ...] = ()
+    requeue_after: float | None = None
+    needs: tuple[LogRequest, ...] = ()

@@ -1,0 +1,201 @@
+"""What does the world look like for one VLMDeployment? Everything ``decide`` may know, read by ``controller.gather``.
+
+All of it is values: Kubernetes objects as plain mappings (camelCase, as the API server sent them) or as the few fields
+that matter, the time as a parameter. Nothing here reads anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from vlm_operator.errors import VlmOperatorError
+from vlm_operator.model.facts import ModelFacts
+
+Manifest = Mapping[str, Any]
+"""A Kubernetes object as JSON gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The VLMDeployment that is reconciled.
+
+    Attributes:
+        namespace: its namespace.
+        name: its name.
+        uid: identity of this very object; a recreated one of the same name has another.
+        generation: counts changes of ``spec``; what conditions report as ``observedGeneration``.
+        resource_version: what was read; a write that carries it fails with 409 if somebody wrote in between.
+        spec: as in the API server, defaults filled in by the CRD.
+        status: as in the API server; empty before the first reconcile.
+        annotations: for instance ``vlm-operator.dev/paused``.
+        labels: the user's labels.
+        deleting: True once a deletion timestamp is set.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    spec: Manifest
+    status: Manifest = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GpuNode:
+    """A node that may hold GPUs: what is planned for is read from its labels and its allocatable resources.
+
+    Attributes:
+        name: the node's name.
+        labels: those below ``nvidia.com/`` and ``kubernetes.io/``; others are left out so that they change nothing.
+        allocatable: ``nvidia.com/…``, ``cpu`` and ``memory`` as quantities.
+        ready: condition Ready is True.
+        unschedulable: cordoned.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    allocatable: Mapping[str, str]
+    ready: bool
+    unschedulable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """``waiting``, ``running`` or ``terminated``, with what the kubelet says about it."""
+
+    kind: str
+    reason: str | None = None
+    message: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStatus:
+    """One container of a pod. ``last_state`` is how its previous run ended, None if there was none."""
+
+    name: str
+    ready: bool
+    started: bool
+    restart_count: int
+    state: ContainerState
+    last_state: ContainerState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod of the model server.
+
+    Attributes:
+        name: its name.
+        uid: identity of this very pod.
+        created_at: RFC 3339, from the API server.
+        phase: Pending, Running, Succeeded, Failed or Unknown.
+        reason: why the pod as a whole failed (``Evicted``, ``NodeLost``, …), if it says so.
+        message: the words to ``reason``.
+        node_name: where it runs; None while it is not scheduled.
+        template_hash: label ``pod-template-hash``: which ReplicaSet it belongs to.
+        args: arguments of the model server's container, in order: what is really being tried.
+        image: image of the model server's container.
+        conditions: ``type`` to (status, reason, message), for instance PodScheduled.
+        containers: statuses of containers, in the pod's order.
+        init_containers: statuses of init containers.
+        deleting: True once a deletion timestamp is set.
+    """
+
+    name: str
+    uid: str
+    created_at: str
+    phase: str
+    args: tuple[str, ...]
+    image: str
+    containers: tuple[ContainerStatus, ...] = ()
+    init_containers: tuple[ContainerStatus, ...] = ()
+    conditions: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    node_name: str | None = None
+    template_hash: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    deleting: bool = False
+
+    def container(self, name: str) -> ContainerStatus | None:
+        """The status of the container of that name, or None while the kubelet has not reported it."""
+        return next((status for status in self.containers if status.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StartupKey:
+    """One run of one container: an outcome is handled once per key.
+
+    Attributes:
+        pod_uid: the pod.
+        container: the container's name.
+        run: 0 for the first start, 1 for the first restart, …; the run before the present one is ``restart_count - 1``.
+    """
+
+    pod_uid: str
+    container: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartupLog:
+    """What a run printed, or why that cannot be read.
+
+    Attributes:
+        key: which run.
+        text: the log, bounded in bytes; None where it cannot be read.
+        truncated: True where older lines were left out.
+        unreadable: why there is no text (API server's words), None where there is.
+        gone: True where reading again cannot help: the pod or that run's log no longer exists.
+    """
+
+    key: StartupKey
+    text: str | None
+    truncated: bool = False
+    unreadable: str | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything one decision rests on.
+
+    Attributes:
+        target: the VLMDeployment.
+        now: the time of this reconcile, with a time zone.
+        nodes: nodes with GPU labels or GPU resources, by name; for the CPU backend no node is needed.
+        children: live objects that this VLMDeployment owns (Deployment, Service, …).
+        pods: pods of the model server, newest first.
+        logs: logs that an earlier round of this reconcile asked for with ``Decision.needs``.
+        model: facts of the model, or None where ``model_error`` says why there are none.
+        model_error: what the model source answered instead.
+        observations: ``StartupObservation`` objects of this model, as the API server has them.
+    """
+
+    target: Target
+    now: datetime
+    nodes: tuple[GpuNode, ...] = ()
+    children: tuple[Manifest, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    logs: tuple[StartupLog, ...] = ()
+    model: ModelFacts | None = None
+    model_error: VlmOperatorError | None = None
+    observations: tuple[Manifest, ...] = ()
+
+    def child(self, kind: str) -> Manifest | None:
+        """The live child of that kind, or None. Each kind occurs at most once."""
+        return next((child for child in self.children if child.get("kind") == kind), None)
+
+    def log(self, key: StartupKey) -> StartupLog | None:
+        """The log of that run, or None if it has not been read yet."""
+        return next((log for log in self.logs if log.key == key), None)
