@@ -1,0 +1,117 @@
+"""Do the pinned flags make sense at all? Every refusal names the flag, its value and the remedy."""
+
+from __future__ import annotations
+
+import math
+
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.errors import InputError
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.intent import Intent
+
+KV_CACHE_DTYPES = ("auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2")
+"""Values of ``--kv-cache-dtype`` that plans know (0.32: ``config/cache.py``, ``CacheDType``)."""
+
+LARGEST_TOKENS = 2**40
+"""No context, batch or prompt comes near; larger figures are refused before arithmetic sees them."""
+
+
+def validate(intent: Intent) -> None:
+    """Check every number of the intent.
+
+    Raises:
+        InputError: naming the first flag that is out of range or contradicts another.
+    """
+    settings = intent.settings
+    utilization = settings.gpu_memory_utilization
+    if utilization is not None and not (math.isfinite(utilization) and 0 < utilization <= 1):
+        raise InputError(
+            f"gpu-memory-utilization: {utilization} is not above 0 and at most 1",
+            field="gpu-memory-utilization",
+            hint="give a fraction of the GPU's memory, for instance 0.9",
+        )
+    for name in (
+        "max_model_len",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "block_size",
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "data_parallel_size",
+        "kv_cache_memory_bytes",
+    ):
+        value = getattr(settings, name)
+        flag = name.replace("_", "-")
+        if value is not None and not 1 <= value <= LARGEST_TOKENS:
+            raise InputError(f"{flag}: {value} is not between 1 and 2^40", field=flag, hint=f"give --{flag} a count")
+    if settings.kv_cache_dtype not in KV_CACHE_DTYPES:
+        raise InputError(
+            f"kv-cache-dtype: {settings.kv_cache_dtype!r} is not known",
+            field="kv-cache-dtype",
+            hint=f"one of {', '.join(KV_CACHE_DTYPES)}",
+        )
+    _validate_context(intent)
+    _validate_gpus(intent)
+
+
+def _validate_context(intent: Intent) -> None:
+    floor, cap, pinned = intent.minimum_context, intent.maximum_context, intent.settings.max_model_len
+    for name, value in (("min-context", floor), ("max-context", cap)):
+        if value is not None and not 1 <= value <= LARGEST_TOKENS:
+            raise InputError(f"{name}: {value} is not between 1 and 2^40", field=name, hint="give a number of tokens")
+    if floor is not None and cap is not None and floor > cap:
+        raise InputError(
+            f"min-context: the floor {floor:,} is above the cap {cap:,}",
+            field="min-context",
+            hint="lower context.minimum or raise context.maximum",
+        )
+    if pinned is None:
+        return
+    if floor is not None and pinned < floor:
+        raise InputError(
+            f"max-model-len: the pinned context {pinned:,} is below the floor {floor:,}",
+            field="max-model-len",
+            hint="pin a longer context, or lower context.minimum",
+        )
+    if cap is not None and pinned > cap:
+        raise InputError(
+            f"max-model-len: the pinned context {pinned:,} is above the cap {cap:,}",
+            field="max-model-len",
+            hint="pin a shorter context, or raise context.maximum",
+        )
+
+
+def _validate_gpus(intent: Intent) -> None:
+    settings = intent.settings
+    if intent.gpu_count is not None and not 1 <= intent.gpu_count <= 4096:
+        raise InputError(f"gpu-count: {intent.gpu_count} is not between 1 and 4096", field="gpu-count")
+    ranks = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
+    if intent.gpu_count is not None and "tensor_parallel_size" in intent.pinned and ranks > intent.gpu_count:
+        raise InputError(
+            f"tensor-parallel-size: {ranks} GPUs are needed "
+            f"({settings.tensor_parallel_size} x {settings.pipeline_parallel_size} pipeline stages "
+            f"x {settings.data_parallel_size} replicas), but gpu-count is {intent.gpu_count}",
+            field="tensor-parallel-size",
+            hint=f"raise gpu-count to {ranks}, or lower the parallel sizes",
+        )
+
+
+def tensor_parallel_problem(model: ModelFacts, size: int) -> str | None:
+    """Why vLLM refuses this tensor-parallel size, or None (0.32: ``config/model.py``, head divisibility)."""
+    heads = model.text.attention_heads
+    if heads % size:
+        return f"tensor-parallel-size: {size} does not divide the {heads} attention heads of {model.model}"
+    return None
+
+
+def require_tensor_parallel(model: ModelFacts, settings: EngineSettings) -> None:
+    """Check a pinned tensor-parallel size.
+
+    Raises:
+        InputError: it does not divide the attention heads.
+    """
+    problem = tensor_parallel_problem(model, settings.tensor_parallel_size)
+    if problem:
+        heads = model.text.attention_heads
+        sizes = ", ".join(str(size) for size in (1, 2, 4, 8, 16) if heads % size == 0)
+        raise InputError(problem, field="tensor-parallel-size", hint=f"sizes that divide {heads}: {sizes}")
