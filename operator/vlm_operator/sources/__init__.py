@@ -3,3 +3,97 @@
 Belongs here: file and network access that ends in ``ModelFacts``. Does not: interpretation of a config (``model``).
 Called by ``cli`` and ``controller``.
 """
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.sources import catalogue, directory
+
+__all__ = ["load_model"]
+
+
+def load_model(
+    name: str,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    offline: bool = False,
+    hf_overrides: Mapping[str, Any] | None = None,
+) -> ModelFacts:
+    """Facts of the model that the user names; ``ModelFacts.source`` says where they were read.
+
+    Looked up in this order: a path that exists (or ``-``, a config on standard input), the built-in catalogue, the
+    local Hugging Face cache, the Hub. The catalogue answers only for the model as published: a pinned revision is read
+    from the cache or the Hub (and from the catalogue, saying so, only where neither can be read), and so is a model
+    with ``hf_overrides``, because these change the config that facts are derived from.
+
+    Args:
+        name: Hugging Face id, directory, path of a ``config.json``, or ``-``.
+        revision: branch, tag or commit; None for the default branch.
+        token: Hugging Face access token; None for the one its tools keep.
+        offline: no network call.
+        hf_overrides: as vLLM's ``--hf-overrides``.
+
+    Raises:
+        ModelNotFound: no source knows the model.
+        InputError: a path, config or checkpoint is wrong, or a token is missing.
+        SourceUnavailable: the Hub would have to be asked and cannot be.
+        UnknownFact: the model's layout is not known.
+    """
+    if name == directory.STANDARD_INPUT or _looks_like_path(name) or _exists(name):
+        return directory.load_path(name, hf_overrides=hf_overrides)
+    entry = catalogue.find(name)
+    pinned = revision is not None and revision != (entry.revision if entry else None)
+    if entry is not None and not pinned and not hf_overrides:
+        return catalogue.load(entry)
+
+    from vlm_operator.sources import hugging_face
+
+    if entry is not None:
+        name = entry.id
+    hugging_face.require_repository(name, revision)
+    cached = hugging_face.load_cached(name, revision=revision, hf_overrides=hf_overrides)
+    if cached is not None:
+        return cached
+    try:
+        if offline:
+            raise SourceUnavailable(
+                f"model: {name}{f' at {revision}' if revision else ''} is not on this machine, "
+                "and no network call is allowed",
+                hint=_suggestion(name) or "download it first, or allow network calls",
+            )
+        return hugging_face.load_from_hub(name, revision=revision, token=token, hf_overrides=hf_overrides)
+    except SourceUnavailable as error:
+        if entry is None or hf_overrides:
+            raise
+        facts = catalogue.load(entry)
+        note = f"{facts.source}; revision {revision} could not be compared: {error.message}"
+        return dataclasses.replace(facts, source=note)
+    except ModelNotFound as error:
+        if error.field != "model":
+            raise
+        raise ModelNotFound(error.message, field=error.field, hint=_suggestion(name) or error.hint) from error
+
+
+def _looks_like_path(name: str) -> bool:
+    return name.startswith(("/", "./", "../", "~")) or name.endswith((".json", os.sep)) or name in {".", ".."}
+
+
+def _exists(name: str) -> bool:
+    """True for a path that is there, or that only the operating system's refusal hides (a loop of links)."""
+    try:
+        return os.path.lexists(Path(name).expanduser())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"model: {name[:80]!r} is neither a path nor a Hugging Face id", field="model") from error
+
+
+def _suggestion(name: str) -> str | None:
+    close = catalogue.close_names(name)
+    return f"did you mean {' or '.join(close)}? (vlmctl models lists the built-in ones)" if close else None

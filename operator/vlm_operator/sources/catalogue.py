@@ -1,0 +1,86 @@
+"""Which models are known without a network? The built-in catalogue: facts in this project's own form, with origin.
+
+``catalogue/index.json`` has one row a model, enough to list and find it; the facts of one model are a file of their
+own, so that one look-up reads two small files. ``hack/make-catalogue`` writes both.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.sources.serialization import decode_facts
+
+FOLDER: Final = Path(__file__).with_name("catalogue")
+INDEX_NAME: Final = "index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """One row of the catalogue.
+
+    Attributes:
+        id: the Hugging Face id.
+        architecture: class name that vLLM builds.
+        parameters: elements of all weights as vLLM holds them, before quantisation; None where not known.
+        weights_bytes: bytes of the weights on one GPU; None where not known.
+        context_tokens: longest context that vLLM derives.
+        quantization: vLLM's name of the method, or None.
+        modalities: what a prompt may hold beside text.
+        revision: commit that the facts were read at; None where the copy that was read does not say.
+        source: where the facts come from.
+    """
+
+    id: str
+    architecture: str
+    parameters: int | None
+    weights_bytes: int | None
+    context_tokens: int
+    quantization: str | None
+    modalities: tuple[str, ...]
+    revision: str | None
+    source: str
+
+    @property
+    def file(self) -> Path:
+        """Where the facts are."""
+        return FOLDER / f"{self.id}.json"
+
+
+@functools.cache
+def entries() -> Mapping[str, CatalogueEntry]:
+    """All entries, by their id in lower case, in the order of the ids."""
+    rows: list[dict[str, Any]] = json.loads((FOLDER / INDEX_NAME).read_bytes())
+    return {row["id"].lower(): CatalogueEntry(**{**row, "modalities": tuple(row["modalities"])}) for row in rows}
+
+
+def find(name: str) -> CatalogueEntry | None:
+    """The entry of a Hugging Face id, upper and lower case alike, or None."""
+    return entries().get(name.lower())
+
+
+def load(entry: CatalogueEntry) -> ModelFacts:
+    """The facts of an entry."""
+    return decode_facts(json.loads(entry.file.read_bytes()))
+
+
+def close_names(name: str, count: int = 3) -> list[str]:
+    """Ids of the catalogue that look like ``name``, likeliest first.
+
+    >>> close_names("qwen3-vl-30b-a3b-instruct")[0]
+    'Qwen/Qwen3-VL-30B-A3B-Instruct'
+    """
+    known = entries()
+    by_name = {key.rpartition("/")[2]: entry.id for key, entry in known.items()}
+    wanted = name.lower()
+    close = [known[key].id for key in difflib.get_close_matches(wanted, known, n=count, cutoff=0.75)]
+    close += [
+        by_name[key] for key in difflib.get_close_matches(wanted.rpartition("/")[2], by_name, n=count, cutoff=0.75)
+    ]
+    return list(dict.fromkeys(close))[:count]
