@@ -1,0 +1,230 @@
+"""What does vLLM fill in for flags the user left unset? Resolved as that version would on that GPU.
+
+Sources (vLLM): ``engine/arg_utils.py: EngineArgs.get_batch_defaults,
+_set_default_max_num_seqs_and_batched_tokens_args, _set_default_chunked_prefill_and_prefix_caching_args``;
+``config/cache.py: CacheConfig.gpu_memory_utilization``; ``config/vllm.py: VllmConfig._set_cudagraph_sizes,
+use_v2_model_runner`` and the choice of asynchronous scheduling in ``__post_init__``; releases 0.11.2 to 0.32.0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+from vlm_operator.engine.runner import model_runner
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError
+from vlm_operator.units import GIB
+
+Usage = Literal["serve", "offline"]
+"""``serve``: ``vllm serve``, the API server; ``offline``: the ``LLM`` class."""
+
+_V0_14: Final = EngineVersion(0, 14)
+_V0_20: Final = EngineVersion(0, 20)
+_V0_22: Final = EngineVersion(0, 22)
+_V0_28: Final = EngineVersion(0, 28)
+_V0_32: Final = EngineVersion(0, 32)
+_V0_33: Final = EngineVersion(0, 33)
+
+LARGE_MEMORY: Final = 70 * GIB
+"""From here on, and unless the name says A100, vLLM takes the larger batch defaults."""
+LARGEST_MEMORY: Final = 160 * GIB
+"""From here on, and from 0.28, the API server batches 16,384 tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTraits:
+    """What the defaults depend on, of a model.
+
+    Attributes:
+        architecture: class name as in ``config.json``.
+        derived_max_model_len: longest context that vLLM derives from the config, tokens.
+        mixture_of_experts: whether any layer has experts.
+        hybrid: whether some layers keep a recurrent state instead of keys and values.
+        quantized: whether the config has a ``quantization_config``.
+        pooling: whether it serves embeddings, scores or classes instead of text.
+        encoder_decoder: whether chunked prefill is impossible.
+        prefix_language_model: whether images attend both ways inside the prompt (Gemma 3 and 4, PaliGemma …), so that
+            one item must fit into one batch.
+        largest_item_tokens: tokens of the largest enabled multimodal item, 0 for a text model.
+    """
+
+    architecture: str
+    derived_max_model_len: int
+    mixture_of_experts: bool = False
+    hybrid: bool = False
+    quantized: bool = False
+    pooling: bool = False
+    encoder_decoder: bool = False
+    prefix_language_model: bool = False
+    largest_item_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTraits:
+    """What the defaults depend on, of a GPU.
+
+    Attributes:
+        total_bytes: NVML's total; CUDA's does as well, no product lies between them at the thresholds.
+        name: device name; vLLM looks for ``a100`` in it.
+        compute_capability: (major, minor), None where not known.
+    """
+
+    total_bytes: int
+    name: str = ""
+    compute_capability: tuple[int, int] | None = None
+
+
+def default_gpu_memory_utilization(version: EngineVersion) -> float:
+    """``--gpu-memory-utilization`` where it is not given: 0.9, and 0.92 from 0.20."""
+    return 0.92 if version >= _V0_20 else 0.9
+
+
+def batch_defaults(version: EngineVersion, device: DeviceTraits, usage: Usage = "serve") -> tuple[int, int]:
+    """(``max_num_seqs``, ``max_num_batched_tokens``) before they are fitted to the model."""
+    large = device.total_bytes >= LARGE_MEMORY and "a100" not in device.name.lower()
+    if version >= _V0_33 and device.compute_capability == (12, 1):
+        large = False
+    if version >= _V0_28 and device.total_bytes >= LARGEST_MEMORY:
+        return 1024, 16384
+    if large:
+        return 1024, 8192 if usage == "serve" else 16384
+    return 256, 2048 if usage == "serve" else 8192
+
+
+@lru_cache(maxsize=1024)
+def capture_sizes(
+    version: EngineVersion,
+    *,
+    max_num_seqs: int,
+    max_num_batched_tokens: int,
+    compute_capability: tuple[int, int] | None,
+    largest: int | None = None,
+) -> tuple[int, ...]:
+    """Batch sizes captured as CUDA graphs, ascending; ``largest`` is ``max_cudagraph_capture_size`` where given.
+
+    Source: ``VllmConfig._set_cudagraph_sizes`` (0.11.2, 0.15.1, 0.20.2, 0.32.0).
+    """
+    computed = largest is None
+    if largest is None:
+        ceiling = 1024 if version >= _V0_32 and compute_capability and compute_capability[0] == 10 else 512
+        largest = min(max_num_seqs * 2, ceiling)
+    decode = max_num_seqs if computed and version >= _V0_32 and max_num_seqs <= largest else None
+    largest = min(largest, max_num_batched_tokens)
+    sizes = {size for size in (1, 2, 4) if size <= largest}
+    sizes.update(range(8, min(largest + 1, 256), 8))
+    sizes.update(range(256, largest + 1, 16))
+    if version >= _V0_20 and max_num_batched_tokens <= largest:
+        sizes.add(max_num_batched_tokens)
+    if decode is not None and decode <= largest:
+        sizes.add(decode)
+    return tuple(sorted(sizes))
+
+
+@lru_cache(maxsize=4096)
+def resolve(
+    settings: EngineSettings,
+    version: EngineVersion,
+    model: ModelTraits,
+    device: DeviceTraits,
+    usage: Usage = "serve",
+) -> EngineSettings:
+    """The settings with everything filled in that the start-up budget depends on. Set flags are kept as they are.
+
+    Raises:
+        InputError: a flag that vLLM refuses at once (a share outside 0 to 1, a count below 1).
+    """
+    check(settings)
+    max_num_seqs, max_num_batched_tokens = settings.max_num_seqs, settings.max_num_batched_tokens
+    default_seqs, default_tokens = batch_defaults(version, device, usage)
+    max_model_len = settings.max_model_len or model.derived_max_model_len
+    chunked = settings.enable_chunked_prefill
+    if chunked is None:
+        chunked = not model.encoder_decoder
+    seqs = max_num_seqs if max_num_seqs is not None else default_seqs
+    if max_num_batched_tokens is None:
+        max_num_batched_tokens = default_tokens
+        if not chunked:
+            max_num_batched_tokens = max(max_num_batched_tokens, max_model_len)
+        if version >= _V0_22 and model.prefix_language_model:
+            max_num_batched_tokens = max(max_num_batched_tokens, model.largest_item_tokens)
+        max_num_batched_tokens = min(max_num_batched_tokens, seqs * max_model_len)
+    if max_num_seqs is None:
+        seqs = min(seqs, max_num_batched_tokens)
+    runner = settings.runner or model_runner(
+        version,
+        architecture=model.architecture,
+        mixture_of_experts=model.mixture_of_experts,
+        hybrid=model.hybrid,
+        quantized=model.quantized,
+        pooling=model.pooling,
+    )
+    sizes = settings.cudagraph_capture_sizes
+    if settings.enforce_eager:
+        sizes = ()
+    elif sizes is not None:
+        sizes = tuple(sorted({size for size in sizes if size <= max_num_batched_tokens}))
+    else:
+        sizes = capture_sizes(
+            version,
+            max_num_seqs=seqs,
+            max_num_batched_tokens=max_num_batched_tokens,
+            compute_capability=device.compute_capability,
+            largest=settings.max_cudagraph_capture_size,
+        )
+    asynchronous = settings.async_scheduling
+    if asynchronous is None:
+        asynchronous = version >= _V0_14 and not model.pooling
+        if version >= _V0_32 and settings.pipeline_parallel_size > 1 and runner == "V1":
+            asynchronous = False
+    utilization = settings.gpu_memory_utilization
+    return settings.with_(
+        max_model_len=max_model_len,
+        gpu_memory_utilization=utilization if utilization is not None else default_gpu_memory_utilization(version),
+        max_num_seqs=seqs,
+        max_num_batched_tokens=max_num_batched_tokens,
+        enable_chunked_prefill=chunked,
+        cudagraph_capture_sizes=sizes,
+        max_cudagraph_capture_size=sizes[-1] if sizes else 0,
+        async_scheduling=asynchronous,
+        runner=runner,
+    )
+
+
+def check(settings: EngineSettings) -> None:
+    """Refuse flags that vLLM refuses before it looks at the model.
+
+    Raises:
+        InputError: naming the flag, its value and what is allowed.
+    """
+    share = settings.gpu_memory_utilization
+    if share is not None and (not math.isfinite(share) or not 0 < share <= 1):
+        raise InputError(
+            f"gpu-memory-utilization: {share} is not above 0 and at most 1",
+            field="gpu_memory_utilization",
+            hint="it is the share of the GPU's memory that vLLM may take, for instance 0.9",
+        )
+    for flag in (
+        "max_model_len",
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "data_parallel_size",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "block_size",
+        "kv_cache_memory_bytes",
+    ):
+        value = getattr(settings, flag)
+        if value is not None and value < 1:
+            raise InputError(f"{flag.replace('_', '-')}: {value} is not at least 1", field=flag)
+    seqs, tokens = settings.max_num_seqs, settings.max_num_batched_tokens
+    if seqs is not None and tokens is not None and tokens < seqs:
+        raise InputError(
+            f"max-num-batched-tokens: {tokens} is less than max-num-seqs ({seqs}): "
+            "every running request needs a token of the batch",
+            field="max_num_batched_tokens",
+            hint=f"raise --max-num-batched-tokens to {seqs} or more, or lower --max-num-seqs to {tokens} or less",
+        )
