@@ -11,17 +11,21 @@ from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.plan import Container, Cup, Reason, Verdict
+from vlm_operator.planning.resolution import resolved
 from vlm_operator.units import format_gib
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What would happen with ``settings``; sizes are per GPU.
+    """What would happen with ``requested``; sizes are per GPU.
 
     Attributes:
+        requested: the flags as given; None where vLLM is left to decide.
+        settings: the same, resolved as vLLM would on that GPU.
         least_bytes: smallest KV cache with which vLLM's capacity check passes (needed bytes and the null block).
     """
 
+    requested: EngineSettings
     settings: EngineSettings
     budget: Budget
     layout: KVLayout
@@ -80,19 +84,15 @@ class Evaluation:
                 return str(self.reason)
 
 
-def evaluate(model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion) -> Evaluation:
-    """Judge one resolved set of flags. ``settings.max_model_len`` must be set.
+def evaluate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, version: EngineVersion) -> Evaluation:
+    """Judge one set of flags: physical failures first, then vLLM's capacity check.
 
     Raises:
         UnknownFact: weights, layout or a term of the budget is not known for certain.
     """
+    settings = resolved(requested, model, gpu, version)
     layout = kv_layout(model, settings, version)
     budget = startup_budget(model, gpu, settings, version)
-    return judge(budget, layout, settings)
-
-
-def judge(budget: Budget, layout: KVLayout, settings: EngineSettings) -> Evaluation:
-    """The verdict on a budget: physical failures first, then the capacity check."""
     least = layout.least_bytes_that_start(settings.max_model_len or 0)
     verdict, reason = Verdict.DOES_NOT_FIT, Reason.KV_CACHE_TOO_SMALL
     if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_bytes:
@@ -105,4 +105,4 @@ def judge(budget: Budget, layout: KVLayout, settings: EngineSettings) -> Evaluat
         verdict, reason = Verdict.FITS, Reason.FITS
     elif least <= budget.kv_cache_bytes:
         verdict, reason = Verdict.FITS_TIGHT, Reason.FITS_TIGHT
-    return Evaluation(settings, budget, layout, least, verdict, reason)
+    return Evaluation(requested, settings, budget, layout, least, verdict, reason)

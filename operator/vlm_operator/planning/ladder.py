@@ -73,7 +73,6 @@ def levers(
     gpu: GPUFacts,
     intent: Intent,
     base: EngineSettings,
-    version: EngineVersion,
     ceiling: float,
     least_context: int,
     pinned: frozenset[str],
@@ -87,6 +86,7 @@ def levers(
         pinned: fields that may not change.
     """
     found: list[Lever] = []
+    version = intent.version
     current = base.gpu_memory_utilization or 0.0
     if "gpu_memory_utilization" not in pinned and ceiling > current:
         more = format_gib(int((ceiling - current) * gpu.total_bytes))
@@ -105,7 +105,7 @@ def levers(
     if "mm_processor_kwargs" not in pinned:
         found += _pixel_caps(model, base, version)
     if "enforce_eager" not in pinned and not base.enforce_eager and version >= GRAPHS_CHARGED_SINCE:
-        eager = _set(enforce_eager=True, cudagraph_capture_sizes=())
+        eager = _set(enforce_eager=True)
         found.append(Lever("enforce_eager", (Level(9, "no CUDA graphs: tokens come slower", eager),)))
     if "kv_cache_dtype" not in pinned and intent.allow_fp8_kv_cache and fp8_kv_cache_allowed(model, gpu, base):
         cost = "keys and values in eight bits: half the memory a token, a small loss of precision"

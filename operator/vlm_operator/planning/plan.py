@@ -108,17 +108,34 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Remedy:
+    """A change with which the plan would fit, judged to work.
+
+    Attributes:
+        change: (flag, value) pairs to set together.
+        text: what to do and its price, in words.
+        pinned: True where it touches a flag the user pinned.
+    """
+
+    change: tuple[tuple[str, Any], ...]
+    text: str
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Flags for one model on one GPU shape, with the reasons.
 
     Attributes:
-        settings: every flag that matters, resolved.
+        settings: the flags the command sets: pinned or chosen.
+        resolved: the same with everything vLLM fills in, as arithmetic saw it; None where nothing was computed.
         budget: per GPU; None where it could not be computed.
         cup, container: None where the layout is unknown.
         message: the verdict in one sentence, with its numbers.
         hint: the next step, None where there is none to take.
         explanation: true sentences for people, in reading order.
         ladder: moves considered, those applied marked.
+        remedies: what would make it fit, where it does not.
     """
 
     model: ModelFacts
@@ -131,12 +148,14 @@ class Plan:
     reason: Reason
     message: str
     hint: str | None = None
+    resolved: EngineSettings | None = None
     budget: Budget | None = None
     cup: Cup | None = None
     container: Container | None = None
     workload: WorkloadTokens = field(default_factory=WorkloadTokens)
     explanation: tuple[str, ...] = ()
     ladder: tuple[Move, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
 
     @property
     def fits(self) -> bool:

@@ -1,0 +1,209 @@
+"""One number of GPUs: the wanted flags, what has to give way, and the evaluation that comes of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.errors import UnknownFact
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.evaluation import Evaluation, evaluate
+from vlm_operator.planning.intent import Goal, Intent
+from vlm_operator.planning.ladder import Choice, Lever, apply_choice, cheapest, levers
+from vlm_operator.planning.limits import choose_limits
+from vlm_operator.planning.plan import Move, Verdict
+from vlm_operator.planning.workload import RequestSize, request_size, round_context, rule_of_thumb_context
+
+HIGHEST_UTILIZATION: Final = 0.95
+"""Never chosen above this: kernels and warm-up take memory that no term of the budget holds (llm-d issue 787)."""
+
+SINGLE_USER_SEQUENCES: Final = 4
+"""``max_num_seqs`` for one person: a request, its retry, and a tool's call or two."""
+
+THROUGHPUT_CONCURRENCY: Final = 4
+"""Without a described workload a context is grown only while this many requests of that length are held at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedContext:
+    """How long the context should be and must be, tokens.
+
+    Attributes:
+        wanted: what a person would choose.
+        least: below this the plan refuses: the floor, or one request as described.
+        cap: never above: the user's cap, or the model's own maximum.
+        request: the described request, None where nobody described one.
+        why: where ``wanted`` comes from, in words.
+    """
+
+    wanted: int
+    least: int
+    cap: int
+    request: RequestSize | None
+    why: str
+
+
+def wanted_context(model: ModelFacts, intent: Intent, settings: EngineSettings) -> WantedContext:
+    """The context that the workload, the floor and the cap ask for."""
+    derived = model.derived_max_model_len
+    cap = min(derived, intent.maximum_context or derived)
+    request = None
+    if intent.workload is not None:
+        request = request_size(model, intent.workload, settings, intent.version)
+        least = max(request.tokens.total_tokens, 1)
+        wanted, why = round_context(least), f"one request as described takes {least:,} tokens"
+    else:
+        least = 1
+        wanted, why = rule_of_thumb_context(model, settings)
+    floor = intent.minimum_context or 1
+    return WantedContext(min(max(wanted, floor), cap), min(max(least, floor), cap), cap, request, why)
+
+
+class Attempt:
+    """The search for flags on ``tensor_parallel_size`` GPUs (times pipeline stages and replicas).
+
+    Attributes:
+        context: what the context should be.
+        limit_sentences: why the limits are as they are.
+        wanted: the flags before anything gave way, judged.
+        chosen: the flags as chosen so far, judged.
+        ceiling: highest utilisation that vLLM's first check lets pass, in hundredths.
+    """
+
+    def __init__(self, model: ModelFacts, gpu: GPUFacts, intent: Intent, tensor_parallel_size: int) -> None:
+        self.model, self.gpu, self.intent = model, gpu, intent
+        settings = intent.settings.with_(tensor_parallel_size=tensor_parallel_size)
+        self.limit_sentences: tuple[str, ...] = ()
+        if "limit_mm_per_prompt" not in intent.pinned:
+            limits, self.limit_sentences = choose_limits(model, intent.workload)
+            if limits is not None:
+                settings = settings.with_(limit_mm_per_prompt=limits)
+        self.context = wanted_context(model, intent, settings)
+        if settings.max_model_len is None:
+            settings = settings.with_(max_model_len=self.context.wanted)
+        if settings.max_num_seqs is None:
+            settings = settings.with_(max_num_seqs=self._sequences())
+        self.ceiling = self._ceiling()
+        self.wanted = self.judge(settings)
+        default = self.wanted.settings.gpu_memory_utilization or 0.0
+        if not self.is_pinned("gpu_memory_utilization") and default > self.ceiling:
+            self.wanted = self.judge(settings.with_(gpu_memory_utilization=self.ceiling))
+        self.chosen = self.wanted
+        self.found: tuple[Lever, ...] = ()
+        self.choice: Choice = ()
+
+    def is_pinned(self, flag: str) -> bool:
+        """True where the user set the flag."""
+        return flag in self.intent.pinned
+
+    def _sequences(self) -> int | None:
+        workload = self.intent.workload
+        wanted = workload.concurrent_requests if workload else None
+        if self.intent.goal is Goal.SINGLE_USER:
+            return max(wanted or 0, SINGLE_USER_SEQUENCES)
+        return wanted
+
+    def _ceiling(self) -> float:
+        free = self.gpu.free_estimate_bytes - self.gpu.total_uncertainty_bytes
+        return min(HIGHEST_UTILIZATION, max(math.floor(100 * free / self.gpu.total_bytes) / 100, 0.01))
+
+    def judge(self, requested: EngineSettings) -> Evaluation:
+        """Evaluate flags on this GPU."""
+        return evaluate(self.model, self.gpu, requested, self.intent.version)
+
+    def _fits(self, requested: EngineSettings) -> bool:
+        try:
+            return self.judge(requested).verdict is Verdict.FITS
+        except UnknownFact:
+            return False
+
+    def fits_as_wanted(self) -> bool:
+        """True where nothing has to be given up but memory that others could use."""
+        if self.wanted.verdict is Verdict.FITS:
+            return True
+        if self.is_pinned("gpu_memory_utilization") or self.intent.is_prediction:
+            return False
+        if not self._fits(self.wanted.requested.with_(gpu_memory_utilization=self.ceiling)):
+            return False
+        self.chosen = self.at_lowest_utilization(self.wanted)
+        return True
+
+    def levers(self) -> tuple[Lever, ...]:
+        """What the user left free to change."""
+        return levers(
+            self.model, self.gpu, self.intent, self.wanted.settings, self.ceiling, self.context.least, self.intent.pinned
+        )
+
+    def pull(self, *, mild: bool) -> bool:
+        """Choose the cheapest combination of levers that fits; False where there is none."""
+        found = tuple(lever for lever in self.levers() if lever.mild or not mild)
+        base = self.wanted.requested
+        choice = cheapest(found, lambda levels: self._fits(apply_choice(base, found, levels)))
+        if choice is None:
+            return False
+        self.found, self.choice = found, choice
+        self.chosen = self.judge(apply_choice(base, found, choice))
+        return True
+
+    def at_lowest_utilization(self, evaluation: Evaluation) -> Evaluation:
+        """The same flags at the lowest utilisation, in hundredths, whose low bound holds the cup."""
+        highest = self.judge(evaluation.requested.with_(gpu_memory_utilization=self.ceiling))
+        if highest.verdict is not Verdict.FITS:
+            return evaluation
+        needed = highest.budget.requested_bytes - highest.headroom_bytes
+        lowest = max(math.ceil(100 * needed / highest.budget.total_bytes), 1)
+        for hundredths in range(lowest, round(100 * self.ceiling)):
+            lower = self.judge(evaluation.requested.with_(gpu_memory_utilization=hundredths / 100))
+            if lower.verdict is Verdict.FITS:
+                return lower
+        return highest
+
+    def settle(self) -> Evaluation:
+        """The final flags: utilisation as the goal asks, and the context grown where that costs nothing."""
+        if self.chosen.verdict is Verdict.FITS and not self.intent.is_prediction:
+            if self.intent.goal is Goal.SINGLE_USER and not self.is_pinned("gpu_memory_utilization"):
+                self.chosen = self.at_lowest_utilization(self.chosen)
+            if not self.is_pinned("max_model_len") and not self._pulled("max_model_len"):
+                self.chosen = self._grown()
+        return self.chosen
+
+    def _pulled(self, flag: str) -> bool:
+        return any(level and lever.flag == flag for lever, level in zip(self.found, self.choice, strict=True))
+
+    def _grown(self) -> Evaluation:
+        chosen, cap = self.chosen, self.context.cap
+        length = chosen.settings.max_model_len or 0
+        low, layout = chosen.budget.kv_cache_low_bytes, chosen.layout
+        candidate = length
+        if self.intent.goal is Goal.SINGLE_USER:
+            longest = layout.longest_context(low, cap)
+            candidate = longest if longest == cap else longest // 256 * 256
+        elif self.intent.workload is None:
+            following = round_context(length + 1)
+            while following <= cap and layout.concurrency(low, following) >= THROUGHPUT_CONCURRENCY:
+                candidate, following = following, round_context(following + 1)
+        if candidate <= length:
+            return chosen
+        grown = self.judge(chosen.requested.with_(max_model_len=candidate))
+        return grown if grown.verdict is Verdict.FITS else chosen
+
+    def moves(self) -> Iterator[Move]:
+        """Every lever considered, with what it gains on the wanted flags and its price; applied ones marked."""
+        if self.wanted.verdict is Verdict.FITS or (self.chosen.verdict is Verdict.FITS and not any(self.choice)):
+            return
+        applied = {lever.flag: level for lever, level in zip(self.found, self.choice, strict=True) if level}
+        for lever in self.levers():
+            level = applied.get(lever.flag, 0)
+            shown = lever.levels[level - 1] if level else lever.levels[0]
+            try:
+                after = self.judge(shown.apply(self.wanted.requested))
+            except UnknownFact:
+                continue
+            gain = after.headroom_bytes - self.wanted.headroom_bytes
+            change = (lever.flag, getattr(self.wanted.settings, lever.flag), getattr(after.settings, lever.flag))
+            if gain > 0 or level:
+                yield Move((change,), gain, shown.cost, bool(level))

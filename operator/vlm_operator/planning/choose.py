@@ -1,0 +1,181 @@
+"""Which flags? From an intent and the facts to one plan.
+
+The order of decisions: limits and context from the workload; the number of GPUs; whatever must give way (the ladder);
+the utilisation; then the context grown where that costs nothing. Pinned flags are read, never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import require_known
+from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.attempt import Attempt
+from vlm_operator.planning.evaluation import Evaluation
+from vlm_operator.planning.explanation import explain, what_would_fit
+from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.plan import Plan, Reason, Verdict, WorkloadTokens
+from vlm_operator.planning.remedies import as_hint, remedies
+from vlm_operator.planning.validation import require_tensor_parallel, tensor_parallel_problem, validate
+
+
+def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent) -> Plan:
+    """The plan for ``model`` on GPUs like ``gpu``; what is not known for certain gives the verdict ``Unknown``.
+
+    Raises:
+        InputError: a pinned flag is out of range, contradicts another, or the model cannot serve the workload at all.
+    """
+    validate(intent)
+    try:
+        require_known(intent.version)
+        if not gpu.supported:
+            raise UnknownFact(
+                f"gpu: the start-up memory of {gpu.product} is not known",
+                field="gpu",
+                hint="plans are for NVIDIA GPUs",
+            )
+        return _plan(model, gpu, intent)
+    except UnknownFact as unknown:
+        return unknown_plan(model, gpu, intent, unknown)
+
+
+def unknown_plan(model: ModelFacts, gpu: GPUFacts | None, intent: Intent, unknown: UnknownFact) -> Plan:
+    """The plan that says what is not known, and what would make it known."""
+    return Plan(
+        model=model,
+        gpu=gpu,
+        gpu_count=intent.gpu_count or intent.settings.tensor_parallel_size,
+        version=intent.version,
+        intent=intent,
+        settings=intent.settings,
+        verdict=Verdict.UNKNOWN,
+        reason=Reason.LAYOUT_UNKNOWN,
+        message=unknown.message,
+        hint=unknown.hint,
+    )
+
+
+def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent) -> Plan:
+    if "tensor_parallel_size" in intent.pinned:
+        require_tensor_parallel(model, intent.settings)
+    attempts: list[Attempt] = []
+    for size in _tensor_parallel_sizes(model, intent):
+        attempt = Attempt(model, gpu, intent, size)
+        refusal = _contradiction(attempt)
+        if refusal is not None:
+            return _written(attempt, attempt.wanted, refusal)
+        if attempt.fits_as_wanted():
+            return _written(attempt, attempt.settle())
+        attempts.append(attempt)
+    if not intent.is_prediction:
+        for mild in (True, False):
+            for attempt in attempts:
+                if attempt.pull(mild=mild):
+                    return _written(attempt, attempt.settle())
+    return _written(attempts[-1], attempts[-1].chosen)
+
+
+def _tensor_parallel_sizes(model: ModelFacts, intent: Intent) -> Iterator[int]:
+    """Sizes to try, smallest first: the pinned one, the one the count asks for, or what the node has."""
+    settings = intent.settings
+    others = settings.pipeline_parallel_size * settings.data_parallel_size
+    if "tensor_parallel_size" in intent.pinned or (intent.is_prediction and intent.gpu_count is None):
+        yield settings.tensor_parallel_size
+        return
+    if intent.gpu_count is not None:
+        size, rest = divmod(intent.gpu_count, others)
+        if size < 1 or rest:
+            raise InputError(
+                f"gpu-count: {intent.gpu_count} GPUs cannot hold {settings.pipeline_parallel_size} pipeline stages "
+                f"x {settings.data_parallel_size} replicas",
+                field="gpu-count",
+                hint=f"use a multiple of {others}",
+            )
+        problem = tensor_parallel_problem(model, size)
+        if problem:
+            raise InputError(problem, field="gpu-count", hint="use another GPU count, or pin --tensor-parallel-size")
+        yield size
+        return
+    if others > intent.gpus_available:
+        raise InputError(
+            f"pipeline-parallel-size: {others} GPUs are needed, {intent.gpus_available} are available",
+            field="pipeline-parallel-size",
+            hint=f"lower the parallel sizes to at most {intent.gpus_available} GPUs",
+        )
+    size = 1
+    while size * others <= intent.gpus_available:
+        if tensor_parallel_problem(model, size) is None:
+            yield size
+        size *= 2
+
+
+Refusal = tuple[Reason, str, str]
+
+
+def _contradiction(attempt: Attempt) -> Refusal | None:
+    """A refusal that no memory would mend: reason, message, hint."""
+    model, intent, context = attempt.model, attempt.intent, attempt.context
+    derived, pinned = model.derived_max_model_len, intent.settings.max_model_len
+    for name, value in (("max-model-len", pinned), ("context.minimum", intent.minimum_context)):
+        if value is not None and value > derived:
+            return (
+                Reason.CONTEXT_ABOVE_MODEL,
+                f"{name} {value:,} is longer than the {derived:,} tokens that {model.model} supports",
+                f"set it to at most {derived:,}",
+            )
+    request, bound = context.request, pinned if pinned is not None else context.cap
+    if request is not None and request.tokens.total_tokens > bound:
+        return (
+            Reason.WORKLOAD_EXCEEDS_CONTEXT,
+            f"one request as described takes {request.tokens.total_tokens:,} tokens, more than the "
+            f"{'pinned context' if pinned is not None else 'longest context allowed'} of {bound:,}",
+            what_would_fit(intent, request, bound),
+        )
+    return None
+
+
+def _written(attempt: Attempt, evaluation: Evaluation, refusal: Refusal | None = None) -> Plan:
+    """The plan of an evaluation; a refusal takes the place of its verdict."""
+    model, intent, request = attempt.model, attempt.intent, attempt.context.request
+    verdict, reason, message, hint = evaluation.verdict, evaluation.reason, evaluation.message(), None
+    found = ()
+    if refusal is not None:
+        verdict, (reason, message, hint) = Verdict.DOES_NOT_FIT, refusal
+    elif verdict is not Verdict.FITS:
+        found = remedies(attempt, evaluation)
+        hint = as_hint(found, evaluation)
+    settings = evaluation.settings
+    return Plan(
+        model=model,
+        gpu=attempt.gpu,
+        gpu_count=settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size,
+        version=intent.version,
+        intent=intent,
+        settings=_commanded(evaluation),
+        resolved=settings,
+        verdict=verdict,
+        reason=reason,
+        message=message,
+        hint=hint,
+        budget=evaluation.budget,
+        cup=evaluation.cup,
+        container=evaluation.container(model.derived_max_model_len),
+        workload=request.tokens if request else WorkloadTokens(),
+        explanation=explain(attempt, evaluation),
+        ladder=tuple(attempt.moves()),
+        remedies=found,
+    )
+
+
+def _commanded(evaluation: Evaluation) -> EngineSettings:
+    """The flags the command sets: as requested, and those the budget rests on set to what vLLM would choose anyway."""
+    resolved = evaluation.settings
+    return evaluation.requested.with_(
+        max_model_len=resolved.max_model_len,
+        gpu_memory_utilization=resolved.gpu_memory_utilization,
+        max_num_seqs=resolved.max_num_seqs,
+        max_num_batched_tokens=resolved.max_num_batched_tokens,
+    )

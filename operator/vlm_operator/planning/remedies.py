@@ -1,0 +1,141 @@
+"""It does not fit: what would? Remedies that each work on their own, pinned flags included as "would fit if"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.errors import UnknownFact
+from vlm_operator.planning.attempt import Attempt
+from vlm_operator.planning.evaluation import Evaluation
+from vlm_operator.planning.ladder import apply_choice, cheapest, levers
+from vlm_operator.planning.plan import Remedy, Verdict
+from vlm_operator.planning.validation import tensor_parallel_problem
+from vlm_operator.units import GIB
+
+SHORTEST_OFFERED = 1024
+"""A context below this is no remedy, tokens."""
+
+
+def flag_name(field: str) -> str:
+    """``max_model_len`` as users type it: ``--max-model-len``."""
+    return "--" + field.replace("_", "-")
+
+
+def remedies(attempt: Attempt, failed: Evaluation) -> tuple[Remedy, ...]:
+    """What would make ``failed`` fit, each remedy judged to work, mildest first."""
+    single = list(_single(attempt, failed))
+    if not single:
+        single = list(_together(attempt, failed))
+    return tuple(single)
+
+
+def _fits(attempt: Attempt, requested: EngineSettings) -> bool:
+    try:
+        return attempt.judge(requested).verdict is Verdict.FITS
+    except UnknownFact:
+        return False
+
+
+def _remedy(attempt: Attempt, field: str, value: Any, cost: str) -> Remedy:
+    text = "set --enforce-eager" if value is True else f"set {flag_name(field)} to {_shown(value)}"
+    return Remedy(((field, value),), f"{text} ({cost})", attempt.is_pinned(field))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "{" + ", ".join(f'"{name}": {limit.count}' for name, limit in value) + "}"
+    return f"{value}"
+
+
+def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
+    requested = failed.requested
+    if (failed.settings.gpu_memory_utilization or 0) < attempt.ceiling:
+        raised = attempt.at_lowest_utilization(failed)
+        if raised.verdict is Verdict.FITS:
+            value = raised.settings.gpu_memory_utilization
+            yield _remedy(attempt, "gpu_memory_utilization", value, "takes more of the GPU")
+    longest = failed.layout.longest_context(max(failed.budget.kv_cache_low_bytes, 0), attempt.context.cap)
+    longest = longest if longest == attempt.context.cap else longest // 256 * 256
+    if longest >= max(SHORTEST_OFFERED, attempt.context.least) and _fits(
+        attempt, requested.with_(max_model_len=longest)
+    ):
+        yield _remedy(attempt, "max_model_len", longest, f"requests of at most {longest:,} tokens")
+    offered = levers(
+        attempt.model,
+        attempt.gpu,
+        attempt.intent,
+        failed.settings,
+        attempt.ceiling,
+        attempt.context.least,
+        frozenset({"max_model_len", "gpu_memory_utilization"}),
+    )
+    for lever in offered:
+        for level in lever.levels:
+            changed = level.apply(requested)
+            if _fits(attempt, changed):
+                yield _remedy(attempt, lever.flag, getattr(changed, lever.flag), level.cost)
+                break
+    yield from _more_gpus(attempt, requested)
+
+
+def _more_gpus(attempt: Attempt, requested: EngineSettings) -> Iterator[Remedy]:
+    size = requested.tensor_parallel_size * 2
+    while size <= max(attempt.intent.gpus_available, requested.tensor_parallel_size):
+        if tensor_parallel_problem(attempt.model, size) is None and _fits(
+            attempt, requested.with_(tensor_parallel_size=size)
+        ):
+            yield _remedy(attempt, "tensor_parallel_size", size, f"{size} GPUs")
+            return
+        size *= 2
+
+
+def _together(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
+    """The cheapest combination, where no single change is enough; pinned flags stay out unless they are all there is."""
+    for pinned in (attempt.intent.pinned, frozenset[str]()):
+        found = levers(
+            attempt.model,
+            attempt.gpu,
+            attempt.intent,
+            failed.settings,
+            attempt.ceiling,
+            attempt.context.least,
+            pinned,
+        )
+        requested = failed.requested
+        choice = cheapest(
+            found, lambda levels, found=found: _fits(attempt, apply_choice(requested, found, levels))  # type: ignore[misc]
+        )
+        if choice is None:
+            continue
+        pulled = [(lever, lever.levels[level - 1]) for lever, level in zip(found, choice, strict=True) if level]
+        changed = apply_choice(requested, found, choice)
+        changes = tuple((lever.flag, getattr(changed, lever.flag)) for lever, _ in pulled)
+        words = ", ".join(
+            "--enforce-eager" if value is True else f"{flag_name(field)} {_shown(value)}" for field, value in changes
+        )
+        yield Remedy(changes, f"set together: {words}", any(attempt.is_pinned(field) for field, _ in changes))
+        return
+
+
+def smallest_gpu(failed: Evaluation) -> str:
+    """How large a GPU would have to be at this utilisation, in words."""
+    missing = -failed.headroom_bytes
+    share = failed.settings.gpu_memory_utilization or 1.0
+    total = failed.budget.total_bytes + int(missing / share)
+    return f"use a GPU with at least {total / GIB:.0f} GiB, more GPUs, or a smaller or more quantised model"
+
+
+def as_hint(found: tuple[Remedy, ...], failed: Evaluation) -> str:
+    """The remedies in one line, at most four of them."""
+    if not found:
+        return smallest_gpu(failed)
+    free = [remedy.text for remedy in found if not remedy.pinned]
+    pinned = [remedy.text for remedy in found if remedy.pinned]
+    parts = []
+    if free:
+        parts.append("any of these makes it fit: " + "; ".join(free[:4]) if len(free) > 1 else free[0])
+    if pinned:
+        parts.append("would fit if a pinned flag gave way: " + "; or ".join(pinned[:4]))
+    return ". ".join(parts)

@@ -1,0 +1,49 @@
+"""What will vLLM make of flags left unset, for this model on this GPU? The bridge to ``engine.defaults``."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from vlm_operator.capacity.multimodal import max_item_tokens
+from vlm_operator.engine.defaults import DeviceTraits, ModelTraits, resolve
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import AttentionCache, ModelFacts, StateCache
+
+PREFIX_LANGUAGE_MODELS = frozenset({"gemma3", "gemma4", "paligemma"})
+"""``model_type`` of families whose images attend both ways (0.22.1: ``config/model.py``, ``is_mm_prefix_lm``)."""
+
+
+def resolved(settings: EngineSettings, model: ModelFacts, gpu: GPUFacts, version: EngineVersion) -> EngineSettings:
+    """``settings`` with everything filled in that the budget depends on, as vLLM would."""
+    largest = _largest_item(model, settings, version) if model.model_type in PREFIX_LANGUAGE_MODELS else 0
+    return resolve(settings, version, _model_traits(model, largest), _device_traits(gpu))
+
+
+def _largest_item(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:
+    if model.multimodal is None:
+        return 0
+    length = settings.max_model_len or model.derived_max_model_len
+    return max(max_item_tokens(model.multimodal, settings.with_(max_model_len=length), version).values(), default=0)
+
+
+@lru_cache(maxsize=256)
+def _model_traits(model: ModelFacts, largest_item_tokens: int) -> ModelTraits:
+    caches = [run.cache for run in model.cache_layers]
+    return ModelTraits(
+        architecture=model.architecture,
+        derived_max_model_len=model.derived_max_model_len,
+        mixture_of_experts=model.text.experts is not None,
+        hybrid=any(isinstance(cache, StateCache) for cache in caches),
+        quantized=model.quantization is not None,
+        pooling=all(isinstance(cache, AttentionCache) and cache.encoder_only for cache in caches),
+        encoder_decoder=any(isinstance(cache, AttentionCache) and cache.cross_attention for cache in caches),
+        prefix_language_model=model.model_type in PREFIX_LANGUAGE_MODELS,
+        largest_item_tokens=largest_item_tokens,
+    )
+
+
+@lru_cache(maxsize=256)
+def _device_traits(gpu: GPUFacts) -> DeviceTraits:
+    return DeviceTraits(gpu.nvml_total_bytes or gpu.total_bytes, gpu.device_name or gpu.product, gpu.compute_capability)
