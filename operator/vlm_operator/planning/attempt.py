@@ -135,7 +135,13 @@ class Attempt:
     def levers(self) -> tuple[Lever, ...]:
         """What the user left free to change."""
         return levers(
-            self.model, self.gpu, self.intent, self.wanted.settings, self.ceiling, self.context.least, self.intent.pinned
+            self.model,
+            self.gpu,
+            self.intent,
+            self.wanted.settings,
+            self.ceiling,
+            self.context.least,
+            self.intent.pinned,
         )
 
     def pull(self, *, mild: bool) -> bool:

@@ -59,7 +59,9 @@ class Evaluation:
         """The verdict in one sentence with its numbers."""
         budget, length = self.budget, self.settings.max_model_len or 0
         needed = format_gib(self.least_bytes)
-        found = f"{format_gib(max(budget.kv_cache_bytes, 0))} (at least {format_gib(max(budget.kv_cache_low_bytes, 0))})"
+        found = (
+            f"{format_gib(max(budget.kv_cache_bytes, 0))} (at least {format_gib(max(budget.kv_cache_low_bytes, 0))})"
+        )
         match self.reason:
             case Reason.FITS:
                 return f"{length:,} tokens need {needed} of KV cache; vLLM will find about {found}"

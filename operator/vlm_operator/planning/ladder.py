@@ -147,9 +147,7 @@ def _batched_tokens(base: EngineSettings) -> Lever:
     sizes = [size for size in (4096, 2048, 1024) if size < now and size >= (base.max_num_seqs or 1)]
     return Lever(
         "max_num_batched_tokens",
-        tuple(
-            Level(2 + step, cost.format(size), _set(max_num_batched_tokens=size)) for step, size in enumerate(sizes)
-        ),
+        tuple(Level(2 + step, cost.format(size), _set(max_num_batched_tokens=size)) for step, size in enumerate(sizes)),
         mild=True,
     )
 

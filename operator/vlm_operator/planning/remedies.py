@@ -105,7 +105,8 @@ def _together(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
         )
         requested = failed.requested
         choice = cheapest(
-            found, lambda levels, found=found: _fits(attempt, apply_choice(requested, found, levels))  # type: ignore[misc]
+            found,
+            lambda levels, found=found: _fits(attempt, apply_choice(requested, found, levels)),  # type: ignore[misc]
         )
         if choice is None:
             continue

@@ -67,9 +67,7 @@ def request_size(
         if workload.tokens_per_image is not None:
             per_image = workload.tokens_per_image
         else:
-            item = image_tokens(
-                _family(model, "tokensPerImage"), Image(images.width, images.height), settings, version
-            )
+            item = image_tokens(_family(model, "tokensPerImage"), Image(images.width, images.height), settings, version)
             per_image, image_encoder = item.prompt_tokens, item.encoder_tokens
         image_total = per_image * images.count
     if videos is not None and _count(videos.count, "workload.videos.count"):

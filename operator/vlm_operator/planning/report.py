@@ -1,0 +1,110 @@
+"""A plan as JSON: the fields of ``vlmctl plan -o json``, and of ``status.plan``. Fields may be added, never renamed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from vlm_operator.engine.flags import limit_to_json, to_arguments
+from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.planning.plan import Move, Plan
+from vlm_operator.planning.workload import modalities_of
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """The plan as plain data, keys in the contract's order."""
+    budget, cup, container, tokens = plan.budget, plan.cup, plan.container, plan.workload
+    gpu = plan.gpu
+    return {
+        "model": {
+            "id": plan.model.model,
+            "architecture": plan.model.architecture,
+            "modalities": list(modalities_of(plan.model)),
+            "source": plan.model.source,
+        },
+        "gpu": None if gpu is None else {"product": gpu.label, "count": plan.gpu_count, "totalBytes": gpu.total_bytes},
+        "vllmVersion": str(plan.version),
+        "goal": str(plan.intent.goal or "Throughput"),
+        "verdict": str(plan.verdict),
+        "reason": str(plan.reason),
+        "message": plan.message,
+        "hint": plan.hint,
+        "flags": flags_to_json(plan.settings),
+        "pinned": sorted(plan.intent.pinned),
+        "command": list(command(plan)),
+        "budget": None
+        if budget is None
+        else {
+            "totalBytes": budget.total_bytes,
+            "requestedBytes": budget.requested_bytes,
+            "weightsBytes": budget.weights_bytes,
+            "activationPeakBytes": budget.activation_peak_bytes,
+            "nonTorchBytes": budget.non_torch_bytes,
+            "cudaGraphBytes": budget.cuda_graph_bytes,
+            "kvCacheBytes": budget.kv_cache_bytes,
+            "kvCacheLowBytes": budget.kv_cache_low_bytes,
+            "kvCacheHighBytes": budget.kv_cache_high_bytes,
+            "freeAtStartBytes": budget.free_at_start_bytes,
+        },
+        "cup": None if cup is None else {"maxModelLen": cup.max_model_len, "neededBytes": cup.needed_bytes},
+        "container": None
+        if container is None
+        else {
+            "numBlocks": container.num_blocks,
+            "capacityTokens": container.capacity_tokens,
+            "maxModelLen": container.max_model_len,
+            "concurrency": container.concurrency,
+        },
+        "workload": {
+            "promptTokens": tokens.prompt_tokens,
+            "imageTokens": tokens.image_tokens,
+            "videoTokens": tokens.video_tokens,
+            "outputTokens": tokens.output_tokens,
+            "totalTokens": tokens.total_tokens,
+        },
+        "explanation": list(plan.explanation),
+        "ladder": [move_to_json(move) for move in plan.ladder],
+        "remedies": [
+            {"change": {flag: _value(value) for flag, value in remedy.change}, "text": remedy.text}
+            for remedy in plan.remedies
+        ],
+    }
+
+
+def flags_to_json(settings: EngineSettings) -> dict[str, Any]:
+    """Flags under vLLM's names; JSON-valued flags as objects."""
+    limits = settings.limit_mm_per_prompt
+    return {
+        "max_model_len": settings.max_model_len,
+        "gpu_memory_utilization": settings.gpu_memory_utilization,
+        "tensor_parallel_size": settings.tensor_parallel_size,
+        "pipeline_parallel_size": settings.pipeline_parallel_size,
+        "kv_cache_dtype": settings.kv_cache_dtype,
+        "max_num_seqs": settings.max_num_seqs,
+        "max_num_batched_tokens": settings.max_num_batched_tokens,
+        "limit_mm_per_prompt": None if limits is None else _value(limits),
+        "mm_processor_kwargs": json.loads(settings.mm_processor_kwargs or "{}"),
+        "media_io_kwargs": json.loads(settings.media_io_kwargs or "{}"),
+        "enforce_eager": settings.enforce_eager,
+    }
+
+
+def command(plan: Plan) -> tuple[str, ...]:
+    """The command that serves the plan, as a person would type it."""
+    return ("vllm", "serve", plan.model.model, *to_arguments(plan.settings))
+
+
+def move_to_json(move: Move) -> dict[str, Any]:
+    """One move of the ladder."""
+    return {
+        "change": {flag: [_value(before), _value(after)] for flag, before, after in move.change},
+        "gainBytes": move.gain_bytes,
+        "cost": move.cost,
+        "applied": move.applied,
+    }
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return {name: limit_to_json(limit) if isinstance(limit, ModalityLimit) else limit for name, limit in value}
+    return value
