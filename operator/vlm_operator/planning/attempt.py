@@ -134,14 +134,18 @@ class Attempt:
 
     def levers(self) -> tuple[Lever, ...]:
         """What the user left free to change."""
+        return self.levers_from(self.wanted, self.intent.pinned)
+
+    def levers_from(self, start: Evaluation, pinned: frozenset[str]) -> tuple[Lever, ...]:
+        """What could be changed of ``start`` if only ``pinned`` were fixed."""
         return levers(
             self.model,
             self.gpu,
             self.intent,
-            self.wanted.settings,
-            self.ceiling,
-            self.context.least,
-            self.intent.pinned,
+            start.settings,
+            ceiling=self.ceiling,
+            least_context=self.context.least,
+            pinned=pinned,
         )
 
     def pull(self, *, mild: bool) -> bool:

@@ -60,10 +60,9 @@ def _sentences(attempt: Attempt, evaluation: Evaluation) -> Iterator[str]:
     for sentence in attempt.limit_sentences:
         yield sentence[0].upper() + sentence[1:] + "."
     if evaluation.verdict is Verdict.FITS:
-        yield (
-            f"nvidia-smi will show about {format_gib(budget.requested_bytes + budget.total_bytes - budget.free_at_start_bytes)} "
-            "in use whatever you send: allocation is not use."
-        )
+        outside = budget.total_bytes - budget.free_at_start_bytes
+        shown = format_gib(budget.requested_bytes + outside)
+        yield f"nvidia-smi will show about {shown} in use whatever you send: allocation is not use."
         if attempt.intent.goal is Goal.SINGLE_USER:
             rest = budget.free_at_start_bytes - budget.requested_bytes
             yield f"{format_gib(max(rest, 0))} of the GPU stay free for the desktop or another process."

@@ -73,6 +73,7 @@ def levers(
     gpu: GPUFacts,
     intent: Intent,
     base: EngineSettings,
+    *,
     ceiling: float,
     least_context: int,
     pinned: frozenset[str],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import UnknownFact
 from vlm_operator.planning.attempt import Attempt
 from vlm_operator.planning.evaluation import Evaluation
-from vlm_operator.planning.ladder import apply_choice, cheapest, levers
+from vlm_operator.planning.ladder import Choice, Lever, apply_choice, cheapest
 from vlm_operator.planning.plan import Remedy, Verdict
 from vlm_operator.planning.validation import tensor_parallel_problem
 from vlm_operator.units import GIB
@@ -62,15 +62,7 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
         attempt, requested.with_(max_model_len=longest)
     ):
         yield _remedy(attempt, "max_model_len", longest, f"requests of at most {longest:,} tokens")
-    offered = levers(
-        attempt.model,
-        attempt.gpu,
-        attempt.intent,
-        failed.settings,
-        attempt.ceiling,
-        attempt.context.least,
-        frozenset({"max_model_len", "gpu_memory_utilization"}),
-    )
+    offered = attempt.levers_from(failed, frozenset({"max_model_len", "gpu_memory_utilization"}))
     for lever in offered:
         for level in lever.levels:
             changed = level.apply(requested)
@@ -78,6 +70,10 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
                 yield _remedy(attempt, lever.flag, getattr(changed, lever.flag), level.cost)
                 break
     yield from _more_gpus(attempt, requested)
+
+
+def _judge_of(attempt: Attempt, requested: EngineSettings, found: tuple[Lever, ...]) -> Callable[[Choice], bool]:
+    return lambda levels: _fits(attempt, apply_choice(requested, found, levels))
 
 
 def _more_gpus(attempt: Attempt, requested: EngineSettings) -> Iterator[Remedy]:
@@ -92,22 +88,11 @@ def _more_gpus(attempt: Attempt, requested: EngineSettings) -> Iterator[Remedy]:
 
 
 def _together(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
-    """The cheapest combination, where no single change is enough; pinned flags stay out unless they are all there is."""
+    """The cheapest combination where no single change is enough; pinned flags stay out where the others will do."""
+    requested = failed.requested
     for pinned in (attempt.intent.pinned, frozenset[str]()):
-        found = levers(
-            attempt.model,
-            attempt.gpu,
-            attempt.intent,
-            failed.settings,
-            attempt.ceiling,
-            attempt.context.least,
-            pinned,
-        )
-        requested = failed.requested
-        choice = cheapest(
-            found,
-            lambda levels, found=found: _fits(attempt, apply_choice(requested, found, levels)),  # type: ignore[misc]
-        )
+        found = attempt.levers_from(failed, pinned)
+        choice = cheapest(found, _judge_of(attempt, requested, found))
         if choice is None:
             continue
         pulled = [(lever, lever.levels[level - 1]) for lever, level in zip(found, choice, strict=True) if level]
