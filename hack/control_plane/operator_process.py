@@ -1,0 +1,109 @@
+"""``OperatorProcess``: the operator as a user runs it: the installed command, its own kubeconfig, its own log."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class OperatorProcess:
+    """One run of ``vlm-operator`` after another, against one cluster.
+
+    Args:
+        kubeconfig: who it is: admin's, or better that of the chart's ServiceAccount.
+        log: file its JSON lines go to.
+        flags: further flags.
+        environment: further environment variables.
+    """
+
+    def __init__(self, kubeconfig: Path, log: Path, *flags: str, environment: Mapping[str, str] | None = None) -> None:
+        self.kubeconfig = kubeconfig
+        self.log = log
+        self.flags = flags
+        self.environment = dict(environment or {})
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, ready_within: float = 30) -> None:
+        """Start it and wait until ``/readyz`` says that it watches.
+
+        Raises:
+            RuntimeError: it ended, or is not ready in time; with the end of its log.
+        """
+        command = [str(Path(sys.executable).with_name("vlm-operator")), f"--port={self.port}", *self.flags]
+        environment = os.environ | {"KUBECONFIG": str(self.kubeconfig), "HF_HUB_OFFLINE": "1"} | self.environment
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+        deadline = time.monotonic() + ready_within
+        while self.get("/readyz")[0] != 200:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"the operator did not get ready:\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int | None:
+        """Ask it to end, as Kubernetes does; its exit code."""
+        return self._end(signal.SIGTERM)
+
+    @property
+    def running(self) -> bool:
+        """True while the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def _end(self, with_signal: signal.Signals) -> int | None:
+        if self._process is None:
+            return None
+        if self._process.poll() is None:
+            self._process.send_signal(with_signal)
+            try:
+                self._process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        code = self._process.returncode
+        self._process = None
+        return code
+
+    def get(self, path: str) -> tuple[int, str]:
+        """What its HTTP port answers; code 0 where nothing does."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of the samples of that name with these labels."""
+        total = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            if line.split("{")[0].split(" ")[0] == name and all(
+                f'{key}="{value}"' in line for key, value in labels.items()
+            ):
+                total += float(line.rsplit(" ", 1)[1])
+        return total
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Its log, line by line."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
