@@ -59,31 +59,29 @@ class Evaluation:
         """The verdict in one sentence with its numbers."""
         budget, length = self.budget, self.settings.max_model_len or 0
         needed = format_gib(self.least_bytes)
-        found = (
-            f"{format_gib(max(budget.kv_cache_bytes, 0))} (at least {format_gib(max(budget.kv_cache_low_bytes, 0))})"
-        )
+        best, low = (format_gib(max(size, 0)) for size in (budget.kv_cache_bytes, budget.kv_cache_low_bytes))
         match self.reason:
             case Reason.FITS:
-                return f"{length:,} tokens need {needed} of KV cache; vLLM will find about {found}"
+                return f"{length:,} tokens need {needed} of KV cache; vLLM will find about {best} (at least {low})"
             case Reason.FITS_TIGHT:
-                return f"{length:,} tokens need {needed} of KV cache; vLLM will find about {found}: inside the margin"
+                return (
+                    f"{length:,} tokens need {needed} of KV cache; vLLM will find about {best}, "
+                    f"but only {low} is certain"
+                )
             case Reason.KV_CACHE_TOO_SMALL:
-                return f"{length:,} tokens need {needed} of KV cache, but vLLM will find only about {found}"
+                return f"{length:,} tokens need {needed} of KV cache, but vLLM will find only about {best}"
             case Reason.FREE_MEMORY_TOO_LOW:
                 return (
-                    f"utilisation {self.settings.gpu_memory_utilization} asks for {format_gib(budget.requested_bytes)}, "
-                    f"but only about {format_gib(budget.free_at_start_bytes)} is free at start"
-                )
-            case Reason.OUT_OF_MEMORY | Reason.NO_KV_CACHE_MEMORY:
-                fixed = budget.weights_bytes + budget.activation_peak_bytes + budget.non_torch_bytes
-                of = budget.total_bytes if self.reason is Reason.OUT_OF_MEMORY else budget.requested_bytes
-                return (
-                    f"weights ({format_gib(budget.weights_bytes)}) and the start-up peak need {format_gib(fixed)}, "
-                    f"more than the {format_gib(of)} {'of the GPU' if of == budget.total_bytes else 'requested'}: "
-                    "nothing is left for KV cache"
+                    f"utilisation {self.settings.gpu_memory_utilization} asks for "
+                    f"{format_gib(budget.requested_bytes)}, but only about {format_gib(budget.free_at_start_bytes)} "
+                    "is free at start"
                 )
             case _:
-                return str(self.reason)
+                fixed = budget.weights_bytes + budget.activation_peak_bytes + budget.non_torch_bytes
+                needs = f"weights ({format_gib(budget.weights_bytes)}) and the start-up peak need {format_gib(fixed)}"
+                if self.reason is Reason.OUT_OF_MEMORY:
+                    return f"{needs}, more than the {format_gib(budget.free_at_start_bytes)} that are free at start"
+                return f"{needs} of the {format_gib(budget.requested_bytes)} requested: nothing is left for KV cache"
 
 
 def evaluate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, version: EngineVersion) -> Evaluation:
