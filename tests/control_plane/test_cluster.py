@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from hack.control_plane import Cluster
 
 pytestmark = pytest.mark.control_plane

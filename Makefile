@@ -1,0 +1,57 @@
+# The front door. `make` lists what there is; every target does its own set-up.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PYTEST := $(BIN)/pytest
+# The newest Python from 3.11 on that is at hand; name another with `make PYTHON=…`.
+PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes),$(p))) no-python-3.11-or-newer)
+
+.DEFAULT_GOAL := help
+.PHONY: help install tools demo test test-unit test-control-plane test-kind check generate accuracy bench
+
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## A .venv with everything: vlmctl, vlm-operator and what the tests need
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c '' 2>/dev/null || { echo "error: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+tools: ## The control-plane binaries: from the cache, KUBEBUILDER_ASSETS, a download, or a Go build
+	@$(PYTHON) hack/tools/get
+
+demo: install ## A plan at once, then the operator on a real control plane with simulated GPU nodes (KEEP=1 keeps it)
+	@$(BIN)/python hack/demo
+
+test: install tools ## Every test: unit, control plane, and kind where a Docker engine answers
+	$(PYTEST)
+
+test-unit: install ## Tests that need nothing but Python
+	$(PYTEST) tests -m "not control_plane and not kind"
+
+test-control-plane: install tools ## Tests on a real API server with simulated GPU nodes
+	$(PYTEST) tests -m control_plane
+
+test-kind: install tools ## Tests on a kind cluster; says so and skips where no Docker engine answers
+	$(PYTEST) tests -m kind -rs
+
+check: install ## Lint, format, types, layers, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python hack/generate --check
+
+generate: install ## CRDs, schemas and reference pages from the code
+	$(BIN)/python hack/generate
+
+accuracy: install ## Predictions against recorded start-ups: how far off, and in which direction
+	$(BIN)/python hack/accuracy
+
+bench: install ## How long the hot paths take
+	$(BIN)/python hack/bench
