@@ -185,20 +185,25 @@ def settings_of(values: dict[str, Any]) -> tuple[EngineSettings, frozenset[str]]
 def intent_of(values: dict[str, Any], **more: Any) -> Intent:
     """The intent that the options describe.
 
+    Where the context and the utilisation are pinned and nothing else is asked for, it is a prediction.
+
     Raises:
         InputError: naming the option, its value and the remedy.
     """
     settings, pinned = settings_of(values)
     version = values.get("vllm_version")
+    workload = _workload_of(values)
+    asked = (values.get("goal"), workload, values.get("min_context"), values.get("max_context"))
     return Intent(
         goal=Goal(values["goal"]) if values.get("goal") else None,
-        workload=_workload_of(values),
+        workload=workload,
         minimum_context=values.get("min_context"),
         maximum_context=values.get("max_context"),
         settings=settings,
         pinned=pinned,
         version=EngineVersion.parse(version) if version else DEFAULT,
         allow_fp8_kv_cache=not values.get("no_fp8_kv_cache"),
+        is_prediction=asked == (None,) * 4 and {"max_model_len", "gpu_memory_utilization"} <= pinned,
         **more,
     )
 

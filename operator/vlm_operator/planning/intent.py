@@ -39,6 +39,14 @@ class Videos:
 
 
 @dataclass(frozen=True, slots=True)
+class Audio:
+    """Audio clips of one request: how many, and how long one is (seconds)."""
+
+    count: int
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """What one request may hold. It sizes the cup where the context is not pinned.
 
@@ -53,6 +61,7 @@ class Workload:
     output_tokens: int = 1024
     images: Images | None = None
     videos: Videos | None = None
+    audio: Audio | None = None
     concurrent_requests: int | None = None
     tokens_per_image: int | None = None
     tokens_per_video: int | None = None
@@ -72,6 +81,7 @@ class Intent:
         gpus_available: GPUs of that product on one node, bounds a free count.
         allow_fp8_kv_cache: True where the ladder may store the KV cache in eight bits.
         cpu_kv_cache_bytes: plans for vLLM's CPU backend with exactly this container, instead of a GPU.
+        is_prediction: nothing is chosen: the plan says what the flags as given, and vLLM's own defaults, would do.
     """
 
     goal: Goal | None = None
@@ -85,14 +95,4 @@ class Intent:
     gpus_available: int = 8
     allow_fp8_kv_cache: bool = True
     cpu_kv_cache_bytes: int | None = None
-
-    @property
-    def is_prediction(self) -> bool:
-        """True where the user pinned what decides and asked for nothing else: the plan then predicts that start-up."""
-        return (
-            self.goal is None
-            and self.workload is None
-            and self.minimum_context is None
-            and self.maximum_context is None
-            and {"max_model_len", "gpu_memory_utilization"} <= self.pinned
-        )
+    is_prediction: bool = False

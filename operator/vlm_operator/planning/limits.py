@@ -29,6 +29,7 @@ def choose_limits(model: ModelFacts, workload: Workload | None) -> tuple[Limits 
     counts = {
         "image": workload.images.count if workload.images else 0,
         "video": workload.videos.count if workload.videos else 0,
+        "audio": workload.audio.count if workload.audio else 0,
     }
     for modality in sorted(modalities):
         count = counts.get(modality, 0)

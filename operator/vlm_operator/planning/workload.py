@@ -78,6 +78,12 @@ def request_size(
             item = video_tokens(_family(model, "tokensPerVideo"), source, settings, version)
             per_video, video_encoder = item.prompt_tokens, item.encoder_tokens
         video_total = per_video * videos.count
+    if workload.audio is not None and _count(workload.audio.count, "workload.audio.count"):
+        raise UnknownFact(
+            f"workload.audio: the tokens of audio on {model.architecture} are not known",
+            field="workload.audio",
+            hint="leave audio out of the workload, allow for it in context.minimum, and pin limitMMPerPrompt.audio",
+        )
     tokens = WorkloadTokens(workload.prompt_tokens, image_total, video_total, workload.output_tokens)
     return RequestSize(tokens, per_image, per_video, image_encoder, video_encoder)
 

@@ -1,0 +1,122 @@
+"""What does a VLMDeployment ask of the planner? Its spec as an ``Intent``: what ``spec.engine`` sets is pinned."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from vlm_operator.api.engine_spec import EngineSpec
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec, WorkloadSpec
+from vlm_operator.engine.flags import canonical_json
+from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.engine.version import DEFAULT, EngineVersion
+from vlm_operator.errors import UnknownFact
+from vlm_operator.planning.intent import Audio, Goal, Images, Intent, Videos, Workload
+from vlm_operator.units import parse_bytes
+
+_PLAIN: Final = {
+    "context_length": "max_model_len",
+    "gpu_memory_utilization": "gpu_memory_utilization",
+    "kv_cache_dtype": "kv_cache_dtype",
+    "block_size": "block_size",
+    "max_num_seqs": "max_num_seqs",
+    "max_num_batched_tokens": "max_num_batched_tokens",
+    "mm_encoder_tp_mode": "mm_encoder_tp_mode",
+    "language_model_only": "language_model_only",
+    "tensor_parallel_size": "tensor_parallel_size",
+    "enable_expert_parallel": "enable_expert_parallel",
+    "enforce_eager": "enforce_eager",
+    "max_cudagraph_capture_size": "max_cudagraph_capture_size",
+    "enable_prefix_caching": "enable_prefix_caching",
+    "enable_chunked_prefill": "enable_chunked_prefill",
+    "async_scheduling": "async_scheduling",
+}
+"""Fields of ``spec.engine`` that are flags as they stand, and the flags' names."""
+
+
+def intent_of(spec: VLMDeploymentSpec, version: EngineVersion) -> Intent:
+    """The intent of a spec, for the vLLM release ``version`` (see ``engine_version``)."""
+    settings, pinned = _settings_of(spec.engine)
+    context = spec.context
+    return Intent(
+        goal=Goal(spec.goal) if spec.goal else None,
+        workload=_workload_of(spec.workload) if spec.workload else None,
+        minimum_context=context.minimum if context else None,
+        maximum_context=context.maximum if context else None,
+        settings=settings,
+        pinned=pinned,
+        version=version,
+        gpu_count=spec.gpu.count if spec.gpu else None,
+        allow_fp8_kv_cache=spec.retune.allow_fp8_kv_cache,
+        cpu_kv_cache_bytes=parse_bytes(spec.cpu.kv_cache_space, field="cpu.kvCacheSpace") if spec.cpu else None,
+    )
+
+
+def engine_version(spec: VLMDeploymentSpec) -> EngineVersion:
+    """The vLLM release that the spec's image holds: as stated, as the tag says, or the default where no image is set.
+
+    Raises:
+        UnknownFact: an image whose tag names no release, and none is stated.
+    """
+    engine = spec.engine
+    if engine is not None and engine.vllm_version is not None:
+        return EngineVersion.parse(engine.vllm_version, field="engine.vllmVersion")
+    if engine is None or engine.image is None:
+        return DEFAULT
+    version = EngineVersion.of_image(engine.image)
+    if version is None:
+        raise UnknownFact(
+            f"engine.image: {engine.image} does not say which vLLM release it holds",
+            field="engine.image",
+            hint="set engine.vllmVersion, or use an image whose tag names the release, such as :v0.32.0",
+        )
+    return version
+
+
+def _settings_of(engine: EngineSpec | None) -> tuple[EngineSettings, frozenset[str]]:
+    if engine is None:
+        return EngineSettings(), frozenset()
+    flags: dict[str, Any] = {
+        flag: getattr(engine, field) for field, flag in _PLAIN.items() if getattr(engine, field) is not None
+    }
+    if engine.kv_cache_memory_bytes is not None:
+        flags["kv_cache_memory_bytes"] = parse_bytes(
+            str(engine.kv_cache_memory_bytes), field="engine.kvCacheMemoryBytes"
+        )
+    counts, sizes = engine.limit_mm_per_prompt or {}, engine.limit_mm_per_prompt_sizes or {}
+    limits: list[tuple[str, ModalityLimit]] = []
+    for modality in sorted({*counts, *sizes}):
+        size = sizes.get(modality)  # type: ignore[call-overload]
+        count = counts.get(modality, UNLIMITED)  # type: ignore[call-overload]
+        limits.append(
+            (
+                modality,
+                ModalityLimit(count, size.width, size.height, size.num_frames) if size else ModalityLimit(count),
+            )
+        )
+    if limits:
+        flags["limit_mm_per_prompt"] = tuple(limits)
+    if engine.mm_processor_kwargs is not None:
+        flags["mm_processor_kwargs"] = canonical_json(engine.mm_processor_kwargs)
+    if engine.media_io_kwargs is not None:
+        flags["media_io_kwargs"] = canonical_json(engine.media_io_kwargs)
+    return EngineSettings(**flags), frozenset(flags)
+
+
+UNLIMITED: Final = 999
+"""vLLM's own limit for a modality that is not named (0.32: ``config/multimodal.py``)."""
+
+
+def _workload_of(workload: WorkloadSpec) -> Workload:
+    images, videos, audio = workload.images, workload.videos, workload.audio
+    return Workload(
+        prompt_tokens=workload.prompt_tokens,
+        output_tokens=workload.output_tokens,
+        images=Images(images.count, images.width, images.height) if images else None,
+        videos=Videos(videos.count, videos.seconds, videos.width, videos.height, videos.frames_per_second)
+        if videos
+        else None,
+        audio=Audio(audio.count, audio.seconds) if audio else None,
+        concurrent_requests=workload.concurrent_requests,
+        tokens_per_image=workload.tokens_per_image,
+        tokens_per_video=workload.tokens_per_video,
+    )
