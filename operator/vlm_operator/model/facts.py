@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class DType(StrEnum):
@@ -17,6 +18,7 @@ class DType(StrEnum):
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
     FP8 = "fp8"
+    INT64 = "int64"
 
 
 # --- KV cache -------------------------------------------------------------------------------------------------------
@@ -34,6 +36,7 @@ class AttentionCache:
         chunk_size: tokens of an attention chunk (Llama 4), or None.
         cross_attention: True where the keys are the encoder's (encoder-decoder families).
         encoder_only: True where nothing is cached (bidirectional encoders).
+        encoder_tokens: for cross attention, tokens of the longest encoder input.
     """
 
     kv_heads: int
@@ -43,6 +46,7 @@ class AttentionCache:
     chunk_size: int | None = None
     cross_attention: bool = False
     encoder_only: bool = False
+    encoder_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,20 @@ class StateKind(StrEnum):
     GATED_DELTA_NET = "gated_delta_net"
     LINEAR_ATTENTION = "linear_attention"
     SHORT_CONV = "short_conv"
+    KIMI_DELTA_ATTENTION = "kimi_delta_attention"
+
+
+class StateDType(StrEnum):
+    """Who decides the element type of a recurrent state."""
+
+    MODEL = "model"
+    """It is the model's."""
+    CONFIG = "config"
+    """``mamba_ssm_dtype`` of the config, in releases that read it (Qwen3.5)."""
+    NEMOTRON_H = "nemotron_h"
+    """``mamba_ssm_cache_dtype`` of the config, or what the release takes for Nemotron-H where it says none."""
+    FLOAT32 = "float32"
+    """Always float32 (Kimi delta attention)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,10 @@ class StateCache:
         state_size: state dimension (Mamba ``ssm_state_size``) or key head size (gated delta net).
         conv_kernel: kernel width of the causal convolution.
         state_dtype: element type of the recurrent state where the config states one, else None (the model's own).
+        dtype_source: who decides that element type.
+        chunk_size: tokens of the scan's chunk (``mamba_chunk_size`` or ``chunk_size``); 0 where the config has none.
+        caches_every_block: True where the architecture can keep a state at every block (vLLM's
+            ``SupportsMambaPrefixCaching``).
     """
 
     kind: StateKind
@@ -86,6 +108,9 @@ class StateCache:
     state_size: int
     conv_kernel: int
     state_dtype: DType | None = None
+    dtype_source: StateDType = StateDType.MODEL
+    chunk_size: int = 0
+    caches_every_block: bool = False
 
 
 CacheLayer = AttentionCache | LatentCache | StateCache
@@ -96,11 +121,13 @@ class LayerRun:
     """``count`` decoder layers with the cache ``cache`` at consecutive places of a repeating order.
 
     ``ModelFacts.cache_layers`` lists the layers in model order, run-length encoded; a layer without cache (an MLP
-    layer of a hybrid, a layer that shares another's keys and values) has ``cache`` None.
+    layer of a hybrid, a layer that shares another's keys and values) has ``cache`` None. ``also`` holds further caches
+    of the same layers (a recurrent state beside attention, cross attention beside self attention), in vLLM's order.
     """
 
     count: int
     cache: CacheLayer | None
+    also: tuple[CacheLayer, ...] = ()
 
 
 # --- text model -----------------------------------------------------------------------------------------------------
@@ -165,6 +192,39 @@ class Sharding(StrEnum):
     """Expert weight, input dimension divided (or whole experts per rank under expert parallelism)."""
 
 
+class Stage(StrEnum):
+    """Which ranks of a pipeline hold a parameter that belongs to no decoder layer."""
+
+    EVERY = "every"
+    FIRST = "first"
+    LAST = "last"
+    ENDS = "ends"
+    """First and last: tied embeddings, which the head reads as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where modules stand in a pipeline, and what makes vLLM build them. One object is shared by a whole block.
+
+    Attributes:
+        layers: numbers of the decoder layers they stand in; empty for modules outside the decoder's layers.
+        stage: ranks of the pipeline that hold them, for modules outside the decoder's layers.
+        modalities: they are built only where one of these modalities is enabled; empty: always.
+        data_parallel: True where ``--mm-encoder-tp-mode data`` keeps them whole on every rank.
+        numbers: what the first ``{}`` of a name stands for where it is no decoder layer (blocks of a tower).
+    """
+
+    layers: tuple[int, ...] = ()
+    stage: Stage = Stage.EVERY
+    modalities: tuple[str, ...] = ()
+    data_parallel: bool = False
+    numbers: tuple[int, ...] = ()
+
+
+EVERYWHERE: Final = Placement()
+"""Outside the decoder's layers, on every rank of a pipeline, always built."""
+
+
 @dataclass(frozen=True, slots=True)
 class Linear:
     """``count`` equal weight matrices ``outputs x inputs``, as vLLM builds them (fused ones split by sharding).
@@ -180,6 +240,12 @@ class Linear:
         heads: for ``KV_HEADS``, how many heads the outputs hold.
         bias: True where it has a bias of ``outputs`` elements.
         quantizable: False for what quantisation methods never touch (embeddings, norms as matrices, routers …).
+        placement: where in the pipeline, and what makes vLLM build it.
+        experts: for expert weights, how many experts one layer has (``count`` is layers x experts).
+        dtype: element type where it is not the model's.
+        follows: True for the second and later members of a module that vLLM fuses (``k_proj`` after ``q_proj``):
+            tensors the fused module has once (GPTQ's ``g_idx``) are counted with the first.
+        fused_name: name of the fused module in vLLM, ``{}`` as in ``name``; empty where it is not fused.
     """
 
     component: Component
@@ -191,11 +257,19 @@ class Linear:
     heads: int = 0
     bias: bool = False
     quantizable: bool = True
+    placement: Placement = EVERYWHERE
+    experts: int = 0
+    dtype: DType | None = None
+    follows: bool = False
+    fused_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """``count`` small unquantised tensors of ``elements`` each (norms, routers' biases, state parameters)."""
+    """``count`` small unquantised tensors of ``elements`` each (norms, routers' biases, state parameters, caches).
+
+    ``heads`` serves ``KV_HEADS`` as in ``Linear``, ``experts`` serves ``EXPERT_OUTPUT`` and ``EXPERT_INPUT``.
+    """
 
     component: Component
     name: str
@@ -203,6 +277,9 @@ class Tensors:
     elements: int
     sharding: Sharding = Sharding.REPLICATED
     dtype: DType | None = None
+    heads: int = 0
+    placement: Placement = EVERYWHERE
+    experts: int = 0
 
 
 WeightModule = Linear | Tensors
@@ -280,6 +357,11 @@ class ModelFacts:
         multimodal_unknown: why ``multimodal`` is None for a model that has a vision tower.
         checkpoint_bytes: exact bytes from safetensors headers, None where no checkpoint was read.
         source: where the facts were read, for the plan's explanation.
+        scaled_max_model_len: the longest context where releases to 0.29 derive another one than
+            ``derived_max_model_len`` (they multiply a YaRN factor), else None.
+        prefix_lm_item_tokens: tokens of the largest multimodal item of a prefix-LM model with windows, which must fit
+            one batch; 0 where that does not matter.
+        kv_cache_dtype: element type of the KV cache that the checkpoint's quantisation declares (``fp8``), else None.
     """
 
     model: str
@@ -297,3 +379,6 @@ class ModelFacts:
     multimodal_unknown: str | None = None
     checkpoint_bytes: object | None = None
     source: str = ""
+    scaled_max_model_len: int | None = None
+    prefix_lm_item_tokens: int = 0
+    kv_cache_dtype: str | None = None

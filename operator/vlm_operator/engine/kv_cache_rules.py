@@ -1,0 +1,260 @@
+"""How does one vLLM release plan its KV cache? One frozen record of rules per minor release, 0.11 to 0.33.
+
+The rules are those of ``v1/core/kv_cache_utils.py`` (0.33: ``kv_cache_planning.py``), ``v1/kv_cache_interface.py``,
+``config/cache.py``, ``config/vllm.py``, ``model_executor/models/config.py`` (to 0.19) and ``platforms/interface.py``
+(from 0.20) of every minor release in that range: 0.11.2, 0.12.0, 0.13.0, 0.14.1, 0.15.1, 0.16.0, 0.17.1, 0.18.1,
+0.19.1, 0.20.2, 0.21.0, 0.22.1, 0.23.0, 0.24.0, 0.25.1, 0.26.0, 0.27.1, 0.28.0, 0.29.0, 0.30.0, 0.31.0, 0.32.0 and
+0.33.0. Patch releases follow their minor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError, UnknownFact
+
+
+class NeededBytes(StrEnum):
+    """Over what the capacity check sums the memory of one request of the maximum length."""
+
+    LAYERS = "layers"
+    """Each layer's blocks at its own page size, before layers are grouped."""
+    FIRST_GROUP = "firstGroup"
+    """Blocks of the first group only, each at the price of a block of the whole pool: hybrids are under-asked."""
+    ALL_GROUPS = "allGroups"
+    """Blocks of every group, each at the price of a block of the whole pool."""
+
+
+class PageUnification(StrEnum):
+    """What happens where layers of different kinds have pages of different size."""
+
+    EQUAL_ONLY = "equalOnly"
+    """Nothing: such a model does not start."""
+    LARGER_BLOCKS = "largerBlocks"
+    """Smaller pages grow by an integer factor of their block size; others do not start."""
+    LARGER_BLOCKS_OR_PADDING = "largerBlocksOrPadding"
+    """As before; attention pages that do not divide the largest one, and states, are padded to it."""
+
+
+class StateMode(StrEnum):
+    """``mamba_cache_mode``: which states of a recurrent layer vLLM keeps for one request."""
+
+    NONE = "none"
+    """One: prefix caching is off."""
+    ALIGN = "align"
+    """The running one and one at the last block boundary (and one more where prefill exports checkpoints)."""
+    ALL = "all"
+    """One at every block boundary."""
+
+
+@dataclass(frozen=True, slots=True)
+class KVCacheRules:
+    """The rules of one minor release.
+
+    Attributes:
+        needed_bytes: over what the check sums.
+        null_block: True where the check, the estimate and ``--max-model-len auto`` leave out the block that the pool
+            keeps for itself.
+        override_replaces_memory: True where ``--num-gpu-blocks-override`` also replaces the memory that is checked.
+        in_flight_batches: True where layers with a window or chunk hold the tokens of every concurrent batch, not of
+            one.
+        tokens_by_concurrency: True where the logged "KV cache size" is concurrency times length; before, it is blocks
+            over groups times the smallest block.
+        chunked_groups: True where layers of chunked local attention form groups of their own; before, such a model
+            runs without the hybrid KV cache manager and all its layers cache every token.
+        check_whole_model: True where, under pipeline parallelism, the check compares all stages' bytes with one
+            stage's memory.
+        auto_fit: True where ``--max-model-len auto`` exists.
+        page_unification: what happens to pages of different size.
+        group_ratio_percent: groups take the layer count of the most frequent kind where that is less than so many
+            percent of the least frequent kind's, else the latter's; 100: always the latter's.
+        merged_full_attention: True where full-attention layers that differ only in what does not change their pages
+            share groups.
+        smallest_window_block: True where a layer with a sliding window takes the attention backend's smallest block
+            (16 tokens) whatever the block size.
+        value_heads: True where full-attention pages use the value head's own size; before, the key head's twice.
+        window_value_heads: the same for layers with a sliding window.
+        state_prefix_caching: True where prefix caching is on by default for models with recurrent layers.
+        state_mode_all: True where prefix caching keeps a state per block for architectures that support it.
+        state_mode_align: True where prefix caching keeps two states for the others; before, it is switched off.
+        state_block_follows: True where blocks of hybrids are rounded to multiples of ``--block-size``; before, of 16.
+        latent_block_alignment: tokens that blocks of hybrids with MLA are a multiple of.
+        checkpoint_pages: True where Mamba2 layers keep a third page in ``align`` mode.
+        gpu_dependent_checkpoints: True where gated-delta-net layers may do so too, depending on the GPU.
+        yarn_scales_length: True where a YaRN factor multiplies the original context; before 0.30 it does, since then
+            the config's ``max_position_embeddings`` is taken as already scaled.
+        raises_batched_tokens: True where an unset ``max_num_batched_tokens`` of a prefix-LM model grows to its largest
+            multimodal item.
+        float16_cache: True where ``--kv-cache-dtype float16`` exists.
+        nemotron_state_dtype: element type of a Nemotron-H state where the config names none; None: the model's.
+        nemotron_reads_config: True where the config's ``mamba_ssm_cache_dtype`` is honoured at all.
+        config_state_dtype: True where ``mamba_ssm_dtype`` of Qwen3.5 is honoured.
+    """
+
+    needed_bytes: NeededBytes = NeededBytes.LAYERS
+    null_block: bool = False
+    override_replaces_memory: bool = False
+    in_flight_batches: bool = False
+    tokens_by_concurrency: bool = False
+    chunked_groups: bool = False
+    check_whole_model: bool = False
+    auto_fit: bool = False
+    page_unification: PageUnification = PageUnification.EQUAL_ONLY
+    group_ratio_percent: int = 100
+    merged_full_attention: bool = False
+    smallest_window_block: bool = False
+    value_heads: bool = False
+    window_value_heads: bool = False
+    state_prefix_caching: bool = False
+    state_mode_all: bool = True
+    state_mode_align: bool = False
+    state_block_follows: bool = False
+    latent_block_alignment: int = 64
+    checkpoint_pages: bool = False
+    gpu_dependent_checkpoints: bool = False
+    yarn_scales_length: bool = True
+    raises_batched_tokens: bool = False
+    float16_cache: bool = False
+    nemotron_state_dtype: str | None = None
+    nemotron_reads_config: bool = False
+    config_state_dtype: bool = False
+
+
+_BY_MINOR: Final[dict[int, KVCacheRules]] = {}
+
+
+def _release(minor: int, base: KVCacheRules, **changes: object) -> KVCacheRules:
+    """Note the rules of 0.``minor``: those of the release before, and what changed."""
+    rules = replace(base, **changes)  # type: ignore[arg-type]
+    _BY_MINOR[minor] = rules
+    return rules
+
+
+_R = _release(11, KVCacheRules())
+_R = _release(12, _R, page_unification=PageUnification.LARGER_BLOCKS, group_ratio_percent=125)
+_R = _release(13, _R, nemotron_reads_config=True, nemotron_state_dtype="float16")
+_R = _release(
+    14,
+    _R,
+    needed_bytes=NeededBytes.FIRST_GROUP,
+    check_whole_model=True,
+    chunked_groups=True,
+    auto_fit=True,
+    value_heads=True,
+)
+_R = _release(15, _R, state_mode_align=True)
+_R = _release(16, _R)
+_R = _release(17, _R, check_whole_model=False, config_state_dtype=True)
+_R = _release(18, _R, group_ratio_percent=150, float16_cache=True)
+_R = _release(19, _R, needed_bytes=NeededBytes.ALL_GROUPS, nemotron_state_dtype="float32")
+_R = _release(
+    20,
+    _R,
+    override_replaces_memory=True,
+    tokens_by_concurrency=True,
+    window_value_heads=True,
+    state_block_follows=True,
+)
+_R = _release(21, _R)
+_R = _release(22, _R, raises_batched_tokens=True)
+_R = _release(23, _R)
+_R = _release(24, _R, page_unification=PageUnification.LARGER_BLOCKS_OR_PADDING)
+_R = _release(25, _R, smallest_window_block=True)
+_R = _release(26, _R, in_flight_batches=True)
+_R = _release(27, _R, merged_full_attention=True, latent_block_alignment=128)
+_R = _release(28, _R, state_prefix_caching=True, state_mode_all=False)
+_R = _release(29, _R, null_block=True)
+_R = _release(30, _R, smallest_window_block=False, yarn_scales_length=False)
+_R = _release(31, _R)
+_R = _release(32, _R, checkpoint_pages=True)
+_R = _release(33, _R, gpu_dependent_checkpoints=True)
+
+CACHE_DTYPES: Final = ("auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2")
+"""Values of ``--kv-cache-dtype`` whose page sizes are known."""
+
+_OTHER_CACHE_DTYPES: Final = frozenset(
+    {
+        "fp8_inc",
+        "fp8_ds_mla",
+        "nvfp4",
+        "nvfp4_4over6",
+        "nvfp4_ds_mla",
+        "turboquant_k8v4",
+        "turboquant_4bit_nc",
+        "turboquant_k3v4_nc",
+        "turboquant_3bit_nc",
+        "ultraquant_4bit",
+        "int4_per_token_head",
+        "int8_per_token_head",
+        "fp8_per_token_head",
+    }
+)
+"""Values of ``--kv-cache-dtype`` that some releases know (``config/cache.py: CacheDType``) and this one does not."""
+
+DEFAULT_BLOCK_SIZE: Final = 16
+"""Tokens of a block where nothing sets ``--block-size`` (``config/cache.py: CacheConfig.DEFAULT_BLOCK_SIZE``)."""
+
+KERNEL_BLOCK_SIZE: Final = 16
+"""Tokens that CUDA's FlashAttention takes multiples of as a block (``FlashAttentionBackend.
+get_supported_kernel_block_sizes``)."""
+
+DEFAULT_BATCHED_TOKENS: Final = 2048
+"""``max_num_batched_tokens`` where nothing sets it (``SchedulerConfig.DEFAULT_MAX_NUM_BATCHED_TOKENS``)."""
+
+
+@lru_cache(maxsize=64)
+def kv_cache_rules(version: EngineVersion) -> KVCacheRules:
+    """The rules of ``version``.
+
+    Raises:
+        UnknownFact: older than 0.11 or newer than 0.33.
+
+    >>> kv_cache_rules(EngineVersion(0, 29)).null_block, kv_cache_rules(EngineVersion(0, 28)).null_block
+    (True, False)
+    """
+    rules = _BY_MINOR.get(version.minor) if version.major == 0 else None
+    if rules is None:
+        raise UnknownFact(
+            f"vllm-version: how vLLM {version} plans its KV cache is not known (known: 0.11 to 0.33)",
+            field="vllm-version",
+            hint="name a version in that range with --vllm-version",
+        )
+    return rules
+
+
+def cache_element_bytes(kv_cache_dtype: str, model_element_bytes: int, version: EngineVersion) -> int:
+    """Bytes of one cached element.
+
+    Raises:
+        UnknownFact: the release may know the type, its page layout is not known here.
+        InputError: no such type, or not in that release.
+    """
+    if kv_cache_dtype == "auto":
+        return model_element_bytes
+    if kv_cache_dtype in ("fp8", "fp8_e4m3", "fp8_e5m2"):
+        return 1
+    if kv_cache_dtype == "bfloat16":
+        return 2
+    if kv_cache_dtype == "float16":
+        if kv_cache_rules(version).float16_cache:
+            return 2
+        raise InputError(
+            f"kv-cache-dtype: vLLM {version} has no 'float16' (it came with 0.18)",
+            field="kv-cache-dtype",
+            hint="use auto, bfloat16 or fp8",
+        )
+    if kv_cache_dtype in _OTHER_CACHE_DTYPES:
+        raise UnknownFact(
+            f"kv-cache-dtype: how vLLM lays out a cache of {kv_cache_dtype!r} is not known",
+            field="kv-cache-dtype",
+            hint=f"known are {', '.join(CACHE_DTYPES)}",
+        )
+    raise InputError(
+        f"kv-cache-dtype: {kv_cache_dtype[:40]!r} is not a cache type of vLLM",
+        field="kv-cache-dtype",
+        hint=f"use one of {', '.join(CACHE_DTYPES)}",
+    )
