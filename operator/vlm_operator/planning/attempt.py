@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from vlm_operator.capacity.startup import startup_budget
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.evaluation import Evaluation, evaluate
+from vlm_operator.planning.evidence import NOTHING, Evidence, experience
 from vlm_operator.planning.intent import Goal, Intent
 from vlm_operator.planning.ladder import Choice, Lever, apply_choice, cheapest, levers
 from vlm_operator.planning.limits import choose_limits
@@ -74,8 +76,15 @@ class Attempt:
         ceiling: highest utilisation that vLLM's first check lets pass, in hundredths.
     """
 
-    def __init__(self, model: ModelFacts, gpu: GPUFacts, intent: Intent, tensor_parallel_size: int) -> None:
-        self.model, self.gpu, self.intent = model, gpu, intent
+    def __init__(
+        self, model: ModelFacts, gpu: GPUFacts, intent: Intent, tensor_parallel_size: int, evidence: Evidence = NOTHING
+    ) -> None:
+        self.model, self.gpu, self.intent, self.evidence = model, evidence.gpu(gpu), intent, evidence
+        self.experience = (
+            None
+            if evidence is NOTHING
+            else experience(evidence, lambda settings: startup_budget(model, self.gpu, settings, intent.version))
+        )
         settings = intent.settings.with_(tensor_parallel_size=tensor_parallel_size)
         self.limit_sentences: tuple[str, ...] = ()
         if "limit_mm_per_prompt" not in intent.pinned:
@@ -108,12 +117,12 @@ class Attempt:
         return wanted
 
     def _ceiling(self) -> float:
-        free = self.gpu.free_estimate_bytes - self.gpu.total_uncertainty_bytes
+        free = self.gpu.free_estimate_bytes - self.gpu.total_uncertainty_bytes - self.evidence.outside_bytes
         return min(HIGHEST_UTILIZATION, max(math.floor(100 * free / self.gpu.total_bytes) / 100, 0.01))
 
     def judge(self, requested: EngineSettings) -> Evaluation:
         """Evaluate flags on this GPU."""
-        return evaluate(self.model, self.gpu, requested, self.intent.version)
+        return evaluate(self.model, self.gpu, requested, self.intent.version, self.experience)
 
     def _fits(self, requested: EngineSettings) -> bool:
         try:

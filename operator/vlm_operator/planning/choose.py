@@ -15,6 +15,7 @@ from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.attempt import Attempt
 from vlm_operator.planning.evaluation import Evaluation
+from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.explanation import explain, what_would_fit
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.plan import Plan, Reason, Verdict, WorkloadTokens
@@ -22,8 +23,10 @@ from vlm_operator.planning.remedies import as_hint, remedies
 from vlm_operator.planning.validation import require_tensor_parallel, tensor_parallel_problem, validate
 
 
-def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent) -> Plan:
+def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = NOTHING) -> Plan:
     """The plan for ``model`` on GPUs like ``gpu``; what is not known for certain gives the verdict ``Unknown``.
+
+    ``evidence`` holds what earlier start-ups of that model on that GPU measured.
 
     Raises:
         InputError: a pinned flag is out of range, contradicts another, or the model cannot serve the workload at all.
@@ -37,7 +40,7 @@ def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent) -> Plan:
                 field="gpu",
                 hint="plans are for NVIDIA GPUs",
             )
-        return _plan(model, gpu, intent)
+        return _plan(model, gpu, intent, evidence)
     except UnknownFact as unknown:
         return unknown_plan(model, gpu, intent, unknown)
 
@@ -58,12 +61,12 @@ def unknown_plan(model: ModelFacts, gpu: GPUFacts | None, intent: Intent, unknow
     )
 
 
-def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent) -> Plan:
+def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) -> Plan:
     if "tensor_parallel_size" in intent.pinned:
         require_tensor_parallel(model, intent.settings)
     attempts: list[Attempt] = []
     for size in _tensor_parallel_sizes(model, intent):
-        attempt = Attempt(model, gpu, intent, size)
+        attempt = Attempt(model, gpu, intent, size, evidence)
         refusal = _contradiction(attempt)
         if refusal is not None:
             return _written(attempt, attempt.wanted, refusal)

@@ -10,6 +10,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.evidence import Experience
 from vlm_operator.planning.plan import Container, Cup, Reason, Verdict
 from vlm_operator.planning.resolution import resolved
 from vlm_operator.units import format_gib
@@ -76,6 +77,8 @@ class Evaluation:
                     f"{format_gib(budget.requested_bytes)}, but only about {format_gib(budget.free_at_start_bytes)} "
                     "is free at start"
                 )
+            case Reason.ALREADY_FAILED:
+                return f"these very flags failed before, although {needed} should fit the {best} expected"
             case _:
                 fixed = budget.weights_bytes + budget.activation_peak_bytes + budget.non_torch_bytes
                 needs = f"weights ({format_gib(budget.weights_bytes)}) and the start-up peak need {format_gib(fixed)}"
@@ -84,7 +87,13 @@ class Evaluation:
                 return f"{needs} of the {format_gib(budget.requested_bytes)} requested: nothing is left for KV cache"
 
 
-def evaluate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, version: EngineVersion) -> Evaluation:
+def evaluate(
+    model: ModelFacts,
+    gpu: GPUFacts,
+    requested: EngineSettings,
+    version: EngineVersion,
+    experience: Experience | None = None,
+) -> Evaluation:
     """Judge one set of flags: physical failures first, then vLLM's capacity check.
 
     Raises:
@@ -93,14 +102,20 @@ def evaluate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, versio
     settings = resolved(requested, model, gpu, version)
     layout = kv_layout(model, settings, version)
     budget = startup_budget(model, gpu, settings, version)
+    if experience is not None:
+        budget = experience.adjust(budget, settings)
     least = layout.least_bytes_that_start(settings.max_model_len or 0)
     verdict, reason = Verdict.DOES_NOT_FIT, Reason.KV_CACHE_TOO_SMALL
-    if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_bytes:
+    if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_bytes or (
+        experience is not None and experience.peak_too_high(budget)
+    ):
         reason = Reason.OUT_OF_MEMORY
     elif budget.requested_bytes > budget.free_at_start_bytes:
         reason = Reason.FREE_MEMORY_TOO_LOW
     elif budget.kv_cache_bytes <= 0:
         reason = Reason.NO_KV_CACHE_MEMORY
+    elif experience is not None and settings in experience.failed:
+        reason = Reason.ALREADY_FAILED
     elif least <= budget.kv_cache_low_bytes:
         verdict, reason = Verdict.FITS, Reason.FITS
     elif least <= budget.kv_cache_bytes:

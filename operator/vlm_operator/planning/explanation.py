@@ -66,4 +66,6 @@ def _sentences(attempt: Attempt, evaluation: Evaluation) -> Iterator[str]:
         if attempt.intent.goal is Goal.SINGLE_USER:
             rest = budget.free_at_start_bytes - budget.requested_bytes
             yield f"{format_gib(max(rest, 0))} of the GPU stay free for the desktop or another process."
+    for source in attempt.evidence.sources:
+        yield f"Measured figures replace estimates: {source}."
     yield from attempt.gpu.notes

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
+from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.plan import Plan, Verdict
 
@@ -31,7 +33,12 @@ class GPUOffer:
     nodes: int = 1
 
 
-def choose_gpu(model: ModelFacts, offers: tuple[GPUOffer, ...], intent: Intent) -> tuple[Plan, GPUOffer] | None:
+def choose_gpu(
+    model: ModelFacts,
+    offers: tuple[GPUOffer, ...],
+    intent: Intent,
+    evidence: Callable[[GPUOffer], Evidence] = lambda offer: NOTHING,
+) -> tuple[Plan, GPUOffer] | None:
     """The best plan among the offers: fitting before tight, then least GPU memory taken, then fewest GPUs.
 
     Returns None where there is no offer at all. Deterministic: ties go to the product's name.
@@ -43,7 +50,7 @@ def choose_gpu(model: ModelFacts, offers: tuple[GPUOffer, ...], intent: Intent) 
     refusal: InputError | None = None
     for offer in sorted(offers, key=lambda offer: (offer.gpu.label, offer.resource)):
         try:
-            found = plan(model, offer.gpu, replace(intent, gpus_available=offer.count))
+            found = plan(model, offer.gpu, replace(intent, gpus_available=offer.count), evidence(offer))
         except InputError as error:
             refusal = error
             continue

@@ -48,6 +48,8 @@ class Reason(StrEnum):
     """The tensor-parallel size does not divide the heads, or exceeds the GPUs."""
     SEQUENCES_EXCEED_STATE_BLOCKS = "SequencesExceedStateBlocks"
     """A hybrid model holds fewer recurrent states than ``max_num_seqs``."""
+    ALREADY_FAILED = "AlreadyFailed"
+    """These very flags failed before, whatever the arithmetic says."""
     LAYOUT_UNKNOWN = "ModelLayoutUnknown"
     """A figure of the model, GPU or version is not known for certain."""
 

@@ -1,0 +1,155 @@
+"""What did real start-ups measure? Corrections that put measured figures in the place of estimated ones.
+
+Only what a log printed counts. A measured KV cache corrects the estimate for the same flags to within a rounding, and
+for other flags of the same model on the same GPU by the same difference, with half the original margin left. An
+out-of-memory error bounds the peak that may be tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from vlm_operator.capacity.startup import Budget
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.units import MIB
+
+ROUNDING_BYTES: Final = 16 * MIB
+"""Logs print GiB with two decimals, and a second start of the same command differs by a few MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredContainer:
+    """The KV cache that a start-up with ``settings`` (resolved) really found, bytes per GPU."""
+
+    settings: EngineSettings
+    kv_cache_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryShortage:
+    """An out-of-memory error during the start-up with ``settings`` (resolved).
+
+    Attributes:
+        missing_bytes: what was tried to allocate less what was free; at least 1.
+        outside_budget: True where it came after the KV cache was sized (graph capture, warm-up): less utilisation
+            helps. False while weights were loaded or memory was profiled: only a smaller peak helps.
+    """
+
+    settings: EngineSettings
+    missing_bytes: int
+    outside_budget: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything measured that bears on a plan for one model, GPU product and vLLM release.
+
+    Attributes:
+        containers: measured KV caches, oldest first.
+        shortages: out-of-memory errors.
+        total_bytes: CUDA's total as printed, None where no log said.
+        free_at_start_bytes: lowest free memory at start that a log printed.
+        failed: flags (resolved) whose start-up failed: never chosen again.
+        sources: where the figures come from, in words, for the explanation.
+    """
+
+    containers: tuple[MeasuredContainer, ...] = ()
+    shortages: tuple[MemoryShortage, ...] = ()
+    total_bytes: int | None = None
+    free_at_start_bytes: int | None = None
+    failed: frozenset[EngineSettings] = field(default_factory=frozenset)
+    sources: tuple[str, ...] = ()
+
+    def gpu(self, gpu: GPUFacts) -> GPUFacts:
+        """``gpu`` with measured memory in the place of the catalogue's."""
+        changes: dict[str, int] = {}
+        if self.total_bytes is not None:
+            changes |= {"total_bytes": self.total_bytes, "total_uncertainty_bytes": 0}
+        if self.free_at_start_bytes is not None:
+            changes["free_at_start_bytes"] = self.free_at_start_bytes
+        return replace(gpu, **changes) if changes else gpu
+
+    @property
+    def outside_bytes(self) -> int:
+        """Bytes that a start-up lacked after the KV cache was sized: kept free below the ceiling of utilisation."""
+        return max((shortage.missing_bytes for shortage in self.shortages if shortage.outside_budget), default=0)
+
+
+NOTHING: Final = Evidence()
+"""No start-up was measured."""
+
+
+def memory_flags(settings: EngineSettings) -> EngineSettings:
+    """``settings`` without what changes only the size of the request, not what is taken from it."""
+    return settings.with_(gpu_memory_utilization=None, max_model_len=None, kv_cache_dtype="auto", block_size=None)
+
+
+def corrected(budget: Budget, settings: EngineSettings, measured: Sequence[tuple[EngineSettings, int]]) -> Budget:
+    """``budget`` moved by what measured containers differ from their own prediction.
+
+    Measured figures that contradict each other are all kept: the best estimate lies in their middle, the bounds reach
+    to the farthest.
+
+    Args:
+        settings: the flags that ``budget`` is for, resolved.
+        measured: (flags, measured minus predicted KV cache in bytes) of each measured start-up.
+    """
+    if not measured:
+        return budget
+    flags = memory_flags(settings)
+    same = [error for others, error in measured if memory_flags(others) == flags]
+    errors = same or [error for _, error in measured]
+    low_error, high_error = min(errors), max(errors)
+    below, above = budget.kv_cache_bytes - budget.kv_cache_low_bytes, budget.kv_cache_high_bytes - budget.kv_cache_bytes
+    if same:
+        below = above = ROUNDING_BYTES
+    else:
+        below, above = below // 2, above // 2
+    return replace(
+        budget,
+        kv_cache_bytes=budget.kv_cache_bytes + (low_error + high_error) // 2,
+        kv_cache_low_bytes=budget.kv_cache_bytes + low_error - below,
+        kv_cache_high_bytes=budget.kv_cache_bytes + high_error + above,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """Evidence made ready for one model on one GPU: errors of the predictions, and peaks that may not be reached again.
+
+    Attributes:
+        measured: (flags, measured minus predicted KV cache in bytes).
+        peak_bounds: (flags, bytes): weights and peak of those flags ran out of memory; they must be lower by as much
+            as was missing, which the figure already counts.
+        failed: flags that failed and are not tried again.
+    """
+
+    measured: tuple[tuple[EngineSettings, int], ...] = ()
+    peak_bounds: tuple[int, ...] = ()
+    failed: frozenset[EngineSettings] = field(default_factory=frozenset)
+
+    def adjust(self, budget: Budget, settings: EngineSettings) -> Budget:
+        """The budget with measured figures in it."""
+        return corrected(budget, settings, self.measured)
+
+    def peak_too_high(self, budget: Budget) -> bool:
+        """True where weights and peak reach what has run out of memory before."""
+        needed = budget.weights_bytes + budget.activation_peak_bytes
+        return any(needed > bound for bound in self.peak_bounds)
+
+
+def experience(evidence: Evidence, predict: Callable[[EngineSettings], Budget]) -> Experience:
+    """Evidence compared with what ``predict`` says of the same flags."""
+    measured = tuple(
+        (container.settings, container.kv_cache_bytes - predict(container.settings).kv_cache_bytes)
+        for container in evidence.containers
+    )
+    bounds: list[int] = []
+    for shortage in evidence.shortages:
+        if not shortage.outside_budget:
+            budget = predict(shortage.settings)
+            bounds.append(budget.weights_bytes + budget.activation_peak_bytes - shortage.missing_bytes)
+    return Experience(measured, tuple(bounds), evidence.failed)
