@@ -1,0 +1,80 @@
+"""May ``engine.extraArgs`` hold this argument? Not if vLLM would read it as a flag that the plan decides.
+
+vLLM's parser (0.32: ``utils/argparse_utils.py``, ``FlexibleArgumentParser``) takes more spellings than its help shows:
+underscores for dashes, ``--flag=value``, ``--flag.key value`` for JSON flags, ``--no-flag`` for switches, and, as every
+argparse parser does, unambiguous beginnings of a flag. All of them count here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from vlm_operator.engine.flags import OWNED_FLAGS, SHORT_FLAGS
+
+REFUSED_FLAGS: Final = tuple(
+    sorted(
+        {
+            *OWNED_FLAGS,
+            "--device-memory-utilization",  # other name of --gpu-memory-utilization
+            "--config",  # a file of flags would override the plan unseen
+            "--uds",  # a socket instead of the port that probes and Service use
+            "--headless",  # no HTTP server, so never ready
+            "--grpc",
+            "--ssl-keyfile",  # probes and Service speak plain HTTP
+            "--ssl-certfile",
+            "--nnodes",  # more nodes than the plan's one
+            "--node-rank",
+            "--data-parallel-size-local",
+            "--prefill-context-parallel-size",
+            "--decode-context-parallel-size",
+            "--device-ids",
+        }
+    )
+)
+"""Long flags that ``extraArgs`` may not set, sorted."""
+
+REFUSED_SHORT_FLAGS: Final = tuple(sorted({*SHORT_FLAGS, "-n", "-r", "-dpl", "-pcp", "-dcp", "-t", "-e", "-p", "-d"}))
+"""Their short spellings; single letters because argparse completes them."""
+
+MESSAGE: Final = (
+    "must not set a flag that the plan decides (--max-model-len, --gpu-memory-utilization, …) or that would bypass it "
+    "(--config, --pipeline-parallel-size, …), in any spelling; pin it by its own field of spec.engine instead"
+)
+
+_SWITCHES: Final = (
+    "--async-scheduling",
+    "--enable-chunked-prefill",
+    "--enable-expert-parallel",
+    "--enable-prefix-caching",
+    "--enforce-eager",
+    "--language-model-only",
+)
+_SPELLINGS: Final = (*REFUSED_FLAGS, *(f"--no-{flag[2:]}" for flag in _SWITCHES))
+
+# One search in one text: the cost that the API server estimates for a rule must stay below its limit. What a flag's
+# name may hold ends at "=" (a value) or "." (a key of a JSON flag).
+_HAYSTACK: Final = "|" + "|".join(_SPELLINGS)
+_SHORT: Final = "[" + ", ".join(f"'{flag}'" for flag in REFUSED_SHORT_FLAGS) + "]"
+
+CEL: Final = (
+    f"!self.exists(a, a.startsWith('--') ? '{_HAYSTACK}'.contains('|' + a.find('^--[A-Za-z0-9_-]*').replace('_', '-')) "
+    f": a.find('^-[A-Za-z]+') in {_SHORT})"
+)
+"""The rule on the list, for the API server."""
+
+_LONG_NAME: Final = re.compile(r"--[A-Za-z0-9_-]*", re.ASCII)
+_SHORT_NAME: Final = re.compile(r"-[A-Za-z]+", re.ASCII)
+
+
+def refused(argument: str) -> str | None:
+    """The flag of the plan that vLLM would read from ``argument``, or None where there is none.
+
+    >>> refused("--max_model_len=8192"), refused("--no-enforce-eager"), refused("--enable-auto-tool-choice")
+    ('--max-model-len', '--no-enforce-eager', None)
+    """
+    if long := _LONG_NAME.match(argument):
+        name = long[0].replace("_", "-")
+        return next((spelling for spelling in _SPELLINGS if spelling.startswith(name)), None)
+    short = _SHORT_NAME.match(argument)
+    return short[0] if short and short[0] in REFUSED_SHORT_FLAGS else None

@@ -1,0 +1,23 @@
+"""Which names does this project use on the API server? Group, version, labels and annotations, in one place."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+GROUP: Final = "vlm-operator.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final[Literal["vlm-operator.dev/v1alpha1"]] = "vlm-operator.dev/v1alpha1"
+FIELD_MANAGER: Final = "vlm-operator"
+"""Field manager of every server-side apply."""
+
+PAUSED_ANNOTATION: Final = f"{GROUP}/paused"
+"""On a VLMDeployment, set to ``"true"``: the operator changes nothing until it is removed."""
+
+FINGERPRINT_ANNOTATION: Final = f"{GROUP}/fingerprint"
+"""On pods: the fingerprint of the effective vLLM command, by which start-up outcomes are told apart."""
+
+DEPLOYMENT_LABEL: Final = f"{GROUP}/vlmdeployment"
+"""On children and pods: name of the VLMDeployment they belong to."""
+
+GPU_PRODUCT_LABEL: Final = "nvidia.com/gpu.product"
+"""On nodes, by GPU feature discovery: which GPU product the node has."""

@@ -1,0 +1,387 @@
+"""What does a user ask for? ``VLMDeployment``: one vision-language model, served by vLLM on GPUs that hold it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import ConfigDict, Field
+
+from vlm_operator.api.base import ApiModel, Bool, Integer, Number, Rule, matching
+from vlm_operator.api.engine_spec import EngineSpec
+from vlm_operator.api.names import API_VERSION
+from vlm_operator.api.vlm_deployment_status import VLMDeploymentStatus
+
+_ID_VALIDATOR, _ID_CEL = matching(
+    r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,95})?",
+    "must be a Hugging Face model id such as Qwen/Qwen3-VL-8B-Instruct",
+)
+_PATH_VALIDATOR, _PATH_CEL = matching(
+    r"(/[A-Za-z0-9_@+=,:~ -][A-Za-z0-9._@+=,:~ -]*)+/?",
+    "must be an absolute directory such as /models/qwen3-vl, without hidden parts or ..",
+)
+_REVISION_VALIDATOR, _REVISION_CEL = matching(
+    r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,127}", "must be a commit, tag or branch of the model's repository"
+)
+_SECRET_VALIDATOR, _SECRET_CEL = matching(
+    r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "must be the name of a Secret in the same namespace"
+)
+_KEY_VALIDATOR, _KEY_CEL = matching(r"[A-Za-z0-9._-]{1,253}", "must be a key of that Secret")
+_PRODUCT_VALIDATOR, _PRODUCT_CEL = matching(
+    r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?",
+    "must be a value of the node label nvidia.com/gpu.product, such as NVIDIA-GeForce-RTX-5090",
+)
+_RESOURCE_VALIDATOR, _RESOURCE_CEL = matching(
+    r"nvidia\.com/[a-z0-9]([a-z0-9.+-]{0,61}[a-z0-9])?",
+    "must be an extended resource of NVIDIA's device plugin: nvidia.com/gpu or, for instance, nvidia.com/mig-3g.40gb",
+)
+_WHOLE_GIB_VALIDATOR, _WHOLE_GIB_CEL = matching(
+    r"[1-9][0-9]{0,5}(Gi|GiB)",
+    "must be whole GiB such as 4Gi: vLLM reads VLLM_CPU_KVCACHE_SPACE as a whole number of GiB",
+)
+
+Tokens = Annotated[Integer, Field(ge=1, le=1_000_000_000)]
+Pixels = Annotated[Integer, Field(ge=1, le=100_000)]
+Count = Annotated[Integer, Field(ge=0, le=100_000)]
+
+
+class SecretKey(ApiModel):
+    """One key of a Secret in the same namespace."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253), _SECRET_VALIDATOR, _SECRET_CEL] = Field(
+        description="Name of the Secret, in the VLMDeployment's namespace."
+    )
+    key: Annotated[str, Field(min_length=1, max_length=253), _KEY_VALIDATOR, _KEY_CEL] = Field(
+        default="token", description="Key of the Secret that holds the token. Default: token."
+    )
+
+
+class ModelSpec(ApiModel):
+    """Which model is served: a Hugging Face id, or a directory in a mounted volume."""
+
+    id: Annotated[str, Field(min_length=1, max_length=193), _ID_VALIDATOR, _ID_CEL] | None = Field(
+        default=None, description="Hugging Face id, for instance Qwen/Qwen3-VL-8B-Instruct. Exactly one of id and path."
+    )
+    path: Annotated[str, Field(min_length=1, max_length=1024), _PATH_VALIDATOR, _PATH_CEL] | None = Field(
+        default=None,
+        description="Directory with config.json and weights, in a volume that spec.podTemplate mounts into the "
+        "container vllm. Exactly one of id and path.",
+    )
+    revision: Annotated[str, Field(min_length=1, max_length=128), _REVISION_VALIDATOR, _REVISION_CEL] | None = Field(
+        default=None,
+        description="Commit, tag or branch of the model's repository; a commit makes the plan reproducible. Becomes "
+        "--revision. Default: the repository's main branch.",
+    )
+    token_secret_ref: SecretKey | None = Field(
+        default=None,
+        description="Secret with the Hugging Face token for gated models. The pod gets it as HF_TOKEN; the operator "
+        "never reads it. Default: none.",
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.id) != has(self.path)",
+            message="exactly one of id and path must be set: id for a model of the Hugging Face Hub, path for a "
+            "directory in a mounted volume",
+            holds=lambda m: (m.id is None) != (m.path is None),
+        ),
+        Rule(
+            cel="!has(self.revision) || has(self.id)",
+            message="revision belongs to id: a path has no revisions; remove revision",
+            holds=lambda m: m.revision is None or m.id is not None,
+        ),
+    )
+
+    @property
+    def source(self) -> str:
+        """The id or the path: what ``vllm serve`` takes as its model."""
+        return self.id or self.path or ""
+
+
+class GPUSpec(ApiModel):
+    """Which GPUs the server runs on. What is left out, the operator chooses among the cluster's GPUs."""
+
+    product: Annotated[str, Field(min_length=1, max_length=63), _PRODUCT_VALIDATOR, _PRODUCT_CEL] | None = Field(
+        default=None,
+        description="GPU product as the node label nvidia.com/gpu.product spells it, for instance "
+        "NVIDIA-GeForce-RTX-5090. Default: the operator chooses among the products of the cluster.",
+    )
+    resource: Annotated[str, Field(min_length=1, max_length=75), _RESOURCE_VALIDATOR, _RESOURCE_CEL] = Field(
+        default="nvidia.com/gpu",
+        description="Extended resource that the pod asks for: nvidia.com/gpu, or a MIG profile such as "
+        "nvidia.com/mig-3g.40gb. Default: nvidia.com/gpu.",
+    )
+    count: Annotated[Integer, Field(ge=1, le=64)] | None = Field(
+        default=None, description="GPUs of one node for one replica. Default: the smallest number that fits."
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.count) || self.count == 1 || !has(self.resource) || "
+            "!self.resource.startsWith('nvidia.com/mig-')",
+            message="count must be 1 for a MIG resource: one server cannot span MIG instances; choose a larger profile",
+            holds=lambda g: g.count in {None, 1} or not g.resource.startswith("nvidia.com/mig-"),
+        ),
+    )
+
+
+class CPUSpec(ApiModel):
+    """Serve with vLLM's CPU backend, where there is no GPU."""
+
+    kv_cache_space: Annotated[str, Field(min_length=3, max_length=9), _WHOLE_GIB_VALIDATOR, _WHOLE_GIB_CEL] = Field(
+        description="Memory for the KV cache, whole GiB, for instance 4Gi: the container is exactly this. Becomes the "
+        "environment variable VLLM_CPU_KVCACHE_SPACE.",
+    )
+
+
+class ImagesSpec(ApiModel):
+    """Images of one request."""
+
+    count: Count = Field(description="Images in one request.")
+    width: Pixels = Field(default=1920, description="Width of the largest of them, pixels. Default: 1920.")
+    height: Pixels = Field(default=1080, description="Height of the largest of them, pixels. Default: 1080.")
+
+
+class VideosSpec(ApiModel):
+    """Videos of one request, as they are before vLLM samples frames."""
+
+    count: Count = Field(description="Videos in one request.")
+    seconds: Annotated[Number, Field(gt=0, le=1_000_000)] = Field(
+        default=60.0, description="Length of the longest of them, seconds. Default: 60."
+    )
+    width: Pixels = Field(default=1280, description="Width of a frame, pixels. Default: 1280.")
+    height: Pixels = Field(default=720, description="Height of a frame, pixels. Default: 720.")
+    frames_per_second: Annotated[Number, Field(gt=0, le=10_000)] = Field(
+        default=30.0, description="Frame rate of the source; how frames are sampled is the engine's part. Default: 30."
+    )
+
+
+class AudioSpec(ApiModel):
+    """Audio clips of one request, for families that take audio."""
+
+    count: Count = Field(description="Audio clips in one request.")
+    seconds: Annotated[Number, Field(gt=0, le=1_000_000)] = Field(
+        default=30.0, description="Length of the longest of them, seconds. Default: 30."
+    )
+
+
+class WorkloadSpec(ApiModel):
+    """What one request may hold. It sizes the cup where the context length is not pinned."""
+
+    prompt_tokens: Annotated[Integer, Field(ge=0, le=1_000_000_000)] = Field(
+        default=1024, description="Text of a request, tokens. Default: 1024."
+    )
+    output_tokens: Annotated[Integer, Field(ge=1, le=1_000_000_000)] = Field(
+        default=1024, description="Longest answer, tokens. Default: 1024."
+    )
+    images: ImagesSpec | None = Field(default=None, description="Images of a request. Default: none.")
+    videos: VideosSpec | None = Field(default=None, description="Videos of a request. Default: none.")
+    audio: AudioSpec | None = Field(default=None, description="Audio clips of a request. Default: none.")
+    concurrent_requests: Annotated[Integer, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="Requests of this size served at once. Default: chosen by spec.goal."
+    )
+    tokens_per_image: Tokens | None = Field(
+        default=None,
+        description="Prompt tokens of one such image, for model families whose token arithmetic is not known. Default: "
+        "computed from width and height.",
+    )
+    tokens_per_video: Tokens | None = Field(
+        default=None,
+        description="Prompt tokens of one such video, for model families whose token arithmetic is not known. Default: "
+        "computed from length, size and frame rate.",
+    )
+
+
+class ContextSpec(ApiModel):
+    """Floor and cap of the context length that the operator may choose."""
+
+    minimum: Tokens | None = Field(
+        default=None,
+        description="Shortest acceptable context, tokens. Below it the plan refuses; it never shrinks silently. "
+        "Default: what one request of spec.workload needs.",
+    )
+    maximum: Tokens | None = Field(
+        default=None, description="Longest wanted context, tokens. Default: the model's own maximum."
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum",
+            message="minimum must not exceed maximum: lower the floor or raise the cap",
+            holds=lambda c: c.minimum is None or c.maximum is None or c.minimum <= c.maximum,
+        ),
+    )
+
+
+class RetuneSpec(ApiModel):
+    """What the operator may do when a start-up fails its capacity check."""
+
+    max_attempts: Annotated[Integer, Field(ge=0, le=10)] = Field(
+        default=3,
+        description="Changed commands tried after a failed start-up; 0 only reports what would help. Default: 3.",
+    )
+    allow_fp8_kv_cache: Bool = Field(
+        default=True,
+        description="Whether the KV cache may be stored in 8 bits where GPU and model allow it. Default: true.",
+    )
+
+
+class ServiceSpec(ApiModel):
+    """The Service in front of the server."""
+
+    port: Annotated[Integer, Field(ge=1, le=65_535)] = Field(
+        default=8000, description="Port of the Service. The server itself always listens on 8000. Default: 8000."
+    )
+
+
+_LIMITED: Final = (("images", "image"), ("videos", "video"), ("audio", "audio"))
+
+
+def _limit_rule(items: str, modality: str) -> Rule:
+    def holds(spec: VLMDeploymentSpec) -> bool:
+        wanted = getattr(spec.workload, items, None)
+        limits = (spec.engine.limit_mm_per_prompt if spec.engine else None) or {}
+        return wanted is None or all(int(wanted.count) <= limit for key, limit in limits.items() if key == modality)
+
+    return Rule(
+        cel=f"!has(self.workload) || !has(self.workload.{items}) || !has(self.engine) || "
+        f"!has(self.engine.limitMMPerPrompt) || !('{modality}' in self.engine.limitMMPerPrompt) || "
+        f"self.workload.{items}.count <= self.engine.limitMMPerPrompt['{modality}']",
+        message=f"workload.{items}.count exceeds engine.limitMMPerPrompt.{modality}: such requests would be refused; "
+        "raise the limit, or remove it to have it chosen",
+        holds=holds,
+    )
+
+
+class VLMDeploymentSpec(ApiModel):
+    """The intent: which model, on what, for what."""
+
+    model: ModelSpec = Field(description="The model to serve.")
+    gpu: GPUSpec | None = Field(
+        default=None, description="GPUs to serve on. Default: the operator chooses among the cluster's. Excludes cpu."
+    )
+    cpu: CPUSpec | None = Field(
+        default=None, description="Serve with vLLM's CPU backend instead of a GPU. Excludes gpu. Fixed at creation."
+    )
+    goal: Literal["SingleUser", "Throughput"] | None = Field(
+        default=None,
+        description="What the server is for. SingleUser: the lowest utilisation that holds the wanted context, the "
+        "rest of the GPU stays free. Throughput: many requests at once. Default: vLLM's own utilisation.",
+    )
+    workload: WorkloadSpec | None = Field(
+        default=None,
+        description="What one request may hold; sizes context, limits and pixel caps. Default: rules of thumb, which "
+        "the plan names.",
+    )
+    context: ContextSpec | None = Field(default=None, description="Floor and cap of the context length. Default: none.")
+    engine: EngineSpec | None = Field(
+        default=None,
+        description="vLLM flags that are pinned: never changed by the operator. Default: none, all are chosen.",
+    )
+    retune: RetuneSpec = Field(
+        default_factory=RetuneSpec,
+        description="What may be done after a failed start-up. Default: three attempts.",
+    )
+    replicas: Annotated[Integer, Field(ge=0, le=1000)] | None = Field(
+        default=None,
+        description="Copies of the server, each with its own GPUs. Default: 1 at creation, then left to whoever scales "
+        "the Deployment, such as a HorizontalPodAutoscaler.",
+    )
+    service: ServiceSpec = Field(default_factory=ServiceSpec, description="The Service in front of the server.")
+    pod_template: dict[str, Any] | None = Field(
+        default=None,
+        description="Overlay on the pod template (PodTemplateSpec), merged as `kubectl patch --type=strategic` does: "
+        "volumes, tolerations, affinity, env, sidecars, annotations; the server's container is named vllm. It wins, "
+        "except over what the plan owns, which is refused with reason PodTemplateClash. Default: none.",
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.gpu) || !has(self.cpu)",
+            message="gpu and cpu exclude each other: remove cpu to serve on GPUs, or gpu to use vLLM's CPU backend",
+            holds=lambda s: s.gpu is None or s.cpu is None,
+        ),
+        Rule(
+            cel="has(self.cpu) == has(oldSelf.cpu)",
+            message="a server cannot move between GPU and CPU backend: create a second VLMDeployment under another "
+            "name, or delete this one and create it again",
+        ),
+        Rule(
+            cel="!has(self.cpu) || !has(self.engine) || !has(self.engine.kvCacheMemoryBytes)",
+            message="engine.kvCacheMemoryBytes contradicts cpu.kvCacheSpace, which sets the same memory: remove it",
+            holds=lambda s: s.cpu is None or s.engine is None or s.engine.kv_cache_memory_bytes is None,
+        ),
+        Rule(
+            cel="!has(self.engine) || !has(self.engine.contextLength) || !has(self.context) || ("
+            "(!has(self.context.minimum) || self.engine.contextLength >= self.context.minimum) && "
+            "(!has(self.context.maximum) || self.engine.contextLength <= self.context.maximum))",
+            message="engine.contextLength lies outside context.minimum and context.maximum: move the bound, or remove "
+            "contextLength to have it chosen",
+            holds=lambda s: (
+                s.engine is None
+                or s.engine.context_length is None
+                or s.context is None
+                or (s.context.minimum or 1) <= s.engine.context_length <= (s.context.maximum or 10**9)
+            ),
+        ),
+        Rule(
+            cel="!has(self.engine) || !has(self.engine.tensorParallelSize) || !has(self.gpu) || "
+            "!has(self.gpu.count) || self.engine.tensorParallelSize == self.gpu.count",
+            message="engine.tensorParallelSize must equal gpu.count: more has no GPU to run on, less leaves GPUs idle; "
+            "set one of them only",
+            holds=lambda s: (
+                s.engine is None
+                or s.engine.tensor_parallel_size is None
+                or s.gpu is None
+                or s.gpu.count in {None, s.engine.tensor_parallel_size}
+            ),
+        ),
+        *(_limit_rule(items, modality) for items, modality in _LIMITED),
+    )
+
+
+class ObjectMeta(ApiModel):
+    """The part of Kubernetes' metadata that this project reads; other fields are kept as they come."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    namespace: str | None = None
+    uid: str | None = None
+    generation: Integer | None = None
+    resource_version: str | None = None
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class VLMDeployment(ApiModel):
+    """A vision-language model, served by vLLM with flags that fit its GPU.
+
+    The operator plans the flags before a pod exists, says in status what it chose and why, and mends them when a
+    start-up fails vLLM's own capacity check. `kubectl wait --for=condition=Ready` waits for a serving model.
+    """
+
+    api_version: Literal["vlm-operator.dev/v1alpha1"] = API_VERSION
+    kind: Literal["VLMDeployment"] = "VLMDeployment"
+    metadata: ObjectMeta
+    spec: VLMDeploymentSpec
+    status: VLMDeploymentStatus | None = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.metadata.name.matches('^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$')",
+            message="metadata.name must be at most 63 lower-case letters, digits and dashes and start with a letter: "
+            "the Service of the server takes it as its DNS name",
+            holds=lambda d: _is_dns_label(d.metadata.name),
+        ),
+    )
+
+
+def _is_dns_label(name: str) -> bool:
+    return (
+        len(name) <= 63
+        and name.isascii()
+        and name[:1].islower()
+        and not name.endswith("-")
+        and all(character.islower() or character.isdigit() or character == "-" for character in name)
+    )

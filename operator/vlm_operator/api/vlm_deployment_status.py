@@ -1,0 +1,215 @@
+"""What does the operator answer? ``status`` of a VLMDeployment: conditions, plan, attempts, what was measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from vlm_operator.api.base import Bool, Integer, Listed, Number, StatusModel
+
+Name = Annotated[str, Field(max_length=316)]
+Sentence = Annotated[str, Field(max_length=4096)]
+ByteCount = Annotated[Integer, Field(ge=-(2**62), le=2**62)]
+TokenCount = Annotated[Integer, Field(ge=0, le=2**53)]
+Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
+Fingerprint = Annotated[str, Field(max_length=128)]
+
+
+class Condition(StatusModel):
+    """One condition, as Kubernetes' metav1.Condition defines it."""
+
+    type: Annotated[str, Field(min_length=1, max_length=316)] = Field(
+        description="Planned, CapacityVerified, Available, Ready, Reconciling or Stalled."
+    )
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    observed_generation: Annotated[Integer, Field(ge=0)] | None = Field(
+        default=None, description="Generation of the object that the condition is about."
+    )
+    last_transition_time: Timestamp = Field(description="When status last changed.")
+    reason: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+        description="Why, as one CamelCase word of the closed list in docs/reference/api.md."
+    )
+    message: Annotated[str, Field(max_length=32_768)] = Field(
+        description="Why, in words, with the numbers and the next step."
+    )
+
+
+class BudgetStatus(StatusModel):
+    """Predicted memory of one GPU (the tightest rank), bytes."""
+
+    total_bytes: ByteCount | None = Field(default=None, description="Memory of the GPU as CUDA reports it.")
+    requested_bytes: ByteCount | None = Field(default=None, description="total x gpu_memory_utilization.")
+    weights_bytes: ByteCount | None = Field(default=None, description="Weights on this GPU.")
+    activation_peak_bytes: ByteCount | None = Field(default=None, description="Peak of the start-up's profiling run.")
+    non_torch_bytes: ByteCount | None = Field(
+        default=None, description="CUDA context, NCCL and other memory outside PyTorch."
+    )
+    cuda_graph_bytes: ByteCount | None = Field(default=None, description="Captured CUDA graphs.")
+    kv_cache_bytes: ByteCount | None = Field(
+        default=None, description="What is left for the KV cache: the best estimate."
+    )
+    kv_cache_low_bytes: ByteCount | None = Field(default=None, description="Lower bound (90 %) of kvCacheBytes.")
+    kv_cache_high_bytes: ByteCount | None = Field(default=None, description="Upper bound (90 %) of kvCacheBytes.")
+
+
+GiB = Annotated[str, Field(max_length=32)]
+
+
+class BudgetGiBStatus(StatusModel):
+    """The same budget for people: GiB (2^30 bytes) with two decimals."""
+
+    total: GiB | None = Field(default=None, description="totalBytes in GiB.")
+    requested: GiB | None = Field(default=None, description="requestedBytes in GiB.")
+    weights: GiB | None = Field(default=None, description="weightsBytes in GiB.")
+    activation_peak: GiB | None = Field(default=None, description="activationPeakBytes in GiB.")
+    non_torch: GiB | None = Field(default=None, description="nonTorchBytes in GiB.")
+    cuda_graph: GiB | None = Field(default=None, description="cudaGraphBytes in GiB.")
+    kv_cache: GiB | None = Field(default=None, description="kvCacheBytes in GiB.")
+    kv_cache_low: GiB | None = Field(default=None, description="kvCacheLowBytes in GiB.")
+    kv_cache_high: GiB | None = Field(default=None, description="kvCacheHighBytes in GiB.")
+
+
+class CupStatus(StatusModel):
+    """What one request of the maximum length needs on each GPU."""
+
+    max_model_len: TokenCount = Field(description="The context length, tokens.")
+    needed_bytes: ByteCount = Field(description="Bytes of KV cache that such a request needs.")
+
+
+class ContainerStatus(StatusModel):
+    """What the predicted KV cache holds (best estimate)."""
+
+    num_blocks: TokenCount | None = Field(default=None, description="Blocks of the KV cache.")
+    capacity_tokens: TokenCount | None = Field(default=None, description="Tokens it holds, as vLLM's log will say.")
+    max_model_len: TokenCount | None = Field(
+        default=None, description="Longest context that would pass the capacity check."
+    )
+    concurrency: Number | None = Field(default=None, description="Requests of the context length held at once.")
+
+
+class PlanGPUStatus(StatusModel):
+    """The GPU shape the plan is for."""
+
+    product: Name | None = Field(
+        default=None, description="GPU product, as the node label says; absent on the CPU backend."
+    )
+    resource: Name | None = Field(default=None, description="Extended resource that the pod asks for.")
+    count: Annotated[Integer, Field(ge=0)] | None = Field(default=None, description="GPUs of one replica.")
+    nodes: Annotated[Integer, Field(ge=0)] | None = Field(
+        default=None, description="Nodes of the cluster that have this many GPUs of the product."
+    )
+
+
+class PlanStatus(StatusModel):
+    """The flags in force, the budget behind them and why."""
+
+    verdict: Literal["Fits", "FitsTight", "DoesNotFit", "Unknown"] = Field(
+        description="Fits: the cup fits the lower bound of the KV cache. FitsTight: it fits the best estimate only. "
+        "DoesNotFit: it does not. Unknown: a figure is not known for certain, and nothing was guessed."
+    )
+    reason: Name = Field(description="Why, as one CamelCase word.")
+    message: Sentence = Field(description="The verdict in one sentence, with its numbers and the next step.")
+    hint: Sentence | None = Field(default=None, description="The next step.")
+    explanation: Annotated[tuple[Sentence, ...], Field(max_length=64), Listed] = Field(
+        default=(), description="The plan in plain sentences: container, cup, idle tokens, what each limit does."
+    )
+    vllm_version: Name | None = Field(default=None, description="vLLM release whose rules were used.")
+    architecture: Name | None = Field(default=None, description="Architecture of the model.")
+    gpu: PlanGPUStatus | None = Field(default=None, description="The GPU shape the plan is for.")
+    flags: dict[str, Any] = Field(
+        default_factory=dict, description="Every flag that matters, by vLLM's own name (max_model_len, …)."
+    )
+    pinned: Annotated[tuple[Name, ...], Field(max_length=64), Listed] = Field(
+        default=(), description="Flags that spec.engine pins."
+    )
+    command: Annotated[tuple[Annotated[str, Field(max_length=4096)], ...], Field(max_length=256), Listed] = Field(
+        default=(), description="The command of the server."
+    )
+    fingerprint: Fingerprint | None = Field(
+        default=None, description="Fingerprint of the effective command; a failed one is never tried again."
+    )
+    budget: BudgetStatus | None = Field(default=None, description="Predicted memory of one GPU, bytes.")
+    budget_gib: BudgetGiBStatus | None = Field(default=None, description="The same budget in GiB, for people.")
+    cup: CupStatus | None = Field(default=None, description="What one request of the maximum length needs.")
+    container: ContainerStatus | None = Field(default=None, description="What the predicted KV cache holds.")
+
+
+class AttemptStatus(StatusModel):
+    """One command that was tried, and how its start-up ended."""
+
+    fingerprint: Fingerprint = Field(description="Fingerprint of the effective command.")
+    episode: Annotated[Integer, Field(ge=0)] | None = Field(
+        default=None, description="Generation of the spec whose episode the attempt belongs to."
+    )
+    flags: dict[str, Any] = Field(
+        default_factory=dict, description="Flags by which it differs from the attempt before; all of the first."
+    )
+    outcome: Literal["Starting", "Started", "Failed", "Incomplete"] = Field(
+        description="Starting: not known yet. Started: vLLM serves. Failed: its log names why. Incomplete: the log "
+        "ends before either."
+    )
+    reason: Name | None = Field(default=None, description="Reason of the failure, as one CamelCase word.")
+    message: Sentence | None = Field(default=None, description="The failure in words, with the log's numbers.")
+    numbers: dict[str, Any] = Field(
+        default_factory=dict, description="Numbers that the log printed, by name (neededGiB, availableGiB, …)."
+    )
+    started_at: Timestamp | None = Field(default=None, description="When the container started.")
+    finished_at: Timestamp | None = Field(default=None, description="When the outcome was known.")
+    pod_uid: Name | None = Field(default=None, description="UID of the pod that tried it.")
+    container_name: Name | None = Field(default=None, description="Container of the pod.")
+    restart_count: Annotated[Integer, Field(ge=0)] | None = Field(
+        default=None, description="Restart of the container that the outcome belongs to; with podUID, each counts once."
+    )
+
+
+class ObservedStatus(StatusModel):
+    """What the running server printed at its start."""
+
+    fingerprint: Fingerprint | None = Field(default=None, description="Fingerprint of the command that printed it.")
+    kv_tokens: TokenCount | None = Field(default=None, description="Tokens that the KV cache holds.")
+    kv_cache_bytes: ByteCount | None = Field(default=None, description="Memory of the KV cache of each GPU, bytes.")
+    weights_bytes: ByteCount | None = Field(default=None, description="Weights on each GPU, bytes.")
+    activation_peak_bytes: ByteCount | None = Field(default=None, description="Peak of the profiling run, bytes.")
+    non_torch_bytes: ByteCount | None = Field(default=None, description="Memory outside PyTorch, bytes.")
+    cuda_graph_bytes: ByteCount | None = Field(default=None, description="Captured CUDA graphs, bytes.")
+    total_bytes: ByteCount | None = Field(default=None, description="Memory of the GPU as CUDA reports it, bytes.")
+    free_bytes: ByteCount | None = Field(default=None, description="Memory that was free when vLLM started, bytes.")
+    concurrency: Number | None = Field(default=None, description="Requests of the context length held at once.")
+    predicted_kv_tokens: TokenCount | None = Field(
+        default=None, description="What the plan had predicted for kvTokens."
+    )
+
+
+class VLMDeploymentStatus(StatusModel):
+    """What the operator chose, what happened, and what was measured."""
+
+    observed_generation: Annotated[Integer, Field(ge=-1)] | None = Field(
+        default=None, description="Generation of the spec that this status is about; -1 before the first."
+    )
+    gpu: Name | None = Field(
+        default=None,
+        description="The GPUs of one replica in short, for instance 2x NVIDIA-L4, or CPU; shown by kubectl get.",
+    )
+    context_length: TokenCount | None = Field(
+        default=None, description="Context length in force, tokens; shown by kubectl get."
+    )
+    kv_tokens: TokenCount | None = Field(
+        default=None,
+        description="Tokens of the KV cache: measured once the server has started, predicted before; shown by kubectl "
+        "get.",
+    )
+    attempts_made: Annotated[Integer, Field(ge=0)] | None = Field(
+        default=None, description="Commands tried for this spec; shown by kubectl get -o wide."
+    )
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16), Listed] = Field(
+        default=(),
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        description="Planned, CapacityVerified, Available and Ready, and kstatus' Reconciling and Stalled while true.",
+    )
+    plan: PlanStatus | None = Field(default=None, description="The flags in force and why.")
+    attempts: Annotated[tuple[AttemptStatus, ...], Field(max_length=32), Listed] = Field(
+        default=(), description="Commands tried for this spec, oldest first."
+    )
+    observed: ObservedStatus | None = Field(default=None, description="What the running server printed at its start.")
+    paused: Bool | None = Field(default=None, description="True while the annotation vlm-operator.dev/paused is set.")
