@@ -1,0 +1,176 @@
+"""How did the newest start-up end? From container statuses and its log, or the request for the log that would tell.
+
+The kubelet says that a container ended, never why; the reason stands in the log of the run that ended, which is the
+*previous* one as soon as the kubelet has started the next. A log that cannot be read is asked for again, then
+reported, never guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from vlm_operator.diagnosis import Diagnosis, Outcome, diagnose
+from vlm_operator.lifecycle.decision import LogRequest
+from vlm_operator.lifecycle.situation import ContainerState, ContainerStatus, Pod, Situation, StartupKey
+
+CONTAINER: Final = "vllm"
+"""Name of the model server's container, as rendered."""
+
+_IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_NODE_REASONS: Final = frozenset(
+    {"Evicted", "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "Preempting", "NodeAffinity", "Preempted"}
+)
+_SIGKILL: Final = 137
+_SIGTERM: Final = 143
+
+
+class StartupState(StrEnum):
+    """What is known of the newest start-up."""
+
+    NONE = "None"
+    """There is no pod yet."""
+    STARTING = "Starting"
+    """It runs, or is about to: nothing to decide yet."""
+    SERVING = "Serving"
+    """The server is ready."""
+    FAILED = "Failed"
+    """vLLM ended; ``diagnosis`` says why, as far as the log tells."""
+    NODE_FAULT = "NodeFault"
+    """The node ended it (eviction, shutdown, kill from outside): says nothing about the plan."""
+    HOST_OUT_OF_MEMORY = "HostOutOfMemory"
+    """The kernel killed it for host memory, not GPU memory."""
+    IMAGE_UNAVAILABLE = "ImageUnavailable"
+    """The image cannot be pulled."""
+    POD_MISCONFIGURED = "PodMisconfigured"
+    """The container cannot be created: a Secret, volume or command is missing."""
+    UNSCHEDULABLE = "Unschedulable"
+    """No node takes the pod."""
+    LOG_UNREADABLE = "LogUnreadable"
+    """It failed, and its log cannot be read (yet)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartupOutcome:
+    """The newest start-up.
+
+    Attributes:
+        key: which run; None where no container has run.
+        message: what the kubelet, scheduler or API server says about it.
+        diagnosis: what the log says, for ``FAILED`` and, once its log was read, ``SERVING``.
+        exit_code: of the run that ended.
+        final: True where waiting or reading again cannot tell more.
+    """
+
+    state: StartupState
+    pod: Pod | None = None
+    key: StartupKey | None = None
+    message: str = ""
+    diagnosis: Diagnosis | None = None
+    exit_code: int | None = None
+    finished_at: str | None = None
+    final: bool = True
+
+
+def startup_outcome(situation: Situation, handled: frozenset[StartupKey] = frozenset()) -> StartupOutcome | LogRequest:
+    """The outcome of the newest pod's newest run that has one, or the log that must be read to know it.
+
+    Args:
+        handled: runs whose outcome is already in ``status.attempts``; their logs are not asked for again.
+    """
+    pod = next((pod for pod in situation.pods if not pod.deleting), None)
+    if pod is None:
+        return StartupOutcome(StartupState.NONE)
+    if pod.phase == "Failed" and pod.reason in _NODE_REASONS:
+        return StartupOutcome(StartupState.NODE_FAULT, pod, message=f"{pod.reason}: {pod.message or 'no message'}")
+    status = pod.container(CONTAINER)
+    if status is None:
+        return _not_running(pod)
+    if status.ready and status.state.kind == "running":
+        return _serving(situation, pod, status, handled)
+    ended = _ended_run(pod, status)
+    if ended is None:
+        return _waiting(pod, status.state)
+    key, state, previous = ended
+    return _failed(situation, pod, key, state, previous, handled)
+
+
+def _not_running(pod: Pod) -> StartupOutcome:
+    scheduled = pod.conditions.get("PodScheduled")
+    if scheduled and scheduled[0] == "False":
+        return StartupOutcome(StartupState.UNSCHEDULABLE, pod, message=scheduled[2] or scheduled[1], final=False)
+    return StartupOutcome(StartupState.STARTING, pod, final=False)
+
+
+def _waiting(pod: Pod, state: ContainerState) -> StartupOutcome:
+    words = f"{state.reason}: {state.message or 'no message'}"
+    if state.kind == "waiting" and state.reason in _IMAGE_REASONS:
+        return StartupOutcome(StartupState.IMAGE_UNAVAILABLE, pod, message=words, final=False)
+    if state.kind == "waiting" and state.reason in _CONFIG_REASONS:
+        return StartupOutcome(StartupState.POD_MISCONFIGURED, pod, message=words, final=False)
+    if state.kind == "waiting":
+        return _not_running(pod)
+    return StartupOutcome(StartupState.STARTING, pod, final=False)
+
+
+def _ended_run(pod: Pod, status: ContainerStatus) -> tuple[StartupKey, ContainerState, bool] | None:
+    """The newest run that ended: its key, how it ended, and whether its log is the previous container's."""
+    if status.state.kind == "terminated":
+        return StartupKey(pod.uid, status.name, status.restart_count), status.state, False
+    if status.last_state is not None and status.last_state.kind == "terminated" and status.restart_count > 0:
+        return StartupKey(pod.uid, status.name, status.restart_count - 1), status.last_state, True
+    return None
+
+
+def _serving(
+    situation: Situation, pod: Pod, status: ContainerStatus, handled: frozenset[StartupKey]
+) -> StartupOutcome | LogRequest:
+    """A ready server: its log is read once, for what it measured."""
+    key = StartupKey(pod.uid, status.name, status.restart_count)
+    if key in handled:
+        return StartupOutcome(StartupState.SERVING, pod, key)
+    log = situation.log(key)
+    if log is None:
+        return LogRequest(key, pod.name, previous=False)
+    diagnosis = diagnose(log.text) if log.text else None
+    return StartupOutcome(StartupState.SERVING, pod, key, diagnosis=diagnosis, message=log.unreadable or "")
+
+
+def _failed(
+    situation: Situation,
+    pod: Pod,
+    key: StartupKey,
+    state: ContainerState,
+    previous: bool,
+    handled: frozenset[StartupKey],
+) -> StartupOutcome | LogRequest:
+    exit_code, finished = state.exit_code, state.finished_at
+    if state.reason == "OOMKilled":
+        words = (
+            "the kernel killed the container for host memory (exit code 137): its memory limit or the node is too small"
+        )
+        return StartupOutcome(
+            StartupState.HOST_OUT_OF_MEMORY, pod, key, words, exit_code=exit_code, finished_at=finished
+        )
+    if key in handled:
+        return StartupOutcome(StartupState.FAILED, pod, key, exit_code=exit_code, finished_at=finished)
+    log = situation.log(key)
+    if log is None:
+        return LogRequest(key, pod.name, previous=previous)
+    text = log.text if log.text is not None else state.message
+    if not text:
+        words = f"the log of the failed start-up cannot be read: {log.unreadable or 'it is empty'}"
+        return StartupOutcome(
+            StartupState.LOG_UNREADABLE, pod, key, words, exit_code=exit_code, finished_at=finished, final=log.gone
+        )
+    diagnosis = diagnose(text)
+    if diagnosis.outcome is not Outcome.FAILED and exit_code in {_SIGKILL, _SIGTERM}:
+        words = (
+            f"ended from outside (exit code {exit_code}): the start-up probe ran out, or the node stopped the container"
+        )
+        return StartupOutcome(
+            StartupState.NODE_FAULT, pod, key, words, diagnosis, exit_code=exit_code, finished_at=finished
+        )
+    return StartupOutcome(StartupState.FAILED, pod, key, diagnosis=diagnosis, exit_code=exit_code, finished_at=finished)
