@@ -3,3 +3,9 @@
 Belongs here: activation peak, non-torch memory, CUDA graphs, first check. Does not: choosing flags (``planning``).
 Called by ``planning``.
 """
+
+from vlm_operator.capacity.startup.budget import Budget, Term
+from vlm_operator.capacity.startup.first_check import FirstCheck, first_check
+from vlm_operator.capacity.startup.model import StartupTerms, startup_budget, startup_terms
+
+__all__ = ["Budget", "FirstCheck", "StartupTerms", "Term", "first_check", "startup_budget", "startup_terms"]

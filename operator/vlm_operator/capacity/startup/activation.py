@@ -1,0 +1,114 @@
+"""What is the peak of the profiling run above the weights? The largest of three moments.
+
+While the encoder runs; while the text layers run and the encoder's inputs and outputs are still there; while the
+sampler runs beside hidden states and the encoder's outputs. What stays allocated in between counts in all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vlm_operator.capacity.startup.budget import Term
+from vlm_operator.capacity.startup.coefficients import CUBLAS_WORKSPACE_BYTES, SMALL_BUFFERS_BYTES
+from vlm_operator.capacity.startup.encoder import NOTHING, EncoderRun, encoder_memory
+from vlm_operator.capacity.startup.sampler import bytes_per_logit, sampler_bytes
+from vlm_operator.capacity.startup.text_forward import text_forward
+from vlm_operator.engine.budget_rules import BudgetRules, expert_chunk_tokens
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import AttentionCache, ModelFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """The peak and what it is made of, bytes per GPU.
+
+    Attributes:
+        layers_bytes: the part that rests on the model of text layers (0 where sampler or encoder decide).
+        encoder_bytes: the part that rests on the model of the encoder.
+        encoder_saving_bytes: what switching all modalities off would save.
+        modality: what the encoder is profiled with, None where it is not.
+    """
+
+    peak_bytes: int
+    layers_bytes: int
+    encoder_bytes: int
+    encoder_saving_bytes: int
+    modality: str | None
+    terms: tuple[Term, ...]
+
+
+def activation(
+    model: ModelFacts,
+    gpu: GPUFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    *,
+    rules: BudgetRules,
+    run: EncoderRun | None,
+) -> Activation:
+    """The peak of the profiling run of ``settings`` (resolved)."""
+    tokens, sequences = settings.max_num_batched_tokens or 1, settings.max_num_seqs or 1
+    ranks = settings.tensor_parallel_size
+    text = text_forward(
+        model,
+        tokens=tokens,
+        tensor_parallel_size=ranks,
+        expert_parallel=settings.enable_expert_parallel,
+        chunk_tokens=expert_chunk_tokens(version),
+    )
+    sampler = (
+        0
+        if _pools(model)
+        else sampler_bytes(
+            rules.sampler, max_num_seqs=sequences, max_num_batched_tokens=tokens, vocab_size=model.text.vocab_size
+        )
+    )
+    encoder = NOTHING
+    if run is not None and model.vision is not None:
+        encoder = encoder_memory(
+            model.vision,
+            run,
+            hidden_size=model.text.hidden_size,
+            tensor_parallel_size=ranks,
+            replicated=settings.mm_encoder_tp_mode == "data",
+            pads_outputs=rules.pads_encoder_outputs,
+        )
+    modern = gpu.compute_capability is None or gpu.compute_capability >= (9, 0)
+    constant = CUBLAS_WORKSPACE_BYTES[modern] + SMALL_BUFFERS_BYTES
+    if rules.persistent_expert_workspace:
+        layers, sampling, persistent = text.transient_bytes, text.hidden_bytes + sampler, text.workspace_bytes
+    else:
+        layers, sampling, persistent = text.transient_bytes + text.workspace_bytes, text.hidden_bytes + sampler, 0
+    without_encoder = max(layers, sampling)
+    peak = max(encoder.transient_bytes, encoder.kept_bytes + without_encoder)
+    encoder_decides = encoder.transient_bytes > encoder.kept_bytes + without_encoder
+    rows = min(sequences, tokens)
+    per_logit = bytes_per_logit(rules.sampler, rows)
+    terms = (
+        Term("text pass", layers, f"{tokens:,} tokens through the widest layer, over {ranks} rank(s)"),
+        Term(
+            "sampler", sampling, f"{rows:,} rows x {model.text.vocab_size:,} logits x {per_logit} bytes, hidden states"
+        ),
+        Term("expert workspace", persistent, "kept between layers and runs"),
+        Term(
+            "encoder",
+            encoder.transient_bytes,
+            f"{run.items} {run.modality}(s) of {run.tokens_per_item:,} tokens" if run else "not profiled",
+        ),
+        Term("encoder outputs", encoder.kept_bytes, "inputs and outputs kept until the sampler has run"),
+    )
+    return Activation(
+        peak_bytes=peak + persistent + constant,
+        layers_bytes=0 if encoder_decides else persistent + (layers if layers >= sampling else 0),
+        encoder_bytes=encoder.transient_bytes if encoder_decides else encoder.kept_bytes,
+        encoder_saving_bytes=peak - without_encoder,
+        modality=run.modality if run else None,
+        terms=tuple(term for term in terms if term.size_bytes),
+    )
+
+
+def _pools(model: ModelFacts) -> bool:
+    """True where no logits are computed (encoder-only models)."""
+    return all(isinstance(run.cache, AttentionCache) and run.cache.encoder_only for run in model.cache_layers)

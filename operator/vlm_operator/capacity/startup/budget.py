@@ -1,0 +1,67 @@
+"""How is the GPU's memory split when vLLM has started, and what is left for KV cache?
+
+``requested = total x utilisation``; from it go weights, the activation peak of the profiling run, memory outside
+torch, and from 0.20 an estimate of CUDA graphs. Formulas and their sources: ``engine.budget_rules``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vlm_operator.engine.budget_rules import Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of the budget, for people.
+
+    Attributes:
+        name: what it is.
+        size_bytes: how much.
+        why: the formula with its numbers.
+    """
+
+    name: str
+    size_bytes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Memory of one GPU (the tightest rank), bytes.
+
+    Attributes:
+        total_bytes: what CUDA reports as total.
+        requested_bytes: what vLLM may use: total x utilisation.
+        free_at_start_bytes: what will be free when vLLM looks first.
+        weights_bytes: "Model loading took".
+        activation_peak_bytes: peak of the profiling run above the weights: text, sampler, encoder and workspaces.
+        non_torch_bytes: memory outside torch's allocator, and from 0.27 buffers and fragmentation.
+        cuda_graph_bytes: what vLLM sets aside for CUDA graphs, 0 where the release does not.
+        kv_cache_bytes: best estimate of "Available KV cache memory"; negative where the rest exceeds the request.
+        kv_cache_low_bytes, kv_cache_high_bytes: bounds that hold 90 % of start-ups.
+        encoder_peak_bytes: the part of the activation peak that disabling all modalities would save.
+        profiled_modality: what the encoder is profiled with, None where it is not profiled.
+        formula: how this release computes it.
+        terms: what makes up the activation peak and the rest, for the plan's explanation.
+    """
+
+    total_bytes: int
+    requested_bytes: int
+    free_at_start_bytes: int
+    weights_bytes: int
+    activation_peak_bytes: int
+    non_torch_bytes: int
+    cuda_graph_bytes: int
+    kv_cache_bytes: int
+    kv_cache_low_bytes: int
+    kv_cache_high_bytes: int
+    encoder_peak_bytes: int
+    profiled_modality: str | None
+    formula: Formula
+    terms: tuple[Term, ...]
+
+    @property
+    def fixed_bytes(self) -> int:
+        """Everything but KV cache; it does not depend on the utilisation."""
+        return self.weights_bytes + self.activation_peak_bytes + self.non_torch_bytes + self.cuda_graph_bytes

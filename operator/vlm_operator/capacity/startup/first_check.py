@@ -1,0 +1,71 @@
+"""Will vLLM's first check pass: is as much memory free at start as the utilisation asks for?
+
+Source: vLLM ``v1/worker/gpu_worker.py: Worker.init_device`` and ``v1/worker/utils.py: request_memory``: free memory at
+the first snapshot, after the CUDA context and (from 0.12) NCCL exist, must be at least the requested memory.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.gpu.facts import GPUFacts, MemoryKind
+from vlm_operator.units import GIB, MIB
+
+_NCCL_BYTES: Final = {MemoryKind.HBM: int(1.2 * GIB), MemoryKind.GDDR: int(0.45 * GIB), MemoryKind.UNIFIED: 0}
+"""What peers and NCCL take before the snapshot with more than one rank: 0.5 GiB on RTX 5090 pairs, 0.6 on eight RTX
+3090, 2 to 3.5 on H200 and B300 workers (published start-ups); the low end, so that nothing that starts is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCheck:
+    """Free against requested memory at start.
+
+    Attributes:
+        passes: the best estimate of free memory is enough.
+        fails_for_certain: not even the most that may be free is enough.
+    """
+
+    requested_bytes: int
+    free_bytes: int
+    free_high_bytes: int
+
+    @property
+    def passes(self) -> bool:
+        """True where the best estimate of free memory covers the request."""
+        return self.free_bytes >= self.requested_bytes
+
+    @property
+    def fails_for_certain(self) -> bool:
+        """True where vLLM will refuse even on the emptiest such GPU."""
+        return self.free_high_bytes < self.requested_bytes
+
+
+def requested_bytes(total_bytes: int, gpu_memory_utilization: float, version: EngineVersion) -> int:
+    """Memory vLLM asks for: total x utilisation, rounded down, and up from 0.13.
+
+    Source: ``v1/worker/gpu_worker.py`` (0.12.0), ``v1/worker/utils.py: request_memory`` (0.15.1).
+    """
+    size = total_bytes * gpu_memory_utilization
+    return math.ceil(size) if version >= EngineVersion(0, 13) else int(size)
+
+
+def free_at_start_bytes(gpu: GPUFacts, version: EngineVersion, tensor_parallel_size: int = 1) -> int:
+    """Free memory that vLLM will find on an otherwise idle GPU."""
+    free = gpu.free_estimate_bytes
+    if tensor_parallel_size > 1 and version >= EngineVersion(0, 12):
+        free -= _NCCL_BYTES[gpu.memory_kind]
+    return max(free, 0)
+
+
+def first_check(
+    gpu: GPUFacts, gpu_memory_utilization: float, version: EngineVersion, tensor_parallel_size: int = 1
+) -> FirstCheck:
+    """Compare what is asked for with what will be free."""
+    free = free_at_start_bytes(gpu, version, tensor_parallel_size)
+    slack = max(gpu.free_uncertainty_bytes, 300 * MIB) + gpu.total_uncertainty_bytes
+    return FirstCheck(
+        requested_bytes(gpu.total_bytes, gpu_memory_utilization, version), free, min(free + slack, gpu.total_bytes)
+    )

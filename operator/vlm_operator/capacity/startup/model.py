@@ -1,0 +1,234 @@
+"""The start-up budget: terms of one model, one GPU and one set of resolved flags, put together.
+
+Everything but the requested memory is independent of ``gpu_memory_utilization``, so it is worked out once per
+combination of the other flags; ``StartupTerms.at`` then gives the budget of any utilisation by subtraction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vlm_operator.capacity.startup.activation import Activation, activation
+from vlm_operator.capacity.startup.budget import Budget, Term
+from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
+from vlm_operator.capacity.startup.encoder import EncoderRun
+from vlm_operator.capacity.startup.first_check import free_at_start_bytes, requested_bytes
+from vlm_operator.capacity.startup.non_torch import non_torch_bytes
+from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
+from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
+from vlm_operator.capacity.startup.uncertainty import half_width_bytes
+from vlm_operator.capacity.weights import weight_bytes
+from vlm_operator.engine.budget_rules import Formula, budget_rules
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion, require_known
+from vlm_operator.errors import UnknownFact
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import ModelFacts, StateCache
+from vlm_operator.units import format_gib
+
+
+@dataclass(frozen=True, slots=True)
+class StartupTerms:
+    """The budget without its utilisation, bytes per GPU."""
+
+    gpu: GPUFacts
+    version: EngineVersion
+    tensor_parallel_size: int
+    formula: Formula
+    weights_bytes: int
+    weights_measured: bool
+    activation: Activation
+    non_torch_bytes: int
+    cuda_graph_bytes: int
+    experts: bool
+    free_at_start_bytes: int
+    terms: tuple[Term, ...]
+
+    @property
+    def fixed_bytes(self) -> int:
+        """What is subtracted from the requested memory."""
+        return self.weights_bytes + self.activation.peak_bytes + self.non_torch_bytes + self.cuda_graph_bytes
+
+    def at(self, gpu_memory_utilization: float, kv_cache_memory_bytes: int | None = None) -> Budget:
+        """The budget at that utilisation; ``kv_cache_memory_bytes`` replaces what is left."""
+        requested = requested_bytes(self.gpu.total_bytes, gpu_memory_utilization, self.version)
+        if kv_cache_memory_bytes is None:
+            best = requested - self.fixed_bytes
+            width = half_width_bytes(
+                self.gpu,
+                self.formula,
+                gpu_memory_utilization=gpu_memory_utilization,
+                tensor_parallel_size=self.tensor_parallel_size,
+                experts=self.experts,
+                layers_bytes=self.activation.layers_bytes,
+                encoder_bytes=self.activation.encoder_bytes,
+                graph_bytes=self.cuda_graph_bytes,
+                weights_bytes=self.weights_bytes,
+                weights_measured=self.weights_measured,
+            )
+        else:
+            best, width = kv_cache_memory_bytes, 0
+        return Budget(
+            total_bytes=self.gpu.total_bytes,
+            requested_bytes=requested,
+            free_at_start_bytes=self.free_at_start_bytes,
+            weights_bytes=self.weights_bytes,
+            activation_peak_bytes=self.activation.peak_bytes,
+            non_torch_bytes=self.non_torch_bytes,
+            cuda_graph_bytes=self.cuda_graph_bytes,
+            kv_cache_bytes=best,
+            kv_cache_low_bytes=best - width,
+            kv_cache_high_bytes=best + width,
+            encoder_peak_bytes=self.activation.encoder_saving_bytes,
+            profiled_modality=self.activation.modality,
+            formula=self.formula,
+            terms=self.terms,
+        )
+
+
+_KEPT = 512
+_terms_of: dict[tuple[object, ...], tuple[ModelFacts, GPUFacts, StartupTerms]] = {}
+
+
+def startup_terms(
+    model: ModelFacts,
+    gpu: GPUFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    *,
+    weights: int | None = None,
+    encoder: EncoderRun | None = None,
+) -> StartupTerms:
+    """Everything that does not depend on the utilisation.
+
+    Args:
+        settings: resolved (``engine.defaults.resolve``).
+        weights: bytes per GPU as measured; worked out from the model where None.
+        encoder: what the profiling run encodes as measured; worked out where None.
+
+    Raises:
+        UnknownFact: the version, the GPU's vendor, the weights or the encoder's budget is not known.
+    """
+    # Models and GPUs are kept in the value so that their identity stays theirs; hashing a model costs more than this
+    # whole function.
+    key = (
+        id(model),
+        id(gpu),
+        version,
+        weights,
+        encoder,
+        settings.max_num_seqs,
+        settings.max_num_batched_tokens,
+        settings.max_model_len,
+        settings.tensor_parallel_size,
+        settings.pipeline_parallel_size,
+        settings.data_parallel_size,
+        settings.enable_expert_parallel,
+        settings.cudagraph_capture_sizes,
+        settings.limit_mm_per_prompt,
+        settings.language_model_only,
+        settings.mm_processor_kwargs,
+        settings.media_io_kwargs,
+        settings.mm_encoder_tp_mode,
+        settings.runner,
+        settings.kv_cache_dtype,
+    )
+    found = _terms_of.get(key)
+    if found is not None:
+        return found[2]
+    terms = _startup_terms(model, gpu, settings, version, weights=weights, encoder=encoder)
+    if len(_terms_of) >= _KEPT:
+        _terms_of.clear()
+    _terms_of[key] = (model, gpu, terms)
+    return terms
+
+
+def startup_budget(
+    model: ModelFacts,
+    gpu: GPUFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    *,
+    weights: int | None = None,
+    encoder: EncoderRun | None = None,
+) -> Budget:
+    """Predict how vLLM will split the GPU's memory when it starts with these flags.
+
+    Args, errors: as ``startup_terms``; ``settings`` must be resolved.
+    """
+    terms = startup_terms(model, gpu, settings, version, weights=weights, encoder=encoder)
+    utilization = settings.gpu_memory_utilization
+    if utilization is None:
+        raise ValueError("settings are not resolved: gpu_memory_utilization is None")
+    return terms.at(utilization, settings.kv_cache_memory_bytes)
+
+
+def _startup_terms(
+    model: ModelFacts,
+    gpu: GPUFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    *,
+    weights: int | None,
+    encoder: EncoderRun | None,
+) -> StartupTerms:
+    require_known(version)
+    if not gpu.supported:
+        raise UnknownFact(
+            f"gpu: the start-up memory of {gpu.product} is not known (measured on NVIDIA GPUs only)",
+            field="gpu",
+            hint="plan for an NVIDIA GPU, or measure with vLLM itself",
+        )
+    rules = budget_rules(version, settings.runner or "V1")
+    measured = weights is not None
+    weights_bytes = weights if weights is not None else weight_bytes(model, settings, version).total
+    if encoder is None and rules.profiles_encoder:
+        encoder = profiled_encoder(model, settings, version)
+    peak = activation(model, gpu, settings, version, rules=rules, run=encoder if rules.profiles_encoder else None)
+    outside = non_torch_bytes(gpu, version, rules.formula, settings.tensor_parallel_size)
+    if rules.counts_penalty_buffers:
+        outside += penalty_buffer_bytes(settings.max_num_seqs or 1, model.text.vocab_size)
+    graphs = 0
+    if rules.subtracts_graph_estimate:
+        graphs = graph_estimate_bytes(
+            settings.cudagraph_capture_sizes or (),
+            max_num_seqs=settings.max_num_seqs or 1,
+            layers=model.text.layers,
+            state_layers=any(isinstance(run.cache, StateCache) for run in model.cache_layers),
+            pipeline_parallel_size=settings.pipeline_parallel_size,
+        )
+    return StartupTerms(
+        gpu=gpu,
+        version=version,
+        tensor_parallel_size=settings.tensor_parallel_size,
+        formula=rules.formula,
+        weights_bytes=weights_bytes,
+        weights_measured=measured,
+        activation=peak,
+        non_torch_bytes=outside,
+        cuda_graph_bytes=graphs,
+        experts=model.text.experts is not None,
+        free_at_start_bytes=free_at_start_bytes(gpu, version, settings.tensor_parallel_size),
+        terms=(
+            *peak.terms,
+            Term("non-torch", outside, f"{'NCCL, ' if settings.tensor_parallel_size > 1 else ''}kernels and buffers"),
+            Term(
+                "CUDA graphs",
+                graphs,
+                f"vLLM's estimate for {len(settings.cudagraph_capture_sizes or ())} batch sizes"
+                if graphs
+                else "not subtracted by this release"
+                if settings.cudagraph_capture_sizes
+                else "none: eager",
+            ),
+        ),
+    )
+
+
+def describe(budget: Budget) -> str:
+    """One line: what the request is split into."""
+    return (
+        f"{format_gib(budget.requested_bytes)} requested = {format_gib(budget.weights_bytes)} weights + "
+        f"{format_gib(budget.activation_peak_bytes)} peak + {format_gib(budget.non_torch_bytes)} non-torch + "
+        f"{format_gib(budget.cuda_graph_bytes)} graphs + {format_gib(budget.kv_cache_bytes)} KV cache"
+    )

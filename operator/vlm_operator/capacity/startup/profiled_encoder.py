@@ -1,0 +1,36 @@
+"""What will the profiling run encode? From the family's token rules to a run of the encoder."""
+
+from __future__ import annotations
+
+from vlm_operator.capacity.multimodal import encoder_budget
+from vlm_operator.capacity.startup.encoder import EncoderRun
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import UnknownFact
+from vlm_operator.model.facts import ModelFacts
+
+
+def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> EncoderRun | None:
+    """The dummy items of the profiling run, None for a text model or where every modality is switched off.
+
+    Raises:
+        UnknownFact: the model has a vision tower, but its token rules are not known.
+    """
+    if model.vision is None or settings.language_model_only:
+        return None
+    if model.multimodal is None:
+        raise UnknownFact(
+            f"multimodal: {model.multimodal_unknown or 'the token rules of the family are not known'}",
+            field="multimodal",
+            hint="switch the modalities off with --language-model-only or --limit-mm-per-prompt to plan the text model",
+        )
+    budget = encoder_budget(model.multimodal, settings, version)
+    if budget is None or budget.items == 0:
+        return None
+    return EncoderRun(
+        modality=budget.modality,
+        items=budget.items,
+        tokens_per_item=budget.tokens_per_item,
+        budget_tokens=budget.budget_tokens,
+        encoded_tokens_per_item=budget.tokens_per_item,
+    )
