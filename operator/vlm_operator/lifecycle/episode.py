@@ -1,0 +1,20 @@
+"""Which episode is this? A changed intent, image or GPU starts a new one: earlier failures no longer count."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from vlm_operator.engine.flags import canonical_json
+from vlm_operator.gpu.facts import GPUFacts
+
+_UNRELATED: Final = frozenset({"replicas", "service", "retune"})
+"""Fields of the spec that say nothing about how a server starts."""
+
+
+def episode_of(spec: Mapping[str, Any], gpu: GPUFacts | None) -> str:
+    """16 hexadecimal digits of the intent and of the GPU it is planned for."""
+    intent = {key: value for key, value in spec.items() if key not in _UNRELATED}
+    shape = None if gpu is None else [gpu.label, gpu.total_bytes, gpu.nvml_total_bytes]
+    return hashlib.sha256(canonical_json([intent, shape]).encode()).hexdigest()[:16]
