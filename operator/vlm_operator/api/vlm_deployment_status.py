@@ -129,6 +129,9 @@ class PlanStatus(StatusModel):
     fingerprint: Fingerprint | None = Field(
         default=None, description="Fingerprint of the effective command; a failed one is never tried again."
     )
+    episode: Fingerprint | None = Field(
+        default=None, description="Episode of the plan: a changed intent, image or GPU starts a new one."
+    )
     budget: BudgetStatus | None = Field(default=None, description="Predicted memory of one GPU, bytes.")
     budget_gib: BudgetGiBStatus | None = Field(default=None, description="The same budget in GiB, for people.")
     cup: CupStatus | None = Field(default=None, description="What one request of the maximum length needs.")
@@ -139,8 +142,8 @@ class AttemptStatus(StatusModel):
     """One command that was tried, and how its start-up ended."""
 
     fingerprint: Fingerprint = Field(description="Fingerprint of the effective command.")
-    episode: Annotated[Integer, Field(ge=0)] | None = Field(
-        default=None, description="Generation of the spec whose episode the attempt belongs to."
+    episode: Fingerprint | None = Field(
+        default=None, description="Episode the attempt belongs to: a changed intent, image or GPU starts a new one."
     )
     flags: dict[str, Any] = Field(
         default_factory=dict, description="Flags by which it differs from the attempt before; all of the first."
