@@ -1,0 +1,127 @@
+"""How many bytes of weights does one rank hold? From the model's modules, or from its checkpoint's headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+from vlm_operator.capacity.weights.quantized import Storage
+from vlm_operator.capacity.weights.ranks import Ranks, elements_of, held_by, layers_on, shape_of, stage_layers
+from vlm_operator.engine.settings import MODALITIES, EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import UnknownFact
+from vlm_operator.model.facts import Component, DType, Linear, ModelFacts, Quantization, WeightModule
+
+ELEMENT_BYTES: Final = {
+    DType.FLOAT32: 4,
+    DType.BFLOAT16: 2,
+    DType.FLOAT16: 2,
+    DType.FP8: 1,
+    DType.INT64: 8,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WeightBytes:
+    """Bytes of weights on the tightest rank.
+
+    Attributes:
+        total: bytes of all parameters and buffers of the tensor- and pipeline-parallel rank that holds most.
+        by_component: the same by part of the model; sums to ``total``.
+        source: ``config`` where computed from dimensions, ``checkpoint`` where safetensors headers were read.
+    """
+
+    total: int
+    by_component: Mapping[Component, int]
+    source: str
+
+
+class _Identity:
+    """A cache key that compares by identity: hashing hundreds of modules would cost more than counting them."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.value is other.value
+
+
+def weight_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> WeightBytes:
+    """Bytes of weights on the tightest rank under these flags.
+
+    Raises:
+        UnknownFact: the modules or the quantisation are not known for certain.
+        InputError: the tensor-parallel size does not divide the model.
+    """
+    if model.weights is None:
+        raise UnknownFact(
+            model.weights_unknown or f"architectures: the weights of {model.architecture!r} are not known",
+            field="architectures",
+            hint="give a checkpoint directory, whose safetensors headers hold the exact weights",
+        )
+    enabled = tuple(modality for modality in MODALITIES if settings.enabled(modality))
+    return _weight_bytes(
+        _Identity(model.weights), _Identity(model.quantization), model.dtype, model.text.layers, Ranks.of(settings),
+        enabled, version,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _weight_bytes(
+    weights: _Identity,
+    quantization: _Identity,
+    dtype: DType,
+    layers: int,
+    ranks: Ranks,
+    enabled: tuple[str, ...],
+    version: EngineVersion,
+) -> WeightBytes:
+    modules = weights.value
+    assert isinstance(modules, tuple)
+    rule = quantization.value
+    assert rule is None or isinstance(rule, Quantization)
+    storage = Storage(rule, ELEMENT_BYTES[dtype], version) if rule is not None else None
+    bounds = stage_layers(layers, ranks.stages)
+    totals: list[dict[Component, int]] = [{} for _ in bounds]
+    for module in modules:
+        needed_by = module.placement.modalities
+        if needed_by and not any(modality in enabled for modality in needed_by):
+            continue
+        size = _size(module, ranks, ELEMENT_BYTES[module.dtype or dtype], storage)
+        _share_out(module, size, bounds, totals)
+    tightest = max(totals, key=lambda components: sum(components.values()))
+    return WeightBytes(sum(tightest.values()), MappingProxyType(tightest), "config")
+
+
+def _size(module: WeightModule, ranks: Ranks, element_bytes: int, storage: Storage | None) -> int:
+    """Bytes of this module on a rank that holds every layer."""
+    if not isinstance(module, Linear):
+        return module.count * elements_of(module, ranks) * element_bytes
+    shape = shape_of(module, ranks)
+    if storage is not None and module.quantizable:
+        return storage.bytes_of(module, shape)
+    return shape.count * (shape.rows * shape.columns + shape.bias) * element_bytes
+
+
+def _share_out(
+    module: WeightModule, size: int, bounds: tuple[tuple[int, int], ...], totals: list[dict[Component, int]]
+) -> None:
+    placement = module.placement
+    for index, (bound, components) in enumerate(zip(bounds, totals, strict=True)):
+        if placement.layers:
+            share = size
+            if len(bounds) > 1:
+                share = size // len(placement.layers) * layers_on(placement, bound)
+        elif held_by(placement.stage, index, len(bounds)):
+            share = size
+        else:
+            continue
+        components[module.component] = components.get(module.component, 0) + share

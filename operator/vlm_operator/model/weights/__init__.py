@@ -1,0 +1,9 @@
+"""Which parameters does vLLM build for a model? Read from its ``config.json``, family by family.
+
+Belongs here: shapes and names of parameters and buffers as vLLM lays them out, before sharding; how a checkpoint is
+quantised. Does not: bytes (``capacity.weights``), file access (``sources``). Called by ``model.reader``.
+"""
+
+from vlm_operator.model.weights.reading import read_quantization, read_weight_modules
+
+__all__ = ["read_quantization", "read_weight_modules"]

@@ -1,0 +1,241 @@
+"""Hybrids: decoders whose layers differ: attention beside gated delta net, Mamba, or nothing but an MLP.
+
+Sources: vLLM 0.32, ``model_executor/models/qwen3_next.py``, ``qwen3_5.py``, ``nemotron_h.py``, ``jamba.py``,
+``granitemoehybrid.py``; ``model_executor/layers/mamba/mamba_mixer.py``, ``mamba_mixer2.py``,
+``gdn/qwen_gdn_linear_attn.py``. Views of other tensors (Mamba2's ``conv_weights``) hold no bytes of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.model.facts import DType, Sharding
+from vlm_operator.model.weights.experts import norms, qwen_sparse_mlp, router, sparse_numbers
+from vlm_operator.model.weights.language import Language
+from vlm_operator.model.weights.modules import Block
+
+LINEAR, FULL = "linear_attention", "full_attention"
+
+
+def layer_kinds(language: Language, interval_key: str = "full_attention_interval") -> list[str]:
+    """Kind of every layer: ``layer_types``, else every ``full_attention_interval``-th layer is full attention."""
+    kinds = language.config.items("layer_types")
+    if kinds is None:
+        interval = language.config.integer(interval_key, 4)
+        return [LINEAR if (n + 1) % interval else FULL for n in language.numbers]
+    if len(kinds) != len(language.numbers):
+        raise InputError(
+            f"{language.config.field('layer_types')}: {len(kinds)} entries for {len(language.numbers)} layers",
+            field=language.config.field("layer_types"),
+        )
+    return [str(kind) for kind in kinds]
+
+
+def numbers_of(language: Language, kinds: list[str], *wanted: str) -> list[int]:
+    """Numbers of the layers of the wanted kinds."""
+    return [number for number, kind in zip(language.numbers, kinds, strict=True) if kind in wanted]
+
+
+def require_kinds(language: Language, kinds: list[str], *known: str) -> None:
+    """Refuse a kind of layer that this family's rules do not know.
+
+    Raises:
+        UnknownFact: naming the kind.
+    """
+    strange = sorted(set(kinds) - set(known))
+    if strange:
+        field = language.config.field("layer_types")
+        raise UnknownFact(f"{field}: {strange[0]!r} is not known for this family", field=field)
+
+
+def qwen3_next(language: Language, *, fused_names: bool = True) -> None:
+    """Qwen3-Next and Qwen3.5: gated delta net beside gated attention; dense or sparse MLPs.
+
+    Args:
+        language: the model being read.
+        fused_names: True where the checkpoint holds ``in_proj_qkvz`` and ``in_proj_ba`` (Qwen3-Next); Qwen3.5 stores
+            ``in_proj_qkv``, ``in_proj_z``, ``in_proj_b`` and ``in_proj_a``.
+    """
+    text, config = language.text, language.config
+    hidden = text.hidden_size
+    kinds = layer_kinds(language)
+    require_kinds(language, kinds, LINEAR, FULL)
+    language.frame()
+    _gated_delta_net(language, language.layers(numbers_of(language, kinds, LINEAR)), fused_names=fused_names)
+    attention = language.layers(numbers_of(language, kinds, FULL))
+    gate = 2 if config.boolean("attn_output_gate", True) else 1
+    attention.qkv(
+        "self_attn", text.attention_heads * gate, text.kv_heads, text.head_size, hidden,
+        bias=config.boolean("qkv_bias", False),
+    )  # fmt: skip
+    attention.row("self_attn.o_proj", hidden, text.attention_heads * text.head_size)
+    attention.norm("self_attn.q_norm", text.head_size)
+    attention.norm("self_attn.k_norm", text.head_size)
+    attention.attention_scales()
+    sparse = sparse_numbers(config, language.numbers, config.integer("num_experts", 0, least=0))
+    if sparse:
+        qwen_sparse_mlp(language.layers(sparse), config, hidden, shared=True)
+    if len(sparse) < text.layers:
+        dense = language.layers([n for n in language.numbers if n not in set(sparse)])
+        dense.gated_mlp("mlp", hidden, text.intermediate_size)
+    layers = language.layers()
+    norms(layers, hidden)
+    if config.boolean("layer_scale", False):
+        layers.tensor("attn_layer_scale", hidden)
+        layers.tensor("ffn_layer_scale", hidden)
+    factor = language.rope().get("partial_rotary_factor", 0.25)
+    language.rotary(overrides={"partial_rotary_factor": factor})
+
+
+def qwen3_5(language: Language) -> None:
+    """Qwen3.5: Qwen3-Next's layers, projections stored apart."""
+    qwen3_next(language, fused_names=False)
+
+
+def _gated_delta_net(language: Language, block: Block, *, fused_names: bool) -> None:
+    config, hidden = language.config, language.text.hidden_size
+    key_heads, value_heads = config.integer("linear_num_key_heads", 16), config.integer("linear_num_value_heads", 32)
+    key = key_heads * config.integer("linear_key_head_dim", 128)
+    value_size = config.integer("linear_value_head_dim", 128)
+    value, kernel = value_heads * value_size, config.integer("linear_conv_kernel_dim", 4)
+    qkvz, ba = "linear_attn.in_proj_qkvz", "linear_attn.in_proj_ba"
+    if fused_names:
+        block.column(qkvz, 2 * key + 2 * value, hidden)
+        block.column(ba, 2 * value_heads, hidden)
+    else:
+        names = ("linear_attn.in_proj_qkv", "linear_attn.in_proj_z")
+        block.merged(qkvz, names, (2 * key + value, value), hidden)
+        names = ("linear_attn.in_proj_b", "linear_attn.in_proj_a")
+        block.merged(ba, names, (value_heads, value_heads), hidden)
+    block.row("linear_attn.out_proj", hidden, value)
+    block.column("linear_attn.conv1d", 2 * key + value, kernel, quantizable=False)
+    block.tensor("linear_attn.dt_bias", value_heads, Sharding.OUTPUT)
+    block.tensor("linear_attn.A_log", value_heads, Sharding.OUTPUT, dtype=DType.FLOAT32)
+    block.norm("linear_attn.norm", value_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Mamba2:
+    """Dimensions of a Mamba2 mixer."""
+
+    heads: int
+    head_size: int
+    groups: int
+    state: int
+    kernel: int
+    bias: bool = False
+    conv_bias: bool = True
+
+
+def mamba2(block: Block, module: str, hidden: int, mixer: Mamba2) -> None:
+    """A Mamba2 mixer: one group of B and C is copied to every rank, several are divided."""
+    inner, groups, shared = mixer.heads * mixer.head_size, mixer.groups, 2 * mixer.groups * mixer.state
+    projection, convolution = f"{module}.in_proj", f"{module}.conv1d"
+    block.column(projection, 2 * inner + mixer.heads, hidden, bias=mixer.bias, fused=projection)
+    block.linear(
+        projection, shared, hidden, Sharding.KV_HEADS, heads=groups, bias=mixer.bias, follows=True, fused=projection
+    )
+    block.column(convolution, inner, mixer.kernel, bias=mixer.conv_bias, quantizable=False)
+    block.linear(
+        convolution, shared, mixer.kernel, Sharding.KV_HEADS, heads=groups, bias=mixer.conv_bias, quantizable=False
+    )
+    block.row(f"{module}.out_proj", hidden, inner, bias=mixer.bias)
+    block.tensor(f"{module}.A", mixer.heads, Sharding.OUTPUT, dtype=DType.FLOAT32)
+    block.tensor(f"{module}.D", mixer.heads, Sharding.OUTPUT)
+    block.tensor(f"{module}.dt_bias", mixer.heads, Sharding.OUTPUT)
+    block.tensor(f"{module}.norm.weight", inner, Sharding.OUTPUT)
+
+
+NEMOTRON_KINDS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
+
+
+def nemotron_h(language: Language) -> None:
+    """Nemotron-H and Nemotron 3: each layer is one of Mamba2, attention, MLP, experts; no rotary embeddings."""
+    text, config = language.text, language.config
+    hidden = text.hidden_size
+    pattern = config.text("hybrid_override_pattern")
+    if pattern is not None:
+        kinds = [NEMOTRON_KINDS.get(letter, letter) for letter in pattern]
+    else:
+        kinds = [str(kind) for kind in config.items("layers_block_type") or config.items("layer_types") or ()]
+        kinds = [{LINEAR: "mamba", FULL: "attention"}.get(kind, kind) for kind in kinds]
+    require_kinds(language, kinds, *NEMOTRON_KINDS.values())
+    numbers = {kind: [n for n, have in enumerate(kinds) if have == kind] for kind in NEMOTRON_KINDS.values()}
+    language.embeddings()
+    language.final_norm("model.norm_f")
+    language.head()
+    mixer = Mamba2(
+        heads=config.integer("mamba_num_heads", 128),
+        head_size=config.integer("mamba_head_dim", 64),
+        groups=config.integer("n_groups", 8),
+        state=config.integer("ssm_state_size", 128),
+        kernel=config.integer("conv_kernel", 4),
+        bias=config.boolean("use_bias", False),
+        conv_bias=config.boolean("use_conv_bias", True),
+    )
+    mamba2(language.layers(numbers["mamba"]), "mixer", hidden, mixer)
+    attention = language.layers(numbers["attention"])
+    attention.qkv("mixer", text.attention_heads, text.kv_heads, text.head_size, hidden)
+    attention.row("mixer.o_proj", hidden, text.attention_heads * text.head_size)
+    attention.attention_scales("mixer.attn")
+    mlp_bias = config.boolean("mlp_bias", False)
+    if numbers["mlp"]:
+        block = language.layers(numbers["mlp"])
+        block.mlp("mixer", hidden, text.intermediate_size, ("up_proj", "down_proj"), bias=mlp_bias)
+    if numbers["moe"]:
+        block = language.layers(numbers["moe"])
+        experts, latent = config.integer("n_routed_experts"), config.integer("moe_latent_size", hidden)
+        router(block, "mixer.gate", experts, hidden, dtype=DType.FLOAT32)
+        block.tensor("mixer.gate.e_score_correction_bias", experts, dtype=DType.FLOAT32)
+        shared = config.integer("n_shared_experts", 0, least=0)
+        if shared:
+            width = config.integer("moe_shared_expert_intermediate_size") * shared
+            block.mlp("mixer.shared_experts", hidden, width, ("up_proj", "down_proj"), bias=False)
+        if latent != hidden or config.has("moe_latent_size"):
+            block.linear("mixer.fc1_latent_proj", latent, hidden, bias=mlp_bias)
+            block.linear("mixer.fc2_latent_proj", hidden, latent, bias=mlp_bias)
+        block.experts(
+            "mixer.experts", experts, latent, config.integer("moe_intermediate_size"), gated=False,
+            names=("", "down_proj", "up_proj"),
+        )  # fmt: skip
+    language.layers(range(len(kinds))).norm("norm", hidden)
+
+
+def jamba(language: Language) -> None:
+    """Jamba: Mamba1 and attention layers by period and offset, experts likewise; no rotary embeddings."""
+    text, config = language.text, language.config
+    hidden, state = text.hidden_size, config.integer("mamba_d_state", 16)
+    inner = config.integer("mamba_expand", 2) * hidden
+    rank = config.values.get("mamba_dt_rank", "auto")
+    rank = -(-hidden // 16) if rank in (None, "auto") else config.integer("mamba_dt_rank")
+    period, offset = config.integer("attn_layer_period", 8), config.integer("attn_layer_offset", 4, least=0)
+    attention = [n for n in language.numbers if n % period == offset]
+    experts = config.integer("num_experts", 16)
+    period, offset = config.integer("expert_layer_period", 2), config.integer("expert_layer_offset", 1, least=0)
+    sparse = [n for n in language.numbers if experts > 1 and n % period == offset]
+    language.embeddings()
+    language.final_norm("model.final_layernorm")
+    language.head()
+    block = language.layers([n for n in language.numbers if n not in set(attention)])
+    bias, conv_bias = config.boolean("mamba_proj_bias", False), config.boolean("mamba_conv_bias", True)
+    block.column("mamba.conv1d", inner, config.integer("mamba_d_conv", 4), bias=conv_bias, quantizable=False)
+    block.column("mamba.in_proj", 2 * inner, hidden, bias=bias, quantizable=False)
+    block.row("mamba.x_proj", rank + 2 * state, inner, quantizable=False)
+    block.column("mamba.dt_proj", inner, rank, bias=True, quantizable=False)
+    block.tensor("mamba.A", inner * state, Sharding.OUTPUT, dtype=DType.FLOAT32)
+    block.tensor("mamba.D", inner, Sharding.OUTPUT)
+    block.row("mamba.out_proj", hidden, inner, bias=bias, quantizable=False)
+    block.norm("mamba.dt_layernorm", rank)
+    block.norm("mamba.b_layernorm", state)
+    block.norm("mamba.c_layernorm", state)
+    language.attention(language.layers(attention))
+    dense = language.layers([n for n in language.numbers if n not in set(sparse)])
+    dense.gated_mlp("feed_forward", hidden, text.intermediate_size)
+    moe = language.layers(sparse)
+    if sparse:
+        router(moe, "feed_forward.router", experts, hidden)
+        moe.experts("feed_forward.experts", experts, hidden, text.intermediate_size)
+    layers = language.layers()
+    layers.norm("input_layernorm", hidden)
+    layers.norm("pre_ff_layernorm", hidden)
