@@ -14,6 +14,7 @@ from vlm_operator.capacity.startup.encoder import NOTHING, EncoderRun, encoder_m
 from vlm_operator.capacity.startup.sampler import bytes_per_logit, sampler_bytes
 from vlm_operator.capacity.startup.text_forward import text_forward
 from vlm_operator.engine.budget_rules import BudgetRules, expert_chunk_tokens
+from vlm_operator.engine.encoder_rules import encoder_rules
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
@@ -69,6 +70,7 @@ def activation(
     if run is not None and model.vision is not None:
         encoder = encoder_memory(
             model.vision,
+            encoder_rules(model.model_type, version),
             run,
             hidden_size=model.text.hidden_size,
             tensor_parallel_size=ranks,
@@ -77,10 +79,11 @@ def activation(
         )
     modern = gpu.compute_capability is None or gpu.compute_capability >= (9, 0)
     constant = CUBLAS_WORKSPACE_BYTES[modern] + SMALL_BUFFERS_BYTES
+    sampling = text.hidden_bytes + sampler
     if rules.persistent_expert_workspace:
-        layers, sampling, persistent = text.transient_bytes, text.hidden_bytes + sampler, text.workspace_bytes
+        layers, persistent = max(text.transient_bytes, text.experts_bytes), text.workspace_bytes
     else:
-        layers, sampling, persistent = text.transient_bytes + text.workspace_bytes, text.hidden_bytes + sampler, 0
+        layers, persistent = max(text.transient_bytes, text.experts_bytes + text.workspace_bytes), 0
     without_encoder = max(layers, sampling)
     peak = max(encoder.transient_bytes, encoder.kept_bytes + without_encoder)
     encoder_decides = encoder.transient_bytes > encoder.kept_bytes + without_encoder

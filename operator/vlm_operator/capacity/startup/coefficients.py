@@ -19,7 +19,7 @@ NON_TORCH_BYTES: Final = {
     ("HBM", "0.11"): int(0.12 * GIB),
     ("GDDR", "0.11"): int(0.07 * GIB),
     ("HBM", "0.16"): int(0.20 * GIB),
-    ("GDDR", "0.16"): int(0.20 * GIB),
+    ("GDDR", "0.16"): int(0.13 * GIB),
 }
 """Growth outside torch on one GPU, by kind of memory and the first release it holds for."""
 
@@ -30,7 +30,7 @@ TENSOR_PARALLEL_BYTES: Final = {"HBM": int(0.42 * GIB), "GDDR": int(0.12 * GIB)}
 """What more than one rank adds: NCCL channels and peer mappings opened during the run (NVLink boards open more)."""
 
 GRAPH_BASE_BYTES: Final = int(0.10 * GIB)
-GRAPH_LAYER_BYTES: Final = {"plain": int(0.22 * MIB), "state": int(0.55 * MIB)}
+GRAPH_LAYER_BYTES: Final = {"plain": int(0.22 * MIB), "state": int(0.60 * MIB)}
 """CUDA graph estimate: a base, and for each graph and layer; layers with a recurrent state launch more kernels."""
 
 SMALL_BUFFERS_BYTES: Final = 15 * MIB

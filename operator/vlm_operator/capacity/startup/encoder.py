@@ -9,17 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from vlm_operator.engine.encoder_rules import EncoderRules
 from vlm_operator.model.facts import VisionTower
-
-_ATTENTION_WIDTHS: Final = (4, 18)
-"""Bytes for each element of the tower's width in its attention: on every rank (residual, normed input) and divided over
-ranks (query, key and value 6, their rotated copies 8, output and projection 4). vLLM ``models/qwen2_5_vl.py``."""
-
-_MLP_WIDTHS: Final = 6
-"""Bytes for each element of the tower's width in its MLP: input of the block, residual, normed input."""
-
-_MLP_INTERMEDIATE: Final = 4
-"""Bytes for each element of the tower's MLP width: before and after the activation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +51,7 @@ NOTHING: Final = EncoderMemory(0, 0)
 
 def encoder_memory(
     tower: VisionTower,
+    rules: EncoderRules,
     run: EncoderRun,
     *,
     hidden_size: int,
@@ -79,9 +71,8 @@ def encoder_memory(
     items_here = -(-run.items // tensor_parallel_size) if replicated else run.items
     merge = max(tower.merge_size, 1) ** 2
     patches = items_here * run.encoded_tokens_per_item * merge
-    whole, divided = _ATTENTION_WIDTHS
-    attention = tower.hidden_size * whole + tower.hidden_size * divided // shards
-    mlp = tower.hidden_size * _MLP_WIDTHS + tower.intermediate_size * _MLP_INTERMEDIATE // shards
+    attention = tower.hidden_size * rules.attention_whole + tower.hidden_size * rules.attention_divided // shards
+    mlp = tower.hidden_size * rules.mlp_whole + tower.intermediate_size * rules.mlp_divided // shards
     pixels = 3 * tower.patch_size**2 * (2 if merge > 1 else 1) * element_bytes
     inputs = run.items * run.encoded_tokens_per_item * merge * pixels
     width = (tower.output_size or hidden_size) * (1 + tower.deepstack_levels) * element_bytes

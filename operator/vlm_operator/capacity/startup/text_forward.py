@@ -20,12 +20,14 @@ class TextForward:
     """Bytes of one pass, per rank.
 
     Attributes:
-        transient_bytes: freed after the pass (without the workspace of expert layers).
+        transient_bytes: widest moment outside expert layers, freed after the pass.
+        experts_bytes: beside the workspace while an expert layer runs, freed after the pass.
         workspace_bytes: workspace of expert layers, kept allocated by releases that share it between layers.
         hidden_bytes: hidden states that stay until the sampler has run.
     """
 
     transient_bytes: int
+    experts_bytes: int
     workspace_bytes: int
     hidden_bytes: int
 
@@ -50,7 +52,7 @@ def text_forward(
         (text.attention_heads + 2 * text.kv_heads) * text.head_size, tensor_parallel_size
     )
     transient = tokens * max(widest, attention, _linear_attention(model.cache_layers, row, tensor_parallel_size))
-    workspace = 0
+    workspace = beside = 0
     if text.experts is not None:
         experts = text.experts
         batch = min(tokens, chunk_tokens) if chunk_tokens else tokens
@@ -60,8 +62,8 @@ def text_forward(
         pairs = batch * experts.experts_per_token
         workspace = pairs * element * (max(width, text.hidden_size) + max(2 * width, text.hidden_size))
         shared = 3 * _share(experts.shared_intermediate_size, tensor_parallel_size) * element
-        transient = max(transient, tokens * (3 * row + shared))
-    return TextForward(transient, workspace, tokens * row)
+        beside = tokens * (2 * row + shared)
+    return TextForward(transient, beside, workspace, tokens * row)
 
 
 def _share(size: int, parts: int) -> int:
