@@ -109,6 +109,7 @@ class Pod:
         conditions: ``type`` to (status, reason, message), for instance PodScheduled.
         containers: statuses of containers, in the pod's order.
         init_containers: statuses of init containers.
+        annotations: for instance the fingerprint of the command that ``rendering`` set.
         deleting: True once a deletion timestamp is set.
     """
 
@@ -121,6 +122,7 @@ class Pod:
     containers: tuple[ContainerStatus, ...] = ()
     init_containers: tuple[ContainerStatus, ...] = ()
     conditions: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     node_name: str | None = None
     template_hash: str | None = None
     reason: str | None = None
@@ -167,6 +169,23 @@ class StartupLog:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """The API server refused a child: what was wanted is not possible as it stands.
+
+    Attributes:
+        kind: of the child.
+        name: of the child.
+        message: the API server's words.
+        generation: of the VLMDeployment whose child it was; a new one is tried afresh.
+    """
+
+    kind: str
+    name: str
+    message: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """Everything one decision rests on.
 
@@ -180,6 +199,7 @@ class Situation:
         model: facts of the model, or None where ``model_error`` says why there are none.
         model_error: what the model source answered instead.
         observations: ``StartupObservation`` objects of this model, as the API server has them.
+        rejection: what the API server said when this generation's children were last applied, None where it took them.
     """
 
     target: Target
@@ -191,6 +211,7 @@ class Situation:
     model: ModelFacts | None = None
     model_error: VlmOperatorError | None = None
     observations: tuple[Manifest, ...] = ()
+    rejection: Rejection | None = None
 
     def child(self, kind: str) -> Manifest | None:
         """The live child of that kind, or None. Each kind occurs at most once."""
