@@ -1,0 +1,183 @@
+"""What did earlier start-ups measure? ``StartupObservation`` objects to evidence, and one start-up to an object.
+
+One object per model and revision, GPU, vLLM release and the flags that move memory, utilisation included: only then
+are two measured KV caches comparable. Contradicting measurements are both kept, as lowest and highest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from vlm_operator.api.names import API_VERSION
+from vlm_operator.engine.flags import canonical_json
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
+from vlm_operator.errors import InputError
+from vlm_operator.lifecycle.conditions import timestamp
+from vlm_operator.lifecycle.situation import Manifest
+from vlm_operator.planning.evidence import NOTHING, Evidence, MeasuredContainer
+from vlm_operator.planning.log_evidence import MeasuredStartup, together
+
+LIMIT: Final = 500
+"""Observations kept in a cluster; beyond it the ones that were unused longest go."""
+
+TERMS: Final = {
+    "total": "total_bytes",
+    "free": "free_bytes",
+    "weights": "weights_bytes",
+    "activationPeak": "activation_peak_bytes",
+    "nonTorch": "non_torch_bytes",
+    "cudaGraph": "cuda_graph_bytes",
+    "kvCache": "kv_cache_bytes",
+}
+"""Fields of ``spec.measured`` and of ``MeasuredStartup``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationKey:
+    """What two start-ups must share for their memory to be the same."""
+
+    model: str
+    revision: str
+    gpu_product: str
+    gpu_resource: str
+    vllm_version: str
+
+    def matches(self, key: Mapping[str, Any]) -> bool:
+        """True where an object's ``spec.key`` is about the same model, GPU and release, whatever its flags."""
+        return (
+            key.get("model") == self.model
+            and (key.get("revision") or "") == self.revision
+            and key.get("gpuProduct") == self.gpu_product
+            and (key.get("gpuResource") or "nvidia.com/gpu") == self.gpu_resource
+            and key.get("vllmVersion") == self.vllm_version
+        )
+
+    def to_json(self, settings: EngineSettings) -> dict[str, Any]:
+        """As ``spec.key``; the context length is left out: it does not move what vLLM finds."""
+        return {
+            "model": self.model,
+            "revision": self.revision,
+            "gpuProduct": self.gpu_product,
+            "gpuResource": self.gpu_resource,
+            "vllmVersion": self.vllm_version,
+            "flags": settings_to_json(settings.with_(max_model_len=None)),
+        }
+
+
+def evidence_of(observations: Iterable[Manifest], key: ObservationKey) -> Evidence:
+    """Everything that the observations of ``key`` prove. ``NOTHING`` where there are none.
+
+    Raises:
+        InputError: an observation that this release of the operator cannot read.
+    """
+    parts: list[Evidence] = []
+    for item in observations:
+        spec = item.get("spec") or {}
+        if not key.matches(spec.get("key") or {}):
+            continue
+        settings = settings_from_json(spec["key"].get("flags") or {})
+        measured = spec.get("measured") or {}
+        cache = measured.get("kvCache")
+        sizes = sorted({cache["lowestBytes"], cache["highestBytes"]}) if cache else []
+        total = measured.get("total")
+        if not sizes and total is None:
+            continue
+        count = int(spec.get("started") or 0) + int(spec.get("failed") or 0)
+        parts.append(
+            Evidence(
+                containers=tuple(MeasuredContainer(settings, size) for size in sizes),
+                total_bytes=total["latestBytes"] if total else None,
+                sources=(f"{count} earlier start-up{'s' if count != 1 else ''} of {key.model} on {key.gpu_product}",),
+            )
+        )
+    return together(tuple(parts)) if parts else NOTHING
+
+
+def recorded(
+    known: Iterable[Manifest],
+    key: ObservationKey,
+    settings: EngineSettings,
+    startup: MeasuredStartup,
+    *,
+    reason: str | None,
+    message: str | None,
+    now: datetime,
+) -> Manifest:
+    """The observation of ``key`` and ``settings`` with one more start-up in it; ``reason`` None where it served."""
+    identity = key.to_json(settings)
+    name = observation_name(identity)
+    before = next((item["spec"] for item in known if item["metadata"]["name"] == name), {})
+    measured = dict(before.get("measured") or {})
+    for field, attribute in TERMS.items():
+        value = getattr(startup, attribute)
+        if value is not None and value >= 0:
+            measured[field] = _merged(measured.get(field), value)
+    if startup.kv_tokens is not None:
+        measured["kvTokens"] = startup.kv_tokens
+    stamp = timestamp(now)
+    spec: dict[str, Any] = {
+        "key": identity,
+        "measured": measured,
+        "outcome": "Failed" if reason else "Started",
+        "reason": reason,
+        "message": message,
+        "started": int(before.get("started") or 0) + (0 if reason else 1),
+        "failed": int(before.get("failed") or 0) + (1 if reason else 0),
+        "firstObservedAt": before.get("firstObservedAt") or stamp,
+        "lastObservedAt": stamp,
+        "lastUsedAt": stamp,
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "StartupObservation",
+        "metadata": {"name": name},
+        "spec": {field: value for field, value in spec.items() if value is not None},
+    }
+
+
+def observation_name(identity: Mapping[str, Any]) -> str:
+    """A DNS name that says the model and tells identities apart."""
+    digest = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16]
+    words = "".join(character if character.isalnum() else "-" for character in identity["model"].lower())
+    return f"{'-'.join(filter(None, words.split('-')))[:40].strip('-') or 'model'}-{digest}"
+
+
+def superfluous(known: Iterable[Manifest], limit: int = LIMIT) -> tuple[str, ...]:
+    """Names of the observations beyond ``limit`` that were unused longest."""
+    items = sorted(known, key=lambda item: (item["spec"].get("lastUsedAt") or "", item["metadata"]["name"]))
+    return tuple(item["metadata"]["name"] for item in items[: max(len(items) - limit, 0)])
+
+
+def read_observations(documents: Iterable[Any]) -> tuple[Manifest, ...]:
+    """Observations from the documents of a file: single objects or a ``List``.
+
+    Raises:
+        InputError: a document that is neither.
+    """
+    found: list[Manifest] = []
+    for document in documents:
+        items = document.get("items") if isinstance(document, Mapping) and "items" in document else [document]
+        for item in items or ():
+            if not isinstance(item, Mapping) or item.get("kind") != "StartupObservation" or "spec" not in item:
+                raise InputError(
+                    "observations: a document is not a StartupObservation",
+                    field="observations",
+                    hint="give the output of 'vlmctl observations export'",
+                )
+            found.append(item)
+    return tuple(found)
+
+
+def _merged(before: Mapping[str, int] | None, value: int) -> dict[str, int]:
+    if before is None:
+        return {"lowestBytes": value, "highestBytes": value, "latestBytes": value}
+    return {
+        "lowestBytes": min(before["lowestBytes"], value),
+        "highestBytes": max(before["highestBytes"], value),
+        "latestBytes": value,
+    }

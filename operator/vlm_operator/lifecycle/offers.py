@@ -1,0 +1,86 @@
+"""What does the cluster offer? GPUs of one kind on its nodes, narrowed to what the spec asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vlm_operator.api.vlm_deployment import GPUSpec
+from vlm_operator.errors import VlmOperatorError
+from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.gpu.node_labels import read_node_gpus
+from vlm_operator.lifecycle.situation import GpuNode
+from vlm_operator.planning.gpu_choice import GPUOffer
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """GPUs that match a spec, and words for what does not.
+
+    Attributes:
+        matching: offers that the spec allows, one per kind of GPU and resource.
+        others: labels of the GPUs that it does not allow.
+        unreadable: nodes whose GPUs cannot be told, with the reason.
+    """
+
+    matching: tuple[GPUOffer, ...]
+    others: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    def refusal(self, gpu: GPUSpec | None) -> str:
+        """Why nothing matches, with what the cluster has."""
+        wanted = " and ".join(
+            part
+            for part in (
+                f"product {gpu.product}" if gpu and gpu.product else "",
+                f"resource {gpu.resource}" if gpu else "",
+                f"at least {gpu.count} on one node" if gpu and gpu.count else "",
+            )
+            if part
+        )
+        has = f"the cluster has {', '.join(self.others)}" if self.others else "the cluster has no GPU that is known"
+        unread = f"; not readable: {'; '.join(self.unreadable)}" if self.unreadable else ""
+        return f"no node offers a GPU{f' with {wanted}' if wanted else ''}: {has}{unread}"
+
+
+def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
+    """GPUs of the nodes by kind; nodes that are not ready or cordoned still count: they come back."""
+    found: dict[tuple[str, str, int], GPUOffer] = {}
+    others: dict[str, None] = {}
+    unreadable: list[str] = []
+    for node in nodes:
+        try:
+            gpus = read_node_gpus(node.labels, node.allocatable)
+        except VlmOperatorError as error:
+            unreadable.append(f"{node.name}: {error.message}")
+            continue
+        for offered in gpus:
+            if not _allowed(offered.gpu, offered.resource, offered.count, spec):
+                others[f"{offered.count}x {offered.gpu.label}"] = None
+                continue
+            key = (offered.gpu.label, offered.resource, offered.gpu.total_bytes)
+            known = found.get(key)
+            if known is None:
+                found[key] = GPUOffer(offered.gpu, offered.resource, offered.count)
+            else:
+                found[key] = GPUOffer(known.gpu, known.resource, max(known.count, offered.count), known.nodes + 1)
+    return Offers(tuple(found.values()), tuple(others), tuple(unreadable))
+
+
+def _allowed(gpu: GPUFacts, resource: str, count: int, spec: GPUSpec | None) -> bool:
+    if spec is None:
+        return gpu.supported and not gpu.shared and resource == "nvidia.com/gpu"
+    if spec.resource != resource or (spec.count is not None and spec.count > count):
+        return False
+    return spec.product is None or _same_product(spec.product, gpu)
+
+
+def _same_product(product: str, gpu: GPUFacts) -> bool:
+    wanted = product.removesuffix("-SHARED")
+    if wanted in {gpu.product, gpu.label}:
+        return True
+    try:
+        return find_gpu(wanted).label == gpu.label
+    except VlmOperatorError:
+        return False

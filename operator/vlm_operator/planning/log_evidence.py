@@ -1,0 +1,109 @@
+"""What does a diagnosed log prove about a plan? Only figures that were printed become evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from vlm_operator.diagnosis import Diagnosis
+from vlm_operator.diagnosis.failure import FreeMemoryTooLow, KVCacheTooSmall, OutOfMemory
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.planning.evidence import Evidence, MeasuredContainer, MemoryShortage
+from vlm_operator.units import MIB
+
+NULL_BLOCK_SINCE: Final = EngineVersion(0, 29)
+"""First release whose message prints the available memory less one block (``v1/core/kv_cache_utils.py``)."""
+
+LEAST_SHORTAGE_BYTES: Final = 256 * MIB
+"""Assumed missing where an out-of-memory error prints no figures: one step of PyTorch's large allocations and more."""
+
+AFTER_SIZING: Final = frozenset({"kv_alloc", "graph", "sampler", "serving"})
+"""Stages after the KV cache was sized: less utilisation leaves them more."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredStartup:
+    """Figures of one start-up that bear on memory, bytes per GPU; None where the log held none.
+
+    Attributes:
+        kv_cache_bytes: what vLLM found for KV cache; negative where nothing was left.
+        missing_bytes: what an out-of-memory error lacked.
+        outside_budget: whether that was after the KV cache was sized.
+    """
+
+    kv_cache_bytes: int | None = None
+    kv_tokens: int | None = None
+    weights_bytes: int | None = None
+    activation_peak_bytes: int | None = None
+    non_torch_bytes: int | None = None
+    cuda_graph_bytes: int | None = None
+    total_bytes: int | None = None
+    free_bytes: int | None = None
+    missing_bytes: int | None = None
+    outside_budget: bool = False
+
+
+def measured_startup(diagnosis: Diagnosis, bytes_per_block: int, version: EngineVersion) -> MeasuredStartup:
+    """The figures of a log.
+
+    Args:
+        bytes_per_block: one KV block of the model on one rank: the null block that newer messages leave out.
+    """
+    seen, failure = diagnosis.observation, diagnosis.failure
+    kv = seen.bytes_of("kv")
+    total, free = seen.bytes_of("total"), seen.bytes_of("free")
+    missing, outside = None, False
+    if isinstance(failure, KVCacheTooSmall) and kv is None and failure.available_bytes is not None:
+        kv = failure.available_bytes + (bytes_per_block if version >= NULL_BLOCK_SINCE else 0)
+    elif isinstance(failure, FreeMemoryTooLow):
+        total, free = failure.total_bytes or total, failure.free_bytes if failure.free_bytes is not None else free
+    elif isinstance(failure, OutOfMemory):
+        lacked = (failure.tried_alloc_bytes or 0) - (failure.free_bytes or 0)
+        missing = max(lacked, LEAST_SHORTAGE_BYTES)
+        outside = failure.stage in AFTER_SIZING
+        total = failure.total_bytes or total
+    return MeasuredStartup(
+        kv_cache_bytes=kv,
+        kv_tokens=seen.kv_tokens,
+        weights_bytes=seen.bytes_of("weights"),
+        activation_peak_bytes=seen.bytes_of("activation"),
+        non_torch_bytes=seen.bytes_of("non_torch"),
+        cuda_graph_bytes=seen.bytes_of("graph"),
+        total_bytes=total,
+        free_bytes=free,
+        missing_bytes=missing,
+        outside_budget=outside,
+    )
+
+
+def as_evidence(startup: MeasuredStartup, settings: EngineSettings, *, failed: bool, source: str) -> Evidence:
+    """One start-up with ``settings`` (resolved) as evidence."""
+    containers = () if startup.kv_cache_bytes is None else (MeasuredContainer(settings, startup.kv_cache_bytes),)
+    shortages = (
+        ()
+        if startup.missing_bytes is None
+        else (MemoryShortage(settings, startup.missing_bytes, startup.outside_budget),)
+    )
+    return Evidence(
+        containers=containers,
+        shortages=shortages,
+        total_bytes=startup.total_bytes,
+        free_at_start_bytes=startup.free_bytes,
+        failed=frozenset({settings}) if failed else frozenset(),
+        sources=(source,),
+    )
+
+
+def together(parts: tuple[Evidence, ...]) -> Evidence:
+    """All evidence at once: the newest total, the lowest free memory, everything else side by side."""
+    totals = [part.total_bytes for part in parts if part.total_bytes is not None]
+    frees = [part.free_at_start_bytes for part in parts if part.free_at_start_bytes is not None]
+    return Evidence(
+        containers=tuple(container for part in parts for container in part.containers),
+        shortages=tuple(shortage for part in parts for shortage in part.shortages),
+        total_bytes=totals[-1] if totals else None,
+        free_at_start_bytes=min(frees) if frees else None,
+        failed=frozenset(settings for part in parts for settings in part.failed),
+        sources=tuple(source for part in parts for source in part.sources),
+    )
