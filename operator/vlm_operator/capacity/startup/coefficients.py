@@ -23,14 +23,14 @@ NON_TORCH_BYTES: Final = {
 }
 """Growth outside torch on one GPU, by kind of memory and the first release it holds for."""
 
-CONSUMED_OVERHEAD_BYTES: Final = {"HBM": int(0.33 * GIB), "GDDR": int(0.25 * GIB)}
-"""Fall of free memory beyond weights and workspaces on one GPU, from 0.27 on: kernels, buffers, fragmentation."""
+CONSUMED_OVERHEAD_BYTES: Final = {"HBM": int(0.28 * GIB), "GDDR": int(0.21 * GIB)}
+"""Fall of free memory beyond weights, workspaces and counted buffers on one GPU, from 0.27 on."""
 
 TENSOR_PARALLEL_BYTES: Final = {"HBM": int(0.42 * GIB), "GDDR": int(0.12 * GIB)}
 """What more than one rank adds: NCCL channels and peer mappings opened during the run (NVLink boards open more)."""
 
-GRAPH_BASE_BYTES: Final = int(0.10 * GIB)
-GRAPH_LAYER_BYTES: Final = {"plain": int(0.22 * MIB), "state": int(0.60 * MIB)}
+GRAPH_BASE_BYTES: Final = {"plain": int(0.04 * GIB), "state": int(0.25 * GIB)}
+GRAPH_LAYER_BYTES: Final = {"plain": int(0.235 * MIB), "state": int(0.55 * MIB)}
 """CUDA graph estimate: a base, and for each graph and layer; layers with a recurrent state launch more kernels."""
 
 SMALL_BUFFERS_BYTES: Final = 15 * MIB

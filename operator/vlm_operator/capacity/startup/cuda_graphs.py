@@ -26,4 +26,5 @@ def graph_estimate_bytes(
         return 0
     graphs = len(capture_sizes) + sum(1 for size in capture_sizes if size <= max_num_seqs)
     own_layers = -(-layers // pipeline_parallel_size)
-    return GRAPH_BASE_BYTES + graphs * own_layers * GRAPH_LAYER_BYTES["state" if state_layers else "plain"]
+    kind = "state" if state_layers else "plain"
+    return GRAPH_BASE_BYTES[kind] + graphs * own_layers * GRAPH_LAYER_BYTES[kind]

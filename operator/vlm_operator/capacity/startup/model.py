@@ -18,7 +18,7 @@ from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
 from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes
 from vlm_operator.capacity.weights import weight_bytes
-from vlm_operator.engine.budget_rules import Formula, budget_rules
+from vlm_operator.engine.budget_rules import BudgetRules, Formula, budget_rules
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion, require_known
 from vlm_operator.errors import UnknownFact
@@ -186,8 +186,8 @@ def _startup_terms(
         encoder = profiled_encoder(model, settings, version)
     peak = activation(model, gpu, settings, version, rules=rules, run=encoder if rules.profiles_encoder else None)
     outside = non_torch_bytes(gpu, version, rules.formula, settings.tensor_parallel_size)
-    if rules.counts_penalty_buffers:
-        outside += penalty_buffer_bytes(settings.max_num_seqs or 1, model.text.vocab_size)
+    if rules.formula is Formula.CONSUMED:
+        outside += runner_buffer_bytes(model, settings, rules)
     graphs = 0
     if rules.subtracts_graph_estimate:
         graphs = graph_estimate_bytes(
@@ -223,6 +223,19 @@ def _startup_terms(
             ),
         ),
     )
+
+
+def runner_buffer_bytes(model: ModelFacts, settings: EngineSettings, rules: BudgetRules) -> int:
+    """Torch buffers that the model runner makes before the weights: only "consumed" memory counts them.
+
+    Input embeddings of a batch (all models in the V1 runner, multimodal ones in V2), one more for each DeepStack level
+    (``v1/worker/gpu_model_runner.py``, ``models/qwen3_vl.py``), and the V2 runner's penalty counts.
+    """
+    levels = 1 + model.vision.deepstack_levels if model.vision is not None else 0 if rules.counts_penalty_buffers else 1
+    size = levels * (settings.max_num_batched_tokens or 1) * model.text.hidden_size * 2
+    if rules.counts_penalty_buffers:
+        size += penalty_buffer_bytes(settings.max_num_seqs or 1, model.text.vocab_size)
+    return size
 
 
 def describe(budget: Budget) -> str:
