@@ -89,7 +89,7 @@ def _looks_like_path(name: str) -> bool:
 def _exists(name: str) -> bool:
     """True for a path that is there, or that only the operating system's refusal hides (a loop of links)."""
     try:
-        return os.path.lexists(Path(name).expanduser())
+        return bool(name) and os.path.lexists(Path(name).expanduser())
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"model: {name[:80]!r} is neither a path nor a Hugging Face id", field="model") from error
 

@@ -13,6 +13,9 @@ from vlm_operator.sources.json_document import LARGEST_CONFIG_BYTES, parse_objec
 from vlm_operator.sources.safetensors import TensorHeader, read_headers
 
 CONFIG_NAME: Final = "config.json"
+QUANTIZATION_CONFIG_NAME: Final = "hf_quant_config.json"
+"""Where ModelOpt before 0.31 keeps what it keeps in ``config.json`` since."""
+
 _MISTRAL_CONFIG_NAME: Final = "params.json"
 STANDARD_INPUT: Final = "-"
 
@@ -38,7 +41,7 @@ def load_path(name: str, *, hf_overrides: Mapping[str, Any] | None = None) -> Mo
     if not is_directory:
         config = read_object(path)
         return facts_of(config, None, model=name, source=f"{path}", hf_overrides=hf_overrides)
-    config = read_object(_config_in(path))
+    config = with_quantization(read_object(_config_in(path)), path)
     tensors = read_headers(path)
     source = f"{path / CONFIG_NAME}" + (f" and the headers of its {len(tensors):,} tensors" if tensors else "")
     return facts_of(config, tensors, model=name, source=source, hf_overrides=hf_overrides)
@@ -61,6 +64,20 @@ def _config_in(directory: Path) -> Path:
         field=CONFIG_NAME,
         hint="give the folder that holds the model's config.json, or a Hugging Face id (see vlmctl models)",
     )
+
+
+def with_quantization(config: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The config with the quantisation that a file of its own states, where ``config.json`` states none.
+
+    Source: vLLM 0.32 ``transformers_utils/config.py``, ``get_config``.
+
+    Raises:
+        InputError: that file is not what it should be.
+    """
+    file = directory / QUANTIZATION_CONFIG_NAME
+    if config.get("quantization_config") is not None or not file.is_file():
+        return config
+    return {**config, "quantization_config": read_object(file)}
 
 
 def facts_of(

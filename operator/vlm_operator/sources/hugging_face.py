@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable, UnknownFact
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.sources.directory import CONFIG_NAME, facts_of
+from vlm_operator.sources.directory import CONFIG_NAME, QUANTIZATION_CONFIG_NAME, facts_of, with_quantization
 from vlm_operator.sources.json_document import LARGEST_CONFIG_BYTES, parse_object, read_object
 from vlm_operator.sources.safetensors import INDEX_NAME, TensorHeader, read_headers, shard_names
 
@@ -65,7 +65,7 @@ def load_cached(
     snapshot = _cached_snapshot(name, revision or DEFAULT_REVISION)
     if snapshot is None:
         return None
-    config = read_object(snapshot / CONFIG_NAME)
+    config = with_quantization(read_object(snapshot / CONFIG_NAME), snapshot)
     tensors = _snapshot_headers(snapshot) or _cached_headers(name, snapshot.name)
     source = f"Hugging Face cache: {name} at {snapshot.name[:12]}, {_what_was_read(tensors)}"
     return facts_of(config, tensors, model=name, source=source, hf_overrides=hf_overrides)
@@ -137,6 +137,10 @@ def load_from_hub(
                 hint="give the id of the model in Hugging Face format (repositories of GGUF files have no config)",
             )
         config = _download_object(api, name, CONFIG_NAME, commit, LARGEST_CONFIG_BYTES)
+        if config.get("quantization_config") is None and QUANTIZATION_CONFIG_NAME in files:
+            config["quantization_config"] = _download_object(
+                api, name, QUANTIZATION_CONFIG_NAME, commit, LARGEST_CONFIG_BYTES
+            )
         tensors = _cached_headers(name, commit) or _hub_headers(api, name, commit, files)
     source = f"Hugging Face Hub: {name} at {commit[:12]}, {_what_was_read(tensors)}"
     return facts_of(config, tensors, model=name, source=source, hf_overrides=hf_overrides)
@@ -196,7 +200,6 @@ def _hub_errors_explained(name: str, revision: str | None, has_token: bool) -> I
     except errors.OfflineModeIsEnabled as error:
         raise _unreachable(name, "HF_HUB_OFFLINE is set") from error
     except Exception as error:
-        # The HTTP client's own errors are not named here: which client it is changed between releases of the library.
         if _status_of(error) in (401, 403):
             raise _refused(name, has_token, "may not be read") from error
         if not isinstance(error, OSError) and not _is_of_http_client(error):
@@ -209,6 +212,7 @@ def _status_of(error: Exception) -> int | None:
 
 
 def _is_of_http_client(error: Exception) -> bool:
+    """True for an error of whichever HTTP client the installed release of huggingface_hub uses."""
     return any(
         cls.__module__.partition(".")[0] in {"httpx", "httpx2", "httpcore", "requests"} for cls in type(error).__mro__
     )

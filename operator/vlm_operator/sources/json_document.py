@@ -26,7 +26,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
         InputError: cannot be read, is no regular file, is empty or larger than the limit.
     """
     try:
-        with path.open("rb", opener=_open_without_waiting) as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{path} is not a regular file", field=str(path))

@@ -24,7 +24,7 @@ from vlm_operator.model.facts import ModelFacts
 
 _TYPE: Final = "type"
 _ROOM: Final = "vlm_operator.model"
-_CLASS_NAME: Final = re.compile(r"(?:([a-z_]{1,40})\.)?([A-Z][A-Za-z0-9]{0,60})", re.ASCII)
+_CLASS_NAME: Final = re.compile(r"(?:([a-z][a-z0-9_.]{0,80})\.)?([A-Z][A-Za-z0-9]{0,60})", re.ASCII)
 
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
 _Decoder = Callable[[Any], Any]
@@ -70,7 +70,7 @@ def _same(value: object, default: object) -> bool:
     return type(value) is type(default) and value == default
 
 
-def _encode(value: Any, carries_class: bool) -> Json:  # noqa: PLR0911 - a table of forms, one return each
+def _encode(value: Any, carries_class: bool) -> Json:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Enum):
@@ -158,7 +158,7 @@ def _malformed(path: str, value: object, wanted: str) -> InputError:
     return InputError(f"{path}: {str(value)[:60]!r} is not {wanted}", field=path)
 
 
-def _decoder(hint: Any, path: str) -> _Decoder:  # noqa: PLR0911 - a table of forms, one return each
+def _decoder(hint: Any, path: str) -> _Decoder:
     """Reads a value of the type ``hint``; errors name ``path``."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -228,7 +228,7 @@ def _class_of(name: object, path: str) -> type:
     elif match is not None:
         try:
             cls = getattr(importlib.import_module(f"{_ROOM}.{match[1]}"), match[2], None)
-        except ModuleNotFoundError:
+        except (ImportError, ValueError):
             cls = None
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls) and cls.__module__.startswith(_ROOM)):
         raise _malformed(path, name, "a class of model facts")
