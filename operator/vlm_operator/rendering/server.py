@@ -1,0 +1,229 @@
+"""Which objects serve a model? A Deployment and a Service, from one request that holds everything they depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vlm_operator.api.names import (
+    API_VERSION,
+    DEPLOYMENT_LABEL,
+    FIELD_MANAGER,
+    FINGERPRINT_ANNOTATION,
+    GPU_PRODUCT_LABEL,
+)
+from vlm_operator.api.vlm_deployment import SecretKey, VLMDeploymentSpec
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError
+from vlm_operator.rendering.pod_template import CONTAINER, overlaid
+from vlm_operator.rendering.templates import fill
+from vlm_operator.units import GIB, parse_bytes
+
+PORT: Final = 8000
+"""Port of the server: vLLM's own default, written out so that nothing depends on it."""
+
+STARTUP_SECONDS: Final = 1800
+"""How long a server may take to load: 30 minutes, enough for 200 GB over a slow network."""
+
+CACHE_PATH: Final = "/cache"
+"""Where the volume ``cache`` is mounted: downloaded models and compiled kernels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRequest:
+    """Everything the manifests of one model server depend on.
+
+    Attributes:
+        name, namespace: of the VLMDeployment; its children are named alike.
+        image: container image of vLLM.
+        args: arguments of ``vllm serve``, the model first.
+        fingerprint: of the effective command.
+        resources: extended resources of one replica, for instance ``{"nvidia.com/gpu": 2}``; empty on a CPU.
+        gpu_product: value of the node label ``nvidia.com/gpu.product`` to run on, None for any node.
+        env: variables that the plan owns, in order.
+        token_secret: Secret key with the Hugging Face token; only referred to, never read.
+        replicas: None leaves the number to whoever scales the Deployment.
+        pod_template: the user's overlay.
+        uid: of the VLMDeployment; without one (``vlmctl render``) the objects name no owner.
+    """
+
+    name: str
+    namespace: str
+    image: str
+    args: tuple[str, ...]
+    fingerprint: str
+    resources: Mapping[str, int] = field(default_factory=dict)
+    gpu_product: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    token_secret: SecretKey | None = None
+    replicas: int | None = None
+    service_port: int = PORT
+    pod_template: Mapping[str, Any] | None = None
+    uid: str | None = None
+
+
+def default_image(version: EngineVersion, *, cpu: bool) -> str:
+    """The image of a vLLM release on Docker Hub, as its publishers name it."""
+    return f"vllm/vllm-openai{'-cpu' if cpu else ''}:v{version}"
+
+
+def server_image(spec: VLMDeploymentSpec, version: EngineVersion) -> str:
+    """The image the spec names, or the default one of the release."""
+    named = spec.engine.image if spec.engine else None
+    return named or default_image(version, cpu=spec.cpu is not None)
+
+
+def server_arguments(spec: VLMDeploymentSpec, flags: Sequence[str]) -> tuple[str, ...]:
+    """Arguments of ``vllm serve``: the model, what names it, the plan's flags, the port, the user's own at the end.
+
+    Args:
+        flags: as ``engine.flags.to_arguments`` writes the plan's settings.
+    """
+    engine = spec.engine
+    revision = ("--revision", spec.model.revision) if spec.model.revision else ()
+    served = ("--served-model-name", engine.served_model_name) if engine and engine.served_model_name else ()
+    extra = engine.extra_args if engine else ()
+    return (spec.model.source, *revision, *served, *flags, "--port", str(PORT), *extra)
+
+
+def server_resources(spec: VLMDeploymentSpec, gpu_count: int) -> dict[str, int]:
+    """Extended resources of one replica; none on the CPU backend."""
+    if spec.cpu is not None:
+        return {}
+    return {spec.gpu.resource if spec.gpu else "nvidia.com/gpu": gpu_count}
+
+
+def server_request(
+    spec: VLMDeploymentSpec,
+    *,
+    name: str,
+    namespace: str,
+    version: EngineVersion,
+    flags: Sequence[str],
+    fingerprint: str,
+    gpu_count: int = 1,
+    gpu_product: str | None = None,
+    uid: str | None = None,
+) -> ServerRequest:
+    """The request for a spec and the flags planned for it.
+
+    Args:
+        version: vLLM release, for the default image.
+        flags: as ``engine.flags.to_arguments`` writes the plan's settings.
+        gpu_product: value of the node label, as the nodes have it.
+
+    Raises:
+        InputError: ``cpu.kvCacheSpace`` is not whole GiB.
+    """
+    return ServerRequest(
+        name=name,
+        namespace=namespace,
+        image=server_image(spec, version),
+        args=server_arguments(spec, flags),
+        fingerprint=fingerprint,
+        resources=server_resources(spec, gpu_count),
+        gpu_product=None if spec.cpu else gpu_product,
+        env={"VLLM_CPU_KVCACHE_SPACE": str(_whole_gib(spec.cpu.kv_cache_space))} if spec.cpu else {},
+        token_secret=spec.model.token_secret_ref,
+        replicas=spec.replicas,
+        service_port=spec.service.port,
+        pod_template=spec.pod_template,
+        uid=uid,
+    )
+
+
+def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
+    """The objects of a model server, in the order of application: Deployment, Service.
+
+    The same request gives the same objects, whoever asks.
+
+    Raises:
+        PodTemplateClash: the overlay changes what the plan owns.
+        InputError: the overlay is no pod template, or a text holds what no manifest can.
+    """
+    selector = {DEPLOYMENT_LABEL: request.name}
+    labels = {
+        "app.kubernetes.io/name": "vllm",
+        "app.kubernetes.io/instance": request.name,
+        "app.kubernetes.io/component": "model-server",
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+        **selector,
+    }
+    identity = {FINGERPRINT_ANNOTATION: request.fingerprint}
+    values = {
+        "name": request.name,
+        "namespace": request.namespace,
+        "owner": _owner(request),
+        "labels": labels,
+        "selector": selector,
+        "identity_annotations": identity,
+        "pod_annotations": {
+            **identity,
+            "kubectl.kubernetes.io/default-container": CONTAINER,
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": str(PORT),
+            "prometheus.io/path": "/metrics",
+        },
+        "replicas": request.replicas,
+        "startup_seconds": STARTUP_SECONDS,
+        "node_selector": {GPU_PRODUCT_LABEL: request.gpu_product} if request.gpu_product else {},
+        "tolerations": _tolerations(request),
+        "container": CONTAINER,
+        "image": request.image,
+        "command": ["vllm", "serve"],
+        "args": request.args,
+        "env": _environment(request),
+        "port": PORT,
+        "resources": {name: str(count) for name, count in request.resources.items()},
+        "cache_path": CACHE_PATH,
+        "service_port": request.service_port,
+    }
+    deployment = fill("deployment.yaml.j2", values)
+    deployment["spec"]["template"] = overlaid(deployment["spec"]["template"], request.pod_template)
+    return deployment, fill("service.yaml.j2", values)
+
+
+def _environment(request: ServerRequest) -> list[dict[str, Any]]:
+    variables: list[dict[str, Any]] = [
+        {"name": "HF_HOME", "value": f"{CACHE_PATH}/huggingface"},
+        {"name": "VLLM_CACHE_ROOT", "value": f"{CACHE_PATH}/vllm"},
+        # Nothing about a cluster leaves it unasked.
+        {"name": "VLLM_NO_USAGE_STATS", "value": "1"},
+        {"name": "DO_NOT_TRACK", "value": "1"},
+    ]
+    if request.token_secret is not None:
+        reference = {"name": request.token_secret.name, "key": request.token_secret.key, "optional": False}
+        variables.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}})
+    return variables + [{"name": name, "value": value} for name, value in request.env.items()]
+
+
+def _tolerations(request: ServerRequest) -> list[dict[str, str]]:
+    # GPU nodes are commonly tainted with the name of their resource, to keep other pods away.
+    domains = {name.partition("/")[0] for name in request.resources}
+    return [{"key": f"{domain}/gpu", "operator": "Exists", "effect": "NoSchedule"} for domain in sorted(domains)]
+
+
+def _owner(request: ServerRequest) -> dict[str, Any] | None:
+    if request.uid is None:
+        return None
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "VLMDeployment",
+        "name": request.name,
+        "uid": request.uid,
+        "controller": True,
+        # True would need the right to update finalizers where OwnerReferencesPermissionEnforcement is on.
+        "blockOwnerDeletion": False,
+    }
+
+
+def _whole_gib(size: str) -> int:
+    count, rest = divmod(parse_bytes(size, field="spec.cpu.kvCacheSpace"), GIB)
+    if rest or not count:
+        raise InputError(
+            f"spec.cpu.kvCacheSpace: {size} is not a whole number of GiB, as VLLM_CPU_KVCACHE_SPACE must be",
+            field="spec.cpu.kvCacheSpace",
+            hint=f"use {max(1, count)}Gi or {count + 1}Gi",
+        )
+    return count
