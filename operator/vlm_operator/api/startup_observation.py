@@ -82,6 +82,9 @@ class StartupObservationSpec(ApiModel):
     failed: Times = Field(default=0, description="Start-ups that failed.")
     first_observed_at: Timestamp | None = Field(default=None, description="When the first of them ended.")
     last_observed_at: Timestamp | None = Field(default=None, description="When the newest of them ended.")
+    last_run: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="Pod UID, container and restart of the newest start-up: each is counted once."
+    )
     last_used_at: Timestamp | None = Field(
         default=None, description="When a plan last used it; the oldest unused go first."
     )

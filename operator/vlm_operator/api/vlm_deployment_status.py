@@ -129,6 +129,9 @@ class PlanStatus(StatusModel):
     fingerprint: Fingerprint | None = Field(
         default=None, description="Fingerprint of the effective command; a failed one is never tried again."
     )
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="The flags of the command, as the operator reads them back."
+    )
     episode: Fingerprint | None = Field(
         default=None, description="Episode of the plan: a changed intent, image or GPU starts a new one."
     )

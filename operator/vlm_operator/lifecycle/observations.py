@@ -18,7 +18,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
 from vlm_operator.errors import InputError
 from vlm_operator.lifecycle.conditions import timestamp
-from vlm_operator.lifecycle.situation import Manifest
+from vlm_operator.lifecycle.situation import Manifest, StartupKey
 from vlm_operator.planning.evidence import NOTHING, Evidence, MeasuredContainer
 from vlm_operator.planning.log_evidence import MeasuredStartup, together
 
@@ -104,11 +104,15 @@ def recorded(
     settings: EngineSettings,
     startup: MeasuredStartup,
     *,
+    run: StartupKey,
     reason: str | None,
     message: str | None,
     now: datetime,
 ) -> Manifest:
-    """The observation of ``key`` and ``settings`` with one more start-up in it; ``reason`` None where it served."""
+    """The observation of ``key`` and ``settings`` with one more start-up in it; ``reason`` None where it served.
+
+    A run is counted once: recorded again, after a crash of the operator, it changes nothing.
+    """
     identity = key.to_json(settings)
     name = observation_name(identity)
     before = next((item["spec"] for item in known if item["metadata"]["name"] == name), {})
@@ -120,17 +124,20 @@ def recorded(
     if startup.kv_tokens is not None:
         measured["kvTokens"] = startup.kv_tokens
     stamp = timestamp(now)
+    last_run = f"{run.pod_uid}/{run.container}/{run.run}"
+    more = 0 if before.get("lastRun") == last_run else 1
     spec: dict[str, Any] = {
         "key": identity,
         "measured": measured,
         "outcome": "Failed" if reason else "Started",
         "reason": reason,
         "message": message,
-        "started": int(before.get("started") or 0) + (0 if reason else 1),
-        "failed": int(before.get("failed") or 0) + (1 if reason else 0),
+        "started": int(before.get("started") or 0) + (0 if reason else more),
+        "failed": int(before.get("failed") or 0) + (more if reason else 0),
         "firstObservedAt": before.get("firstObservedAt") or stamp,
         "lastObservedAt": stamp,
         "lastUsedAt": stamp,
+        "lastRun": last_run,
     }
     return {
         "apiVersion": API_VERSION,

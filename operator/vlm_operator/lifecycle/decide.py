@@ -1,0 +1,56 @@
+"""What should be done about one VLMDeployment? A pure function of its situation.
+
+Three classes of failure, three reactions: a model or configuration that cannot work stops at once; a fault of the node
+is Kubernetes' to repair and counts against nobody; a memory failure is measured, planned around within the user's
+bounds, and tried again with other flags, never with the same.
+"""
+
+from __future__ import annotations
+
+from vlm_operator.api.base import parse
+from vlm_operator.api.names import PAUSED_ANNOTATION
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable, UnknownFact, VlmOperatorError
+from vlm_operator.lifecycle.course import Course
+from vlm_operator.lifecycle.decision import Decision, LogRequest
+from vlm_operator.lifecycle.history import History
+from vlm_operator.lifecycle.planned import Planner
+from vlm_operator.lifecycle.refusal import paused, refused
+from vlm_operator.lifecycle.situation import Situation
+from vlm_operator.lifecycle.startup_outcome import startup_outcome
+
+SOURCE_RETRY_SECONDS = 30.0
+"""Until a model source that did not answer is asked again."""
+
+
+def decide(situation: Situation) -> Decision:
+    """What should be; where a log is needed first, ``Decision.needs`` says which, and nothing else is decided."""
+    target = situation.target
+    if target.deleting:
+        return Decision()
+    if target.annotations.get(PAUSED_ANNOTATION) == "true":
+        return paused(situation)
+    try:
+        spec = parse(VLMDeploymentSpec, target.spec, where="spec")
+        if situation.model_error is not None:
+            raise situation.model_error
+        if situation.model is None:
+            return refused(situation, "Planning", "facts of the model are being read", requeue_after=1.0, waiting=True)
+        planner = Planner.of(situation, spec, situation.model)
+        outcome = startup_outcome(situation, History.of_status(target.status).handled)
+        if isinstance(outcome, LogRequest):
+            return Decision(needs=(outcome,))
+        return Course(situation, planner, outcome).decision()
+    except SourceUnavailable as error:
+        return refused(situation, "ModelSourceUnavailable", _words(error), requeue_after=SOURCE_RETRY_SECONDS)
+    except UnknownFact as error:
+        reason = "EngineVersionUnknown" if error.field in {"engine.image", "vllm-version"} else "ModelLayoutUnknown"
+        return refused(situation, reason, _words(error), unknown=True)
+    except ModelNotFound as error:
+        return refused(situation, "ModelNotFound", _words(error))
+    except InputError as error:
+        return refused(situation, type(error).__name__.replace("InputError", "InvalidSpec"), _words(error))
+
+
+def _words(error: VlmOperatorError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message

@@ -1,0 +1,65 @@
+"""What does an outcome call for? Wait, plan again, or stop; with the reason and the words for conditions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from vlm_operator.api.conditions import remedy_for
+from vlm_operator.engine.log_wordings import FailureClass
+from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
+
+
+class Reaction(StrEnum):
+    """What to do about an outcome."""
+
+    NONE = "None"
+    """Nothing: it starts, or it serves."""
+    WAIT = "Wait"
+    """Kubernetes is at it, or a log may still become readable."""
+    PLAN_AGAIN = "PlanAgain"
+    """Memory: other flags may mend it."""
+    STOP = "Stop"
+    """No flags would mend it."""
+
+
+_WAITING = {
+    StartupState.NODE_FAULT: "NodeFault",
+    StartupState.UNSCHEDULABLE: "Unschedulable",
+    StartupState.IMAGE_UNAVAILABLE: "ImagePullFailed",
+    StartupState.POD_MISCONFIGURED: "ContainerConfigInvalid",
+}
+
+
+def reaction_to(outcome: StartupOutcome, *, served_before: bool) -> tuple[Reaction, str, str]:
+    """(reaction, reason, message) for the newest outcome.
+
+    Args:
+        served_before: the same command has served in this episode: then the command is not to blame, and only a
+            failure that its own log names as one of memory, twice, would be.
+    """
+    state = outcome.state
+    if state in {StartupState.NONE, StartupState.STARTING, StartupState.SERVING}:
+        return Reaction.NONE, "Starting", "the server is starting"
+    if state in _WAITING:
+        return Reaction.WAIT, _WAITING[state], outcome.message
+    if state is StartupState.HOST_OUT_OF_MEMORY:
+        return Reaction.STOP, "HostOutOfMemory", f"{outcome.message}; {remedy_for('HostOutOfMemory')}"
+    if state is StartupState.LOG_UNREADABLE:
+        reaction = Reaction.STOP if outcome.final else Reaction.WAIT
+        return reaction, "LogUnreadable", outcome.message
+    return _of_log(outcome, served_before)
+
+
+def _of_log(outcome: StartupOutcome, served_before: bool) -> tuple[Reaction, str, str]:
+    failure = outcome.diagnosis.failure if outcome.diagnosis else None
+    if failure is None:
+        words = f"vLLM ended with exit code {outcome.exit_code}, and its log names no cause"
+        return (Reaction.WAIT if served_before else Reaction.STOP), "Unknown", words
+    message = failure.message
+    if served_before or failure.failure_class is FailureClass.NODE:
+        return Reaction.WAIT, failure.reason, f"{message}; Kubernetes starts it again"
+    if failure.failure_class is FailureClass.MEMORY and failure.retunable:
+        return Reaction.PLAN_AGAIN, failure.reason, message
+    remedy = next((advice.why for advice in outcome.diagnosis.advice), "") if outcome.diagnosis else ""
+    remedy = remedy or remedy_for(failure.reason)
+    return Reaction.STOP, failure.reason, f"{message}; {remedy}" if remedy else message
