@@ -10,11 +10,8 @@ from typing import Any, Final
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.sources.json_document import LARGEST_CONFIG_BYTES, parse_object, read_object, unreadable
-from vlm_operator.sources.safetensors import TensorHeader, read_headers
-
-CONFIG_NAME: Final = "config.json"
-QUANTIZATION_CONFIG_NAME: Final = "hf_quant_config.json"
-"""Where ModelOpt before 0.31 keeps what it keeps in ``config.json`` since."""
+from vlm_operator.sources.model_files import CONFIG_NAME, ModelFiles
+from vlm_operator.sources.safetensors import read_headers
 
 _MISTRAL_CONFIG_NAME: Final = "params.json"
 STANDARD_INPUT: Final = "-"
@@ -32,25 +29,23 @@ def load_path(name: str, *, hf_overrides: Mapping[str, Any] | None = None) -> Mo
         if len(content) > LARGEST_CONFIG_BYTES:
             raise InputError(f"standard input holds more than the {LARGEST_CONFIG_BYTES:,} bytes that are read")
         config = parse_object(content, "standard input")
-        return facts_of(config, None, model=name, source="config on standard input", hf_overrides=hf_overrides)
+        return ModelFiles(config, {}).facts(model=name, source="config on standard input", hf_overrides=hf_overrides)
     path = Path(name).expanduser()
     try:
         is_directory = path.is_dir()
     except OSError as error:
         raise unreadable(path, error) from error
     if not is_directory:
-        config = read_object(path)
-        return facts_of(config, None, model=name, source=f"{path}", hf_overrides=hf_overrides)
-    config = with_quantization(read_object(_config_in(path)), path)
-    tensors = read_headers(path)
-    source = f"{path / CONFIG_NAME}" + (f" and the headers of its {len(tensors):,} tensors" if tensors else "")
-    return facts_of(config, tensors, model=name, source=source, hf_overrides=hf_overrides)
+        return ModelFiles(read_object(path), {}).facts(model=name, source=f"{path}", hf_overrides=hf_overrides)
+    _require_config(path)
+    files = ModelFiles.in_folder(path).with_tensors(read_headers(path))
+    return files.facts(model=name, source=f"{path}: {files.read_from}", hf_overrides=hf_overrides)
 
 
-def _config_in(directory: Path) -> Path:
+def _require_config(directory: Path) -> None:
     config = directory / CONFIG_NAME
     if config.is_file():
-        return config
+        return
     if config.is_symlink():
         raise InputError(f"{config} is a link to a file that is not there", field=str(config))
     if (directory / _MISTRAL_CONFIG_NAME).is_file():
@@ -64,36 +59,3 @@ def _config_in(directory: Path) -> Path:
         field=CONFIG_NAME,
         hint="give the folder that holds the model's config.json, or a Hugging Face id (see vlmctl models)",
     )
-
-
-def with_quantization(config: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """The config with the quantisation that a file of its own states, where ``config.json`` states none.
-
-    Source: vLLM 0.32 ``transformers_utils/config.py``, ``get_config``.
-
-    Raises:
-        InputError: that file is not what it should be.
-    """
-    file = directory / QUANTIZATION_CONFIG_NAME
-    if config.get("quantization_config") is not None or not file.is_file():
-        return config
-    return {**config, "quantization_config": read_object(file)}
-
-
-def facts_of(
-    config: Mapping[str, Any],
-    tensors: Mapping[str, TensorHeader] | None,
-    *,
-    model: str,
-    source: str,
-    hf_overrides: Mapping[str, Any] | None = None,
-) -> ModelFacts:
-    """Facts of a config and, where they were read, the checkpoint's tensors.
-
-    Raises:
-        InputError: a field of the config is wrong.
-        UnknownFact: the config describes a model whose layout is not known.
-    """
-    from vlm_operator.model.reader import read_model_facts
-
-    return read_model_facts(config, model=model, source=source, hf_overrides=hf_overrides)

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable, UnknownFact
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.sources.directory import CONFIG_NAME, QUANTIZATION_CONFIG_NAME, facts_of, with_quantization
 from vlm_operator.sources.json_document import LARGEST_CONFIG_BYTES, parse_object, read_object
+from vlm_operator.sources.model_files import CONFIG_NAME, ModelFiles
 from vlm_operator.sources.safetensors import INDEX_NAME, TensorHeader, read_headers, shard_names
 
 SINGLE_FILE_NAME: Final = "model.safetensors"
@@ -65,10 +65,10 @@ def load_cached(
     snapshot = _cached_snapshot(name, revision or DEFAULT_REVISION)
     if snapshot is None:
         return None
-    config = with_quantization(read_object(snapshot / CONFIG_NAME), snapshot)
-    tensors = _snapshot_headers(snapshot) or _cached_headers(name, snapshot.name)
-    source = f"Hugging Face cache: {name} at {snapshot.name[:12]}, {_what_was_read(tensors)}"
-    return facts_of(config, tensors, model=name, source=source, hf_overrides=hf_overrides)
+    files = ModelFiles.in_folder(snapshot)
+    files = files.with_tensors(_snapshot_headers(snapshot) or _cached_headers(name, snapshot.name))
+    source = f"Hugging Face cache: {name} at {snapshot.name[:12]}, {files.read_from}"
+    return files.facts(model=name, source=source, hf_overrides=hf_overrides)
 
 
 def _cached_snapshot(name: str, revision: str) -> Path | None:
@@ -93,10 +93,6 @@ def _snapshot_headers(snapshot: Path) -> dict[str, TensorHeader] | None:
         shards = shard_names(read_object(index, _LARGEST_CACHED_HEADERS_BYTES), str(index))
         return read_headers(snapshot) if all((snapshot / shard).is_file() for shard in shards) else None
     return read_headers(snapshot) if (snapshot / SINGLE_FILE_NAME).is_file() else None
-
-
-def _what_was_read(tensors: Mapping[str, TensorHeader] | None) -> str:
-    return f"{CONFIG_NAME} and the headers of {len(tensors):,} tensors" if tensors else f"{CONFIG_NAME} alone"
 
 
 # --- the Hub --------------------------------------------------------------------------------------------------------
@@ -129,28 +125,25 @@ def load_from_hub(
         api = HfApi(token=token)
         information = api.model_info(name, revision=revision, timeout=_TIMEOUT_SECONDS)
         commit = information.sha or revision or DEFAULT_REVISION
-        files = {sibling.rfilename for sibling in information.siblings or ()}
-        if CONFIG_NAME not in files:
+        names = frozenset(sibling.rfilename for sibling in information.siblings or ())
+        if CONFIG_NAME not in names:
             raise ModelNotFound(
                 f"model: {name} has no {CONFIG_NAME} on the Hub",
                 field="model",
                 hint="give the id of the model in Hugging Face format (repositories of GGUF files have no config)",
             )
-        config = _download_object(api, name, CONFIG_NAME, commit, LARGEST_CONFIG_BYTES)
-        if config.get("quantization_config") is None and QUANTIZATION_CONFIG_NAME in files:
-            config["quantization_config"] = _download_object(
-                api, name, QUANTIZATION_CONFIG_NAME, commit, LARGEST_CONFIG_BYTES
-            )
-        tensors = _cached_headers(name, commit) or _hub_headers(api, name, commit, files)
-    source = f"Hugging Face Hub: {name} at {commit[:12]}, {_what_was_read(tensors)}"
-    return facts_of(config, tensors, model=name, source=source, hf_overrides=hf_overrides)
+        files = ModelFiles.read(
+            lambda file: _download_object(api, name, file, commit, LARGEST_CONFIG_BYTES), names
+        ).with_tensors(_cached_headers(name, commit) or _hub_headers(api, name, commit, names))
+    source = f"Hugging Face Hub: {name} at {commit[:12]}, {files.read_from}"
+    return files.facts(model=name, source=source, hf_overrides=hf_overrides)
 
 
 def _download_object(api: Any, name: str, file: str, commit: str, limit: int) -> dict[str, Any]:
     return read_object(Path(api.hf_hub_download(name, file, revision=commit)), limit)
 
 
-def _hub_headers(api: Any, name: str, commit: str, files: set[str]) -> dict[str, TensorHeader] | None:
+def _hub_headers(api: Any, name: str, commit: str, files: frozenset[str]) -> dict[str, TensorHeader] | None:
     """All tensors of the repository's checkpoint, or None where it is stored in another format."""
     if INDEX_NAME in files:
         index = _download_object(api, name, INDEX_NAME, commit, _LARGEST_CACHED_HEADERS_BYTES)

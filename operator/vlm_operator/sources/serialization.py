@@ -3,7 +3,8 @@
 The form is generic over the frozen dataclasses of ``vlm_operator.model``: a field equal to its default is left out, and
 where a field's type leaves the class open (a union of dataclasses, ``object``) the value carries its class under
 ``"type"``: the bare name for a class of ``model.facts``, ``module.Class`` for one of another file of that room. A new
-field with a default therefore needs no change here, and entries written before it still load.
+field with a default therefore needs no change here, and entries written before it still load. Numbers at equal steps
+(the layers that a module stands in) are written as a range.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import operator
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -23,6 +25,9 @@ from vlm_operator.model import facts as model_facts
 from vlm_operator.model.facts import ModelFacts
 
 _TYPE: Final = "type"
+_RANGE: Final = "range"
+_SHORTEST_RANGE: Final = 4
+_LONGEST_RANGE: Final = 100_000
 _ROOM: Final = "vlm_operator.model"
 _CLASS_NAME: Final = re.compile(r"(?:([a-z][a-z0-9_.]{0,80})\.)?([A-Z][A-Za-z0-9]{0,60})", re.ASCII)
 
@@ -78,6 +83,9 @@ def _encode(value: Any, carries_class: bool) -> Json:
     if isinstance(value, str | int | float):
         return value
     if isinstance(value, tuple | list):
+        numbers = None if carries_class else _range_of(value)
+        if numbers is not None:
+            return {_RANGE: [numbers.start, numbers.stop, numbers.step]}
         return [_encode(item, carries_class) for item in value]
     if isinstance(value, Mapping):
         if all(isinstance(key, str) for key in value):
@@ -88,6 +96,17 @@ def _encode(value: Any, carries_class: bool) -> Json:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _encode_dataclass(value, _name_of(type(value)) if carries_class else None)
     raise TypeError(f"{type(value).__qualname__} has no JSON form")
+
+
+def _range_of(values: Sequence[Any]) -> range | None:
+    """The range that these numbers are, if they are one and it is shorter to write."""
+    if len(values) < _SHORTEST_RANGE or any(type(value) is not int for value in values):
+        return None
+    step = values[1] - values[0]
+    if step == 0:
+        return None
+    numbers = range(values[0], values[-1] + (1 if step > 0 else -1), step)
+    return numbers if len(numbers) == len(values) and all(map(operator.eq, numbers, values)) else None
 
 
 def _name_of(cls: type) -> str:
@@ -166,7 +185,8 @@ def _decoder(hint: Any, path: str) -> _Decoder:
     if hint is object or hint is Any:
         return functools.partial(_decode_open, path)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        return _sequence_decoder(tuple, _decoder(arguments[0], path), path)
+        decode_items = _sequence_decoder(tuple, _decoder(arguments[0], path), path)
+        return _range_decoder(decode_items, path) if arguments[0] is int else decode_items
     if origin is tuple:
         return _pair_decoder([_decoder(argument, path) for argument in arguments], path)
     if origin in (list, frozenset):
@@ -242,6 +262,20 @@ def _sequence_decoder(build: Callable[[list[Any]], Any], decode: _Decoder, path:
         return build([decode(item) for item in value])
 
     return decode_sequence
+
+
+def _range_decoder(decode_items: _Decoder, path: str) -> _Decoder:
+    def decode_numbers(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return decode_items(value)
+        bounds = value.get(_RANGE)
+        if isinstance(bounds, list) and len(bounds) == 3 and all(type(bound) is int for bound in bounds) and bounds[2]:
+            numbers = range(*bounds)
+            if len(numbers) <= _LONGEST_RANGE:
+                return tuple(numbers)
+        raise _malformed(path, value, "a list or a range of numbers")
+
+    return decode_numbers
 
 
 def _pair_decoder(decoders: list[_Decoder], path: str) -> _Decoder:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from model_files import model_facts
 
 from vlm_operator.errors import InputError
-from vlm_operator.model.facts import DType, LayerRun, ModelFacts, StateCache, StateKind, VisionTower
+from vlm_operator.model.facts import DType, LayerRun, ModelFacts, Placement, StateCache, StateKind, VisionTower
 from vlm_operator.sources.serialization import decode_facts, encode_facts
 
 
@@ -113,3 +113,30 @@ def test_a_model_with_a_hundred_modules_is_read_in_under_ten_milliseconds() -> N
         decode_facts(json.loads(text))
         durations.append(time.perf_counter() - start)
     assert min(durations) < 0.010
+
+
+@pytest.mark.parametrize(
+    ("layers", "written"),
+    [
+        pytest.param(tuple(range(48)), {"range": [0, 48, 1]}, id="every layer"),
+        pytest.param((1, 5, 9, 13), {"range": [1, 14, 4]}, id="every fourth"),
+        pytest.param((9, 6, 3, 0), {"range": [9, -1, -3]}, id="backwards"),
+        pytest.param((0, 1, 2), [0, 1, 2], id="too few to be shorter"),
+        pytest.param((0, 1, 2, 4), [0, 1, 2, 4], id="uneven"),
+        pytest.param((7, 7, 7, 7), [7, 7, 7, 7], id="equal"),
+    ],
+)
+def test_numbers_at_equal_steps_are_written_as_a_range(layers: tuple[int, ...], written: object) -> None:
+    (module, _) = model_facts().weights or ()
+    facts = model_facts(weights=(dataclasses.replace(module, placement=Placement(layers=layers)),))
+    encoded = encode_facts(facts)
+    assert encoded["weights"][0]["placement"]["layers"] == written
+    assert decode_facts(json.loads(json.dumps(encoded))) == facts
+
+
+@pytest.mark.parametrize("bounds", [[0, 10**12, 1], [0, 4, 0], [0, 4], "0:4", [0.0, 4.0, 1.0]])
+def test_a_range_that_is_none_is_refused(bounds: object) -> None:
+    encoded = encode_facts(model_facts())
+    encoded["weights"][0]["placement"] = {"layers": {"range": bounds}}
+    with pytest.raises(InputError, match=r"Placement\.layers"):
+        decode_facts(encoded)

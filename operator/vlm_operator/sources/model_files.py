@@ -1,0 +1,88 @@
+"""Which files of a model hold its facts? Its config and the small files beside it, whatever place they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.sources.json_document import read_object
+from vlm_operator.sources.safetensors import TensorHeader
+
+CONFIG_NAME: Final = "config.json"
+QUANTIZATION_NAME: Final = "hf_quant_config.json"
+"""Where ModelOpt before 0.31 keeps what it keeps in ``config.json`` since."""
+PREPROCESSOR_NAMES: Final = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
+
+_Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """What a model's files say, parsed.
+
+    Attributes:
+        config: ``config.json``.
+        preprocessors: the preprocessor files that are there, by name.
+        tensors: the checkpoint's tensors from its safetensors headers, or None where no checkpoint was read.
+    """
+
+    config: _Object
+    preprocessors: Mapping[str, _Object]
+    tensors: Mapping[str, TensorHeader] | None = None
+
+    @classmethod
+    def read(cls, get: Callable[[str], _Object], names: frozenset[str]) -> ModelFiles:
+        """Read the files of a model.
+
+        Where ``config.json`` states no quantisation, a file of its own may: as vLLM 0.32
+        ``transformers_utils/config.py``, ``get_config`` does.
+
+        Args:
+            get: gives the object that the file of a name holds.
+            names: the files that there are; ``config.json`` is one of them.
+
+        Raises:
+            InputError: what ``get`` raises.
+        """
+        config = get(CONFIG_NAME)
+        if config.get("quantization_config") is None and QUANTIZATION_NAME in names:
+            config = {**config, "quantization_config": get(QUANTIZATION_NAME)}
+        return cls(config, {name: get(name) for name in PREPROCESSOR_NAMES if name in names})
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> ModelFiles:
+        """The files of a folder that holds a ``config.json``, without its checkpoint.
+
+        Raises:
+            InputError: a file is not what it should be; it is named.
+        """
+        companions = (QUANTIZATION_NAME, *PREPROCESSOR_NAMES)
+        names = frozenset(name for name in companions if (folder / name).is_file())
+        return cls.read(lambda name: read_object(folder / name), names)
+
+    def with_tensors(self, tensors: Mapping[str, TensorHeader] | None) -> ModelFiles:
+        """The same with these tensors."""
+        return replace(self, tensors=tensors)
+
+    @property
+    def read_from(self) -> str:
+        """What was read, in words."""
+        return (
+            f"{CONFIG_NAME} and the headers of {len(self.tensors):,} tensors"
+            if self.tensors
+            else f"{CONFIG_NAME} alone"
+        )
+
+    def facts(self, *, model: str, source: str, hf_overrides: _Object | None = None) -> ModelFacts:
+        """The facts that the files hold.
+
+        Raises:
+            InputError: a field of the config is wrong.
+            UnknownFact: the config describes a model whose layout is not known.
+        """
+        from vlm_operator.model.reader import read_model_facts
+
+        return read_model_facts(self.config, model=model, source=source, hf_overrides=hf_overrides)
