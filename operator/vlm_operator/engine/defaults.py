@@ -27,7 +27,10 @@ _V0_20: Final = EngineVersion(0, 20)
 _V0_22: Final = EngineVersion(0, 22)
 _V0_28: Final = EngineVersion(0, 28)
 _V0_32: Final = EngineVersion(0, 32)
-_V0_33: Final = EngineVersion(0, 33)
+
+_GB10: Final = (12, 1)
+"""NVML does not tell its memory, so vLLM takes the small batch defaults (printed by start-ups of 0.13 and 0.25); 0.33
+says so in its code."""
 
 LARGE_MEMORY: Final = 70 * GIB
 """From here on, and unless the name says A100, vLLM takes the larger batch defaults."""
@@ -86,7 +89,7 @@ def default_gpu_memory_utilization(version: EngineVersion) -> float:
 def batch_defaults(version: EngineVersion, device: DeviceTraits, usage: Usage = "serve") -> tuple[int, int]:
     """(``max_num_seqs``, ``max_num_batched_tokens``) before they are fitted to the model."""
     large = device.total_bytes >= LARGE_MEMORY and "a100" not in device.name.lower()
-    if version >= _V0_33 and device.compute_capability == (12, 1):
+    if device.compute_capability == _GB10:
         large = False
     if version >= _V0_28 and device.total_bytes >= LARGEST_MEMORY:
         return 1024, 16384

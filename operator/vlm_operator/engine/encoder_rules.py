@@ -83,3 +83,14 @@ def encoder_rules(model_type: str, version: EngineVersion) -> EncoderRules:
     elif model_type in _ROTARY_OF_QWEN and version < _V0_12:
         divided = 30
     return EncoderRules(4, divided, 6, 6 if model_type in _GATED else 4)
+
+
+def reckoned_tokens_per_encoded(model_type: str, modality: str, version: EngineVersion) -> float:
+    """Encoder tokens vLLM reckons with for each token that the dummy item's encoding really has.
+
+    Qwen3-VL's video reckoned 12.5 for one through 0.12 (timestamps), so the budget was 153,600 tokens while the dummy
+    had 12,288: ``models/qwen3_vl.py: get_max_video_tokens`` (0.11.2, 0.12.0; gone in 0.13.0).
+    """
+    if modality == "video" and model_type in {"qwen3_vl", "qwen3_vl_moe"} and version < _V0_13:
+        return 12.5
+    return 1.0

@@ -356,6 +356,8 @@ class ModelFacts:
         multimodal: token rules of the family (see ``model.multimodal``), None for a text model or an unknown family.
         multimodal_unknown: why ``multimodal`` is None for a model that has a vision tower.
         checkpoint_bytes: exact bytes from safetensors headers, None where no checkpoint was read.
+        pooling: True where vLLM serves embeddings or scores instead of text (a repository with sentence-transformers'
+            ``modules.json``, or an architecture that is no generator): no logits are computed, so none are profiled.
         source: where the facts were read, for the plan's explanation.
         scaled_max_model_len: the longest context where releases to 0.29 derive another one than
             ``derived_max_model_len`` (they multiply a YaRN factor), else None.
@@ -378,6 +380,7 @@ class ModelFacts:
     multimodal: object | None = None
     multimodal_unknown: str | None = None
     checkpoint_bytes: object | None = None
+    pooling: bool = False
     source: str = ""
     scaled_max_model_len: int | None = None
     prefix_lm_item_tokens: int = 0

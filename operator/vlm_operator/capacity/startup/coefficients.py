@@ -26,6 +26,9 @@ NON_TORCH_BYTES: Final = {
 CONSUMED_OVERHEAD_BYTES: Final = {"HBM": int(0.28 * GIB), "GDDR": int(0.21 * GIB)}
 """Fall of free memory beyond weights, workspaces and counted buffers on one GPU, from 0.27 on."""
 
+UNIFIED_MEMORY_BYTES: Final = int(1.9 * GIB)
+"""Fall of free memory beyond that on unified memory (GB10), where the host's own use counts."""
+
 TENSOR_PARALLEL_BYTES: Final = {"HBM": int(0.42 * GIB), "GDDR": int(0.12 * GIB)}
 """What more than one rank adds: NCCL channels and peer mappings opened during the run (NVLink boards open more)."""
 

@@ -9,6 +9,7 @@ from vlm_operator.capacity.startup.coefficients import (
     CONSUMED_OVERHEAD_BYTES,
     NON_TORCH_BYTES,
     TENSOR_PARALLEL_BYTES,
+    UNIFIED_MEMORY_BYTES,
 )
 from vlm_operator.engine.budget_rules import Formula
 from vlm_operator.engine.version import EngineVersion
@@ -24,4 +25,6 @@ def non_torch_bytes(gpu: GPUFacts, version: EngineVersion, formula: Formula, ten
         size = NON_TORCH_BYTES[kind, "0.11"]
     else:
         size = NON_TORCH_BYTES[kind, "0.16"]
+    if gpu.memory_kind is MemoryKind.UNIFIED:
+        size += UNIFIED_MEMORY_BYTES
     return size + (TENSOR_PARALLEL_BYTES[kind] if tensor_parallel_size > 1 else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vlm_operator.capacity.multimodal import encoder_budget
 from vlm_operator.capacity.startup.encoder import EncoderRun
+from vlm_operator.engine.encoder_rules import reckoned_tokens_per_encoded
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
@@ -25,12 +26,13 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
             hint="switch the modalities off with --language-model-only or --limit-mm-per-prompt to plan the text model",
         )
     budget = encoder_budget(model.multimodal, settings, version)
-    if budget is None or budget.items == 0:
+    if budget.modality is None or budget.items == 0:
         return None
+    reckoned = reckoned_tokens_per_encoded(model.model_type, budget.modality, version)
     return EncoderRun(
         modality=budget.modality,
         items=budget.items,
         tokens_per_item=budget.tokens_per_item,
         budget_tokens=budget.budget_tokens,
-        encoded_tokens_per_item=budget.tokens_per_item,
+        encoded_tokens_per_item=int(budget.tokens_per_item / reckoned),
     )

@@ -14,6 +14,10 @@ from vlm_operator.model.facts import LayerRun, ModelFacts, StateCache, TextFacts
 _STATE_CHUNK_TOKENS: Final = 64
 """Tokens of a chunk in the kernels of gated delta nets (flash-linear-attention); each leaves a float32 state."""
 
+_STATE_COPIES_BYTES: Final = 9
+"""Bytes for each projected channel of a gated delta net: projections, convolved, split and normalised copies. Counted as
+8 to 10 in ``models/qwen3_next.py`` and the kernels; 9 meets the published peaks at 8,192 and 65,536 tokens."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextForward:
@@ -87,7 +91,7 @@ def _linear_attention(runs: tuple[LayerRun, ...], row: int, tensor_parallel_size
             widest = max(
                 widest,
                 2 * row
-                + _share(projected, tensor_parallel_size) * 5
+                + _share(projected, tensor_parallel_size) * _STATE_COPIES_BYTES
                 + _share(per_chunk, tensor_parallel_size * _STATE_CHUNK_TOKENS),
             )
     return widest

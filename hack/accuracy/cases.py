@@ -1,0 +1,182 @@
+"""The published start-ups as cases the budget can be asked about: flags resolved, model and GPU found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from vlm_operator.capacity.startup.encoder import EncoderRun
+from vlm_operator.engine.defaults import DeviceTraits, ModelTraits, resolve
+from vlm_operator.engine.encoder_rules import reckoned_tokens_per_encoded
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import (
+    AttentionCache,
+    DType,
+    LayerRun,
+    MixtureOfExperts,
+    ModelFacts,
+    Quantization,
+    StateCache,
+    StateKind,
+    TextFacts,
+    VisionTower,
+)
+from vlm_operator.units import GIB
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Case:
+    """One published start-up."""
+
+    row: dict[str, Any]
+    model: ModelFacts
+    gpu: GPUFacts
+    version: EngineVersion
+    settings: EngineSettings
+    encoder: EncoderRun | None
+    weights_bytes: int
+
+    @property
+    def id(self) -> str:
+        """As in the data."""
+        return str(self.row["id"])
+
+    @property
+    def kv_bytes(self) -> int:
+        """Available KV cache memory as printed."""
+        return int(self.row["printed"]["kv_gib"] * GIB)
+
+    def printed(self, name: str) -> float | None:
+        """A printed figure, GiB."""
+        value = self.row["printed"].get(name)
+        return None if value is None else float(value)
+
+
+def rows() -> list[dict[str, Any]]:
+    """Every start-up of the data."""
+    return [json.loads(line) for line in (FOLDER / "startups.jsonl").read_text().splitlines()]
+
+
+def cases() -> list[Case]:
+    """Start-ups whose flags, GPU and model are known."""
+    return [case_of(row) for row in rows() if "excluded" not in row]
+
+
+def case_of(row: dict[str, Any]) -> Case:
+    model = model_of(row["dimensions"])
+    gpu = find_gpu(row["gpu"])
+    version = EngineVersion.parse(row.get("planned_as") or row["vllm"])
+    flags = dict(row["flags"])
+    if isinstance(flags.get("mm_processor_kwargs"), dict):
+        flags["mm_processor_kwargs"] = json.dumps(flags["mm_processor_kwargs"], sort_keys=True)
+    settings = resolve(
+        EngineSettings(**flags), version, traits_of(model), device_of(gpu), row.get("usage", "serve")
+    )
+    encoder = None
+    if model.vision is not None and "encoder" in row and not settings.language_model_only:
+        seen = row["encoder"]
+        reckoned = seen.get("tokens_per_item") or seen["budget_tokens"] // seen["items"]
+        encoder = EncoderRun(
+            modality=seen["modality"],
+            items=seen["items"],
+            tokens_per_item=reckoned,
+            budget_tokens=seen["budget_tokens"],
+            encoded_tokens_per_item=int(
+                reckoned / reckoned_tokens_per_encoded(model.model_type, seen["modality"], version)
+            ),
+        )
+    if encoder is None and model.vision is not None:
+        settings = settings.with_(language_model_only=True)
+    return Case(row, model, gpu, version, settings, encoder, int(row["printed"]["weights_gib"] * GIB))
+
+
+def traits_of(model: ModelFacts) -> ModelTraits:
+    return ModelTraits(
+        architecture=model.architecture,
+        derived_max_model_len=model.derived_max_model_len,
+        mixture_of_experts=model.text.experts is not None,
+        hybrid=any(isinstance(run.cache, StateCache) for run in model.cache_layers),
+        quantized=model.quantization is not None,
+        pooling=model.pooling,
+    )
+
+
+def device_of(gpu: GPUFacts) -> DeviceTraits:
+    return DeviceTraits(gpu.nvml_total_bytes or gpu.total_bytes, gpu.device_name, gpu.compute_capability)
+
+
+@lru_cache(maxsize=64)
+def model_of(key: str) -> ModelFacts:
+    """A model from the dimensions that the data holds (own form; read from the publishers' config.json)."""
+    facts = _dimensions()[key]
+    text = facts["text"]
+    experts = facts.get("experts")
+    caches = [LayerRun(text["layers"], AttentionCache(text["kv_heads"], text["head_size"], text["head_size"]))]
+    if state := facts.get("state"):
+        caches.append(
+            LayerRun(
+                state["layers"],
+                StateCache(
+                    StateKind.GATED_DELTA_NET,
+                    intermediate_size=state["channels"],
+                    groups=state["key_heads"],
+                    heads=state["heads"],
+                    head_size=state["head_size"],
+                    state_size=state["key_size"],
+                    conv_kernel=state["kernel"],
+                ),
+            )
+        )
+    vision = facts.get("vision")
+    return ModelFacts(
+        model=key,
+        architecture=facts["architecture"],
+        model_type=facts["model_type"],
+        dtype=DType.BFLOAT16,
+        derived_max_model_len=facts["context"],
+        text=TextFacts(
+            layers=text["layers"],
+            hidden_size=text["hidden"],
+            intermediate_size=text["mlp"],
+            vocab_size=text["vocabulary"],
+            attention_heads=text["heads"],
+            kv_heads=text["kv_heads"],
+            head_size=text["head_size"],
+            tie_word_embeddings=False,
+            experts=MixtureOfExperts(
+                experts["count"], experts["per_token"], experts["mlp"], experts["shared_mlp"], text["layers"]
+            )
+            if experts
+            else None,
+        ),
+        cache_layers=tuple(caches),
+        weights=None,
+        quantization=Quantization("fp8", 8) if facts.get("fp8") else None,
+        vision=VisionTower(
+            layers=vision["layers"],
+            hidden_size=vision["hidden"],
+            intermediate_size=vision["mlp"],
+            attention_heads=vision["heads"],
+            patch_size=vision["patch"],
+            merge_size=vision["merge"],
+            output_size=vision["output"],
+            deepstack_levels=vision["deepstack"],
+        )
+        if vision
+        else None,
+        pooling=facts.get("pooling", False),
+    )
+
+
+@lru_cache(maxsize=1)
+def _dimensions() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((FOLDER / "models.json").read_text())
+    return loaded
