@@ -1,0 +1,347 @@
+"""What happened in this log? One pass over its records: starts, figures, failures, and which of them is the cause.
+
+The newest start counts. Of several failures the one of smallest priority is the cause, then the earliest; sentences
+that only point elsewhere count where nothing else was said. What an INFO, DEBUG or WARNING record quotes is no failure.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vlm_operator.diagnosis.advice import advise
+from vlm_operator.diagnosis.failure import UNIT_BYTES, Failure, RequestFailure, UnknownFailure, build
+from vlm_operator.diagnosis.observation import ObservationCollector
+from vlm_operator.diagnosis.records import QUIET_LEVELS, LineReader, Record
+from vlm_operator.diagnosis.result import Diagnosis, Outcome
+from vlm_operator.diagnosis.trace import Exceptional, ProcessTrace
+from vlm_operator.engine.log_wordings import (
+    DEATHS,
+    KINDS,
+    UNKNOWN_REASON,
+    WRAPPERS,
+    FailureClass,
+    FailureKind,
+    Figure,
+    Scope,
+)
+from vlm_operator.engine.log_wordings.measured import ARGUMENTS, BANNER, ENGINE_STARTS, MEASURED, SERVING, VERSIONS
+
+_PROCESSES: Final = 128
+"""Processes whose tracebacks are followed at once; the longest silent one is forgotten first."""
+
+_EXCEPTIONS: Final = 64
+"""Unnamed exceptions that are kept; the earliest matter."""
+
+_FOLLOW: Final = 40
+"""Lines that are read whatever they hold, once something went wrong."""
+
+_MESSAGE: Final = 2000
+_ANSWERED: Final = re.compile(r'"(?:GET|POST) /\S{0,200} HTTP/1\.[01]" 200')
+_SCALAR: Final = re.compile(r"'(\w{1,80})': (True|False|None|-?\d{1,18}(?:\.\d{1,18})?|'[^'\n]{0,400}')")
+_LESS_IS_WORSE: Final = ("available", "free", "estimated", "supported", "gpus", "kv_cache_tokens", "mamba_blocks")
+_MORE_IS_WORSE: Final = ("needed", "tried", "requested", "world_size", "prompt_len", "size_bytes")
+
+
+@dataclass(slots=True)
+class _Found:
+    """One kind of failure as found in a start: where first, and its worst figures."""
+
+    kind: FailureKind
+    line: int
+    message: str
+    stage: str | None
+    numbers: dict[str, Figure]
+
+    def build(self, also: Iterable[_Found] = ()) -> Failure:
+        """The typed failure; what it lacks is taken from others of the same reason."""
+        numbers, stage = dict(self.numbers), self.stage
+        for other in also:
+            if other.kind.reason == self.kind.reason and other is not self:
+                numbers = {**other.numbers, **numbers}
+                stage = stage or other.stage
+        return build(self.kind, self.line, self.message, self.kind.stage or stage, numbers)
+
+
+@dataclass(slots=True)
+class _Start:
+    """One start of the server."""
+
+    version: str | None = None
+    figures: ObservationCollector = field(default_factory=ObservationCollector)
+    failures: dict[str, _Found] = field(default_factory=dict)
+    requests: dict[str, _Found] = field(default_factory=dict)
+    exceptions: list[Exceptional] = field(default_factory=list)
+    wrapper: Exceptional | None = None
+    serving: bool = False
+    dead: bool = False
+    progressed: bool = False
+
+    def serve(self) -> None:
+        """It answers: whatever went wrong before did not keep it from starting."""
+        self.serving, self.progressed = True, True
+        self.failures.clear()
+        self.exceptions.clear()
+        self.wrapper = None
+
+
+class LogReader:
+    """Reads one log. ``every_line`` reads lines that cannot matter too (for tests of the filter)."""
+
+    def __init__(self, *, every_line: bool = False) -> None:
+        self._lines = LineReader(every_line=every_line)
+        self._start = _Start()
+        self._processes: OrderedDict[str, ProcessTrace] = OrderedDict()
+        self._sentence: dict[str, tuple[int, str]] = {}
+        self._recognised = False
+
+    def read(self, chunks: Iterable[bytes]) -> Diagnosis:
+        """Read the whole log, in one pass."""
+        for record in self._lines.feed(chunks):
+            self._take(record)
+        return self._conclude()
+
+    def _take(self, record: Record) -> None:
+        text = " ".join(record.text.split()) if "  " in record.text or "\t" in record.text else record.text.strip()
+        if record.level in QUIET_LEVELS:
+            self._measure(record, text)
+            return
+        if record.level is None:
+            self._measure(record, text)
+        self._examine(record, text)
+
+    # What a start measures
+
+    def _measure(self, record: Record, text: str) -> None:
+        begun = self._sentence.pop(record.process, None)
+        if begun is not None and record.level is None and begun[0] > 0:  # a sentence broken over lines
+            joined = f"{begun[1]} {text}"
+            if self._figures(joined, record.terminated):
+                self._sentence[record.process] = (begun[0] - 1, joined[-_MESSAGE:])
+            return
+        self._mark(record, text)
+        if self._figures(text, record.terminated):
+            self._sentence[record.process] = (2, text[:_MESSAGE])
+            while len(self._sentence) > _PROCESSES:
+                self._sentence.pop(next(iter(self._sentence)))
+            self._lines.following = max(self._lines.following, 2)
+
+    def _mark(self, record: Record, text: str) -> None:
+        """Note beginnings: a version, arguments, an engine, a server that answers."""
+        for wording in VERSIONS:
+            match = wording.search(text)
+            if match is not None and (wording is not VERSIONS[-1] or text.startswith(BANNER)):
+                version = match["version"]
+                if ENGINE_STARTS in text:
+                    self._start.progressed = True
+                else:
+                    self._begin()
+                self._start.version = version
+                self._recognised = True
+                break
+        if ARGUMENTS in text:
+            self._begin()
+            self._start.figures.set_flags(_flags(text.partition(ARGUMENTS)[2]))
+            self._recognised = True
+        if any(sentence in text for sentence in SERVING) or _ANSWERED.search(text) is not None:
+            self._start.serve()
+            self._lines.awaiting_service = False
+            self._recognised = True
+
+    def _begin(self) -> None:
+        """Another start, unless the present one has only just begun."""
+        if self._start.progressed:
+            self._start = _Start()
+            self._processes.clear()
+            self._lines.awaiting_service = True
+
+    def _figures(self, text: str, terminated: bool) -> bool:
+        """Whether ``text`` holds a sentence with figures; they are taken in."""
+        found = False
+        for wording in MEASURED:
+            match = wording.search(text)
+            if match is not None:
+                found = True
+                if terminated or match.end() < len(text) or not wording.ends_with_gap(match):
+                    self._start.figures.add(wording.figures(match))
+        self._recognised = self._recognised or found
+        return found
+
+    # What goes wrong
+
+    def _examine(self, record: Record, text: str) -> None:
+        trace = self._trace(record.process)
+        found = trace.follow(record.number, record.text)
+        named = self._name(record, text, trace)
+        trace.window.append((record.number, text[:_MESSAGE]))
+        if any(death in text for death in DEATHS):
+            self._start.dead = True
+        wrapped = any(wording.needle in text for wording in WRAPPERS)
+        if wrapped:
+            self._recognised = True
+            self._start.progressed = True
+            if self._start.wrapper is None:
+                self._start.wrapper = Exceptional(record.number, text[:_MESSAGE], noise=True)
+        elif found is not None and not named:
+            self._start.progressed = True
+            if len(self._start.exceptions) < _EXCEPTIONS:
+                self._start.exceptions.append(found)
+        if found is not None or wrapped or named or "Traceback" in text:
+            self._lines.following = _FOLLOW
+
+    def _trace(self, process: str) -> ProcessTrace:
+        trace = self._processes.pop(process, None) or ProcessTrace()
+        self._processes[process] = trace
+        if len(self._processes) > _PROCESSES:
+            self._processes.popitem(last=False)
+        return trace
+
+    def _name(self, record: Record, text: str, trace: ProcessTrace) -> bool:
+        """Whether the line, alone or with those before it, holds a failure that is known; it is noted."""
+        named = False
+        for kind in KINDS:
+            found = _find(kind, text)
+            if found is not None:
+                named = True
+                self._keep(_Found(kind, record.number, text[:_MESSAGE], trace.stage, found[1]))
+        if not named and trace.window and record.number - trace.window[-1][0] <= _FOLLOW:
+            named = self._name_broken(record, text, trace)
+        return named
+
+    def _name_broken(self, record: Record, text: str, trace: ProcessTrace) -> bool:
+        """The same for a sentence, or its details, that began on an earlier line."""
+        before = " ".join(line for _, line in trace.window) + " "
+        named = False
+        for kind in KINDS:
+            found = _find(kind, before + text)
+            if found is None:
+                continue
+            match, numbers = found
+            known = self._noted(kind).get(kind.name)
+            if match.end() > len(before):
+                named = True
+                line = _line_of(match.start(), trace, record.number)
+                self._keep(_Found(kind, line, (before + text)[match.start() :][:_MESSAGE], trace.stage, numbers))
+            elif known is not None and kind.details:
+                known.numbers = {**numbers, **known.numbers}
+        return named
+
+    def _noted(self, kind: FailureKind) -> dict[str, _Found]:
+        return self._start.requests if kind.scope is Scope.REQUEST else self._start.failures
+
+    def _keep(self, found: _Found) -> None:
+        start = self._start
+        start.progressed = True
+        self._recognised = True
+        noted = self._noted(found.kind)
+        old = noted.get(found.kind.name)
+        if old is None:
+            noted[found.kind.name] = found
+        else:
+            old.stage = old.stage or found.stage
+            old.numbers = _worst(old.numbers, found.numbers)
+
+    # The answer
+
+    def _conclude(self) -> Diagnosis:
+        start = self._start
+        requests = tuple(found.build() for found in sorted(start.requests.values(), key=lambda each: each.line))
+        refused = tuple(request for request in requests if isinstance(request, RequestFailure))
+        failure = self._cause() if start.dead or not start.serving else None
+        if failure is not None:
+            outcome = Outcome.FAILED
+        elif start.serving or refused:
+            outcome, failure = Outcome.STARTED, refused[0] if refused else None
+        else:
+            outcome = Outcome.INCOMPLETE
+        if failure is not None and outcome is Outcome.FAILED:
+            start.figures.add_from_failure(failure.numbers)
+        observation = start.figures.observation()
+        advice = () if failure is None else advise(failure, observation, start.version)
+        return Diagnosis(outcome, start.version, failure, observation, advice, refused, self._recognised)
+
+    def _cause(self) -> Failure | None:
+        start = self._start
+        named = sorted(start.failures.values(), key=lambda each: (each.kind.priority, each.line))
+        causes = [found for found in named if found.kind.scope is not Scope.WRAPPER]
+        if causes:
+            return causes[0].build(named)
+        unnamed = min(start.exceptions, key=lambda each: (each.noise, each.line), default=None)
+        died = named[0] if named else None
+        if died is not None and (unnamed is None or _killed(died) or died.line < unnamed.line):
+            return died.build()
+        last = unnamed or start.wrapper
+        if last is None or (start.requests and not start.dead):
+            return None
+        return UnknownFailure(
+            kind="unknown",
+            reason=UNKNOWN_REASON,
+            failure_class=FailureClass.UNKNOWN,
+            retunable=False,
+            line=last.line,
+            message=last.message,
+        )
+
+
+def _killed(died: _Found) -> bool:
+    code = died.numbers.get("exit_code")
+    return isinstance(code, int) and code < 0
+
+
+def _find(kind: FailureKind, text: str) -> tuple[re.Match[str], dict[str, Figure]] | None:
+    """Where ``text`` holds a wording of ``kind``, and its figures with those of its details."""
+    for wording in kind.wordings:
+        match = wording.search(text)
+        if match is not None:
+            numbers = wording.figures(match)
+            for detail in kind.details:
+                more = detail.search(text)
+                if more is not None:
+                    numbers = {**detail.figures(more), **numbers}
+            return match, numbers
+    return None
+
+
+def _line_of(position: int, trace: ProcessTrace, last: int) -> int:
+    """The line on which a sentence begins that was found in the joined lines of ``trace`` and ``last``."""
+    end = 0
+    for number, text in trace.window:
+        end += len(text) + 1
+        if position < end:
+            return number
+    return last
+
+
+def _worst(old: Mapping[str, Figure], new: Mapping[str, Figure]) -> dict[str, Figure]:
+    """Figures of one failure that several workers print: the tightest of each."""
+    worst = dict(old)
+    for name, value in new.items():
+        known = worst.get(name)
+        if known is None:
+            worst[name] = value
+        elif isinstance(known, int | float) and isinstance(value, int | float):
+            less, more = name.startswith(_LESS_IS_WORSE), name.startswith(_MORE_IS_WORSE)
+            unit = f"{name}_unit"
+            before = known * UNIT_BYTES.get(str(old.get(unit)), 1)
+            after = value * UNIT_BYTES.get(str(new.get(unit)), 1)
+            if (less and after < before) or (more and after > before):
+                worst[name] = value
+                if unit in new:
+                    worst[unit] = new[unit]
+    return worst
+
+
+def _flags(text: str) -> dict[str, Any]:
+    """The flags of vLLM's non-default arguments: all of them, or the plain ones where some hold objects."""
+    literal = text.strip()
+    try:
+        value = ast.literal_eval(literal) if len(literal) < 20_000 else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        return {str(key): each for key, each in value.items()}
+    return {match[1]: ast.literal_eval(match[2]) for match in _SCALAR.finditer(literal)}

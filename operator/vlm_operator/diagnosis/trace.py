@@ -1,0 +1,104 @@
+"""Where in its start did a process fail, and with which exception? Follows the tracebacks of each process apart."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from vlm_operator.engine.log_wordings.measured import STAGES
+
+_FRAME: Final = re.compile(r'\s*(?:\| *)*File "(?P<file>[^"\n]{1,500})", line \d{1,7}, in (?P<function>[\w<>.]{1,200})')
+_EXCEPTION: Final = re.compile(
+    r"(?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{0,100}(?:Error|Exception|Exit|Interrupt|Failed|Failure|Timeout)"
+    r"(?:\(\w{1,100}\))?(?::\s|$)"
+)
+_IN_TRACEBACK: Final = re.compile(r"(?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{1,100}(?:\(\w{1,100}\))?(?::\s|$)")
+_NOISE: Final = re.compile(
+    r"(?:\w+\.){0,8}(?:KeyboardInterrupt|SystemExit|CancelledError|BrokenPipeError|ConnectionResetError|EOFError)\b"
+)
+_VALIDATION: Final = re.compile(r"\d+ validation errors? for \w+$")
+_WINDOW: Final = 3
+_MESSAGE: Final = 2000
+
+
+@dataclass(slots=True)
+class Exceptional:
+    """An exception line that may be the cause of a failure nobody named."""
+
+    line: int
+    message: str
+    noise: bool
+
+
+@dataclass(slots=True)
+class ProcessTrace:
+    """What one process has printed of its tracebacks so far.
+
+    Attributes:
+        stage: deepest stage that the frames of the open traceback name.
+        window: its last few lines, so that a sentence broken over lines is found.
+    """
+
+    stage: str | None = None
+    window: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    _open: bool = False
+    _ignored: bool = False
+    _cause_printed: bool = False
+    _handling: bool = False
+    _last: Exceptional | None = None
+    _continuing: int = 0
+
+    def follow(self, line: int, text: str) -> Exceptional | None:
+        """Take in one line; an exception that may be a cause, or None."""
+        frame = _FRAME.match(text)
+        if frame is not None:
+            self._see_frame(frame["file"], frame["function"])
+            return None
+        stripped = text.strip(" \t|+")
+        if self._continuing and self._last is not None and stripped:
+            self._continuing -= 1
+            self._last.message = f"{self._last.message} {stripped}"[:_MESSAGE]
+            return None
+        if stripped.startswith("Traceback (most recent call last)"):
+            self._open, self.stage = True, None
+        elif stripped.startswith("During handling of the above exception"):
+            self._handling = True
+        elif stripped.startswith("The above exception was the direct cause"):
+            self._cause_printed = True
+        elif stripped.startswith("Exception ignored in"):
+            self._ignored = True
+        else:
+            return self._see_exception(line, text, stripped)
+        return None
+
+    def _see_frame(self, file: str, function: str) -> None:
+        self._open = True
+        stage = STAGES.get(function)
+        if stage is None or "vllm" not in file:
+            return
+        if stage == "serving" and self.stage is not None:
+            return  # V0 runs the model inside its profiling run
+        if function == "_dummy_run" and self.stage in ("graph", "graph_estimate"):
+            return  # captures and warm-ups run dummies too
+        if self.stage == "graph_estimate" and stage != "sampler":
+            return
+        self.stage = stage
+
+    def _see_exception(self, line: int, text: str, stripped: str) -> Exceptional | None:
+        indented = text[:1] in (" ", "\t") and self._open
+        pattern = _IN_TRACEBACK if self._open else _EXCEPTION
+        if pattern.match(stripped) is None or (indented and _EXCEPTION.match(stripped) is None):
+            return None
+        ignored, caused, handled = self._ignored, self._cause_printed, self._handling
+        self._open = self._ignored = self._cause_printed = self._handling = False
+        if ignored or caused:
+            return None
+        found = Exceptional(line, stripped[:_MESSAGE], _NOISE.match(stripped) is not None)
+        self._continuing = 2 if _VALIDATION.search(stripped) else 0
+        if handled and self._last is not None and not found.noise:
+            self._last.line, self._last.message, self._last.noise = found.line, found.message, False
+            return None
+        self._last = found
+        return found

@@ -1,0 +1,38 @@
+"""What vLLM 0.8 to 0.33 prints: every failure it names, every figure it measures, as typed templates.
+
+Belongs here: sentences, keyed by version, with what they mean. Does not: reading logs (``diagnosis``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.log_wordings import configuration, memory, model, node, request
+from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind, Scope
+from vlm_operator.engine.log_wordings.template import Figure, Wording, figure
+from vlm_operator.engine.log_wordings.wrapper import DEATHS, WRAPPERS
+
+KINDS: Final[tuple[FailureKind, ...]] = (
+    *memory.KINDS,
+    *configuration.KINDS,
+    *node.KINDS,
+    *model.KINDS,
+    *request.KINDS,
+)
+"""Every failure that is recognised."""
+
+UNKNOWN_REASON: Final = "Unknown"
+"""Reason of a failure that no kind names."""
+
+__all__ = [
+    "DEATHS",
+    "KINDS",
+    "UNKNOWN_REASON",
+    "WRAPPERS",
+    "FailureClass",
+    "FailureKind",
+    "Figure",
+    "Scope",
+    "Wording",
+    "figure",
+]

@@ -1,0 +1,316 @@
+"""How does vLLM say that flags contradict each other, the model or the GPU?
+
+Read in vLLM 0.8 to 0.33: ``config/{model,scheduler,parallel,vllm}.py`` (``config.py`` before 0.10), ``v1/core/
+{encoder_cache_manager,kv_cache_utils}.py``, ``platforms/cuda.py``, ``model_executor/layers/quantization/``,
+``distributed/utils.py``, ``v1/executor/ray_utils.py``; Python's argparse.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
+from vlm_operator.engine.log_wordings.template import Wording, wordings
+
+_PARTITION: Final = "Weight {what:word} = {size:int} is not divisible by {by:%s} = {divisor:int}"
+
+KINDS: Final = (
+    FailureKind(
+        name="context_above_model_maximum",
+        reason="ContextAboveModelMaximum",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="--max-model-len is larger than what the model's config.json allows.",
+        remedy="Lower --max-model-len to the model's maximum, or set RoPE scaling with --hf-overrides.",
+        wordings=wordings(
+            "User-specified max_model_len ({max_model_len:int}) is greater than the derived max_model_len "
+            "({len_key:word}={derived_max_len:limit} or model_max_length={model_max_length:limit} in model's "
+            "config.json)",
+            versions="0.6.3-0.33",
+        ),
+    ),
+    FailureKind(
+        name="batched_tokens_below_context",
+        reason="BatchedTokensBelowContext",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="Chunked prefill is off and --max-num-batched-tokens is below --max-model-len.",
+        remedy="Raise --max-num-batched-tokens to --max-model-len, lower the latter, or switch chunked prefill on.",
+        wordings=wordings(
+            "max_num_batched_tokens ({max_num_batched_tokens:int}) is smaller than max_model_len ({max_model_len:int})",
+            versions="0.6.3-0.33",
+        ),
+    ),
+    FailureKind(
+        name="batched_tokens_below_sequences",
+        reason="BatchedTokensBelowSequences",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="--max-num-batched-tokens is below --max-num-seqs.",
+        remedy="Lower --max-num-seqs or raise --max-num-batched-tokens.",
+        wordings=wordings(
+            "max_num_batched_tokens ({max_num_batched_tokens:int}) must be greater than or equal to max_num_seqs "
+            "({max_num_seqs:int})",
+            versions="0.6.3-0.33",
+        ),
+    ),
+    FailureKind(
+        name="item_above_batched_tokens",
+        reason="ItemAboveBatchedTokens",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="Multimodal items may not be split, and the largest item does not fit one batch.",
+        remedy="Raise --max-num-batched-tokens to the item's tokens, or make items smaller with --mm-processor-kwargs.",
+        wordings=wordings(
+            "max_tokens_per_mm_item ({max_tokens_per_mm_item:int}) is larger than max_num_batched_tokens "
+            "({max_num_batched_tokens:int})",
+            versions="0.8.4-0.33",
+        ),
+    ),
+    FailureKind(
+        name="chunked_input_required",
+        reason="ChunkedInputRequired",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="A hybrid model with prefix caching must be able to split multimodal items.",
+        remedy="Drop --disable-chunked-mm-input, or set --no-enable-prefix-caching.",
+        wordings=wordings("Chunked MM input is required because we need the flexibility", versions="0.15-0.33"),
+    ),
+    FailureKind(
+        name="limit_above_supported",
+        reason="LimitAboveSupported",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="--limit-mm-per-prompt allows more items than the model supports.",
+        remedy="Lower --limit-mm-per-prompt to what the model supports.",
+        wordings=wordings(
+            "You set {modality:word}={limit:int} (or defaulted to 1) in `--limit-mm-per-prompt`, but this model only "
+            "supports at most {supported:int} ",
+            versions="0.7.3-0.8.3",
+        ),
+    ),
+    FailureKind(
+        name="batched_tokens_below_mamba_block",
+        reason="BatchedTokensBelowMambaBlock",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="A hybrid model's aligned state block is larger than --max-num-batched-tokens.",
+        remedy="Raise --max-num-batched-tokens to the block size, or set --no-enable-prefix-caching.",
+        wordings=wordings(
+            "block_size ({block_size:int}) must be <= max_num_batched_tokens ({max_num_batched_tokens:int})",
+            versions="0.17-0.33",
+        ),
+    ),
+    FailureKind(
+        name="heads_not_divisible",
+        reason="TensorParallelNotDivisible",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="The attention heads cannot be shared evenly among --tensor-parallel-size GPUs.",
+        remedy="Take a --tensor-parallel-size that divides the number of heads.",
+        wordings=wordings(
+            "Total number of attention heads ({num_heads:int}) must be divisible by tensor parallel size "
+            "({tensor_parallel_size:int})",
+            versions="0.6.3-0.33",
+        ),
+    ),
+    FailureKind(
+        name="partition_not_divisible",
+        reason="TensorParallelNotDivisible",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=20,
+        meaning="A layer cannot be shared evenly among --tensor-parallel-size GPUs, or a share breaks a "
+        "quantisation group.",
+        remedy="Lower --tensor-parallel-size; for experts set --enable-expert-parallel, for a vision tower "
+        "--mm-encoder-tp-mode data.",
+        wordings=(
+            Wording(_PARTITION % "word", "0.6.3-0.33"),
+            Wording(
+                "Weight {what:word} = {size:int} is not divisible by weight quantization {by:word} = {divisor:int}",
+                "0.6.6-0.33",
+            ),
+            Wording("Weight {what:word} = {size:int}{:text} is not divisible by {by:text} = {divisor:int}", "0.8-0.33"),
+            Wording("AssertionError: {size:int} is not divisible by {divisor:int}", "0.6.3-0.33"),
+        ),
+    ),
+    FailureKind(
+        name="too_few_gpus",
+        reason="TooFewGPUs",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="Tensor and pipeline parallelism need more GPUs than the container sees.",
+        remedy="Lower --tensor-parallel-size or --pipeline-parallel-size, or give the pod more GPUs.",
+        wordings=(
+            *wordings(
+                "Tensor parallel size ({world_size:int}) cannot be larger than the number of available GPUs "
+                "({gpus:int})",
+                versions="0.11.2-0.12",
+            ),
+            *wordings(
+                "World size ({world_size:int}) is larger than the number of available GPUs ({gpus:int})",
+                versions="0.13-0.33",
+            ),
+            *wordings(
+                "set tensor_parallel_size ({world_size:int}) to less than max local gpu count ({gpus:int})",
+                "ensure that world_size ({world_size:int}) is less than than max local gpu count ({gpus:int})",
+                versions="0.6.3-0.10.2",
+            ),
+            *wordings(
+                "local_world_size ({world_size:int}) must be less than or equal to the number of visible devices "
+                "({gpus:int})",
+                versions="0.11.2-0.23",
+            ),
+            *wordings(
+                "local_world_size ({world_size:int}) exceeds assigned_physical_gpu_ids count ({gpus:int})",
+                "DP adjusted local rank {local_rank:int} is out of bounds for {gpus:int} devices",
+                "local_rank {local_rank:int} is out of bounds for assigned_physical_gpu_ids",
+                versions="0.24-0.33",
+            ),
+            *wordings("DP adjusted local rank {local_rank:int} is out of bounds.", versions="0.11.2-0.23"),
+            *wordings("Cannot provide a placement group requiring {world_size:int} GPUs", versions="0.11.2-0.33"),
+        ),
+    ),
+    FailureKind(
+        name="kv_layout_unsupported",
+        reason="KVLayoutUnsupported",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=False,
+        priority=10,
+        meaning="KV pages of different sizes (hybrid model, draft model, mixed types) cannot share one pool.",
+        remedy="Change --block-size, take --kv-cache-dtype auto, or drop the draft model.",
+        wordings=(
+            *wordings("The page size of the layer is not divisible by the maximum page size", versions="0.12-0.23"),
+            *wordings("Layer {layer:token}: page size is not divisible by the maximum page size", versions="0.24-0.33"),
+            *wordings("failed to convert the KV cache specs to one unified type", versions="0.9.1-0.26"),
+            *wordings(
+                "KV cache layout {layout:word} cannot express this model's mixed page sizes", versions="0.29-0.33"
+            ),
+        ),
+    ),
+    FailureKind(
+        name="unknown_argument",
+        reason="UnknownArgument",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=3,
+        meaning="This vLLM version does not know a flag, or cannot read its value.",
+        remedy="Remove the flag, or write it as this version expects.",
+        wordings=wordings(
+            "error: unrecognized arguments: {args:rest}",
+            "error: argument {arg:text}: Value {value:text} cannot be converted to",
+            "error: argument {arg:text}: invalid choice: {value2:rest}",
+            "error: argument {arg:text}: invalid {:word} value: {value2:rest}",
+            "error: argument {arg:text}: expected one argument",
+            "error: argument {arg:text}: expected at least one argument",
+        ),
+    ),
+    FailureKind(
+        name="dtype_unsupported",
+        reason="DtypeUnsupportedByGPU",
+        failure_class=FailureClass.HARDWARE,
+        retunable=True,
+        priority=10,
+        meaning="The GPU does not support bfloat16.",
+        remedy="Set --dtype half, if the model's numerics allow it.",
+        wordings=wordings(
+            "Bfloat16 is only supported on GPUs with compute capability of at least {min_capability:number}. Your "
+            "{gpu_name:text} GPU has compute capability {capability:number}",
+            "Bfloat16 is only supported on GPUs with compute capability of at least {min_capability:number}. Your "
+            "{gpu_name:text} GPU does not have a compute capability",
+            versions="0.6.3-0.33",
+        ),
+    ),
+    FailureKind(
+        name="quantization_unsupported_by_gpu",
+        reason="QuantizationUnsupportedByGPU",
+        failure_class=FailureClass.HARDWARE,
+        retunable=False,
+        priority=10,
+        meaning="The kernels of this quantisation need a newer GPU.",
+        remedy="Take another quantisation of the model, or a newer GPU.",
+        wordings=(
+            *wordings(
+                "The quantization method {method:name} is not supported for the current GPU. Minimum capability: "
+                "{min_capability:int}. Current capability: {capability:int}.",
+                "The quantization method {method:name} is not supported for the current GPU. Minimum capability: "
+                "{min_capability:int}. Current capability: {capability:text}.",
+                versions="0.6.3-0.33",
+            ),
+            # Raised as a tuple of pieces until 0.28, so the quotes between them are printed.
+            *wordings(
+                "Quantization scheme is not supported for ', 'the current GPU. Min capability: {min_capability:int}. "
+                "', 'Current capability: {capability:int}.",
+                versions="0.6.3-0.28",
+            ),
+            *wordings(
+                "Quantization scheme is not supported for the current GPU. Min capability: {min_capability:int}. "
+                "Current capability: {capability:int}.",
+                "Quantization scheme is not supported for the current GPU. Required capability: "
+                "{min_capability:int}. Current capability: {capability:int}.",
+                versions="0.29-0.33",
+            ),
+        ),
+    ),
+    FailureKind(
+        name="quantization_dtype_unsupported",
+        reason="QuantizationDtypeUnsupported",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="The quantisation does not work with this --dtype.",
+        remedy="Set --dtype to one that the quantisation supports.",
+        wordings=wordings(
+            "{dtype:name} is not supported for quantization method {method:name}. Supported dtypes: {supported:list}",
+            versions="0.6.3-0.33",
+        ),
+    ),
+    FailureKind(
+        name="quantization_config_invalid",
+        reason="QuantizationConfigInvalid",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="The quantisation asked for is unknown, or is not the checkpoint's.",
+        remedy="Drop --quantization so that vLLM reads it from the checkpoint, or correct it.",
+        wordings=wordings(
+            "Unknown quantization method: {method:name}. Must be one of {supported:list}",
+            "Quantization method specified in the model config ({model_method:name}) does not match the quantization "
+            "method specified in the `quantization` argument ({method:name})",
+            "Cannot find the config file for {method:name}",
+            "Invalid quantization method: {method:name}",
+            versions="0.6.3-0.33",
+        ),
+    ),
+    FailureKind(
+        name="attention_backend_unsupported",
+        reason="AttentionBackendUnsupported",
+        failure_class=FailureClass.HARDWARE,
+        retunable=True,
+        priority=10,
+        meaning="No attention backend supports dtype, head size, KV dtype, block size and GPU together.",
+        remedy="Take --kv-cache-dtype auto and no --attention-backend or --block-size of your own.",
+        wordings=(
+            *wordings(
+                "No valid attention backend found for {device:word} with {config:text}. Reasons: {reasons:set}",
+                "Selected backend {backend:token} is not valid for this configuration. Reason: {reasons:list}",
+                versions="0.11.2-0.33",
+            ),
+            *wordings("{backend:word} V1 with FP8 KV cache not yet supported", versions="0.8-0.17"),
+            *wordings(
+                "{backend:word} with FP8 KV cache not yet supported",
+                "{backend:word} does not support {:token} kv-cache on this device",
+                versions="0.8.4-0.21",
+            ),
+        ),
+    ),
+)

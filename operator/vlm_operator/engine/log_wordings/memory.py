@@ -1,0 +1,281 @@
+"""How does vLLM say that memory does not suffice?
+
+Read in vLLM 0.8 to 0.33: ``v1/core/kv_cache_utils.py`` (``kv_cache_planning.py`` in 0.33), ``worker/worker.py`` (V0),
+``v1/worker/{gpu_worker,cpu_worker,gpu_model_runner,utils}.py``, ``config/compilation.py``; PyTorch's
+``CUDACachingAllocator``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
+from vlm_operator.engine.log_wordings.template import Wording, wordings
+
+_TOO_SMALL: Final = (
+    "max seq len ({max_model_len:int}), ({needed_gib:number} %s KV cache is needed, which is larger than the available"
+    " KV cache memory ({available_gib:number} %s)"
+)
+_SIZES: Final = ("GiB", "MiB", "KiB", "bytes")
+
+
+def _allocator(name: str, before: str, after: str) -> tuple[Wording, ...]:
+    """A size in PyTorch's out-of-memory text, in each of its units: ``name`` and ``name_unit``."""
+    return tuple(Wording(f"{before}{{{name}:number}} {unit}{after}", "any", {f"{name}_unit": unit}) for unit in _SIZES)
+
+
+_OUT_OF_MEMORY: Final = tuple(
+    Wording(
+        f"{backend} out of memory. Tried to allocate {{tried_alloc:number}} {unit}",
+        "any",
+        {"backend": backend, "tried_alloc_unit": unit},
+    )
+    for backend in ("CUDA", "HIP", "XPU")
+    for unit in _SIZES
+)
+_OUT_OF_MEMORY_DETAILS: Final = (
+    *wordings("GPU {gpu:int} has a total", "XPU {gpu:int} has a total", "(GPU {gpu:int}; "),
+    *_allocator("total", "capacity of ", " of which"),
+    *_allocator("total", "capacty of ", " of which"),
+    *_allocator("total", "; ", " total capacity;"),
+    *_allocator("free", "of which ", " is free"),
+    *_allocator("free", "; ", " free;"),
+    *_allocator("process_in_use", "this process has ", " memory in use"),
+    *_allocator("allowed", "", " allowed;"),
+    *_allocator("torch_alloc", "Of the allocated memory ", " is allocated by PyTorch"),
+    *_allocator("torch_alloc", "; ", " already allocated;"),
+    *_allocator("private_pools", "with ", " allocated in private pools"),
+    *_allocator("unallocated", "and ", " is reserved by PyTorch but unallocated"),
+    *_allocator("reserved", "; ", " reserved in total by PyTorch"),
+)
+
+KINDS: Final = (
+    FailureKind(
+        name="kv_cache_too_small",
+        reason="KVCacheTooSmall",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=10,
+        meaning="One request of --max-model-len needs more KV cache than the memory that is left for it.",
+        remedy="Lower --max-model-len to the value advised, or make room: --gpu-memory-utilization up, "
+        "--kv-cache-dtype fp8, smaller or fewer multimodal items, a larger --tensor-parallel-size.",
+        wordings=(
+            Wording(_TOO_SMALL % ("GB", "GB"), "0.7.3-0.8.3", {"unit": "GB"}),
+            Wording(_TOO_SMALL % ("GiB", "GiB"), "0.8.4-0.33", {"unit": "GiB"}),
+        ),
+        details=wordings("the estimated maximum model length is {estimated_max_len:int}", versions="0.9.1-0.33"),
+    ),
+    FailureKind(
+        name="kv_cache_too_small_v0",
+        reason="KVCacheTooSmall",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=10,
+        meaning="The block pool of the V0 engine holds fewer tokens than --max-model-len.",
+        remedy="Lower --max-model-len to the tokens that the KV cache holds, or raise --gpu-memory-utilization.",
+        wordings=wordings(
+            "max seq len ({max_model_len:int}) is larger than the maximum number of tokens that can be stored in KV "
+            "cache ({kv_cache_tokens:int})",
+            versions="0.6.3-0.10.2",
+        ),
+        details=wordings("Try increasing `{knob:word}`"),
+    ),
+    FailureKind(
+        name="no_kv_blocks",
+        reason="NoKVCacheMemory",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=10,
+        meaning="Weights and the start-up peak leave no memory for any KV cache.",
+        remedy="Raise --gpu-memory-utilization, lower --max-num-batched-tokens, switch unused modalities off, "
+        "or take smaller weights or a larger GPU.",
+        wordings=wordings(
+            "No available memory for the cache blocks. Try increasing `{knob:word}` when initializing",
+            versions="0.6.3-0.33",
+        ),
+    ),
+    FailureKind(
+        name="auto_fit_impossible",
+        reason="NoKVCacheMemory",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=10,
+        meaning="--max-model-len auto found that the memory left holds not even one token.",
+        remedy="Raise --gpu-memory-utilization, or lower --max-num-seqs, --max-num-batched-tokens or the multimodal "
+        "limits.",
+        wordings=wordings("Cannot auto-fit max_model_len: not enough GPU memory available", versions="0.14-0.33"),
+    ),
+    FailureKind(
+        name="free_memory_below_requested",
+        reason="FreeMemoryTooLow",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=10,
+        meaning="Less GPU memory is free at the start than --gpu-memory-utilization asks for.",
+        remedy="Lower --gpu-memory-utilization to the value advised, or end what else uses the GPU.",
+        wordings=tuple(
+            Wording(
+                f"Free memory on device {device}({{free_gib:number}}/{{total_gib:number}} GiB) on startup is less than "
+                f"{bound} ({{utilization:number}}, {{requested_gib:number}} GiB)",
+                versions,
+                {"bound": bound},
+            )
+            for bound in (
+                "desired GPU memory utilization",
+                "the engine's budget after excluding external process's weights",
+            )
+            for device, versions in (("", "0.9.1-0.13"), ("{device:token} ", "0.14-0.33"))
+        ),
+    ),
+    FailureKind(
+        name="cpu_memory_below_requested",
+        reason="FreeMemoryTooLow",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=10,
+        meaning="CPU backend: less memory is available on the NUMA node than the utilisation or the KV cache asks for.",
+        remedy="Lower --gpu-memory-utilization, --kv-cache-memory-bytes or VLLM_CPU_KVCACHE_SPACE, or free memory.",
+        wordings=(
+            Wording(
+                "Available memory on node {node:int} ({free_gib:number}/{total_gib:number} GiB) on startup is less "
+                "than desired CPU memory utilization ({utilization:number}, {requested_gib:number} GiB)",
+                "0.20-0.33",
+                {"when": "startup"},
+            ),
+            Wording(
+                "Available memory on node {node:int} ({free_gib:number}/{total_gib:number} GiB) on kv cache allocation "
+                "is less than requested memory for kv ({requested_kv_gib:number} GiB)",
+                "0.20-0.33",
+                {"when": "kv cache allocation"},
+            ),
+            Wording(
+                "Available memory on node {node:int} ({free_gib:number}/{total_gib:number} GiB) on kv cache allocation "
+                "is less than requested memory for kv ({requested_kv_gib:number}/{reserved_gib:number} GiB)",
+                "0.20-0.33",
+                {"when": "kv cache allocation"},
+            ),
+        ),
+    ),
+    FailureKind(
+        name="media_decoding_reservation",
+        reason="NoKVCacheMemory",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=10,
+        meaning="What the front end reserves on the GPU to decode media leaves no memory for the KV cache.",
+        remedy="Lower --mm-ipc-gpu-memory-gb or the number of hardware decoders, or decode on the CPU.",
+        wordings=wordings(
+            "GPU decoding reserves {reserved_gib:number} GiB ({frames_gib:number} GiB raw-frame budget, "
+            "{decoder_gib:number} GiB decoder cache budget), but only {available_gib:number} GiB is available for the "
+            "KV cache",
+            versions="0.25-0.33",
+        ),
+    ),
+    FailureKind(
+        name="mamba_blocks_below_sequences",
+        reason="TooFewMambaBlocks",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=10,
+        meaning="A hybrid model has fewer state blocks than --max-num-seqs, so CUDA graphs cannot be captured.",
+        remedy="Lower --max-num-seqs to the number of blocks, or raise --gpu-memory-utilization.",
+        wordings=wordings(
+            "max_num_seqs ({max_num_seqs:int}) exceeds available Mamba cache blocks ({mamba_blocks:int})",
+            versions="0.20-0.33",
+        ),
+    ),
+    FailureKind(
+        name="model_load_out_of_memory",
+        reason="OutOfMemory",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=4,
+        meaning="The weights do not fit the GPU.",
+        remedy="Raise --tensor-parallel-size, take a quantised checkpoint or a larger GPU; utilisation does not help.",
+        wordings=wordings("Failed to load model - not enough GPU memory.", versions="0.13-0.33"),
+        details=(*_OUT_OF_MEMORY, *_OUT_OF_MEMORY_DETAILS),
+        stage="load",
+    ),
+    FailureKind(
+        name="sampler_out_of_memory",
+        reason="OutOfMemory",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=5,
+        meaning="Memory ran out while the sampler or pooler was warmed up with as many requests as may run at once.",
+        remedy="Lower --max-num-seqs, or --gpu-memory-utilization to leave more outside the KV cache.",
+        wordings=(
+            *(
+                Wording(
+                    f"out of memory occurred when warming up {what} with {{num_reqs:int}} dummy requests",
+                    versions,
+                    {"what": what},
+                )
+                for what, versions in (("sampler", "0.8-0.33"), ("pooler", "0.9.2"))
+            ),
+            Wording(
+                "out of memory occurred when warming up pooler (task={task:token}) with {num_reqs:int} dummy requests",
+                "0.10-0.33",
+                {"what": "pooler"},
+            ),
+        ),
+        stage="sampler",
+    ),
+    FailureKind(
+        name="device_out_of_memory",
+        reason="OutOfMemory",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=8,
+        meaning="PyTorch could not allocate GPU memory; the stage says which flags make room.",
+        remedy="Follow the advice for the stage: load, profile, kv_alloc, graph, sampler or serving.",
+        wordings=_OUT_OF_MEMORY,
+        details=_OUT_OF_MEMORY_DETAILS,
+    ),
+    FailureKind(
+        name="driver_out_of_memory",
+        reason="OutOfMemory",
+        failure_class=FailureClass.MEMORY,
+        retunable=True,
+        priority=9,
+        meaning="The CUDA driver, cuBLAS or NCCL could not get memory outside PyTorch's allocator.",
+        remedy="Lower --gpu-memory-utilization by 0.02 to 0.05, lower --max-num-seqs, or set --enforce-eager.",
+        wordings=wordings(
+            "CUDA error: out of memory",
+            "CUDA driver error: out of memory",
+            "CUDA Error: out of memory",
+            "HIP error: out of memory",
+            "cudaErrorMemoryAllocation",
+            "CUDA_ERROR_OUT_OF_MEMORY",
+            "CUBLAS_STATUS_ALLOC_FAILED",
+        ),
+    ),
+    FailureKind(
+        name="memory_changed_during_profiling",
+        reason="MemoryChangedDuringProfiling",
+        failure_class=FailureClass.MEMORY,
+        retunable=False,
+        priority=10,
+        meaning="Another process released GPU memory while vLLM measured it, so the measurement is void.",
+        remedy="Start again; start pods that share a GPU one after another.",
+        wordings=(
+            Wording(
+                "Error in memory profiling. Initial free memory {initial:number} GiB, current free memory "
+                "{current:number} GiB",
+                "0.9.1-0.33",
+                {"kind": "free", "initial_unit": "GiB", "current_unit": "GiB"},
+            ),
+            Wording(
+                "Error in memory profiling. Initial free memory {initial:number}, current free memory {current:number}",
+                "0.6.3-0.9.0",
+                {"kind": "free"},
+            ),
+            Wording(
+                "Error in memory profiling. Initial used memory {initial:number}, currently used memory "
+                "{current:number}",
+                "0.7.3-0.10.2",
+                {"kind": "used"},
+            ),
+        ),
+    ),
+)

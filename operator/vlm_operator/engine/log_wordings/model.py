@@ -1,0 +1,116 @@
+"""How does a log say that the model cannot be had or is not supported?
+
+Read in vLLM 0.8 to 0.33: ``transformers_utils/{config,tokenizer,processor,repo_utils}.py``, ``model_executor/models/
+registry.py``, ``model_executor/model_loader/``; huggingface_hub and transformers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
+from vlm_operator.engine.log_wordings.template import Wording, wordings
+
+KINDS: Final = (
+    FailureKind(
+        name="access_denied",
+        reason="ModelAccessDenied",
+        failure_class=FailureClass.MODEL,
+        retunable=False,
+        priority=6,
+        meaning="The repository is gated: no token, or one without access.",
+        remedy="Request access on the Hub and give the pod a token (spec.model.tokenSecretRef, HF_TOKEN).",
+        wordings=wordings(
+            "You are trying to access a gated repo",
+            "Cannot access gated repo for url {url:url}",
+            "GatedRepoError: {status:int} Client Error",
+        ),
+    ),
+    FailureKind(
+        name="model_not_found",
+        reason="ModelNotFound",
+        failure_class=FailureClass.MODEL,
+        retunable=False,
+        priority=12,
+        meaning="The model's id or path does not exist, is private, or is not in the cache while offline.",
+        remedy="Correct the id, path or volume; check HF_TOKEN and HF_HUB_OFFLINE.",
+        wordings=(
+            *wordings(
+                "{model:token} is not a local folder and is not a valid model identifier",
+                "RepositoryNotFoundError: {status:int} Client Error",
+                "Repository Not Found for url: {url:url}",
+                "HFValidationError: {reason:rest}",
+                "LocalEntryNotFoundError: {reason:rest}",
+                "We couldn't connect to '{url:token}' to load",
+            ),
+            *wordings("Invalid repository ID or local directory specified: '{model:text}'", versions="0.8-0.33"),
+            *wordings(
+                "Cannot find any model weights with `{model:text}`",
+                "Cannot find any safetensors model weights with `{model:text}`",
+                versions="0.6.3-0.33",
+            ),
+            *wordings("Could not detect config format for no config file found", versions="0.8.4-0.33"),
+            *wordings("No supported config format found in {model:url}", versions="0.6.3-0.7.3"),
+        ),
+    ),
+    FailureKind(
+        name="trust_remote_code_required",
+        reason="TrustRemoteCodeRequired",
+        failure_class=FailureClass.MODEL,
+        retunable=True,
+        priority=8,
+        meaning="The repository brings code of its own, and it is not trusted.",
+        remedy="Read the code, then set --trust-remote-code (and pin spec.model.revision); never done automatically.",
+        wordings=(
+            *(
+                Wording(
+                    f"Failed to load the {what}. If the {{:text}} is a custom {{:text}}consider setting "
+                    "`trust_remote_code=True`",
+                    versions,
+                    {"what": what},
+                )
+                for what, versions in (
+                    ("model config", "0.6.3-0.33"),
+                    ("tokenizer", "0.6.3-0.33"),
+                    ("processor", "0.6.3-0.33"),
+                    ("image processor", "0.6.3-0.33"),
+                    ("feature extractor", "0.8.5-0.33"),
+                    ("video processor", "0.11-0.33"),
+                )
+            ),
+            *wordings(
+                "The repository {model:token} contains custom code which must be executed to correctly load the model",
+                "Please pass the argument `trust_remote_code=True` to allow custom code to be run",
+            ),
+        ),
+    ),
+    FailureKind(
+        name="architecture_unsupported",
+        reason="ArchitectureUnsupported",
+        failure_class=FailureClass.MODEL,
+        retunable=False,
+        priority=8,
+        meaning="This vLLM, or its transformers, does not know the architecture.",
+        remedy="Take a newer vLLM image (or an older one for an architecture that was removed).",
+        wordings=(
+            *wordings(
+                "Model architectures {archs:list} are not supported for now",
+                "Model architectures {archs:list} failed to be inspected",
+                "Model architectures {archs:token} are not supported for now",
+                "Model architectures {archs:token} failed to be inspected",
+                versions="0.6.3-0.33",
+            ),
+            *wordings(
+                "Model architecture {archs:token} was supported in vLLM until v{last_version:name}, and",
+                "No model architectures are specified",
+                versions="0.10.1-0.33",
+            ),
+            *wordings("Model architecture {archs:token} is not supported in-tree", versions="0.19-0.33"),
+            *wordings(
+                "{archs:word} has no vLLM implementation and the Transformers implementation is not compatible",
+                versions="0.7.3-0.9",
+            ),
+            *wordings("model type `{model_type:text}` but Transformers does not recognize this architecture"),
+        ),
+    ),
+)

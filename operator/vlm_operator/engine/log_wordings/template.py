@@ -1,0 +1,119 @@
+"""How is a sentence that vLLM prints written down here? As a template with typed gaps, compiled into a safe pattern.
+
+``"max_num_seqs ({max_num_seqs:int}) exceeds"`` finds the sentence and gives back its figures. Gaps have bounded length
+and stand between literal text, so matching takes time in proportion to the line, whatever the line holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+Figure = int | float | str
+"""A captured value: a number as printed (``2.0`` stays 2.0), or the text as printed (``None``, ``inf``, names)."""
+
+_NUMBER: Final = r"-?\d{1,15}(?:\.\d{1,20})?"
+_GAPS: Final[Mapping[str, str]] = {
+    "int": r"\d{1,19}",
+    "signed": r"-?\d{1,19}",
+    "count": r"\d[\d,]{0,24}",
+    "number": _NUMBER,
+    "limit": rf"(?:{_NUMBER}|inf|None)",
+    "word": r"\w{1,120}",
+    "token": r"[^\s]{1,400}?",
+    "name": r"[\w.-]{1,160}",
+    "url": r"[^\s]{0,400}[^\s.,]",
+    "engine_version": r"\d{1,4}\.\d{1,4}[\w.+-]{0,120}",
+    "list": r"\[[^\]]{0,4000}\]",
+    "set": r"\{[^}]{0,4000}\}",
+    "text": r"[^\n]{1,600}?",
+    "rest": r"[^\n]{1,2000}",
+}
+"""What each kind of gap may hold."""
+
+_NUMERIC: Final = frozenset({"int", "signed", "count", "number", "limit"})
+_GAP: Final = re.compile(r"\{(\w*):(\w+)\}")
+_A_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+def figure(text: str) -> Figure:
+    """The number that ``text`` prints (thousands separators dropped), or the text itself where it is none.
+
+    >>> figure("3,581,232"), figure("2.0"), figure("inf")
+    (3581232, 2.0, 'inf')
+    """
+    plain = text.replace(",", "")
+    if _A_NUMBER.fullmatch(plain) is None:
+        return text
+    return float(plain) if "." in plain else int(plain)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """One sentence of vLLM's, in the versions that print it.
+
+    Args:
+        template: literal text with gaps ``{name:kind}``; ``{:kind}`` is a gap whose text is not kept. Runs of blanks
+            count as one blank, in the template and in the text that is searched.
+        versions: first and last release seen with this wording, for instance ``0.9.1-0.33``; ``any`` for sentences
+            of PyTorch, CUDA, NCCL, transformers or argparse.
+        constants: values that the wording itself tells (``unit``), added to what it captures.
+    """
+
+    template: str
+    versions: str = "any"
+    constants: Mapping[str, Figure] = field(default_factory=dict)
+
+    @cached_property
+    def literals(self) -> tuple[str, ...]:
+        """The fixed pieces of text between the gaps."""
+        return tuple(piece for piece in _GAP.sub("\0", self.template).split("\0") if piece)
+
+    @cached_property
+    def needle(self) -> str:
+        """The longest fixed piece: a text without it cannot hold this wording."""
+        return max(self.literals, key=len).strip()
+
+    @cached_property
+    def kinds(self) -> Mapping[str, str]:
+        """Name of each kept gap, and its kind."""
+        return {match[1]: match[2] for match in _GAP.finditer(self.template) if match[1]}
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The compiled template."""
+        parts: list[str] = []
+        position = 0
+        for match in _GAP.finditer(self.template):
+            parts.append(re.escape(self.template[position : match.start()]))
+            body = _GAPS[match[2]]
+            if match[2] in _NUMERIC:  # never a piece of a longer number
+                body = rf"(?<![\d.,]){body}(?!\d|[.,]\d)"
+            parts.append(f"(?P<{match[1]}>{body})" if match[1] else f"(?:{body})")
+            position = match.end()
+        parts.append(re.escape(self.template[position:]))
+        return re.compile("".join(parts).replace(r"\ ", " "))
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """Where ``text`` (blanks collapsed) holds this wording, or None."""
+        return self.pattern.search(text) if self.needle in text else None
+
+    def ends_with_gap(self, match: re.Match[str]) -> bool:
+        """Whether the last thing of a match is a value, which a text that breaks off may have cut."""
+        return any(match.end(name) == match.end() for name in self.kinds)
+
+    def figures(self, match: re.Match[str]) -> dict[str, Figure]:
+        """Values of a match, by name; gaps that are not there are left out."""
+        found: dict[str, Figure] = dict(self.constants)
+        for name, kind in self.kinds.items():
+            value = match[name]
+            found[name] = figure(value) if kind in _NUMERIC else value
+        return found
+
+
+def wordings(*templates: str, versions: str = "any", **constants: Figure) -> tuple[Wording, ...]:
+    """Several wordings of the same versions."""
+    return tuple(Wording(template, versions, constants) for template in templates)
