@@ -213,8 +213,7 @@ def _owner(request: ServerRequest) -> dict[str, Any] | None:
         "name": request.name,
         "uid": request.uid,
         "controller": True,
-        # True would need the right to update finalizers where OwnerReferencesPermissionEnforcement is on.
-        "blockOwnerDeletion": False,
+        "blockOwnerDeletion": True,
     }
 
 
