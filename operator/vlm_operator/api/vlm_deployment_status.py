@@ -162,6 +162,9 @@ class AttemptStatus(StatusModel):
     )
     started_at: Timestamp | None = Field(default=None, description="When the container started.")
     finished_at: Timestamp | None = Field(default=None, description="When the outcome was known.")
+    final: Bool | None = Field(
+        default=None, description="True where the failure ended the episode: no other flags would mend it."
+    )
     pod_uid: Name | None = Field(default=None, description="UID of the pod that tried it.")
     container_name: Name | None = Field(default=None, description="Container of the pod.")
     restart_count: Annotated[Integer, Field(ge=0)] | None = Field(

@@ -9,7 +9,7 @@ from vlm_operator.api.conditions import ConditionType, EventReason
 from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.diagnosis import Diagnosis
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.lifecycle.conditions import Condition, status_of, summary, timestamp
+from vlm_operator.lifecycle.conditions import Condition, Status, status_of, summary, timestamp
 from vlm_operator.lifecycle.decision import Decision, Event, EventType
 from vlm_operator.lifecycle.failure_reaction import Reaction, reaction_to
 from vlm_operator.lifecycle.history import FAILED, STARTED, STARTING, AttemptRecord, History, fingerprints
@@ -49,41 +49,52 @@ class Course:
 
     def decision(self) -> Decision:
         """What should be."""
-        planned = self.planner.in_force(self.history)
-        reaction = Reaction.NONE
-        if planned is not None:
-            reaction = self._take_in(planned)
-        if planned is None or reaction is Reaction.PLAN_AGAIN:
-            planned = self._plan_anew(planned)
+        planned = self.planner.remembered(self.history)
+        if planned is None:
+            planned = self._plan_anew(None)
+        else:
+            self._take_in(planned)
+            attempt = self._attempt(planned)
+            if attempt is not None and attempt.outcome == FAILED:
+                planned = self._after_failure(planned, attempt)
         if planned is None:
             return self._no_gpu()
         if planned.plan is not None and not planned.plan.fits:
             return self._does_not_fit(planned)
         return self._in_force(planned)
 
+    def _attempt(self, planned: Planned) -> AttemptRecord | None:
+        return self.history.find(planned.episode, self._server(planned).fingerprint)
+
+    def _after_failure(self, planned: Planned, failed: AttemptRecord) -> Planned | None:
+        """The same plan, stopped; or a new one within the bounds of ``spec.retune``."""
+        if failed.final:
+            self.stop = Stop(failed.reason or "Unknown", failed.message or "")
+        else:
+            self.stop = self._exhausted(planned, failed)
+        return planned if self.stop is not None else self._plan_anew(planned)
+
     # --- the newest start-up
 
-    def _take_in(self, planned: Planned) -> Reaction:
-        """Record the newest outcome against the command it belongs to, and say what it calls for."""
-        outcome, server = self.outcome, self._server(planned)
-        attempt = self.history.find(planned.episode, server.fingerprint)
-        if attempt is None or outcome.pod is None or not server.runs_in(outcome.pod):
-            return Reaction.NONE
+    def _take_in(self, planned: Planned) -> None:
+        """Record the newest outcome against the command it belongs to, once."""
+        outcome, attempt = self.outcome, self._attempt(planned)
+        if attempt is None or outcome.pod is None or not self._server(planned).runs_in(outcome.pod):
+            return
+        if outcome.key is not None and outcome.key in self.history.handled:
+            return
         if outcome.state is StartupState.SERVING:
             self._served(planned, attempt)
-            return Reaction.NONE
+            return
         reaction, reason, message = reaction_to(outcome, served_before=attempt.outcome == STARTED)
         if reaction is Reaction.WAIT:
             self.requeue = RECHECK_SECONDS
-        if reaction in {Reaction.PLAN_AGAIN, Reaction.STOP} and outcome.key not in self.history.handled:
-            self._failed(planned, attempt, reason, message)
-        if reaction is Reaction.STOP:
-            self.stop = Stop(reason, message)
-        return reaction
+        elif reaction is not Reaction.NONE:
+            self._failed(planned, attempt, reason, message, final=reaction is Reaction.STOP)
 
     def _served(self, planned: Planned, attempt: AttemptRecord) -> None:
         outcome = self.outcome
-        if outcome.key in self.history.handled or outcome.diagnosis is None:
+        if outcome.diagnosis is None:
             return
         startup = self._measured(outcome.diagnosis, planned.settings)
         self.observed = _observed(startup, outcome.diagnosis, attempt.fingerprint, self.situation.target.status)
@@ -100,7 +111,7 @@ class Course:
         )
         self._observe(planned, startup, None, None)
 
-    def _failed(self, planned: Planned, attempt: AttemptRecord, reason: str, message: str) -> None:
+    def _failed(self, planned: Planned, attempt: AttemptRecord, reason: str, message: str, *, final: bool) -> None:
         outcome, numbers = self.outcome, {}
         if outcome.diagnosis is not None:
             startup = self._measured(outcome.diagnosis, planned.settings)
@@ -116,6 +127,7 @@ class Course:
                 numbers=numbers,
                 key=outcome.key,
                 finished_at=outcome.finished_at or timestamp(self.situation.now),
+                final=final,
             )
         )
         self._tell(EventType.WARNING, EventReason.STARTUP_FAILED, f"{reason}: {message}", "Diagnose")
@@ -144,9 +156,7 @@ class Course:
     # --- the plan
 
     def _plan_anew(self, failed: Planned | None) -> Planned | None:
-        """A plan that nothing has refuted; after a failure, one within the bounds of ``spec.retune``."""
-        if failed is not None and self._exhausted(failed):
-            return failed
+        """A plan that nothing has refuted; ``failed`` is the one whose command just did."""
         planned = self.planner.fresh(self.history, failed.offer if failed else None)
         if planned is None or planned.plan is None or not planned.plan.fits:
             return planned
@@ -165,18 +175,17 @@ class Course:
     def _last_failed(self, planned: Planned) -> EngineSettings:
         return self.history.episode(planned.episode).failed()[-1].settings
 
-    def _exhausted(self, failed: Planned) -> bool:
-        """True, with the reason to stop set, where no further command may be tried."""
-        attempts = self.history.episode(failed.episode)
+    def _exhausted(self, planned: Planned, newest: AttemptRecord) -> Stop | None:
+        """The reason to stop where no further command may be tried."""
         allowed = self.planner.spec.retune.max_attempts
-        newest = attempts.failed()[-1]
+        tried = len(self.history.episode(planned.episode).attempts)
+        if tried <= allowed:
+            return None
         words = f"{newest.reason}: {newest.message}"
-        help_ = self._what_would_help(failed)
+        help_ = self._what_would_help(planned)
         if allowed == 0:
-            self.stop = Stop("RetuneDisabled", f"{words}; retune.maxAttempts is 0{help_}")
-        elif len(attempts.attempts) > allowed:
-            self.stop = Stop("RetuneExhausted", f"{words}; {allowed} changed commands were tried{help_}")
-        return self.stop is not None
+            return Stop("RetuneDisabled", f"{words}; retune.maxAttempts is 0{help_}")
+        return Stop("RetuneExhausted", f"{words}; {allowed} changed commands were tried{help_}")
 
     def _what_would_help(self, failed: Planned) -> str:
         proposed = self.planner.fresh(self.history, failed.offer)
@@ -187,7 +196,15 @@ class Course:
         return f"; {proposed.plan.hint}" if proposed.plan.hint else ""
 
     def _server(self, planned: Planned) -> Server:
-        return server_of(self.situation.target, self.planner.spec, self.planner.version, planned)
+        target = self.situation.target
+        return server_of(
+            self.planner.spec,
+            planned.settings,
+            name=target.name,
+            namespace=target.namespace,
+            version=self.planner.version,
+            offer=planned.offer,
+        )
 
     # --- the answer
 
@@ -278,7 +295,7 @@ class Course:
         return self._decision(self._conditions(plan, attempt), plan, server.objects(stopped=True))
 
     def _refusal(self, reason: str, message: str, planned: Planned | None, *, unknown: bool = False) -> Decision:
-        status = "Unknown" if unknown else "False"
+        status: Status = "Unknown" if unknown else "False"
         planned_condition = Condition(ConditionType.PLANNED, status, reason, message)
         verified = Condition(ConditionType.CAPACITY_VERIFIED, "Unknown", reason, "there is no plan to verify")
         available = self._available()

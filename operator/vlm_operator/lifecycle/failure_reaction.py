@@ -34,8 +34,8 @@ def reaction_to(outcome: StartupOutcome, *, served_before: bool) -> tuple[Reacti
     """(reaction, reason, message) for the newest outcome.
 
     Args:
-        served_before: the same command has served in this episode: then the command is not to blame, and only a
-            failure that its own log names as one of memory, twice, would be.
+        served_before: the same command has served in this episode: it is to blame only where the log of its restart
+            names a start-up failure of memory.
     """
     state = outcome.state
     if state in {StartupState.NONE, StartupState.STARTING, StartupState.SERVING}:
@@ -56,8 +56,10 @@ def _of_log(outcome: StartupOutcome, served_before: bool) -> tuple[Reaction, str
         words = f"vLLM ended with exit code {outcome.exit_code}, and its log names no cause"
         return (Reaction.WAIT if served_before else Reaction.STOP), "Unknown", words
     message = failure.message
-    if served_before or failure.failure_class is FailureClass.NODE:
+    if failure.failure_class is FailureClass.NODE:
         return Reaction.WAIT, failure.reason, f"{message}; Kubernetes starts it again"
+    if served_before and (failure.failure_class is not FailureClass.MEMORY or failure.stage == "serving"):
+        return Reaction.WAIT, failure.reason, f"{message}; it has served before: Kubernetes starts it again"
     if failure.failure_class is FailureClass.MEMORY and failure.retunable:
         return Reaction.PLAN_AGAIN, failure.reason, message
     remedy = next((advice.why for advice in outcome.diagnosis.advice), "") if outcome.diagnosis else ""

@@ -32,6 +32,7 @@ class AttemptRecord:
         outcome: ``Starting``, ``Started`` or ``Failed``.
         numbers: what the log printed, by name; bytes, tokens or GiB as the name says.
         key: the run whose outcome this is; None while it is starting.
+        final: True where it ended the episode: no other flags would mend it.
     """
 
     fingerprint: str
@@ -44,6 +45,7 @@ class AttemptRecord:
     key: StartupKey | None = None
     started_at: str | None = None
     finished_at: str | None = None
+    final: bool = False
 
     def to_status(self) -> dict[str, Any]:
         """As one item of ``status.attempts``."""
@@ -60,6 +62,7 @@ class AttemptRecord:
             "podUID": self.key.pod_uid if self.key else None,
             "containerName": self.key.container if self.key else None,
             "restartCount": self.key.run if self.key else None,
+            "final": self.final or None,
         }
         return {name: value for name, value in status.items() if value is not None}
 
@@ -79,6 +82,7 @@ def _read(item: Mapping[str, Any]) -> AttemptRecord:
         key=key,
         started_at=item.get("startedAt"),
         finished_at=item.get("finishedAt"),
+        final=bool(item.get("final")),
     )
 
 

@@ -115,7 +115,7 @@ def recorded(
     """
     identity = key.to_json(settings)
     name = observation_name(identity)
-    before = next((item["spec"] for item in known if item["metadata"]["name"] == name), {})
+    before: Mapping[str, Any] = next((item["spec"] for item in known if item["metadata"]["name"] == name), {})
     measured = dict(before.get("measured") or {})
     for field, attribute in TERMS.items():
         value = getattr(startup, attribute)

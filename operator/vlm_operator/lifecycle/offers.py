@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
+from vlm_operator.api.names import GPU_PRODUCT_LABEL
 from vlm_operator.api.vlm_deployment import GPUSpec
 from vlm_operator.errors import VlmOperatorError
-from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.gpu.catalogue import find_gpu, slice_of
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.gpu.node_labels import read_node_gpus
 from vlm_operator.lifecycle.situation import GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
+
+MIG_PREFIX: Final = "nvidia.com/mig-"
+"""Resources of MIG slices under the mixed strategy start so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Offers:
 
 def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
     """GPUs of the nodes by kind; nodes that are not ready or cordoned still count: they come back."""
-    found: dict[tuple[str, str, int], GPUOffer] = {}
+    found: dict[tuple[str, str, int, str], GPUOffer] = {}
     others: dict[str, None] = {}
     unreadable: list[str] = []
     for node in nodes:
@@ -59,12 +64,13 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
             if not _allowed(offered.gpu, offered.resource, offered.count, spec):
                 others[f"{offered.count}x {offered.gpu.label}"] = None
                 continue
-            key = (offered.gpu.label, offered.resource, offered.gpu.total_bytes)
+            label = node.labels.get(GPU_PRODUCT_LABEL, "")
+            key = (offered.gpu.label, offered.resource, offered.gpu.total_bytes, label)
             known = found.get(key)
             if known is None:
-                found[key] = GPUOffer(offered.gpu, offered.resource, offered.count)
+                found[key] = GPUOffer(offered.gpu, offered.resource, offered.count, node_label=label)
             else:
-                found[key] = GPUOffer(known.gpu, known.resource, max(known.count, offered.count), known.nodes + 1)
+                found[key] = replace(known, count=max(known.count, offered.count), nodes=known.nodes + 1)
     return Offers(tuple(found.values()), tuple(others), tuple(unreadable))
 
 
@@ -84,3 +90,15 @@ def _same_product(product: str, gpu: GPUFacts) -> bool:
         return find_gpu(wanted).label == gpu.label
     except VlmOperatorError:
         return False
+
+
+def find_product(product: str, resource: str, count: int) -> GPUOffer:
+    """An offer of GPUs that no node was read for: ``count`` of ``product`` on a node, as the catalogue has them.
+
+    Raises:
+        InputError, UnknownFact: the product is not known.
+    """
+    gpu = find_gpu(product)
+    if resource.startswith(MIG_PREFIX) and gpu.mig_profile is None:
+        return GPUOffer(slice_of(gpu, resource.removeprefix(MIG_PREFIX)), resource, count, node_label=gpu.label)
+    return GPUOffer(gpu, resource, count, node_label=gpu.label)

@@ -18,7 +18,7 @@ from vlm_operator.lifecycle.episode import episode_of
 from vlm_operator.lifecycle.history import FAILED, History
 from vlm_operator.lifecycle.observations import ObservationKey, evidence_of
 from vlm_operator.lifecycle.offers import Offers, offers
-from vlm_operator.lifecycle.situation import Manifest, Situation
+from vlm_operator.lifecycle.situation import Situation
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.cpu import cpu_plan
@@ -114,8 +114,8 @@ class Planner:
         parts = [part for part in (observed, *own) if part is not NOTHING]
         return together(tuple(parts)) if parts else NOTHING
 
-    def in_force(self, history: History) -> Planned | None:
-        """The plan of ``status.plan``, while its episode lasts and its command has not failed."""
+    def remembered(self, history: History) -> Planned | None:
+        """The plan of ``status.plan`` while its episode lasts, whether or not its command has failed since."""
         status = self.situation.target.status.get("plan") or {}
         if not status.get("fingerprint") or not status.get("settings"):
             return None
@@ -128,8 +128,7 @@ class Planner:
         episode = self.episode(offer.gpu if offer else None)
         if status.get("episode") != episode:
             return None
-        attempt = history.find(episode, status["fingerprint"])
-        if attempt is None or attempt.outcome == FAILED:
+        if history.find(episode, status["fingerprint"]) is None:
             return None
         return Planned(None, settings_from_json(status["settings"]), offer, episode)
 
@@ -156,9 +155,3 @@ class Planner:
 
 def _find(matching: Iterable[GPUOffer], product: str | None, resource: str | None) -> GPUOffer | None:
     return next((offer for offer in matching if (offer.gpu.label, offer.resource) == (product, resource)), None)
-
-
-def status_settings(status: Manifest) -> EngineSettings | None:
-    """The flags of ``status.plan``."""
-    settings = (status.get("plan") or {}).get("settings")
-    return settings_from_json(settings) if settings else None

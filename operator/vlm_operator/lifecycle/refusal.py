@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlm_operator.api.conditions import ConditionType, EventReason
-from vlm_operator.lifecycle.conditions import Condition, summary, written
+from vlm_operator.lifecycle.conditions import Condition, Status, summary, written
 from vlm_operator.lifecycle.decision import Decision, Event, EventType
 from vlm_operator.lifecycle.situation import Situation
 
@@ -24,7 +24,7 @@ def refused(
         waiting: it will be known in a moment: no event, nothing stalled.
     """
     target = situation.target
-    status = "Unknown" if unknown or waiting or requeue_after is not None else "False"
+    status: Status = "Unknown" if unknown or waiting or requeue_after is not None else "False"
     planned = Condition(ConditionType.PLANNED, status, reason, message)
     verified = Condition(ConditionType.CAPACITY_VERIFIED, "Unknown", reason, "there is no plan to verify")
     available = Condition(ConditionType.AVAILABLE, "False", reason, "there is no plan to serve")

@@ -94,7 +94,7 @@ def startup_outcome(situation: Situation, handled: frozenset[StartupKey] = froze
     if ended is None:
         return _waiting(pod, status.state)
     key, state, previous = ended
-    return _failed(situation, pod, key, state, previous, handled)
+    return _failed(situation, pod, key, state, previous=previous, handled=handled)
 
 
 def _not_running(pod: Pod) -> StartupOutcome:
@@ -143,6 +143,7 @@ def _failed(
     pod: Pod,
     key: StartupKey,
     state: ContainerState,
+    *,
     previous: bool,
     handled: frozenset[StartupKey],
 ) -> StartupOutcome | LogRequest:

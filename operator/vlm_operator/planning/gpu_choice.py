@@ -25,12 +25,14 @@ class GPUOffer:
         resource: resource name to ask for (``nvidia.com/gpu``, ``nvidia.com/mig-3g.40gb``).
         count: most of them on one node.
         nodes: how many nodes have them.
+        node_label: value of ``nvidia.com/gpu.product`` on those nodes.
     """
 
     gpu: GPUFacts
     resource: str
     count: int
     nodes: int = 1
+    node_label: str = ""
 
 
 def choose_gpu(

@@ -1,0 +1,152 @@
+"""A VLMDeployment in a file: read, checked by the rules of the CRD, planned and rendered as the operator would."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vlm_operator.api.base import parse
+from vlm_operator.api.intent import engine_version, intent_of
+from vlm_operator.api.vlm_deployment import VLMDeployment
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError
+from vlm_operator.lifecycle.offers import find_product
+from vlm_operator.lifecycle.server import Server, server_of
+from vlm_operator.planning.choose import plan
+from vlm_operator.planning.cpu import cpu_plan
+from vlm_operator.planning.evidence import NOTHING, Evidence
+from vlm_operator.planning.gpu_choice import GPUOffer
+from vlm_operator.planning.plan import Plan
+from vlm_operator.sources import load_model
+
+LARGEST_FILE = 16 * 1024**2
+"""Bytes read of one file."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDeployment:
+    """One VLMDeployment of a file with its plan."""
+
+    deployment: VLMDeployment
+    plan: Plan
+    offer: GPUOffer | None
+
+    def server(self) -> Server:
+        """What the operator would apply for it."""
+        metadata = self.deployment.metadata
+        return server_of(
+            self.deployment.spec,
+            self.plan.settings,
+            name=metadata.name,
+            namespace=metadata.namespace or "default",
+            version=self.plan.version,
+            offer=self.offer,
+        )
+
+
+def read_text(path: str) -> str:
+    """The text of a file, or of standard input for ``-``.
+
+    Raises:
+        InputError: it cannot be read, is not UTF-8, or is larger than 16 MiB.
+    """
+    try:
+        data = sys.stdin.buffer.read(LARGEST_FILE + 1) if path == "-" else _head(Path(path))
+        if len(data) > LARGEST_FILE:
+            raise InputError(f"filename: {path} is larger than 16 MiB", field="filename")
+        return data.decode()
+    except OSError as error:
+        raise InputError(f"filename: {path}: {error.strerror}", field="filename", hint="give a readable file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"filename: {path} is not UTF-8 text", field="filename") from None
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LARGEST_FILE + 1)
+
+
+def read_documents(path: str) -> list[Any]:
+    """The YAML or JSON documents of a file.
+
+    Raises:
+        InputError: not YAML.
+    """
+    try:
+        return [item for item in yaml.load_all(read_text(path), Loader=yaml.CSafeLoader) if item is not None]
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"filename: {path} is not YAML: {error}", field="filename") from None
+
+
+def read_deployments(path: str) -> Iterator[VLMDeployment]:
+    """Every VLMDeployment of a file; other kinds are passed over.
+
+    Raises:
+        InputError: none is there, or one breaks a rule.
+    """
+    found = False
+    for document in read_documents(path):
+        if isinstance(document, dict) and document.get("kind") == "VLMDeployment":
+            found = True
+            yield parse(VLMDeployment, document)
+    if not found:
+        raise InputError(f"filename: {path} holds no VLMDeployment", field="filename", hint="kind: VLMDeployment")
+
+
+def plan_deployment(
+    deployment: VLMDeployment,
+    gpu: str | None,
+    *,
+    version: EngineVersion | None = None,
+    offline: bool = False,
+    evidence: Evidence = NOTHING,
+    gpus_available: int = 8,
+) -> PlannedDeployment:
+    """The plan of one VLMDeployment on GPUs of the product ``gpu``, or of ``spec.gpu.product``.
+
+    Raises:
+        InputError: no GPU is named, or the spec contradicts itself or the model.
+    """
+    spec = deployment.spec
+    intent = replace(intent_of(spec, version or engine_version(spec)), gpus_available=gpus_available)
+    model = load_model(spec.model.source, revision=spec.model.revision, offline=offline)
+    if spec.cpu is not None:
+        return PlannedDeployment(deployment, cpu_plan(model, intent), None)
+    product = gpu or (spec.gpu.product if spec.gpu else None)
+    if product is None:
+        raise InputError(
+            "gpu: the VLMDeployment names no GPU product",
+            field="gpu",
+            hint="give --gpu PRODUCT, or set spec.gpu.product; 'vlmctl gpus' lists the products",
+        )
+    offer = find_product(product, spec.gpu.resource if spec.gpu else "nvidia.com/gpu", gpus_available)
+    return PlannedDeployment(deployment, plan(model, offer.gpu, intent, evidence), offer)
+
+
+def plan_of_file(values: dict[str, Any], version: str | None) -> Plan:
+    """The plan of the one VLMDeployment in ``--filename``.
+
+    Raises:
+        InputError: more than one, or none.
+    """
+    deployments = list(read_deployments(values["filename"]))
+    if len(deployments) != 1:
+        raise InputError(
+            f"filename: {values['filename']} holds {len(deployments)} VLMDeployments, and a plan is for one",
+            field="filename",
+            hint="use 'vlmctl render' for several, or split the file",
+        )
+    wanted = EngineVersion.parse(version) if version else None
+    planned = plan_deployment(
+        deployments[0],
+        values["gpu"],
+        version=wanted,
+        offline=values["offline"],
+        gpus_available=values["gpu_count"] or 8,
+    )
+    return planned.plan

@@ -1,0 +1,34 @@
+"""``vlmctl render``: the manifests of a VLMDeployment, the same bytes as the operator applies."""
+
+from __future__ import annotations
+
+import click
+
+from vlm_operator.cli.plan import EXIT_CODES
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("-f", "--filename", metavar="FILE", required=True, help="VLMDeployments, as YAML; - is stdin.")
+@click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
+@click.option("--gpus-per-node", type=click.IntRange(1, 64), default=8, show_default=True, help="GPUs of one node.")
+@click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
+def command(filename: str, gpu: str | None, gpus_per_node: int, offline: bool) -> int:
+    """Print the manifests that the operator would apply, but for owner references.
+
+    Nothing is printed for a VLMDeployment whose plan does not fit: the reason stands on stderr, the exit code says so.
+    """
+    from vlm_operator.cli.deployment_file import plan_deployment, read_deployments
+    from vlm_operator.rendering import to_yaml
+
+    worst = 0
+    for deployment in read_deployments(filename):
+        planned = plan_deployment(deployment, gpu, offline=offline, gpus_available=gpus_per_node)
+        plan = planned.plan
+        name = f"{deployment.metadata.namespace or 'default'}/{deployment.metadata.name}"
+        click.echo(f"{name}: {plan.verdict}: {plan.message}", err=True)
+        if plan.fits:
+            click.echo(to_yaml(planned.server().objects()), nl=False)
+        elif plan.hint:
+            click.echo(f"{name}: hint: {plan.hint}", err=True)
+        worst = max(worst, EXIT_CODES[plan.verdict])
+    return worst

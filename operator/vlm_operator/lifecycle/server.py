@@ -1,0 +1,68 @@
+"""Which command and objects come of a plan? The same call for the operator and for ``vlmctl render``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.engine.flags import to_arguments
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.lifecycle.fingerprint import fingerprint
+from vlm_operator.lifecycle.situation import Manifest, Pod
+from vlm_operator.planning.gpu_choice import GPUOffer
+from vlm_operator.rendering import ServerRequest, render, server_request
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A model server as it should be."""
+
+    request: ServerRequest
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the effective command."""
+        return self.request.fingerprint
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """As a person would type it."""
+        return ("vllm", "serve", *self.request.args)
+
+    def runs_in(self, pod: Pod) -> bool:
+        """True where that pod runs this very command, not an earlier one."""
+        return pod.args == self.request.args and pod.image == self.request.image
+
+    def objects(self, *, stopped: bool = False) -> tuple[Manifest, ...]:
+        """The manifests; ``stopped`` keeps them with no replica, so that the GPU is free and the command readable.
+
+        Raises:
+            PodTemplateClash: the overlay changes what the plan owns.
+        """
+        return render(replace(self.request, replicas=0) if stopped else self.request)
+
+
+def server_of(
+    spec: VLMDeploymentSpec,
+    settings: EngineSettings,
+    *,
+    name: str,
+    namespace: str,
+    version: EngineVersion,
+    offer: GPUOffer | None,
+) -> Server:
+    """The server that runs ``settings`` on ``offer`` (None: the CPU backend)."""
+    gpus = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
+    request = server_request(
+        spec,
+        name=name,
+        namespace=namespace,
+        version=version,
+        flags=to_arguments(settings),
+        fingerprint="",
+        gpu_count=gpus,
+        gpu_product=offer.node_label if offer else None,
+    )
+    identity = fingerprint(request.image, request.args, request.resources, offer.gpu.label if offer else "CPU")
+    return Server(replace(request, fingerprint=identity))
