@@ -77,9 +77,7 @@ def case_of(row: dict[str, Any]) -> Case:
     flags = dict(row["flags"])
     if isinstance(flags.get("mm_processor_kwargs"), dict):
         flags["mm_processor_kwargs"] = json.dumps(flags["mm_processor_kwargs"], sort_keys=True)
-    settings = resolve(
-        EngineSettings(**flags), version, traits_of(model), device_of(gpu), row.get("usage", "serve")
-    )
+    settings = resolve(EngineSettings(**flags), version, traits_of(model), device_of(gpu), row.get("usage", "serve"))
     encoder = None
     if model.vision is not None and "encoder" in row and not settings.language_model_only:
         seen = row["encoder"]

@@ -114,4 +114,6 @@ def activation(
 
 def _pools(model: ModelFacts) -> bool:
     """True where no logits are computed (embedding models, encoders)."""
-    return model.pooling or all(isinstance(run.cache, AttentionCache) and run.cache.encoder_only for run in model.cache_layers)
+    return model.pooling or all(
+        isinstance(run.cache, AttentionCache) and run.cache.encoder_only for run in model.cache_layers
+    )

@@ -6,7 +6,7 @@ graph takes depends on driver and kernels, so the figure is fitted: a base and a
 
 from __future__ import annotations
 
-from vlm_operator.capacity.startup.coefficients import GRAPH_BASE_BYTES, GRAPH_LAYER_BYTES
+from vlm_operator.capacity.startup.coefficients import FITTED
 
 
 def graph_estimate_bytes(
@@ -27,4 +27,5 @@ def graph_estimate_bytes(
     graphs = len(capture_sizes) + sum(1 for size in capture_sizes if size <= max_num_seqs)
     own_layers = -(-layers // pipeline_parallel_size)
     kind = "state" if state_layers else "plain"
-    return GRAPH_BASE_BYTES[kind] + graphs * own_layers * GRAPH_LAYER_BYTES[kind]
+    each = FITTED[f"graphLayer {kind}"].size_bytes
+    return FITTED[f"graphBase {kind}"].size_bytes + graphs * own_layers * each // 1000

@@ -15,8 +15,9 @@ _STATE_CHUNK_TOKENS: Final = 64
 """Tokens of a chunk in the kernels of gated delta nets (flash-linear-attention); each leaves a float32 state."""
 
 _STATE_COPIES_BYTES: Final = 9
-"""Bytes for each projected channel of a gated delta net: projections, convolved, split and normalised copies. Counted as
-8 to 10 in ``models/qwen3_next.py`` and the kernels; 9 meets the published peaks at 8,192 and 65,536 tokens."""
+"""Bytes for each projected channel of a gated delta net: projections, convolved, split and normalised copies.
+
+Counted as 8 to 10 in ``models/qwen3_next.py`` and its kernels; 9 meets published peaks at 8,192 and 65,536 tokens."""
 
 
 @dataclass(frozen=True, slots=True)

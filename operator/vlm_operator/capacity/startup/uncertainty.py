@@ -14,24 +14,24 @@ from vlm_operator.gpu.facts import GPUFacts, MemoryKind
 from vlm_operator.units import GIB
 
 BASE_BYTES: Final = {
-    Formula.PEAK: int(0.18 * GIB),
+    Formula.PEAK: int(0.22 * GIB),
     Formula.PEAK_AND_GRAPHS: int(0.25 * GIB),
     Formula.CONSUMED: int(0.28 * GIB),
 }
 """Non-torch memory, small buffers, rounding of what is printed."""
-TENSOR_PARALLEL_BYTES: Final = int(0.30 * GIB)
+TENSOR_PARALLEL_BYTES: Final = int(0.25 * GIB)
 """NCCL channels and peer mappings differ between topologies."""
-EXPERTS_BYTES: Final = int(0.25 * GIB)
+EXPERTS_BYTES: Final = int(0.22 * GIB)
 """Expert kernels with workspaces of their own (Marlin, CUTLASS, FlashInfer)."""
 UNKNOWN_GPU_BYTES: Final = int(0.35 * GIB)
 """A product that nobody published start-ups of."""
-UNIFIED_MEMORY_BYTES: Final = int(8 * GIB)
+UNIFIED_MEMORY_BYTES: Final = int(1.8 * GIB)
 """Unified memory: other processes and the page cache move between the two snapshots."""
 LAYERS_SHARE: Final = 0.15
 """Of the transient of the text pass above the sampler's."""
 ENCODER_SHARE: Final = 0.20
 """Of the encoder's transient and what it keeps: the family's own code decides."""
-GRAPHS_SHARE: Final = 0.60
+GRAPHS_SHARE: Final = 0.45
 """Of the CUDA graph estimate: vLLM's own is off from what it measures by as much."""
 WEIGHTS_SHARE: Final = 0.004
 """Of weights worked out from the config: padding and rearranged quantised layouts."""

@@ -1,0 +1,211 @@
+"""Fit what structure cannot give: memory outside torch and the CUDA graph estimate. Prints ``coefficients.py``'s figures.
+
+Ridge regression towards a prior: every coefficient starts as one pseudo-observation of what all start-ups have in
+common, so that a coefficient with one or two start-ups behind it does not follow them blindly. Run it after adding
+start-ups and copy what changed into ``operator/vlm_operator/capacity/startup/coefficients.py``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from accuracy.cases import Case, cases
+from vlm_operator.capacity.startup.activation import activation
+from vlm_operator.capacity.startup.first_check import requested_bytes
+from vlm_operator.capacity.startup.model import runner_buffer_bytes
+from vlm_operator.engine.budget_rules import Formula, budget_rules
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.gpu.facts import MemoryKind
+from vlm_operator.model.facts import StateCache
+from vlm_operator.units import GIB
+
+PRIOR = {
+    "nonTorch HBM 0.11": 0.12,
+    "nonTorch GDDR 0.11": 0.08,
+    "nonTorch HBM 0.16": 0.22,
+    "nonTorch GDDR 0.16": 0.13,
+    "consumed HBM": 0.25,
+    "consumed GDDR": 0.22,
+    "tensorParallel HBM": 0.35,
+    "tensorParallel GDDR": 0.15,
+    "unified": 2.0,
+    "graphBase plain": 0.04,
+    "graphLayer plain": 0.22,
+    "graphBase state": 0.25,
+    "graphLayer state": 0.50,
+}
+"""What is assumed before any start-up is looked at: GiB; graph layers in GiB for each 1,000 graphs x layers."""
+
+PRIOR_WEIGHT = 1.0
+"""Pseudo-observations behind the prior."""
+
+LEAST = 0.03
+"""GiB; the least that was ever printed for memory outside torch is 0.06."""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``sum(coefficient x factor) = value`` (GiB), as one start-up says it."""
+
+    case: str
+    model: str
+    factors: dict[str, float]
+    value: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What is counted from code, GiB."""
+
+    requested: float
+    weights: float
+    peak: float
+    workspace: float
+    buffers: float
+    outside: dict[str, float]
+    graphs: dict[str, float]
+    subtracts_graphs: bool
+    consumed: bool
+
+
+def structure(case: Case) -> Structure:
+    """The counted terms of a start-up and the factors of the fitted ones."""
+    settings, version, gpu = case.settings, case.version, case.gpu
+    rules = budget_rules(version, settings.runner or "V1")
+    peak = activation(
+        case.model, gpu, settings, version, rules=rules, run=case.encoder if rules.profiles_encoder else None
+    )
+    consumed = rules.formula is Formula.CONSUMED
+    workspace = sum(term.size_bytes for term in peak.terms if term.name == "expert workspace")
+    kind = "HBM" if gpu.memory_kind is MemoryKind.HBM else "GDDR"
+    if consumed:
+        outside = {f"consumed {kind}": 1.0}
+    else:
+        outside = {f"nonTorch {kind} {'0.11' if version < EngineVersion(0, 16) else '0.16'}": 1.0}
+    if gpu.memory_kind is MemoryKind.UNIFIED:
+        outside = {"unified": 1.0}
+    if settings.tensor_parallel_size > 1:
+        outside[f"tensorParallel {kind}"] = 1.0
+    sizes = settings.cudagraph_capture_sizes or ()
+    graphs: dict[str, float] = {}
+    if sizes:
+        state = "state" if any(isinstance(run.cache, StateCache) for run in case.model.cache_layers) else "plain"
+        count = len(sizes) + sum(1 for size in sizes if size <= (settings.max_num_seqs or 1))
+        graphs = {f"graphBase {state}": 1.0, f"graphLayer {state}": count * case.model.text.layers / 1000}
+    total = case.printed("total_gib")
+    requested = (
+        total * (settings.gpu_memory_utilization or 0)
+        if total
+        else requested_bytes(gpu.total_bytes, settings.gpu_memory_utilization or 0, version) / GIB
+    )
+    return Structure(
+        requested=requested,
+        weights=case.weights_bytes / GIB,
+        peak=peak.peak_bytes / GIB,
+        workspace=workspace / GIB,
+        buffers=runner_buffer_bytes(case.model, settings, rules) / GIB if consumed else 0.0,
+        outside=outside,
+        graphs=graphs,
+        subtracts_graphs=rules.subtracts_graph_estimate,
+        consumed=consumed,
+    )
+
+
+def equations(case: Case) -> list[Equation]:
+    """What a start-up says about the fitted terms: printed terms first, else what the KV cache leaves over."""
+    known = structure(case)
+    stock = case.row["class"] in {"stock", "older", "unified"}
+    found: list[Equation] = []
+    model = str(case.row["dimensions"])
+    estimate = case.printed("graph_estimate_gib")
+    if estimate is not None and known.graphs and stock and not case.row.get("speculative"):
+        found.append(Equation(case.id, model, known.graphs, estimate, 0.5))
+    if not stock or "note" in case.row:
+        return found
+    outside, consumed = case.printed("non_torch_gib"), case.printed("consumed_gib")
+    if known.consumed and consumed is not None:
+        value = consumed - known.weights - known.workspace - known.buffers
+        found.append(Equation(case.id, model, known.outside, value))
+    elif not known.consumed and outside is not None:
+        found.append(Equation(case.id, model, known.outside, outside))
+    else:
+        graphs = 0.0
+        if known.subtracts_graphs and known.graphs:
+            graphs = estimate if estimate is not None else dot(known.graphs, PRIOR)
+        left = known.requested - known.weights - known.peak - known.buffers - graphs - case.kv_bytes / GIB
+        found.append(Equation(case.id, model, known.outside, left, 0.5))
+    return found
+
+
+def dot(factors: dict[str, float], coefficients: dict[str, float]) -> float:
+    return sum(factor * coefficients[name] for name, factor in factors.items())
+
+
+def fit(data: Iterable[Equation]) -> dict[str, float]:
+    """Coefficients, GiB: weighted least squares with the prior as pseudo-observations, none below ``LEAST``.
+
+    Start-ups of one model with the same factors and value within 0.02 GiB count once.
+    """
+    unique: list[Equation] = []
+    for equation in data:
+        same = (
+            other
+            for other in unique
+            if other.model == equation.model
+            and other.factors == equation.factors
+            and abs(other.value - equation.value) < 0.02
+        )
+        if next(same, None) is None:
+            unique.append(equation)
+    names = list(PRIOR)
+    matrix = [[0.0] * len(names) for _ in names]
+    right = [0.0] * len(names)
+    index = {name: place for place, name in enumerate(names)}
+    for name, value in PRIOR.items():
+        matrix[index[name]][index[name]] += PRIOR_WEIGHT
+        right[index[name]] += PRIOR_WEIGHT * value
+    for equation in unique:
+        for one, factor in equation.factors.items():
+            right[index[one]] += equation.weight * factor * equation.value
+            for other, second in equation.factors.items():
+                matrix[index[one]][index[other]] += equation.weight * factor * second
+    solution = _solve(matrix, right)
+    return {name: max(solution[index[name]], LEAST) for name in names}
+
+
+def predict(case: Case, coefficients: dict[str, float]) -> float:
+    """KV cache of a start-up, GiB, with these coefficients and the printed weights."""
+    known = structure(case)
+    graphs = dot(known.graphs, coefficients) if known.subtracts_graphs else 0.0
+    requested = requested_bytes(case.gpu.total_bytes, case.settings.gpu_memory_utilization or 0, case.version) / GIB
+    return requested - known.weights - known.peak - known.buffers - dot(known.outside, coefficients) - graphs
+
+
+def _solve(matrix: list[list[float]], right: list[float]) -> list[float]:
+    size = len(right)
+    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    for column in range(size):
+        pivot = max(range(column, size), key=lambda row: abs(rows[row][column]))
+        rows[column], rows[pivot] = rows[pivot], rows[column]
+        for row in range(size):
+            if row != column:
+                factor = rows[row][column] / rows[column][column]
+                rows[row] = [one - factor * other for one, other in zip(rows[row], rows[column], strict=True)]
+    return [rows[place][size] / rows[place][place] for place in range(size)]
+
+
+def main() -> None:
+    data = [equation for case in cases() for equation in equations(case)]
+    for name, value in fit(data).items():
+        behind = sorted({equation.case for equation in data if name in equation.factors})
+        print(f"{name:22} {value:6.3f}  {', '.join(behind)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""``vlmctl gpus``: which GPU products are known, with their memory as CUDA and NVML see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vlm_operator.cli.output import emit, output_option
+from vlm_operator.gpu.catalogue import aliases_of, all_gpus, find_gpu
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.units import format_gib
+
+
+@click.command(name="gpus")
+@click.argument("product", required=False)
+@output_option
+def command(product: str | None, output: str) -> None:
+    """List GPU products, or show the one that PRODUCT means (a label, an alias, a MIG slice)."""
+    gpus = all_gpus() if product is None else (find_gpu(product),)
+    answer = {"gpus": [describe(gpu) for gpu in gpus]}
+    emit(answer, output, lambda: _table(gpus, notes=product is not None))
+
+
+def describe(gpu: GPUFacts) -> dict[str, Any]:
+    """One product as JSON: bytes as integers."""
+    return {
+        "product": gpu.label,
+        "aliases": list(aliases_of(gpu.product)),
+        "vendor": str(gpu.vendor),
+        "architecture": gpu.architecture,
+        "computeCapability": _capability(gpu) or None,
+        "memoryKind": str(gpu.memory_kind),
+        "totalBytes": gpu.total_bytes,
+        "totalUncertaintyBytes": gpu.total_uncertainty_bytes,
+        "nvmlTotalBytes": gpu.nvml_total_bytes,
+        "freeAtStartBytes": gpu.free_estimate_bytes,
+        "freeAtStartMeasured": gpu.free_at_start_bytes is not None,
+        "supported": gpu.supported,
+        "migProfiles": [{"profile": each.name, "totalBytes": each.total_bytes} for each in gpu.mig_profiles],
+        "notes": list(gpu.notes),
+    }
+
+
+def _capability(gpu: GPUFacts) -> str:
+    return ".".join(map(str, gpu.compute_capability)) if gpu.compute_capability else ""
+
+
+def _table(gpus: tuple[GPUFacts, ...], *, notes: bool) -> None:
+    width = max(len(gpu.label) for gpu in gpus)
+    click.echo(
+        f"{'PRODUCT':{width}}  {'CUDA TOTAL':>11}  {'NVML TOTAL':>11}  {'FREE AT START':>13}  CAPABILITY  MEMORY"
+    )
+    for gpu in gpus:
+        nvml = format_gib(gpu.nvml_total_bytes) if gpu.nvml_total_bytes else "-"
+        free = ("" if gpu.free_at_start_bytes is not None else "~") + format_gib(gpu.free_estimate_bytes)
+        click.echo(
+            f"{gpu.label:{width}}  {format_gib(gpu.total_bytes):>11}  {nvml:>11}  {free:>13}  "
+            f"{_capability(gpu) or '-':10}  {gpu.memory_kind}"
+        )
+    if notes:
+        for gpu in gpus:
+            for each in gpu.mig_profiles:
+                click.echo(f"slice {each.name}: {format_gib(each.total_bytes)}")
+            for note in gpu.notes:
+                click.echo(f"note: {note}", err=True)
