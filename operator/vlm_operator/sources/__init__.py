@@ -64,22 +64,36 @@ def load_model(
         return cached
     try:
         if offline:
-            raise SourceUnavailable(
-                f"model: {name}{f' at {revision}' if revision else ''} is not on this machine, "
-                "and no network call is allowed",
-                hint=_suggestion(name) or "download it first, or allow network calls",
-            )
+            raise _not_on_this_machine(name, revision)
         return hugging_face.load_from_hub(name, revision=revision, token=token, hf_overrides=hf_overrides)
     except SourceUnavailable as error:
-        if entry is None or hf_overrides:
+        if entry is None:
             raise
+        if hf_overrides:
+            raise _config_needed(entry.id, error) from error
         facts = catalogue.load(entry)
-        note = f"{facts.source}; revision {revision} could not be compared: {error.message}"
-        return dataclasses.replace(facts, source=note)
+        return dataclasses.replace(
+            facts, source=f"{facts.source}; revision {revision} could not be compared: {error.message}"
+        )
     except ModelNotFound as error:
         if error.field != "model":
             raise
         raise ModelNotFound(error.message, field=error.field, hint=_suggestion(name) or error.hint) from error
+
+
+def _not_on_this_machine(name: str, revision: str | None) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"model: {name}{f' at {revision}' if revision else ''} is not on this machine, and no network call is allowed",
+        hint=_suggestion(name) or "download it first, or allow network calls",
+    )
+
+
+def _config_needed(name: str, error: SourceUnavailable) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"hf_overrides: they change the config of {name}, and the built-in catalogue holds only what was derived from "
+        f"it; {error.message}",
+        hint="download the model's config.json and give its path, or allow network calls",
+    )
 
 
 def _looks_like_path(name: str) -> bool:

@@ -13,6 +13,8 @@ from vlm_operator.sources.json_document import LARGEST_CONFIG_BYTES, parse_objec
 from vlm_operator.sources.model_files import CONFIG_NAME, ModelFiles
 from vlm_operator.sources.safetensors import read_headers
 
+__all__ = ["CONFIG_NAME", "STANDARD_INPUT", "load_path"]
+
 _MISTRAL_CONFIG_NAME: Final = "params.json"
 STANDARD_INPUT: Final = "-"
 
@@ -36,7 +38,9 @@ def load_path(name: str, *, hf_overrides: Mapping[str, Any] | None = None) -> Mo
     except OSError as error:
         raise unreadable(path, error) from error
     if not is_directory:
-        return ModelFiles(read_object(path), {}).facts(model=name, source=f"{path}", hf_overrides=hf_overrides)
+        beside = path.name == CONFIG_NAME and path.is_file()  # files beside another name may be of another model
+        files = ModelFiles.in_folder(path.parent) if beside else ModelFiles(read_object(path), {})
+        return files.facts(model=name, source=f"{path}", hf_overrides=hf_overrides)
     _require_config(path)
     files = ModelFiles.in_folder(path).with_tensors(read_headers(path))
     return files.facts(model=name, source=f"{path}: {files.read_from}", hf_overrides=hf_overrides)
