@@ -1,4 +1,4 @@
-"""Fit what structure cannot give: memory outside torch and the CUDA graph estimate. Prints ``coefficients.py``'s figures.
+"""Fit what structure cannot give: memory outside torch and the CUDA graph estimate. Prints the figures of the budget.
 
 Ridge regression towards a prior: every coefficient starts as one pseudo-observation of what all start-ups have in
 common, so that a coefficient with one or two start-ups behind it does not follow them blindly. Run it after adding
