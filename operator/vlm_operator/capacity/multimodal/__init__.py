@@ -3,3 +3,142 @@
 Belongs here: the processors' resizing, tiling and sampling as arithmetic. Does not: choosing limits (``planning``).
 Called by ``capacity.startup``, ``planning`` and ``vlmctl tokens``.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from vlm_operator.capacity.multimodal import (  # each registers its family's answers
+    aspect_tiles,
+    cohere,
+    deepseek,
+    fixed,
+    gemma,
+    glm,
+    idefics3,
+    llama4,
+    llava,
+    minicpm,
+    molmo,
+    ovis,
+    patch_limit,
+    qwen,
+    row_breaks,
+    step3,
+)
+from vlm_operator.capacity.multimodal.caps import Cap, cap_for_tokens
+from vlm_operator.capacity.multimodal.counting import count_image, count_video, largest_items
+from vlm_operator.capacity.multimodal.encoder_budget import EncoderBudget, budget_of, rejected
+from vlm_operator.capacity.multimodal.items import Image, ItemTokens, RefusedItem, Video, check_image, check_video
+from vlm_operator.capacity.multimodal.knobs import ineffective
+from vlm_operator.capacity.multimodal.request import request_of
+from vlm_operator.engine.media_limits import max_image_pixels
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.model.processors import MultimodalFacts
+
+__all__ = [
+    "Cap",
+    "EncoderBudget",
+    "Image",
+    "ItemTokens",
+    "RefusedItem",
+    "Video",
+    "cap_for_tokens",
+    "encoder_budget",
+    "fitting_items",
+    "image_tokens",
+    "ineffective_knobs",
+    "largest_item_tokens",
+    "max_item_tokens",
+    "rejected",
+    "video_tokens",
+]
+
+_FAMILIES = (
+    aspect_tiles,
+    cohere,
+    deepseek,
+    fixed,
+    gemma,
+    glm,
+    idefics3,
+    llama4,
+    llava,
+    minicpm,
+    molmo,
+    ovis,
+    patch_limit,
+    qwen,
+    row_breaks,
+    step3,
+)
+
+
+@lru_cache(maxsize=4096)
+def image_tokens(facts: MultimodalFacts, image: Image, settings: EngineSettings, version: EngineVersion) -> ItemTokens:
+    """Tokens of one image, as the processor of that release counts them.
+
+    Raises:
+        InputError: no such image, or a knob is wrong; ``RefusedItem`` where the processor refuses the image.
+        UnknownFact: a knob whose effect on this family is not known.
+    """
+    check_image(image)
+    _require_decodable(image, version, "image")
+    return count_image(facts.processor, image, request_of(facts, settings, version))
+
+
+@lru_cache(maxsize=4096)
+def video_tokens(facts: MultimodalFacts, video: Video, settings: EngineSettings, version: EngineVersion) -> ItemTokens:
+    """Tokens of one video, sampled and resized as that release does. Raises as ``image_tokens``."""
+    source = check_video(video)
+    frame = Image(video.width, video.height)
+    _require_decodable(frame, version, "video")
+    return count_video(facts.processor, source, frame, request_of(facts, settings, version))
+
+
+def largest_item_tokens(facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> Mapping[str, int]:
+    """Encoder tokens of the largest item per modality, as vLLM computes it at start-up, switched-off ones included
+    where the family computes them all the same.
+
+    Raises:
+        InputError: ``max_model_len`` is not set and the family's largest item depends on it.
+        UnknownFact: the release's rule is not known.
+    """
+    return largest_items(facts.processor, request_of(facts, settings, version))
+
+
+def max_item_tokens(facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> Mapping[str, int]:
+    """Encoder tokens of the largest item of each enabled modality: what vLLM profiles. Raises as the function above."""
+    largest = largest_item_tokens(facts, settings, version) if any(map(settings.enabled, facts.modalities)) else {}
+    return {name: largest[name] for name in facts.modalities if name in largest and settings.enabled(name)}
+
+
+def encoder_budget(facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> EncoderBudget:
+    """Which modality start-up profiles, how many items of it, and how large the encoder cache is.
+
+    ``settings`` must be resolved: ``max_model_len``, ``max_num_batched_tokens`` and ``max_num_seqs`` set.
+    """
+    return budget_of(facts, max_item_tokens(facts, settings, version), settings, version)
+
+
+def ineffective_knobs(facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> tuple[str, ...]:
+    """One sentence for each given processor option that this family accepts and that changes no count."""
+    return ineffective(request_of(facts, settings, version))
+
+
+def fitting_items(item: ItemTokens, tokens: int) -> int:
+    """How many such items fit into ``tokens`` of a prompt."""
+    return max(0, tokens) // item.prompt_tokens
+
+
+def _require_decodable(image: Image, version: EngineVersion, field: str) -> None:
+    most = max_image_pixels(version)
+    if most is not None and image.width * image.height > most:
+        raise RefusedItem(
+            f"{field}: vLLM refuses {image.width}x{image.height}: {image.width * image.height} pixels exceed the"
+            f" maximum of {most}",
+            field=field,
+            hint="scale it down, or set VLLM_MAX_IMAGE_PIXELS on the server",
+        )

@@ -1,0 +1,132 @@
+"""InternVL and relatives: tiles on the grid of closest aspect ratio, a thumbnail beside more than one.
+
+Sources: vLLM 0.32 ``transformers_utils/processors/internvl.py``, ``model_executor/models/internvl.py``,
+``nano_nemotron_vl.py`` and ``transformers_utils/processors/nano_nemotron_vl.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from vlm_operator.capacity.multimodal.counting import count_image, count_video, dummy_image, dummy_video, largest_items
+from vlm_operator.capacity.multimodal.items import Image, ItemTokens
+from vlm_operator.capacity.multimodal.request import Request
+from vlm_operator.capacity.multimodal.timestamps import numbering_digits, whole_digits
+from vlm_operator.engine.video_sampling import SampledFrames, VideoSource
+from vlm_operator.errors import InputError
+from vlm_operator.model.processors import AspectTiles, VideoText
+
+
+@count_image.register
+def _(processor: AspectTiles, image: Image, request: Request) -> ItemTokens:
+    tokens = _tiles(processor, image, *_tile_bounds(processor, request)) * processor.tokens_per_tile
+    return ItemTokens(tokens + processor.wrapper_tokens, tokens)
+
+
+@count_video.register
+def _(processor: AspectTiles, source: VideoSource, frame: Image, request: Request) -> ItemTokens:
+    if "video" not in request.facts.modalities:
+        raise InputError(f"video: {request.facts.family} takes no videos here", field="video", hint="send images")
+    _tile_bounds(processor, request)
+    frames = request.sample(source)
+    count = frames.count
+    tokens = count * processor.tokens_per_tile
+    total = tokens + count * processor.wrapper_tokens
+    if processor.video_text is VideoText.FRAME:  # "FrameN: "
+        total += 3 * count + numbering_digits(count)
+    if processor.video_text is VideoText.SAMPLED:
+        total += _sampled_at_tokens(frames)
+        tokens = total
+    return ItemTokens(total, tokens, count, (processor.tile_size, processor.tile_size))
+
+
+@largest_items.register
+def _(processor: AspectTiles, request: Request) -> Mapping[str, int]:
+    bounds = _tile_bounds(processor, request)
+    largest = {}
+    width, height = _largest_image(processor, *bounds)
+    if request.counted("image"):
+        image = width, height
+        dummy = Image(*image) if processor.video_fills_context else dummy_image(request, *image)
+        largest["image"] = _tiles(processor, dummy, *bounds) * processor.tokens_per_tile
+    if request.counted("video"):
+        if processor.video_fills_context:
+            largest["video"] = request.max_model_len()
+        else:
+            image_tokens = _tiles(processor, Image(width, height), *bounds) * processor.tokens_per_tile
+            room = request.max_model_len() - image_tokens * request.counted("image")
+            _, frames = dummy_video(request, 1, 1, max(1, room // processor.tokens_per_tile))
+            largest["video"] = frames * processor.tokens_per_tile
+    return largest
+
+
+def _tile_bounds(processor: AspectTiles, request: Request) -> tuple[int, int]:
+    """(least, most) tiles of the grid.
+
+    Raises:
+        InputError: ``max_dynamic_patch`` as processor argument where it breaks vLLM's video processor.
+    """
+    for key in ("max_dynamic_patch", "min_dynamic_patch", "dynamic_image_size", "use_thumbnail"):
+        if key in request.processor_kwargs and processor.tiles_knob != key:
+            raise InputError(
+                f"mm-processor-kwargs.{key}: vLLM fails with it on {request.facts.family} (the video processor takes no"
+                " such argument)",
+                field=f"mm-processor-kwargs.{key}",
+                hint=f"set it in the model's config instead: --hf-overrides '{{\"{key}\": …}}'",
+            )
+    knob = processor.tiles_knob
+    request.allow(*((knob,) if knob else ()))
+    most = request.integer("image", knob, processor.max_tiles) if knob else processor.max_tiles
+    return min(processor.min_tiles, most), most
+
+
+@lru_cache(maxsize=128)
+def _grids(least: int, most: int) -> tuple[tuple[int, int], ...]:
+    """(columns, rows) of every grid of ``least`` to ``most`` tiles, by area; equal areas in the processor's order.
+
+    The processor sorts a set, so the set is filled in its order.
+    """
+    grids = set()
+    for side in range(least, most + 1):
+        for columns in range(1, side + 1):
+            for rows in range(1, side + 1):
+                if least <= columns * rows <= most:
+                    grids.add((columns, rows))
+    return tuple(sorted(grids, key=lambda grid: grid[0] * grid[1]))
+
+
+def _tiles(processor: AspectTiles, image: Image, least: int, most: int) -> int:
+    """Tiles of an image, thumbnail included."""
+    aspect = image.width / image.height
+    area = image.width * image.height
+    best, best_difference = (1, 1), float("inf")
+    half_tile = 0.5 * processor.tile_size * processor.tile_size
+    for grid in _grids(least, most):
+        difference = abs(aspect - grid[0] / grid[1])
+        if difference < best_difference:
+            best, best_difference = grid, difference
+        elif difference == best_difference and area > half_tile * grid[0] * grid[1]:
+            best = grid
+    tiles = best[0] * best[1]
+    return tiles + 1 if processor.use_thumbnail and tiles != 1 else tiles
+
+
+@lru_cache(maxsize=64)
+def _largest_image(processor: AspectTiles, least: int, most: int) -> tuple[int, int]:
+    """(width, height) of the first grid with most tiles, among those with room for the thumbnail too."""
+    room = most + 1 if processor.use_thumbnail and most != 1 and not processor.video_fills_context else most
+    side = processor.tile_size
+    sizes = [(side * columns, side * rows) for columns, rows in _grids(least, room)]
+    return max(sizes, key=lambda size: _tiles(processor, Image(*size), least, most))
+
+
+def _sampled_at_tokens(frames: SampledFrames) -> int:
+    """``Frame 1 sampled at 0.00 seconds: `` before each frame, a newline between them."""
+    milliseconds = int(1000 / frames.source.frames_per_second)
+    count = frames.count
+
+    def moment(position: int) -> float:
+        return frames.index(position) * milliseconds / 1000.0
+
+    return 11 * count + numbering_digits(count) + whole_digits(count, moment, 2) + count - 1

@@ -1,0 +1,90 @@
+"""Molmo: a low-resolution view and crops that overlap by a margin, pooled.
+
+Source: vLLM 0.32 ``model_executor/models/molmo.py: select_tiling`` (single precision), ``get_num_patches``,
+``MolmoMultiModalProcessor._get_prompt_updates``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from vlm_operator.capacity.multimodal.counting import count_image, dummy_image, largest_items
+from vlm_operator.capacity.multimodal.float32 import float32
+from vlm_operator.capacity.multimodal.items import Image, ItemTokens, RefusedItem
+from vlm_operator.capacity.multimodal.request import Request
+from vlm_operator.model.processors import OverlapCrops
+
+
+@count_image.register
+def _(processor: OverlapCrops, image: Image, request: Request) -> ItemTokens:
+    request.allow("max_crops")
+    most = request.integer("image", "max_crops", processor.max_crops)
+    columns, rows = _pooled(processor, image, most)
+    view = processor.view_side_tokens
+    tokens = view * view + columns * rows
+    return ItemTokens(tokens + view + rows + 4, tokens)
+
+
+@largest_items.register
+def _(processor: OverlapCrops, request: Request) -> Mapping[str, int]:
+    most = request.integer("image", "max_crops", processor.max_crops)
+    side = processor.crop_size
+    sizes = [(side * first, side * second) for first, second in _tilings(most)]
+
+    def prompt_tokens(size: tuple[int, int]) -> int:
+        columns, rows = _pooled(processor, Image(*size), most)
+        return (columns + 1) * rows
+
+    width, height = max(sizes, key=prompt_tokens)
+    return {"image": count_image(processor, dummy_image(request, width, height), request).encoder_tokens}
+
+
+@lru_cache(maxsize=32)
+def _tilings(most: int) -> tuple[tuple[int, int], ...]:
+    """(rows, columns) of every tiling of at most ``most`` crops, by number of crops."""
+    sides = range(1, most + 1)
+    tilings = [(rows, columns) for rows in sides for columns in sides if rows * columns <= most]
+    return tuple(sorted(tilings, key=lambda tiling: tiling[0] * tiling[1]))
+
+
+def _pooled(processor: OverlapCrops, image: Image, most: int) -> tuple[int, int]:
+    """(columns, rows) of pooled tokens."""
+    margin = processor.patch_size * (processor.left_margin + processor.right_margin)
+    window = processor.crop_size - margin
+    height, width = float(image.height - margin), float(image.width - margin)
+    if not height or not width:
+        raise RefusedItem(
+            f"image: the processor divides by zero on a side of {margin} pixels",
+            field="image",
+            hint="resize it by a pixel",
+        )
+    scaled = [
+        (min(float32(rows * window / height), float32(columns * window / width)), (rows, columns))
+        for rows, columns in _tilings(most)
+    ]
+    if all(scale < 1 for scale, _ in scaled):
+        _, (rows, columns) = max(scaled, key=lambda entry: entry[0])
+    else:
+        # the processor gives tilings that shrink the image a scale of 10e9, first of equals wins
+        _, (rows, columns) = min(
+            ((10e9 if scale < 1 else scale, tiling) for scale, tiling in scaled), key=lambda e: e[0]
+        )
+    return _pooled_side(processor, columns), _pooled_side(processor, rows)
+
+
+def _pooled_side(processor: OverlapCrops, crops: int) -> int:
+    """Pooled tokens along a side of ``crops`` crops."""
+    pool = processor.pooling_size
+    patches = processor.crop_size // processor.patch_size
+
+    def whole(count: int) -> int:
+        return (count + pool - 1) // pool * pool
+
+    if crops == 1:
+        total = whole(patches)
+    else:
+        window = patches - processor.left_margin - processor.right_margin
+        middle = (crops - 2) * whole(window)
+        total = whole(window + processor.left_margin) + middle + whole(window + processor.right_margin)
+    return (total + 1) // pool

@@ -1,0 +1,197 @@
+"""Qwen2-VL to Qwen3.5 and relatives: smart resize, frames in temporal patches, times as text from Qwen3-VL on.
+
+Sources: vLLM 0.32 ``model_executor/models/qwen2_vl.py: Qwen2VLProcessingInfo`` and ``qwen3_vl.py:
+Qwen3VLProcessingInfo, get_video_repl``; transformers ``models/qwen2_vl`` and ``models/qwen3_vl``: image and video
+processors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+
+from vlm_operator.capacity.multimodal.counting import count_image, count_video, largest_items
+from vlm_operator.capacity.multimodal.items import Image, ItemTokens
+from vlm_operator.capacity.multimodal.request import Request, whole_number
+from vlm_operator.capacity.multimodal.resize import MAX_ASPECT_RATIO, smart_resize, smart_resize_video
+from vlm_operator.capacity.multimodal.timestamps import whole_digits
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, qwen3_vl_frames
+from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.model.processors import PixelBounds, SmartResize
+
+_IMAGE_KNOBS = ("size", "min_pixels", "max_pixels", "cap_pixels_per_frame", "fps", "num_frames", "max_frames")
+_LARGEST_VIDEO_FRAMES = 14
+"""vLLM ``qwen2_vl.py: _MAX_FRAMES_PER_VIDEO``."""
+_TWO_FRAME_DUMMY_SINCE = EngineVersion(0, 15)
+"""First release read whose Qwen3-VL start-up takes a two-frame video for the largest."""
+_CAPPED_SHARE = 0.9
+_CAPPED_VIDEO_TOKENS = 128_000
+_CAPPED_FRAME_TOKENS = 768
+
+
+@count_image.register
+def _(processor: SmartResize, image: Image, request: Request) -> ItemTokens:
+    request.allow(*_IMAGE_KNOBS)
+    least, most = pixel_bounds(processor, "image", request)
+    cell = processor.patch_size * processor.merge_size
+    width, height = smart_resize(image.width, image.height, cell, min_pixels=least, max_pixels=most)
+    tokens = (width // cell) * (height // cell)
+    return ItemTokens(tokens + processor.image_wrapper_tokens, tokens, None, (width, height))
+
+
+@count_video.register
+def _(processor: SmartResize, source: VideoSource, frame: Image, request: Request) -> ItemTokens:
+    request.allow(*_IMAGE_KNOBS, modality="video")
+    frames = request.sample(source)
+    if processor.timestamps and frames.complete:
+        frames = _sampled_again(source, request)
+    width, height = video_size(processor, frame, frames.count, request)
+    cell = processor.patch_size * processor.merge_size
+    patches = -(-frames.count // processor.temporal_patch_size)
+    tokens = patches * (width // cell) * (height // cell)
+    text = _timestamp_tokens(frames, patches, processor.temporal_patch_size) if processor.timestamps else 0
+    return ItemTokens(tokens + text + processor.video_wrapper_tokens, tokens, frames.count, (width, height))
+
+
+@largest_items.register
+def _(processor: SmartResize, request: Request) -> Mapping[str, int]:
+    least, most = pixel_bounds(processor, "image", request)
+    cell = processor.patch_size * processor.merge_size
+    width, height = largest_size(cell, most)
+    width, height = smart_resize(width, height, cell, min_pixels=least, max_pixels=most)
+    largest = {"image": (width // cell) * (height // cell)}
+    if "video" in request.facts.modalities:
+        largest["video"] = (
+            _largest_whole_video(processor, request)
+            if processor.video_bounds is PixelBounds.VIDEO
+            else _largest_framewise_video(processor, request)
+        )
+    return largest
+
+
+def pixel_bounds(processor: SmartResize, modality: str, request: Request) -> tuple[int, int]:
+    """(min, max) pixels: the processor's, then ``size``, then ``min_pixels`` and ``max_pixels``."""
+    options = request.scoped(modality)
+    if modality == "image":
+        least, most = processor.image_min_pixels, processor.image_max_pixels
+    else:
+        least, most = processor.video_min_pixels, processor.video_max_pixels
+    size = options.get("size")
+    if size is not None:
+        if not isinstance(size, Mapping):
+            raise InputError(
+                f"mm-processor-kwargs.size: {str(size)[:40]!r} is not an object",
+                field="mm-processor-kwargs.size",
+                hint='for instance {"size": {"shortest_edge": 65536, "longest_edge": 4194304}}',
+            )
+        least = _bound("size.shortest_edge", size.get("shortest_edge"), least)
+        most = _bound("size.longest_edge", size.get("longest_edge"), most)
+    least = _bound("min_pixels", options.get("min_pixels"), least)
+    most = _bound("max_pixels", options.get("max_pixels"), most)
+    return least, most
+
+
+def _bound(key: str, value: object, default: int) -> int:
+    return default if value is None else whole_number(f"mm-processor-kwargs.{key}", value)
+
+
+def video_size(processor: SmartResize, frame: Image, frames: int, request: Request) -> tuple[int, int]:
+    """(width, height) each frame is resized to."""
+    least, most = pixel_bounds(processor, "video", request)
+    cell = processor.patch_size * processor.merge_size
+    capped = request.boolean("video", "cap_pixels_per_frame", False)
+    if processor.video_bounds is PixelBounds.FRAME:
+        if capped:
+            budget = int(_CAPPED_VIDEO_TOKENS * cell * cell * _CAPPED_SHARE)
+            most = max(min(most, budget * processor.temporal_patch_size // frames), int(least * 1.05))
+        return smart_resize(frame.width, frame.height, cell, min_pixels=least, max_pixels=most, field="video")
+    if capped:
+        most = max(min(_CAPPED_FRAME_TOKENS * cell * cell, most // frames), int(least * 1.05)) * frames
+    return smart_resize_video(
+        frame,
+        frames,
+        cell,
+        frames_per_patch=processor.temporal_patch_size,
+        min_pixels=least,
+        max_pixels=most,
+        field="video",
+    )
+
+
+def _sampled_again(source: VideoSource, request: Request) -> SampledFrames:
+    """The Qwen3-VL processor samples once more where the loader kept every frame (``do_sample_frames``)."""
+    options = request.scoped("video")
+    if options.get("num_frames") is not None:
+        raise UnknownFact(
+            "mm-processor-kwargs.num_frames: its effect on a video that is loaded whole is not known",
+            field="mm-processor-kwargs.num_frames",
+            hint="choose frames with --media-io-kwargs instead",
+        )
+    fps = options.get("fps")
+    if fps is not None and (isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= 2**20):
+        raise InputError(
+            f"mm-processor-kwargs.fps: {str(fps)[:40]!r} is not a number above zero", field="mm-processor-kwargs.fps"
+        )
+    return qwen3_vl_frames(source, 2 if fps is None else min(fps, 30))
+
+
+def _timestamp_tokens(frames: SampledFrames, patches: int, frames_per_patch: int) -> int:
+    """``<T.T seconds>`` and begin and end tokens around every temporal patch; T is the mean of its first and last."""
+    last = frames.count - 1
+
+    def moment(patch: int) -> float:
+        first = patch * frames_per_patch
+        return (frames.second(first) + frames.second(min(first + frames_per_patch - 1, last))) / 2
+
+    return patches * (2 + 5) + whole_digits(patches, moment)
+
+
+@lru_cache(maxsize=256)
+def largest_size(cell: int, max_pixels: int) -> tuple[int, int]:
+    """(width, height) with most cells within ``max_pixels`` that is not too elongated.
+
+    Source: vLLM ``qwen2_vl.py: get_image_size_with_most_features``.
+    """
+    for cells in range(max_pixels // (cell * cell), 0, -1):
+        rows = next(side for side in range(math.isqrt(cells), 0, -1) if cells % side == 0)
+        if cells // rows / rows <= MAX_ASPECT_RATIO:
+            return cell * (cells // rows), cell * rows
+    raise InputError(
+        f"mm-processor-kwargs: {max_pixels} pixels are less than one cell of {cell}x{cell}",
+        field="mm-processor-kwargs.max_pixels",
+        hint=f"allow at least {cell * cell} pixels",
+    )
+
+
+def _largest_framewise_video(processor: SmartResize, request: Request) -> int:
+    """Frames of the largest image size, as many as the context holds, at most 14."""
+    _, image_most = pixel_bounds(processor, "image", request)
+    least, most = pixel_bounds(processor, "video", request)
+    cell = processor.patch_size * processor.merge_size
+    width, height = smart_resize(
+        *largest_size(cell, image_most), cell, min_pixels=least, max_pixels=most, field="video"
+    )
+    patch_tokens = (width // cell) * (height // cell)
+    held = max(1, processor.temporal_patch_size * (request.max_model_len() // patch_tokens))
+    frames = max(1, min(held, _LARGEST_VIDEO_FRAMES))
+    return -(-frames // processor.temporal_patch_size) * patch_tokens
+
+
+def _largest_whole_video(processor: SmartResize, request: Request) -> int:
+    """Two frames that use up the whole video's bound."""
+    if request.version < _TWO_FRAME_DUMMY_SINCE:
+        raise UnknownFact(
+            f"the largest video that vLLM {request.version} assumes for {request.facts.family} is not known",
+            field="vllm-version",
+            hint="known from 0.15; --limit-mm-per-prompt '{\"video\": 0}' makes it unimportant",
+        )
+    least, most = pixel_bounds(processor, "video", request)
+    cell = processor.patch_size * processor.merge_size
+    per_patch = processor.temporal_patch_size
+    frame = Image(*largest_size(cell, most // per_patch))
+    width, height = smart_resize_video(
+        frame, 2, cell, frames_per_patch=per_patch, min_pixels=least, max_pixels=most, field="video"
+    )
+    return (width // cell) * (height // cell)

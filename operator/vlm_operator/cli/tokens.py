@@ -1,0 +1,292 @@
+"""``vlmctl tokens``: what images and videos cost a model, as its processor in vLLM counts them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from vlm_operator.cli.output import emit, output_option
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import DEFAULT, EngineVersion, require_known
+from vlm_operator.errors import InputError, UnknownFact, VlmOperatorError
+from vlm_operator.model.processors import MultimodalFacts
+
+_IMAGE: Final = re.compile(r"(-?\d{1,12})x(-?\d{1,12})", re.ASCII)
+_VIDEO: Final = re.compile(r"([^@s]{1,24})s@([^@f]{1,24})fps@(-?\d{1,12})x(-?\d{1,12})", re.ASCII)
+
+
+class ItemsInOrder(click.Command):
+    """Remembers in which order ``--image`` and ``--video`` were given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse twice: once for the order of options, once for their values."""
+        *_, order = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta["items"] = [parameter.name for parameter in order if parameter.name in ("image", "video")]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=ItemsInOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.argument("model")
+@click.option("--image", multiple=True, metavar="WxH", help="An image, pixels; repeatable.")
+@click.option(
+    "--video", multiple=True, metavar="SECONDSs@FPSfps@WxH", help="A video: duration, the file's frame rate, pixels."
+)
+@click.option("--vllm-version", help=f"Release that counts [default: {DEFAULT}].")
+@click.option("--hf-overrides", metavar="JSON", help="Fields of config.json to replace, as vLLM's flag of that name.")
+@click.option("--mm-processor-kwargs", metavar="JSON", help="Processor arguments: '{\"max_pixels\": 1003520}'.")
+@click.option("--media-io-kwargs", metavar="JSON", help='How media are loaded: \'{"video": {"num_frames": 16}}\'.')
+@click.option("--limit-mm-per-prompt", metavar="JSON", help='Items per prompt: \'{"image": 4, "video": 0}\'.')
+@click.option("--max-model-len", type=int, help="Context, tokens [default: the model's own].")
+@output_option
+@click.pass_context
+def command(ctx: click.Context, /, **values: Any) -> int:
+    """Tokens of images and videos for MODEL, and the largest item vLLM profiles at start-up.
+
+    MODEL is a Hugging Face id, a directory with a config.json, or a config.json. Items are counted in the order given.
+    """
+    from vlm_operator.cli.intent_options import parse_limits, parse_object
+    from vlm_operator.engine.flags import canonical_json
+
+    version = require_known(EngineVersion.parse(values["vllm_version"])) if values["vllm_version"] else DEFAULT
+    model = _known_model(values["model"], parse_object(values["hf_overrides"], "hf-overrides"))
+    length = values["max_model_len"]
+    if length is not None and not 1 <= length <= 2**31:
+        raise InputError(f"max-model-len: {length} is not a context length", field="max-model-len")
+    processor_kwargs = parse_object(values["mm_processor_kwargs"], "mm-processor-kwargs")
+    media_kwargs = parse_object(values["media_io_kwargs"], "media-io-kwargs")
+    settings = EngineSettings(
+        max_model_len=length or model.context_tokens,
+        limit_mm_per_prompt=parse_limits(parse_object(values["limit_mm_per_prompt"], "limit-mm-per-prompt")),
+        mm_processor_kwargs=canonical_json(processor_kwargs) if processor_kwargs else None,
+        media_io_kwargs=canonical_json(media_kwargs) if media_kwargs else None,
+    )
+    answer = _answer(values["model"], model.facts, _items(ctx, values), settings, version)
+    emit(answer, values["output"], lambda: _print_table(answer))
+    for note in _notes(answer, model.facts, settings, version):
+        click.echo(note, err=True)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What the command needs of a model: its token rules and, for the largest item, its context."""
+
+    facts: MultimodalFacts
+    context_tokens: int | None
+
+
+def _known_model(name: str, overrides: dict[str, Any] | None) -> _Model:
+    """Rules of a path's config, of a catalogue entry, of a published model, or of what the Hub has.
+
+    Raises:
+        InputError: a text model, or a file that is not what it should be.
+        UnknownFact: the family is not known.
+    """
+    from vlm_operator.model.multimodal.published import published_config
+    from vlm_operator.sources import catalogue
+    from vlm_operator.sources.preprocessing import is_path
+
+    if is_path(name):
+        return _model_at(name, overrides)
+    published = published_config(name)
+    if published is not None and (overrides or catalogue.find(name) is None):
+        return _model_of(published, overrides, name)
+    from vlm_operator.sources import load_model
+
+    known = load_model(name, hf_overrides=overrides)
+    if not isinstance(known.multimodal, MultimodalFacts):
+        if known.multimodal_unknown:
+            raise UnknownFact(known.multimodal_unknown, field="model_type")
+        raise _text_model(name)
+    return _Model(known.multimodal, known.derived_max_model_len)
+
+
+def _model_at(name: str, overrides: dict[str, Any] | None) -> _Model:
+    """Rules of the config at a path, and of the preprocessor files beside it."""
+    from vlm_operator.sources.preprocessing import read_config_files
+
+    files = read_config_files(name)
+    return _model_of(files["config"] or {}, overrides, name, files)
+
+
+def _model_of(
+    config: Mapping[str, Any], overrides: dict[str, Any] | None, name: str, files: Mapping[str, Any] | None = None
+) -> _Model:
+    from vlm_operator.model.multimodal import read_multimodal
+
+    config = _merged(config, overrides or {})
+    companions = {key: value for key, value in (files or {}).items() if key != "config"}
+    facts = read_multimodal(config, companions.pop("preprocessor", None), **companions)
+    if facts is None:
+        raise _text_model(name)
+    return _Model(facts, _context_of(config, name))
+
+
+def _merged(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides replace fields; an object merges into the object of that name (vLLM ``_apply_dict_overrides``)."""
+    merged = dict(config)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _context_of(config: Mapping[str, Any], name: str) -> int | None:
+    """The context vLLM derives from the config; the plain field where the rest of the layout is not known."""
+    from vlm_operator.model.config import Config
+    from vlm_operator.model.multimodal.families import text_config
+
+    try:
+        from vlm_operator.model.reader import read_model_facts
+
+        derived: int = read_model_facts(config, model=name, source=name).derived_max_model_len
+        return derived
+    except (ImportError, VlmOperatorError):
+        whole = Config(config)
+        for part in (text_config(whole), whole):
+            if part.has("max_position_embeddings"):
+                return part.integer("max_position_embeddings")
+        return None
+
+
+def _text_model(name: str) -> InputError:
+    return InputError(
+        f"model: {name} takes no images or videos", field="model", hint="count text with the model's tokenizer"
+    )
+
+
+def _items(ctx: click.Context, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(modality, text) of each item, in the order given."""
+    remaining = {"image": list(values["image"]), "video": list(values["video"])}
+    return [(modality, remaining[modality].pop(0)) for modality in ctx.meta["items"]]
+
+
+def _answer(
+    name: str,
+    facts: MultimodalFacts,
+    items: list[tuple[str, str]],
+    settings: EngineSettings,
+    version: EngineVersion,
+) -> dict[str, Any]:
+    from vlm_operator.capacity.multimodal import largest_item_tokens
+
+    count = {"image": _image_entry, "video": _video_entry}
+    answer: dict[str, Any] = {
+        "model": name,
+        "family": facts.family,
+        "vllmVersion": str(version),
+        "items": [count[modality](text, facts, settings, version) for modality, text in items],
+    }
+    try:
+        answer["maxItemTokens"] = dict(largest_item_tokens(facts, settings, version))
+    except VlmOperatorError as error:
+        if not items:
+            raise
+        answer["maxItemTokens"] = {}
+        answer["maxItemTokensUnknown"] = error.message
+    answer["maxModelLen"] = settings.max_model_len
+    return answer
+
+
+def _image_entry(text: str, facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> dict[str, Any]:
+    from vlm_operator.capacity.multimodal import Image, image_tokens
+
+    match = _IMAGE.fullmatch(text.strip())
+    if match is None:
+        raise InputError(f"image: {text[:60]!r} is not WxH", field="image", hint="for instance --image 1920x1080")
+    image = Image(int(match[1]), int(match[2]))
+    counted = image_tokens(facts, image, settings, version)
+    entry: dict[str, Any] = {"modality": "image", "width": image.width, "height": image.height}
+    return _with_counts(entry, counted)
+
+
+def _video_entry(text: str, facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> dict[str, Any]:
+    from vlm_operator.capacity.multimodal import Video, video_tokens
+
+    match = _VIDEO.fullmatch(text.strip())
+    try:
+        if match is None:
+            raise ValueError
+        video = Video(float(match[1]), float(match[2]), int(match[3]), int(match[4]))
+    except ValueError:
+        raise InputError(
+            f"video: {text[:60]!r} is not SECONDSs@FPSfps@WxH",
+            field="video",
+            hint="for instance --video 60s@30fps@1920x1080",
+        ) from None
+    counted = video_tokens(facts, video, settings, version)
+    entry = {
+        "modality": "video",
+        "width": video.width,
+        "height": video.height,
+        "seconds": _plain(video.seconds),
+        "framesPerSecond": _plain(video.frames_per_second),
+        "framesSampled": counted.frames_sampled,
+    }
+    return _with_counts(entry, counted)
+
+
+def _with_counts(entry: dict[str, Any], counted: Any) -> dict[str, Any]:
+    entry["promptTokens"] = counted.prompt_tokens
+    entry["encoderTokens"] = counted.encoder_tokens
+    if counted.scaled_to is not None:
+        entry["scaledTo"] = {"width": counted.scaled_to[0], "height": counted.scaled_to[1]}
+    return entry
+
+
+def _plain(value: float) -> int | float:
+    return int(value) if value == int(value) else value
+
+
+def _notes(
+    answer: Mapping[str, Any], facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion
+) -> list[str]:
+    """What a reader should know beside the numbers."""
+    from vlm_operator.capacity.multimodal import ineffective_knobs
+
+    notes = [f"note: {sentence}" for sentence in ineffective_knobs(facts, settings, version)]
+    if "maxItemTokensUnknown" in answer:
+        notes.append(f"note: the largest item is not known: {answer['maxItemTokensUnknown']}")
+    total = sum(item["promptTokens"] for item in answer["items"])
+    length = settings.max_model_len
+    if length is not None and total > length:
+        room = length
+        fitting = 0
+        for item in answer["items"]:
+            room -= item["promptTokens"]
+            if room < 0:
+                break
+            fitting += 1
+        notes.append(
+            f"note: these items take {total} tokens, more than the context of {length}: the first {fitting} of"
+            f" {len(answer['items'])} fit"
+        )
+    return notes
+
+
+def _print_table(answer: Mapping[str, Any]) -> None:
+    rows = [("item", "size", "frames", "prompt tokens", "encoder tokens")]
+    for item in answer["items"]:
+        size = f"{item['width']}x{item['height']}"
+        if item["modality"] == "video":
+            size += f", {item['seconds']} s at {item['framesPerSecond']} fps"
+        rows.append(
+            (
+                item["modality"],
+                size,
+                str(item.get("framesSampled", "")),
+                str(item["promptTokens"]),
+                str(item["encoderTokens"]),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    for row in rows:
+        left = [row[column].ljust(widths[column]) for column in range(2)]
+        right = [row[column].rjust(widths[column]) for column in range(2, 5)]
+        click.echo("  ".join(left + right).rstrip())
+    for modality, tokens in answer["maxItemTokens"].items():
+        click.echo(f"largest {modality} at start-up: {tokens} tokens")

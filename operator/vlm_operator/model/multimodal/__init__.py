@@ -1,0 +1,73 @@
+"""How does a model turn images and videos into tokens? Read from its config, family by family.
+
+Belongs here: readers that fill ``model.processors`` from a ``config.json`` and preprocessor files. Does not: counting
+(``capacity.multimodal``), file access (``sources``). Called by ``model.reader`` and ``vlmctl tokens``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vlm_operator.errors import UnknownFact
+from vlm_operator.model.config import Config
+from vlm_operator.model.multimodal import smart_resize, tiles, whole_images
+from vlm_operator.model.multimodal.families import READERS, READERS_BY_MODEL_TYPE
+from vlm_operator.model.multimodal.preprocessor import Preprocessor
+from vlm_operator.model.multimodal.vision_tower import read_vision_tower
+from vlm_operator.model.processors import MultimodalFacts
+
+__all__ = ["read_multimodal", "read_vision_tower"]
+
+_FAMILIES = (smart_resize, tiles, whole_images)
+
+_VISION_KEYS = (
+    "vision_config",
+    "vision_encoder",
+    "vit_config",
+    "visual",
+    "vision_model",
+    "mm_vision_tower",
+    "visual_tokenizer_config",
+    "image_token_index",
+    "image_token_id",
+)
+
+
+def read_multimodal(
+    config: Mapping[str, Any],
+    preprocessor: Mapping[str, Any] | None = None,
+    *,
+    video_preprocessor: Mapping[str, Any] | None = None,
+    processor: Mapping[str, Any] | None = None,
+) -> MultimodalFacts | None:
+    """Token rules of the model that ``config`` describes, None for a text model.
+
+    Args:
+        config: the parsed ``config.json`` (or Mistral's ``params.json``).
+        preprocessor: the parsed ``preprocessor_config.json``; without it the family's published values hold.
+        video_preprocessor: the parsed ``video_preprocessor_config.json``.
+        processor: the parsed ``processor_config.json``.
+
+    Raises:
+        UnknownFact: the model takes images, but its family's count is not known.
+        InputError: a field has a value that it cannot have.
+    """
+    view = Config(config)
+    files = Preprocessor(preprocessor, video_preprocessor, processor)
+    architectures = [name for name in view.items("architectures") or [] if isinstance(name, str)]
+    for architecture in architectures:
+        if architecture in READERS:
+            return READERS[architecture](view, files)
+    model_type = view.text("model_type")
+    if not architectures and model_type in READERS_BY_MODEL_TYPE:
+        return READERS_BY_MODEL_TYPE[model_type](view, files)
+    if isinstance(config.get("vision_encoder"), Mapping):
+        return whole_images.read_mistral_params(view, files)
+    if not any(view.has(key) for key in _VISION_KEYS):
+        return None
+    raise UnknownFact(
+        f"model_type: the token arithmetic of {model_type or (architectures or ['this model'])[0]} is not known",
+        field="model_type",
+        hint="state the tokens an image or video takes, measured on a running server, instead of sizes",
+    )

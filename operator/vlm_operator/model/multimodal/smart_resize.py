@@ -1,0 +1,156 @@
+"""Readers of the families that resize to whole cells: Qwen-VL, GLM-V, Ovis2.5, Kimi-VL.
+
+Bounds live in ``preprocessor_config.json``; the defaults here are those of the published checkpoints (Hugging Face,
+``Qwen/Qwen2-VL-7B-Instruct``, ``Qwen/Qwen3-VL-8B-Instruct``, ``zai-org/GLM-4.6V-Flash``, ``AIDC-AI/Ovis2.5-9B``,
+``moonshotai/Kimi-VL-A3B-Instruct``).
+"""
+
+from __future__ import annotations
+
+from vlm_operator.engine.video_sampling import FrameLoader
+from vlm_operator.model.config import Config
+from vlm_operator.model.multimodal.families import reads
+from vlm_operator.model.multimodal.preprocessor import Preprocessor
+from vlm_operator.model.processors import (
+    GlmResize,
+    MultimodalFacts,
+    OvisResize,
+    PatchLimit,
+    PixelBounds,
+    SmartResize,
+)
+
+
+@reads(
+    "Qwen2VLForConditionalGeneration",
+    "Qwen2_5_VLForConditionalGeneration",
+    model_types=("qwen2_vl", "qwen2_5_vl"),
+)
+def read_qwen2_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Qwen2-VL and Qwen2.5-VL: bounds hold for each video frame."""
+    family = config.text("model_type") or "qwen2_vl"
+    return MultimodalFacts(
+        family, ("image", "video"), qwen2_processor(config.section("vision_config"), files), FrameLoader.QWEN2_VL
+    )
+
+
+def qwen2_processor(vision: Config, files: Preprocessor, patch_size: int = 14) -> SmartResize:
+    """Patches of 14 pixels, 2x2 merged, 3136 to 12,845,056 pixels an image and a frame."""
+    image_least, image_most = files.image_bounds(56 * 56, 16384 * 28 * 28)
+    video_least, video_most = files.video_bounds(56 * 56, 16384 * 28 * 28)
+    return SmartResize(
+        patch_size=vision.integer("patch_size", patch_size),
+        merge_size=vision.integer("spatial_merge_size", 2),
+        temporal_patch_size=vision.integer("temporal_patch_size", 2),
+        image_min_pixels=image_least,
+        image_max_pixels=image_most,
+        video_min_pixels=video_least,
+        video_max_pixels=video_most,
+        video_bounds=PixelBounds.FRAME,
+    )
+
+
+@reads(
+    "Qwen3VLForConditionalGeneration",
+    "Qwen3VLMoeForConditionalGeneration",
+    "Qwen3_5ForConditionalGeneration",
+    "Qwen3_5MoeForConditionalGeneration",
+    model_types=("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"),
+)
+def read_qwen3_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Qwen3-VL and Qwen3.5: bounds hold for the whole video, each temporal patch carries its time."""
+    family = (config.text("model_type") or "qwen3_vl").removesuffix("_moe")
+    return MultimodalFacts(
+        family, ("image", "video"), qwen3_processor(config.section("vision_config"), files), FrameLoader.QWEN3_VL
+    )
+
+
+def qwen3_processor(vision: Config, files: Preprocessor) -> SmartResize:
+    """Patches of 16 pixels, 2x2 merged, 65,536 to 16,777,216 pixels an image, 4,096 to 25,165,824 a video."""
+    image_least, image_most = files.image_bounds(256 * 256, 4096 * 4096)
+    video_least, video_most = files.video_bounds(64 * 64, 2 * 12288 * 32 * 32)
+    return SmartResize(
+        patch_size=vision.integer("patch_size", 16),
+        merge_size=vision.integer("spatial_merge_size", 2),
+        temporal_patch_size=vision.integer("temporal_patch_size", 2),
+        image_min_pixels=image_least,
+        image_max_pixels=image_most,
+        video_min_pixels=video_least,
+        video_max_pixels=video_most,
+        video_bounds=PixelBounds.VIDEO,
+        timestamps=True,
+    )
+
+
+@reads(
+    "Glm4vForConditionalGeneration",
+    "Glm4vMoeForConditionalGeneration",
+    "Glm46VForConditionalGeneration",
+    model_types=("glm4v", "glm4v_moe", "glm46v"),
+)
+def read_glm4v(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """GLM-4.1V and 4.5V (model type ``glm4v``, ``glm4v_moe``) and GLM-4.6V (``glm46v``)."""
+    vision = config.section("vision_config")
+    fractional = _is_glm46v(config, files)
+    image_least, image_most = files.image_bounds(112 * 112, 9_633_792)
+    video = files.video if files.video is not files.image else None
+    video_least, video_most = 112 * 112, 60_000 * 28 * 28
+    if video is not None and video.has("size"):
+        video_least, video_most = files.video_bounds(video_least, video_most)
+    return MultimodalFacts(
+        "glm46v" if fractional else (config.text("model_type") or "glm4v"),
+        ("image", "video"),
+        GlmResize(
+            patch_size=vision.integer("patch_size", 14),
+            merge_size=vision.integer("spatial_merge_size", 2),
+            temporal_patch_size=vision.integer("temporal_patch_size", 2),
+            image_min_pixels=image_least,
+            image_max_pixels=image_most,
+            video_min_pixels=video_least,
+            video_max_pixels=video_most,
+            fractional_timestamps=fractional,
+        ),
+        FrameLoader.GLM46V if fractional else FrameLoader.DYNAMIC,
+        item_limits=(("video", 1),),
+    )
+
+
+def _is_glm46v(config: Config, files: Preprocessor) -> bool:
+    """GLM-4.6V shares architectures with 4.1V and 4.5V; its processor class or model type tells."""
+    named = files.processor.text("processor_class") or files.image.text("processor_class")
+    return named == "Glm46VProcessor" if named else config.text("model_type") == "glm46v"
+
+
+@reads("Ovis2_5", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", model_types=("ovis2_5",))
+def read_ovis2_5(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Ovis2.5: vLLM's own processor with fixed bounds (448x448 to 1792x1792)."""
+    vision = config.section("vit_config")
+    return MultimodalFacts(
+        "ovis2_5",
+        ("image", "video"),
+        OvisResize(
+            patch_size=vision.integer("patch_size", 16),
+            hidden_stride=vision.integer("hidden_stride", 2),
+            temporal_patch_size=vision.integer("temporal_patch_size", 1),
+            min_pixels=448 * 448,
+            max_pixels=1792 * 1792,
+            dummy_side=1792,
+        ),
+        item_limits=(("video", 1),),
+    )
+
+
+@reads("KimiVLForConditionalGeneration", model_types=("kimi_vl",))
+def read_kimi_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Kimi-VL: native resolution up to ``in_token_limit`` patches."""
+    kernel = files.image.items("merge_kernel_size") or [2, 2]
+    return MultimodalFacts(
+        "kimi_vl",
+        ("image",),
+        PatchLimit(
+            patch_size=files.image.integer("patch_size", 14),
+            merge_size=Config({"merge_kernel_size": kernel[0]}).integer("merge_kernel_size"),
+            max_patches=files.image.integer("in_token_limit", 4096),
+            wrapper_tokens=4,
+        ),
+    )

@@ -1,0 +1,67 @@
+"""How large is the vision encoder? Its dimensions, read from the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vlm_operator.errors import UnknownFact
+from vlm_operator.model.config import Config
+from vlm_operator.model.facts import VisionTower
+from vlm_operator.model.multimodal.families import text_config
+
+_SECTIONS = ("vision_config", "vit_config", "vision_encoder")
+
+
+def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
+    """Dimensions of the vision encoder, None for a text model or where the config does not state them.
+
+    Field names differ by family; the first that is there counts: ``depth`` and ``num_hidden_layers``, ``embed_dim`` and
+    ``hidden_size``, ``num_heads`` and ``num_attention_heads``.
+
+    Raises:
+        InputError: a field has a value that it cannot have.
+    """
+    view = Config(config)
+    section = next((key for key in _SECTIONS if view.has(key)), None)
+    if section is None:
+        return None
+    vision = view.section(section)
+    try:
+        width = _first(vision, "embed_dim", "hidden_size")
+        merge = vision.integer("spatial_merge_size", view.integer("spatial_merge_size", 1))
+        return VisionTower(
+            layers=_first(vision, "depth", "num_hidden_layers"),
+            hidden_size=width,
+            intermediate_size=_intermediate(vision, width),
+            attention_heads=_first(vision, "num_heads", "num_attention_heads"),
+            patch_size=_first(vision, "patch_size"),
+            merge_size=merge,
+            output_size=_output(vision, view),
+            deepstack_levels=len(vision.items("deepstack_visual_indexes") or []),
+        )
+    except UnknownFact:
+        return None
+
+
+def _first(section: Config, *keys: str) -> int:
+    key = next((key for key in keys if section.has(key)), keys[-1])
+    return section.integer(key)
+
+
+def _intermediate(vision: Config, width: int) -> int:
+    if vision.has("intermediate_size"):
+        return vision.integer("intermediate_size")
+    ratio = vision.number("mlp_ratio")
+    if ratio is None:
+        raise UnknownFact("vision_config.intermediate_size is missing", field="vision_config.intermediate_size")
+    return int(width * ratio)
+
+
+def _output(vision: Config, view: Config) -> int:
+    """Encoder outputs are as wide as the language model's embeddings, unless the tower says otherwise."""
+    if vision.has("out_hidden_size"):
+        return vision.integer("out_hidden_size")
+    if vision.has("embed_dim"):  # Qwen2-VL: hidden_size is the language model's
+        return vision.integer("hidden_size")
+    return text_config(view).integer("hidden_size")

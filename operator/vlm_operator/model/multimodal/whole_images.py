@@ -1,0 +1,87 @@
+"""Readers of the families that take each image whole: a fixed cost, a budget of tokens, or rows of cells."""
+
+from __future__ import annotations
+
+from vlm_operator.model.config import Config
+from vlm_operator.model.multimodal.families import reads, vision_grid
+from vlm_operator.model.multimodal.preprocessor import Preprocessor
+from vlm_operator.model.multimodal.tiles import selected_tokens
+from vlm_operator.model.processors import (
+    FixedTokens,
+    MultimodalFacts,
+    PanAndScan,
+    Rounding,
+    RowBreaks,
+    SoftTokenBudget,
+)
+
+
+@reads("Gemma3ForConditionalGeneration", model_types=("gemma3",))
+def read_gemma3(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Gemma 3 (``google/gemma-3-27b-it``: 896 pixels, 256 tokens, pan-and-scan off)."""
+    return MultimodalFacts(
+        "gemma3",
+        ("image",),
+        PanAndScan(
+            tokens_per_view=config.integer("mm_tokens_per_image", 256),
+            native_size=config.section("vision_config").integer("image_size", 896),
+            enabled=files.image.boolean("do_pan_and_scan", False),
+            min_crop_size=files.image.integer("pan_and_scan_min_crop_size", 256),
+            max_crops=files.image.integer("pan_and_scan_max_num_crops", 4),
+            min_ratio=files.image.number("pan_and_scan_min_ratio_to_activate", 1.2) or 1.2,
+        ),
+    )
+
+
+@reads("Gemma4ForConditionalGeneration", model_types=("gemma4",))
+def read_gemma4(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Gemma 4: the budget is in the config, frames and audio as vLLM and transformers fix them."""
+    vision = config.section("vision_config")
+    audio = config.has("audio_config")
+    return MultimodalFacts(
+        "gemma4",
+        ("image", "audio", "video") if audio else ("image", "video"),
+        SoftTokenBudget(
+            patch_size=vision.integer("patch_size", 16),
+            pooling_size=vision.integer("pooling_kernel_size", 3),
+            image_tokens=vision.integer("default_output_length", 280),
+            audio_tokens=files.processor.integer("audio_seq_length", 750) if audio else 0,
+        ),
+    )
+
+
+@reads("LlavaForConditionalGeneration", model_types=("llava",))
+def read_llava(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """LLaVA 1.5, and Pixtral in Hugging Face's format, which shares its architecture."""
+    vision = config.section("vision_config")
+    if vision.text("model_type") == "pixtral":
+        cell = vision.integer("patch_size", 16) * config.integer("spatial_merge_size", 1)
+        return MultimodalFacts("pixtral", ("image",), RowBreaks(cell, vision.integer("image_size", 1024)))
+    _, _, tokens = selected_tokens(config, "default")
+    return MultimodalFacts("llava", ("image",), FixedTokens(tokens))
+
+
+@reads("Mistral3ForConditionalGeneration", model_types=("mistral3",))
+def read_mistral3(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Mistral Small 3.1 and later in Hugging Face's format (``…-2503``: longest edge 1540)."""
+    vision = config.section("vision_config")
+    cell = vision.integer("patch_size", 14) * config.integer("spatial_merge_size", 2)
+    edge = files.longest_edge(vision.integer("image_size", 1540))
+    return MultimodalFacts("mistral3", ("image",), RowBreaks(cell, edge, size_knob=True))
+
+
+def read_mistral_params(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Pixtral and Mistral Small in Mistral's own format (``params.json``): ``vision_encoder``."""
+    vision = config.section("vision_encoder")
+    cell = vision.integer("patch_size") * vision.integer("spatial_merge_size", 1)
+    edge = vision.integer("max_image_size", vision.integer("image_size", 1024))
+    return MultimodalFacts("pixtral_mistral", ("image",), RowBreaks(cell, edge, Rounding.NEAREST))
+
+
+@reads("PaliGemmaForConditionalGeneration", model_types=("paligemma",))
+def read_paligemma(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """PaliGemma: SigLIP patches, then ``<bos>`` and a newline."""
+    _, patches = vision_grid(config.section("vision_config"), 224, 14)
+    return MultimodalFacts(
+        "paligemma", ("image",), FixedTokens(patches**2, wrapper_tokens=2), item_limits=(("image", 1),)
+    )
