@@ -237,7 +237,8 @@ class Linear:
         outputs: rows (output features) of the whole matrix, before sharding.
         inputs: columns (input features).
         sharding: how it is laid over ranks.
-        heads: for ``KV_HEADS``, how many heads the outputs hold.
+        heads: for ``KV_HEADS``, how many heads the outputs hold; for ``OUTPUT`` and ``INPUT``, heads of an attention
+            that stays whole where the ranks do not divide them (0: none).
         bias: True where it has a bias of ``outputs`` elements.
         quantizable: False for what quantisation methods never touch (embeddings, norms as matrices, routers …).
         placement: where in the pipeline, and what makes vLLM build it.

@@ -111,6 +111,8 @@ def shape_of(linear: Linear, ranks: Ranks) -> Shape:
     tensor = 1 if whole else ranks.tensor
     rows, columns, count = linear.outputs, linear.inputs, linear.count
     match linear.sharding:
+        case Sharding.OUTPUT | Sharding.INPUT if linear.heads and linear.heads % tensor:
+            pass
         case Sharding.OUTPUT:
             rows = divide(rows, tensor, linear.name)
         case Sharding.INPUT:

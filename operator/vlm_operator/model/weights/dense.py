@@ -61,7 +61,7 @@ def qwen3(language: Language) -> None:
 
 def gemma(language: Language) -> None:
     """Gemma 1: as Llama, embeddings scaled by a buffered normalizer."""
-    language.frame()
+    language.frame(every_stage=True)
     layers = language.layers()
     language.attention(layers)
     layers.gated_mlp("mlp", language.text.hidden_size, language.text.intermediate_size)
@@ -74,7 +74,7 @@ def gemma(language: Language) -> None:
 def gemma2(language: Language, *, qk_norm: bool = False) -> None:
     """Gemma 2 and 3: four norms a layer."""
     bias = language.config.boolean("attention_bias", False)
-    language.frame()
+    language.frame(every_stage=True)
     layers = language.layers()
     language.attention(layers, bias=bias, output_bias=bias)
     if qk_norm:
@@ -111,6 +111,7 @@ def gemma3(language: Language) -> None:
 def cohere(language: Language) -> None:
     """Command R: one norm before both attention and MLP; head always tied."""
     config, text = language.config, language.text
+    language.every_stage = True
     language.embeddings()
     language.final_norm()
     layers = language.layers()
@@ -138,7 +139,7 @@ def phi3(language: Language) -> None:
 def stablelm(language: Language) -> None:
     """StableLM 2: layer norms with biases."""
     text = language.text
-    language.frame(norm_bias=True)
+    language.frame(norm_bias=True, every_stage=True)
     layers = language.layers()
     language.attention(layers, bias=language.config.boolean("use_qkv_bias", False))
     layers.gated_mlp("mlp", text.hidden_size, text.intermediate_size)
@@ -152,6 +153,7 @@ def chatglm(language: Language) -> None:
     config, text = language.config, language.text
     linear_bias = config.boolean("add_bias_linear", False)
     norm_bias = not config.boolean("rmsnorm", True)
+    language.every_stage = True
     language.embeddings("transformer.embedding")
     if config.boolean("post_layer_norm", True):
         language.final_norm("transformer.encoder.final_layernorm", bias=norm_bias)
@@ -218,6 +220,7 @@ def _half_rotated(language: Language) -> dict[str, object]:
 def internlm2(language: Language) -> None:
     """InternLM2: Llama's layers under names of its own, query, key and value fused in the checkpoint."""
     text = language.text
+    language.every_stage = True
     language.embeddings("model.tok_embeddings")
     language.final_norm()
     language.head("output")

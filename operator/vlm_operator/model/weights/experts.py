@@ -35,7 +35,7 @@ def mixtral(language: Language) -> None:
     """Mixtral: every layer is sparse."""
     text, config = language.text, language.config
     experts = config.integer("num_local_experts")
-    language.frame()
+    language.frame(every_stage=True)
     layers = language.layers()
     language.attention(layers)
     router(layers, "block_sparse_moe.gate", experts, text.hidden_size)
@@ -77,7 +77,7 @@ def qwen3_moe(language: Language) -> None:
 def _qwen_moe(language: Language, *, bias: bool, qk_norm: bool, shared: bool) -> None:
     text, config = language.text, language.config
     sparse = sparse_numbers(config, language.numbers, config.integer("num_experts"))
-    language.frame()
+    language.frame(every_stage=True)
     layers = language.layers()
     language.attention(layers, bias=bias)
     if qk_norm:
@@ -114,7 +114,7 @@ def phimoe(language: Language) -> None:
     """Phi-3.5-MoE: biased attention and head, layer norms with biases."""
     text, config = language.text, language.config
     experts = config.integer("num_local_experts", 16)
-    language.frame(head_bias=True, norm_bias=True)
+    language.frame(head_bias=True, norm_bias=True, every_stage=True)
     layers = language.layers()
     language.attention(layers, bias=True, output_bias=True)
     router(layers, "block_sparse_moe.gate", experts, text.hidden_size)
@@ -129,6 +129,7 @@ def gpt_oss(language: Language) -> None:
     """gpt-oss: attention sinks, biased router and experts, rotary table in fp32."""
     text, config = language.text, language.config
     experts = config.integer("num_local_experts")
+    language.every_stage = True
     language.embeddings("model.embedding")
     language.final_norm()
     language.head()
@@ -188,7 +189,7 @@ def granitemoe(language: Language) -> None:
     """Granite MoE, with the shared expert of its second form where the config has one."""
     text, config = language.text, language.config
     experts, hidden = config.integer("num_local_experts", 8), text.hidden_size
-    language.frame()
+    language.frame(every_stage=True)
     layers = language.layers()
     language.attention(layers)
     router(layers, "block_sparse_moe.gate", experts, hidden)
@@ -205,11 +206,11 @@ def olmoe(language: Language) -> None:
     """OLMoE: norms over all heads of query and key."""
     text, config = language.text, language.config
     experts = config.integer("num_experts", 64)
-    language.frame()
+    language.frame(every_stage=True)
     layers = language.layers()
     language.attention(layers)
-    layers.tensor("self_attn.q_norm.weight", text.attention_heads * text.head_size, Sharding.OUTPUT)
-    layers.tensor("self_attn.k_norm.weight", text.kv_heads * text.head_size, Sharding.KV_HEADS, heads=text.kv_heads)
+    layers.norm("self_attn.q_norm", text.attention_heads * text.head_size)
+    layers.norm("self_attn.k_norm", text.kv_heads * text.head_size)
     router(layers, "mlp.gate", experts, text.hidden_size)
     layers.experts("mlp.experts", experts, text.hidden_size, text.intermediate_size)
     norms(layers, text.hidden_size)

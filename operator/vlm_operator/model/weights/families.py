@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.model.weights import dense, experts, hybrid, latent
+from vlm_operator.model.weights import dense, experts, gemma4, hybrid, latent
 from vlm_operator.model.weights.language import LanguageReader
 
 LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
@@ -24,6 +24,7 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "Gemma2ForCausalLM": dense.gemma2,
     "Gemma2Model": dense.gemma2,
     "Gemma3ForCausalLM": dense.gemma3,
+    "Gemma4ForCausalLM": gemma4.gemma4,
     "CohereForCausalLM": dense.cohere,
     "Cohere2ForCausalLM": dense.cohere,
     "Phi3ForCausalLM": dense.phi3,
@@ -58,3 +59,28 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "JambaForCausalLM": hybrid.jamba,
 }
 """Text architectures, also as the language model inside a vision-language one."""
+
+LANGUAGE_OF_MODEL_TYPE: Final[dict[str, str]] = {
+    "cohere": "CohereForCausalLM",
+    "cohere2": "Cohere2ForCausalLM",
+    "deepseek_v2": "DeepseekV2ForCausalLM",
+    "deepseek_v3": "DeepseekV3ForCausalLM",
+    "gemma": "GemmaForCausalLM",
+    "gemma2": "Gemma2ForCausalLM",
+    "gemma3_text": "Gemma3ForCausalLM",
+    "glm4": "Glm4ForCausalLM",
+    "glm4_moe": "Glm4MoeForCausalLM",
+    "gpt_oss": "GptOssForCausalLM",
+    "granite": "GraniteForCausalLM",
+    "internlm2": "InternLM2ForCausalLM",
+    "llama": "LlamaForCausalLM",
+    "ministral3": "Ministral3ForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "mixtral": "MixtralForCausalLM",
+    "phi3": "Phi3ForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
+    "qwen3_next": "Qwen3NextForCausalLM",
+}
+"""The language model that a wrapper builds for a ``text_config`` of this ``model_type``."""

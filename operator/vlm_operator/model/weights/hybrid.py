@@ -61,7 +61,11 @@ def qwen3_next(language: Language, *, fused_names: bool = True) -> None:
     hidden = text.hidden_size
     kinds = layer_kinds(language)
     require_kinds(language, kinds, LINEAR, FULL)
-    language.frame()
+    language.every_stage = True
+    language.embeddings()
+    language.every_stage = fused_names
+    language.final_norm()
+    language.head()
     _gated_delta_net(language, language.layers(numbers_of(language, kinds, LINEAR)), fused_names=fused_names)
     attention = language.layers(numbers_of(language, kinds, FULL))
     gate = 2 if config.boolean("attn_output_gate", True) else 1
@@ -162,6 +166,7 @@ def nemotron_h(language: Language) -> None:
         kinds = [{LINEAR: "mamba", FULL: "attention"}.get(kind, kind) for kind in kinds]
     require_kinds(language, kinds, *NEMOTRON_KINDS.values())
     numbers = {kind: [n for n, have in enumerate(kinds) if have == kind] for kind in NEMOTRON_KINDS.values()}
+    language.every_stage = True
     language.embeddings()
     language.final_norm("model.norm_f")
     language.head()
@@ -214,6 +219,7 @@ def jamba(language: Language) -> None:
     experts = config.integer("num_experts", 16)
     period, offset = config.integer("expert_layer_period", 2), config.integer("expert_layer_offset", 1, least=0)
     sparse = [n for n in language.numbers if experts > 1 and n % period == offset]
+    language.every_stage = True
     language.embeddings()
     language.final_norm("model.final_layernorm")
     language.head()

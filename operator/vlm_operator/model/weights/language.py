@@ -54,6 +54,8 @@ class Language:
         collection: where modules are collected.
         prefix: what stands before ``model`` in vLLM's names (``language_model`` inside a wrapper).
         multimodal_rotary_factor: rows a position of a multimodal rotary table.
+        every_stage: True for families whose embeddings, final norm and head vLLM builds on every stage of a pipeline,
+            used there or not; the family's reader sets it.
     """
 
     config: Config
@@ -61,6 +63,7 @@ class Language:
     collection: Collection
     prefix: str = ""
     multimodal_rotary_factor: int = 4
+    every_stage: bool = False
     _rotary_seen: set[object] = field(default_factory=set)
 
     def name(self, suffix: str) -> str:
@@ -89,27 +92,33 @@ class Language:
     def embeddings(self, name: str = "model.embed_tokens", rows: int = 0, columns: int = 0) -> None:
         """Input embeddings; on the last stage of a pipeline too where the head is tied to them."""
         stage = Stage.ENDS if self.text.tie_word_embeddings else Stage.FIRST
+        stage = Stage.EVERY if self.every_stage else stage
         rows, columns = rows or self.text.vocab_size, columns or self.text.hidden_size
         self.collection.vocabulary(self.name(name), Component.EMBEDDING, rows, columns, stage)
 
     def final_norm(self, name: str = "model.norm", *, bias: bool = False) -> None:
         """The norm after the last layer."""
-        self.end(name.rpartition(".")[0]).norm(name.rpartition(".")[2], self.text.hidden_size, bias=bias)
+        parent, _, last = name.rpartition(".")
+        self.end(parent, self._last).norm(last, self.text.hidden_size, bias=bias)
+
+    @property
+    def _last(self) -> Stage:
+        return Stage.EVERY if self.every_stage else Stage.LAST
 
     def end(self, prefix: str, stage: Stage = Stage.LAST) -> Block:
         """A block of its own on the last (or another) stage."""
         return self.collection.at(self.name(prefix), Component.LANGUAGE_LAYERS, stage)
 
-    def head(self, name: str = "lm_head", *, bias: bool = False, always: bool = False) -> None:
+    def head(self, name: str = "lm_head", *, bias: bool = False) -> None:
         """The output matrix, unless it is the embeddings'."""
-        if self.text.tie_word_embeddings and not always:
+        if self.text.tie_word_embeddings:
             return
         self.collection.vocabulary(
             self.name(name),
             Component.HEAD,
             self.text.vocab_size,
             self.text.hidden_size,
-            Stage.LAST,
+            self._last,
             bias=bias,
             quantizable=True,
         )
@@ -149,8 +158,9 @@ class Language:
         block.row(f"{module}.o_proj", text.hidden_size, text.attention_heads * text.head_size, bias=output_bias)
         block.attention_scales(f"{module}.attn")
 
-    def frame(self, *, head_bias: bool = False, norm_bias: bool = False) -> None:
+    def frame(self, *, head_bias: bool = False, norm_bias: bool = False, every_stage: bool = False) -> None:
         """Embeddings, final norm and head under the names most families use."""
+        self.every_stage = every_stage
         self.embeddings()
         self.final_norm(bias=norm_bias)
         self.head(bias=head_bias)

@@ -7,10 +7,13 @@ from typing import Any
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.facts import Quantization, TextFacts, WeightModule
+from vlm_operator.model.facts import Component, DType, Quantization, Stage, TextFacts, WeightModule
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Collection
+from vlm_operator.model.weights.multimodal import MULTIMODAL_MODELS, Wrapper
+
+CLASSIFIER = "ForSequenceClassification"
 
 
 def read_weight_modules(config: Mapping[str, Any], architecture: str, text: TextFacts) -> tuple[WeightModule, ...]:
@@ -26,15 +29,33 @@ def read_weight_modules(config: Mapping[str, Any], architecture: str, text: Text
         InputError: a field is not what it should be.
     """
     collection = Collection()
+    whole = Config(config)
+    wrapper = MULTIMODAL_MODELS.get(architecture)
     reader = LANGUAGE_MODELS.get(architecture)
-    if reader is None:
+    if wrapper is not None:
+        wrapper(Wrapper(whole, text, collection, architecture))
+    elif reader is not None:
+        reader(Language(whole, text, collection))
+    elif architecture.endswith(CLASSIFIER) and architecture.removesuffix(CLASSIFIER) + "ForCausalLM" in LANGUAGE_MODELS:
+        _classifier(Language(whole, text, collection), architecture.removesuffix(CLASSIFIER) + "ForCausalLM")
+    else:
         raise UnknownFact(
             f"architectures: the weights of {architecture!r} are not known",
             field="architectures",
             hint="give a checkpoint directory, whose safetensors headers hold the exact weights",
         )
-    reader(Language(Config(config), text, collection))
     return tuple(collection.modules)
+
+
+def _classifier(language: Language, architecture: str) -> None:
+    """A language model with a score matrix in fp32 in place of its head (0.32: ``models/adapters.py``)."""
+    LANGUAGE_MODELS[architecture](language)
+    modules = language.collection.modules
+    modules[:] = [module for module in modules if module.component is not Component.HEAD]
+    names = language.config.section("id2label").values
+    labels = len(names) or language.config.integer("num_labels", 2)
+    score = language.collection.at("", Component.HEAD, Stage.LAST)
+    score.linear("score", labels, language.text.hidden_size, quantizable=False, dtype=DType.FLOAT32)
 
 
 def read_quantization(config: Mapping[str, Any]) -> Quantization | None:

@@ -1,0 +1,343 @@
+"""Vision-language models: which tower, which projector, which language model, under which names.
+
+Sources: vLLM 0.32, ``model_executor/models/``, the file named as the family; ``llava.py``
+(``init_vision_tower_for_llava``) for how many blocks of a tower are built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vlm_operator.errors import UnknownFact
+from vlm_operator.model.config import Config
+from vlm_operator.model.facts import Component, TextFacts
+from vlm_operator.model.weights import fixed_towers, patch_towers
+from vlm_operator.model.weights.families import LANGUAGE_MODELS, LANGUAGE_OF_MODEL_TYPE
+from vlm_operator.model.weights.fixed_towers import TowerPlace
+from vlm_operator.model.weights.language import Language
+from vlm_operator.model.weights.modules import Block, Collection
+
+IMAGE = ("image",)
+IMAGE_AND_VIDEO = ("image", "video")
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """One vision-language model being read.
+
+    Attributes:
+        config: the whole config.
+        text: dimensions of its language model.
+        collection: where modules are collected.
+        architecture: class name of the whole model.
+    """
+
+    config: Config
+    text: TextFacts
+    collection: Collection
+    architecture: str
+
+    @property
+    def vision(self) -> Config:
+        """The vision tower's section."""
+        return self.config.section("vision_config")
+
+    def language(self, *, prefix: str = "language_model", section: str = "text_config", factor: int = 4) -> Language:
+        """The language model, to be read."""
+        config = self.config.section(section)
+        if not config.values:
+            config = self.config
+        return Language(config, self.text, self.collection, prefix, factor)
+
+    def read_language(self, *, prefix: str = "language_model", section: str = "text_config", factor: int = 4) -> None:
+        """Read the language model by the architecture or type its section names.
+
+        Raises:
+            UnknownFact: neither is known.
+        """
+        language = self.language(prefix=prefix, section=section, factor=factor)
+        architectures = language.config.items("architectures") or []
+        kind = language.config.text("model_type") or ""
+        name = next((a for a in architectures if a in LANGUAGE_MODELS), None) or LANGUAGE_OF_MODEL_TYPE.get(kind)
+        if name is None:
+            field = language.config.field("model_type")
+            raise UnknownFact(
+                f"{field}: the weights of a language model of type {kind!r} are not known",
+                field=field,
+                hint="give a checkpoint directory, whose safetensors headers hold the exact weights",
+            )
+        LANGUAGE_MODELS[name](language)
+
+    def projector(
+        self, prefix: str = "multi_modal_projector", *, modalities: tuple[str, ...] = IMAGE, sharded: bool = True,
+        data_parallel: bool = False,
+    ) -> Block:  # fmt: skip
+        """A block for the projector."""
+        return self.collection.tower(
+            prefix,
+            1,
+            component=Component.PROJECTOR,
+            modalities=modalities,
+            sharded=sharded,
+            data_parallel=data_parallel,
+        )
+
+
+def feature_layers(config: Config, default: int) -> int:
+    """How many blocks of a tower reach the deepest feature layer that the language model sees."""
+    count = config.section("vision_config").integer("num_hidden_layers", default)
+    value = config.values.get("vision_feature_layer", -2)
+    layers = value if isinstance(value, list | tuple) else [value]
+    deepest = 0
+    for layer in layers:
+        if isinstance(layer, bool) or not isinstance(layer, int):
+            field = config.field("vision_feature_layer")
+            raise UnknownFact(f"{field}: {str(value)[:60]!r} is not a layer or a list of layers", field=field)
+        deepest = max(deepest, count + layer + 1 if layer < 0 else layer)
+    return deepest
+
+
+def _tower_by_type(wrapper: Wrapper, place: TowerPlace) -> int:
+    """The tower its ``model_type`` names, up to the deepest feature layer; returns its width."""
+    vision = wrapper.vision
+    kind = vision.text("model_type", "clip_vision_model") or ""
+    defaults = {"clip_vision_model": (12, 768), "siglip_vision_model": (12, 768), "pixtral": (24, 1024)}
+    if kind not in defaults:
+        field = vision.field("model_type")
+        raise UnknownFact(f"{field}: the weights of a vision tower of type {kind!r} are not known", field=field)
+    blocks, width = defaults[kind]
+    built = feature_layers(wrapper.config, blocks)
+    place = TowerPlace(place.prefix, place.modalities, place.data_parallel, built, post_norm=False)
+    match kind:
+        case "clip_vision_model":
+            fixed_towers.clip(wrapper.collection, vision, place)
+        case "siglip_vision_model":
+            fixed_towers.siglip(wrapper.collection, vision, place)
+        case _:
+            fixed_towers.pixtral(wrapper.collection, vision, place)
+    return vision.integer("hidden_size", width)
+
+
+def _feature_count(config: Config) -> int:
+    value = config.values.get("vision_feature_layer")
+    return len(value) if isinstance(value, list | tuple) else 1
+
+
+def llava(wrapper: Wrapper) -> None:
+    """LLaVA 1.5, Pixtral in transformers' format: tower up to a feature layer, two-layer projector."""
+    width = _tower_by_type(wrapper, TowerPlace("vision_tower"))
+    hidden = wrapper.text.hidden_size
+    bias = wrapper.config.boolean("multimodal_projector_bias", True)
+    projector = wrapper.projector()
+    projector.column("linear_1", hidden, width * _feature_count(wrapper.config), bias=bias)
+    projector.row("linear_2", hidden, hidden, bias=bias)
+    wrapper.read_language()
+
+
+def llava_next(wrapper: Wrapper) -> None:
+    """LLaVA-NeXT: LLaVA with a learned line break between rows of tiles."""
+    wrapper.collection.at("", Component.PROJECTOR).tensor("image_newline", wrapper.text.hidden_size)
+    llava(wrapper)
+
+
+def llava_onevision(wrapper: Wrapper) -> None:
+    """LLaVA-OneVision: images and videos, projector whole on every rank."""
+    wrapper.collection.at("", Component.PROJECTOR).tensor("image_newline", wrapper.text.hidden_size)
+    width = _tower_by_type(wrapper, TowerPlace("vision_tower", IMAGE_AND_VIDEO))
+    hidden = wrapper.text.hidden_size
+    bias = wrapper.config.boolean("multimodal_projector_bias", True)
+    projector = wrapper.projector(modalities=IMAGE_AND_VIDEO, sharded=False)
+    projector.linear("linear_1", hidden, width, bias=bias, quantizable=False)
+    projector.linear("linear_2", hidden, hidden, bias=bias, quantizable=False)
+    wrapper.read_language()
+
+
+def mistral3(wrapper: Wrapper) -> None:
+    """Mistral Small 3.1 and later: Pixtral tower, patches merged before the projector."""
+    config, vision = wrapper.config, wrapper.vision
+    width, hidden = vision.integer("hidden_size", 1024), wrapper.text.hidden_size
+    merge, bias = config.integer("spatial_merge_size", 2), config.boolean("multimodal_projector_bias", False)
+    whole = vision.integer("num_hidden_layers", 24)
+    value = config.values.get("vision_feature_layer", -1)
+    built = whole if value == -1 else feature_layers(config, 24)
+    fixed_towers.pixtral(wrapper.collection, vision, TowerPlace("vision_tower", layers=built))
+    projector = wrapper.projector()
+    projector.norm("norm", width)
+    projector.linear("patch_merger.merging_layer", width, width * merge**2, quantizable=False)
+    projector.column("linear_1", hidden, width * _feature_count(config), bias=bias)
+    projector.row("linear_2", hidden, hidden, bias=bias)
+    wrapper.read_language()
+
+
+def gemma3(wrapper: Wrapper) -> None:
+    """Gemma 3: SigLIP, then one matrix and a norm."""
+    vision = wrapper.vision
+    fixed_towers.siglip(wrapper.collection, vision, TowerPlace("vision_tower"))
+    width = vision.integer("hidden_size", 768)
+    projector = wrapper.projector()
+    projector.tensor("mm_input_projection_weight", width * wrapper.text.hidden_size)
+    projector.norm("mm_soft_emb_norm", width)
+    LANGUAGE_MODELS["Gemma3ForCausalLM"](wrapper.language())
+
+
+def gemma4(wrapper: Wrapper) -> None:
+    """Gemma 4: transformers' own tower; one matrix to the language model. Audio towers are not known."""
+    if wrapper.config.has("audio_config"):
+        raise UnknownFact(
+            "audio_config: the weights of Gemma 4's audio tower are not known",
+            field="audio_config",
+            hint="give a checkpoint directory, whose safetensors headers hold the exact weights",
+        )
+    place = TowerPlace("vision_tower", IMAGE_AND_VIDEO)
+    fixed_towers.gemma4_vision(wrapper.collection, wrapper.vision, place)
+    projector = wrapper.projector("embed_vision", modalities=IMAGE_AND_VIDEO, sharded=False)
+    width = wrapper.vision.integer("hidden_size", 768)
+    projector.linear("embedding_projection", wrapper.text.hidden_size, width)
+    LANGUAGE_MODELS["Gemma4ForCausalLM"](wrapper.language())
+
+
+def paligemma(wrapper: Wrapper) -> None:
+    """PaliGemma: the whole SigLIP tower, one projector matrix."""
+    vision = wrapper.vision
+    fixed_towers.siglip(wrapper.collection, vision, TowerPlace("vision_tower"))
+    width = vision.integer("hidden_size", 768)
+    output = vision.integer("projection_dim", wrapper.config.integer("projection_dim", wrapper.text.hidden_size))
+    wrapper.projector(sharded=False).linear("linear", output, width, bias=True, quantizable=False)
+    wrapper.read_language()
+
+
+def idefics3(wrapper: Wrapper) -> None:
+    """Idefics3 and SmolVLM: SigLIP-like tower, pixels shuffled into one matrix; the head stands outside."""
+    vision = wrapper.vision
+    place = TowerPlace("model.vision_model", post_norm=True)
+    width = vision.integer("hidden_size", 1152)
+    defaults = {"hidden_size": 1152, "num_attention_heads": 16, "patch_size": 32}
+    fixed_towers.siglip(wrapper.collection, vision, place, defaults=defaults, position_ids=False)
+    scale = wrapper.config.integer("scale_factor", 2)
+    connector = wrapper.projector("model.connector", sharded=False)
+    connector.linear("modality_projection.proj", wrapper.text.hidden_size, width * scale**2)
+    wrapper.read_language(prefix="")
+
+
+def cohere2_vision(wrapper: Wrapper) -> None:
+    """Command A Vision: SigLIP, pixels shuffled, a gated projector."""
+    vision, config = wrapper.vision, wrapper.config
+    fixed_towers.siglip(wrapper.collection, vision, TowerPlace("vision_tower"))
+    factor, inner = config.integer("downsample_factor", 2), config.integer("alignment_intermediate_size", 36864)
+    projector = wrapper.projector()
+    inputs = vision.integer("hidden_size", 1152) * factor**2
+    projector.column("linear_1", inner, inputs, bias=True)
+    projector.row("linear_2", wrapper.text.hidden_size, inner // 2, bias=True)
+    wrapper.read_language()
+
+
+def internvl_chat(wrapper: Wrapper) -> None:
+    """InternVL in its own format: InternViT up to ``select_layer``, a projector whole on every rank."""
+    config, vision = wrapper.config, wrapper.vision
+    if vision.text("model_type", "intern_vit_6b") not in {"intern_vit_6b", "internvl_vision"}:
+        field = vision.field("model_type")
+        raise UnknownFact(f"{field}: {vision.text('model_type')!r} is not a known tower of InternVL", field=field)
+    whole, selected = vision.integer("num_hidden_layers"), config.values.get("select_layer", -1)
+    if isinstance(selected, bool) or not isinstance(selected, int):
+        raise UnknownFact(f"select_layer: {str(selected)[:40]!r} is not a layer", field="select_layer")
+    built = whole + selected + 1 if selected < 0 else selected + 1
+    place = TowerPlace("vision_model", IMAGE_AND_VIDEO, data_parallel=True, layers=built)
+    fixed_towers.intern_vit(wrapper.collection, vision, place)
+    ratio = config.number("downsample_ratio", 0.5) or 0.5
+    inputs, hidden = vision.integer("hidden_size") * int(1 / ratio) ** 2, wrapper.text.hidden_size
+    projector = wrapper.projector("mlp1", modalities=IMAGE_AND_VIDEO, sharded=False)
+    projector.norm("0", inputs, bias=True)
+    projector.linear("1", hidden, inputs, bias=True, quantizable=False)
+    projector.linear("3", hidden, hidden, bias=True, quantizable=False)
+    section = "llm_config" if config.has("llm_config") else "text_config"
+    wrapper.read_language(section=section)
+
+
+def internvl_hf(wrapper: Wrapper) -> None:
+    """InternVL and InternS1 in transformers' format."""
+    config, vision = wrapper.config, wrapper.vision
+    whole, selected = vision.integer("num_hidden_layers", 24), config.values.get("vision_feature_layer", -1)
+    if isinstance(selected, bool) or not isinstance(selected, int):
+        field = "vision_feature_layer"
+        raise UnknownFact(f"{field}: {str(selected)[:40]!r} is not a layer", field=field)
+    built = whole + selected + 1 if selected < 0 else selected + 1
+    place = TowerPlace("vision_tower", IMAGE_AND_VIDEO, layers=built)
+    fixed_towers.interns1_vit(wrapper.collection, vision, place)
+    ratio = config.number("downsample_ratio", 0.5) or 0.5
+    inputs = vision.integer("hidden_size", 1024) * int(1 / ratio) ** 2
+    hidden = wrapper.text.hidden_size
+    projector = wrapper.projector(modalities=IMAGE_AND_VIDEO, sharded=False)
+    projector.norm("layer_norm", inputs, bias=True)
+    projector.linear("linear_1", hidden, inputs, bias=True, quantizable=False)
+    projector.linear("linear_2", hidden, hidden, bias=True, quantizable=False)
+    wrapper.read_language()
+
+
+def llama4(wrapper: Wrapper) -> None:
+    """Llama 4: tower with its adapter, one projector matrix."""
+    vision = wrapper.vision
+    place = TowerPlace("vision_model", data_parallel=True)
+    fixed_towers.llama4_vision(wrapper.collection, vision, place)
+    inputs = vision.integer("vision_output_dim", 7680)
+    wrapper.projector().column("linear_1", wrapper.text.hidden_size, inputs)
+    LANGUAGE_MODELS["Llama4ForCausalLM"](wrapper.language())
+
+
+def qwen2_vl(wrapper: Wrapper) -> None:
+    """Qwen2-VL."""
+    patch_towers.qwen2_vl(wrapper.collection, wrapper.vision)
+    LANGUAGE_MODELS["Qwen2ForCausalLM"](wrapper.language())
+
+
+def qwen2_5_vl(wrapper: Wrapper) -> None:
+    """Qwen2.5-VL."""
+    patch_towers.qwen2_5_vl(wrapper.collection, wrapper.vision)
+    LANGUAGE_MODELS["Qwen2ForCausalLM"](wrapper.language())
+
+
+def _qwen3_tower_with(language_model: str) -> Callable[[Wrapper], None]:
+    def read(wrapper: Wrapper) -> None:
+        patch_towers.qwen3_vl(wrapper.collection, wrapper.vision)
+        LANGUAGE_MODELS[language_model](wrapper.language(factor=1))
+
+    return read
+
+
+def glm4v(wrapper: Wrapper) -> None:
+    """GLM-4.1V and GLM-4.6V-Flash."""
+    patch_towers.glm4v(wrapper.collection, wrapper.vision)
+    LANGUAGE_MODELS["Glm4ForCausalLM"](wrapper.language())
+
+
+def glm4v_moe(wrapper: Wrapper) -> None:
+    """GLM-4.5V and GLM-4.6V."""
+    patch_towers.glm4v(wrapper.collection, wrapper.vision)
+    LANGUAGE_MODELS["Glm4MoeForCausalLM"](wrapper.language())
+
+
+MULTIMODAL_MODELS: dict[str, Callable[[Wrapper], None]] = {
+    "LlavaForConditionalGeneration": llava,
+    "LlavaNextForConditionalGeneration": llava_next,
+    "LlavaOnevisionForConditionalGeneration": llava_onevision,
+    "Mistral3ForConditionalGeneration": mistral3,
+    "Gemma3ForConditionalGeneration": gemma3,
+    "Gemma4ForConditionalGeneration": gemma4,
+    "PaliGemmaForConditionalGeneration": paligemma,
+    "Idefics3ForConditionalGeneration": idefics3,
+    "SmolVLMForConditionalGeneration": idefics3,
+    "Cohere2VisionForConditionalGeneration": cohere2_vision,
+    "InternVLChatModel": internvl_chat,
+    "InternVLForConditionalGeneration": internvl_hf,
+    "InternS1ForConditionalGeneration": internvl_hf,
+    "Llama4ForConditionalGeneration": llama4,
+    "Qwen2VLForConditionalGeneration": qwen2_vl,
+    "Qwen2_5_VLForConditionalGeneration": qwen2_5_vl,
+    "Qwen3VLForConditionalGeneration": _qwen3_tower_with("Qwen3ForCausalLM"),
+    "Qwen3VLMoeForConditionalGeneration": _qwen3_tower_with("Qwen3MoeForCausalLM"),
+    "Qwen3_5ForConditionalGeneration": _qwen3_tower_with("Qwen3_5ForCausalLM"),
+    "Qwen3_5MoeForConditionalGeneration": _qwen3_tower_with("Qwen3_5MoeForCausalLM"),
+    "Glm4vForConditionalGeneration": glm4v,
+    "Glm4vMoeForConditionalGeneration": glm4v_moe,
+}
+"""Vision-language architectures."""

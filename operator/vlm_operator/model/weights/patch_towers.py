@@ -1,0 +1,126 @@
+"""Vision towers that take patches of any resolution: Qwen2-VL to Qwen3.5, GLM-4V.
+
+Sources: vLLM 0.32, ``model_executor/models/qwen2_vl.py``, ``qwen2_5_vl.py``, ``qwen3_vl.py``, ``glm4_1v.py``. All of
+them are divided over tensor-parallel ranks, or kept whole under ``--mm-encoder-tp-mode data``.
+"""
+
+from __future__ import annotations
+
+from vlm_operator.model.config import Config
+from vlm_operator.model.facts import Component, DType
+from vlm_operator.model.weights.modules import Block, Collection
+
+ROTARY_POSITIONS = 8192
+"""Rows of the rotary table of these towers (``max_position=8192``)."""
+
+
+def patch_embedding(tower: Block, vision: Config, width: int, *, bias: bool) -> None:
+    """The convolution over patches of two frames."""
+    patch = vision.integer("patch_size", 14)
+    inputs = vision.integer("in_channels", 3) * vision.integer("temporal_patch_size", 2) * patch * patch
+    tower.linear("patch_embed.proj", width, inputs, bias=bias, quantizable=False)
+
+
+def rotary(tower: Block, head_size: int) -> None:
+    """The table that rotates half of each head."""
+    tower.tensor("rotary_pos_emb.cos_sin_cache", ROTARY_POSITIONS * (head_size // 2))
+
+
+def fused_attention(blocks: Block, width: int, *, bias: bool) -> None:
+    """Attention whose query, key and value are one matrix in the checkpoint too."""
+    blocks.column("attn.qkv", 3 * width, width, bias=bias)
+    blocks.row("attn.proj", width, width, bias=bias)
+
+
+def qwen2_vl(collection: Collection, vision: Config, prefix: str = "visual") -> None:
+    """Qwen2-VL: plain MLPs, layer norms with biases."""
+    width, heads = vision.integer("embed_dim", 1280), vision.integer("num_heads", 16)
+    merge, output = vision.integer("spatial_merge_size", 2), vision.integer("hidden_size", 3584)
+    tower = collection.tower(prefix, 1, data_parallel=True)
+    patch_embedding(tower, vision, width, bias=False)
+    blocks = collection.tower(f"{prefix}.blocks.{{}}", vision.integer("depth", 32), data_parallel=True)
+    blocks.norm("norm1", width, bias=True)
+    blocks.norm("norm2", width, bias=True)
+    fused_attention(blocks, width, bias=True)
+    inner = int(width * (vision.number("mlp_ratio", 4) or 4))
+    blocks.mlp("mlp", width, inner, ("fc1", "fc2"))
+    merger = collection.tower(f"{prefix}.merger", 1, component=Component.PROJECTOR, data_parallel=True)
+    merger.norm("ln_q", width, bias=True)
+    merger.mlp("mlp", width * merge**2, width * merge**2, ("0", "2"), outputs=output)
+    rotary(tower, width // heads)
+
+
+def qwen2_5_vl(collection: Collection, vision: Config, prefix: str = "visual") -> None:
+    """Qwen2.5-VL: gated MLPs, RMS norms."""
+    width, heads = vision.integer("hidden_size", 1280), vision.integer("num_heads", 16)
+    merge, output = vision.integer("spatial_merge_size", 2), vision.integer("out_hidden_size", 3584)
+    tower = collection.tower(prefix, 1, data_parallel=True)
+    patch_embedding(tower, vision, width, bias=False)
+    blocks = collection.tower(f"{prefix}.blocks.{{}}", vision.integer("depth", 32), data_parallel=True)
+    blocks.norm("norm1", width)
+    blocks.norm("norm2", width)
+    fused_attention(blocks, width, bias=True)
+    blocks.gated_mlp("mlp", width, vision.integer("intermediate_size", 3420), bias=True)
+    merger = collection.tower(f"{prefix}.merger", 1, component=Component.PROJECTOR, data_parallel=True)
+    merger.norm("ln_q", width)
+    merger.mlp("mlp", width * merge**2, width * merge**2, ("0", "2"), outputs=output)
+    rotary(tower, width // heads)
+
+
+def qwen3_vl(collection: Collection, vision: Config, prefix: str = "visual") -> None:
+    """Qwen3-VL and Qwen3.5: learned positions, and mergers for the levels that DeepStack hands to early layers."""
+    width, heads = vision.integer("hidden_size", 1152), vision.integer("num_heads", 16)
+    merge, output = vision.integer("spatial_merge_size", 2), vision.integer("out_hidden_size", 3584)
+    default_levels = [8, 16, 24] if (vision.text("model_type") or "").startswith("qwen3_vl") else []
+    levels = vision.items("deepstack_visual_indexes")
+    levels = default_levels if levels is None else levels
+    tower = collection.tower(prefix, 1, data_parallel=True)
+    patch_embedding(tower, vision, width, bias=True)
+    tower.tensor("pos_embed.weight", vision.integer("num_position_embeddings", 2304) * width)
+    blocks = collection.tower(f"{prefix}.blocks.{{}}", vision.integer("depth", 27), data_parallel=True)
+    blocks.norm("norm1", width, bias=True)
+    blocks.norm("norm2", width, bias=True)
+    fused_attention(blocks, width, bias=True)
+    blocks.mlp("mlp", width, vision.integer("intermediate_size", 4304), ("linear_fc1", "linear_fc2"))
+    wide = width * merge**2
+    merger = collection.tower(f"{prefix}.merger", 1, component=Component.PROJECTOR, data_parallel=True)
+    merger.norm("norm", width, bias=True)
+    _merger_mlp(merger, wide, output)
+    stack = f"{prefix}.deepstack_merger_list.{{}}"
+    mergers = collection.tower(stack, len(levels), component=Component.PROJECTOR, data_parallel=True)
+    mergers.norm("norm", wide, bias=True)
+    _merger_mlp(mergers, wide, output)
+    rotary(tower, width // heads)
+
+
+def _merger_mlp(merger: Block, wide: int, output: int) -> None:
+    merger.column("linear_fc1", wide, wide, bias=True)
+    merger.row("linear_fc2", output, wide, bias=True)
+
+
+def glm4v(collection: Collection, vision: Config, prefix: str = "visual") -> None:
+    """GLM-4.1V, 4.5V and 4.6V: gated MLPs as wide as the output, a convolution that merges patches, a gated merger."""
+    width, heads = vision.integer("hidden_size", 1536), vision.integer("num_heads", 12)
+    merge, output = vision.integer("spatial_merge_size", 2), vision.integer("out_hidden_size", 4096)
+    image, patch = vision.integer("image_size", 336), vision.integer("patch_size", 14)
+    bias = vision.boolean("attention_bias", False)
+    tower = collection.tower(prefix, 1, data_parallel=True)
+    patch_embedding(tower, vision, width, bias=True)
+    positions = (image // patch) ** 2
+    tower.tensor("embeddings.position_embedding.weight", positions * width)
+    tower.tensor("embeddings.position_ids", positions, dtype=DType.INT64)
+    blocks = collection.tower(f"{prefix}.blocks.{{}}", vision.integer("depth", 24), data_parallel=True)
+    blocks.norm("norm1", width)
+    blocks.norm("norm2", width)
+    fused_attention(blocks, width, bias=bias)
+    blocks.gated_mlp("mlp", width, output)
+    tower.norm("post_conv_layernorm", width)
+    tower.norm("post_layernorm", width)
+    tower.linear("downsample", output, width * merge**2, bias=True, quantizable=False)
+    merger = collection.tower(f"{prefix}.merger", 1, component=Component.PROJECTOR, data_parallel=True)
+    merger.column("proj", output, output)
+    merger.norm("post_projection_norm", output, bias=True)
+    inner = vision.integer("intermediate_size", 13696)
+    merger.merged("gate_up_proj", ("gate_proj", "up_proj"), (inner, inner), output)
+    merger.row("down_proj", output, inner)
+    rotary(tower, width // heads)
