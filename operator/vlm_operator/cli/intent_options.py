@@ -161,7 +161,8 @@ def parse_videos(text: str | None) -> Videos | None:
 
 def settings_of(values: dict[str, Any]) -> tuple[EngineSettings, frozenset[str]]:
     """The pinned flags among the command's options, and their names."""
-    memory, kwargs = values.get("kv_cache_memory_bytes"), {}
+    memory = values.get("kv_cache_memory_bytes")
+    kwargs: dict[str, Any] = {}
     limits = parse_limits(parse_object(values.get("limit_mm_per_prompt"), "limit-mm-per-prompt"))
     if memory is not None:
         kwargs["kv_cache_memory_bytes"] = parse_bytes(memory, field="kv-cache-memory-bytes")

@@ -18,7 +18,7 @@ from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.explanation import explain, what_would_fit
 from vlm_operator.planning.intent import Intent
-from vlm_operator.planning.plan import Plan, Reason, Verdict, WorkloadTokens
+from vlm_operator.planning.plan import Plan, Reason, Remedy, Verdict, WorkloadTokens
 from vlm_operator.planning.remedies import as_hint, remedies
 from vlm_operator.planning.validation import require_tensor_parallel, tensor_parallel_problem, validate
 
@@ -144,7 +144,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refusal: Refusal | None =
     """The plan of an evaluation; a refusal takes the place of its verdict."""
     model, intent, request = attempt.model, attempt.intent, attempt.context.request
     verdict, reason, message, hint = evaluation.verdict, evaluation.reason, evaluation.message(), None
-    found = ()
+    found: tuple[Remedy, ...] = ()
     if refusal is not None:
         verdict, (reason, message, hint) = Verdict.DOES_NOT_FIT, refusal
     elif verdict is not Verdict.FITS:

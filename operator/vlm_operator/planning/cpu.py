@@ -9,6 +9,7 @@ from __future__ import annotations
 from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.capacity.startup import Budget
 from vlm_operator.capacity.weights import weight_bytes
+from vlm_operator.engine.budget_rules import Formula
 from vlm_operator.engine.version import require_known
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import LatentCache, ModelFacts
@@ -129,4 +130,8 @@ def _budget(container_bytes: int, weights: int) -> Budget:
         kv_cache_low_bytes=container_bytes,
         kv_cache_high_bytes=container_bytes,
         free_at_start_bytes=container_bytes + weights,
+        encoder_peak_bytes=0,
+        profiled_modality=None,
+        formula=Formula.CONSUMED,
+        terms=(),
     )

@@ -65,12 +65,11 @@ class Evidence:
 
     def gpu(self, gpu: GPUFacts) -> GPUFacts:
         """``gpu`` with measured memory in the place of the catalogue's."""
-        changes: dict[str, int] = {}
         if self.total_bytes is not None:
-            changes |= {"total_bytes": self.total_bytes, "total_uncertainty_bytes": 0}
+            gpu = replace(gpu, total_bytes=self.total_bytes, total_uncertainty_bytes=0)
         if self.free_at_start_bytes is not None:
-            changes["free_at_start_bytes"] = self.free_at_start_bytes
-        return replace(gpu, **changes) if changes else gpu
+            gpu = replace(gpu, free_at_start_bytes=self.free_at_start_bytes)
+        return gpu
 
     @property
     def outside_bytes(self) -> int:

@@ -20,7 +20,7 @@ from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import LatentCache, ModelFacts
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.limits import without
-from vlm_operator.planning.workload import modalities_of
+from vlm_operator.planning.workload import family_of, modalities_of
 from vlm_operator.units import format_gib
 
 GRAPHS_CHARGED_SINCE: Final = EngineVersion(0, 20)
@@ -168,14 +168,15 @@ def _sequences(base: EngineSettings, intent: Intent) -> Lever:
 
 
 def _pixel_caps(model: ModelFacts, base: EngineSettings, version: EngineVersion) -> Iterator[Lever]:
-    if model.multimodal is None or not base.enabled("image") or "image" not in modalities_of(model):
+    family = family_of(model)
+    if family is None or not base.enabled("image") or "image" not in family.modalities:
         return
     levels: list[Level] = []
     for step, tokens in enumerate((4096, 2048, 1024)):
-        cap = cap_for_tokens(model.multimodal, "image", tokens, version)
+        cap = cap_for_tokens(family, "image", tokens, version)
         if cap is None:
             continue
-        kwargs = {**json.loads(base.mm_processor_kwargs or "{}"), **json.loads(canonical_json(cap.mm_processor_kwargs))}
+        kwargs = {**json.loads(base.mm_processor_kwargs or "{}"), **json.loads(cap.processor_kwargs)}
         levels.append(Level(5 + 3 * step, cap.price, _set(mm_processor_kwargs=canonical_json(kwargs))))
     if levels:
         yield Lever("mm_processor_kwargs", tuple(levels))

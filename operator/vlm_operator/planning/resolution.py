@@ -10,6 +10,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import AttentionCache, ModelFacts, StateCache
+from vlm_operator.planning.workload import family_of
 
 PREFIX_LANGUAGE_MODELS = frozenset({"gemma3", "gemma4", "paligemma"})
 """``model_type`` of families whose images attend both ways (0.22.1: ``config/model.py``, ``is_mm_prefix_lm``)."""
@@ -22,10 +23,11 @@ def resolved(settings: EngineSettings, model: ModelFacts, gpu: GPUFacts, version
 
 
 def _largest_item(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:
-    if model.multimodal is None:
+    family = family_of(model)
+    if family is None:
         return 0
     length = settings.max_model_len or model.derived_max_model_len
-    return max(max_item_tokens(model.multimodal, settings.with_(max_model_len=length), version).values(), default=0)
+    return max(max_item_tokens(family, settings.with_(max_model_len=length), version).values(), default=0)
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.model.processors import MultimodalFacts
 from vlm_operator.planning.intent import Workload
 from vlm_operator.planning.plan import WorkloadTokens
 
@@ -88,8 +89,9 @@ def request_size(
     return RequestSize(tokens, per_image, per_video, image_encoder, video_encoder)
 
 
-def _family(model: ModelFacts, remedy: str) -> object:
-    if model.multimodal is None:
+def _family(model: ModelFacts, remedy: str) -> MultimodalFacts:
+    family = family_of(model)
+    if family is None:
         if model.vision is None and model.multimodal_unknown is None:
             raise InputError(
                 f"workload: {model.model} ({model.architecture}) takes text only",
@@ -101,7 +103,7 @@ def _family(model: ModelFacts, remedy: str) -> object:
             field="model_type",
             hint=f"state it yourself: workload.{remedy}",
         )
-    return model.multimodal
+    return family
 
 
 def rule_of_thumb_context(model: ModelFacts, settings: EngineSettings) -> tuple[int, str]:
@@ -114,9 +116,15 @@ def rule_of_thumb_context(model: ModelFacts, settings: EngineSettings) -> tuple[
     return TEXT_CONTEXT, f"no workload is described: {TEXT_CONTEXT:,} tokens"
 
 
+def family_of(model: ModelFacts) -> MultimodalFacts | None:
+    """Token rules of the model's family; None for a text model or an unknown family."""
+    return model.multimodal if isinstance(model.multimodal, MultimodalFacts) else None
+
+
 def modalities_of(model: ModelFacts) -> tuple[str, ...]:
     """Modalities beside text that the model takes, empty for a text model or an unknown family."""
-    return tuple(getattr(model.multimodal, "modalities", ()))
+    family = family_of(model)
+    return family.modalities if family is not None else ()
 
 
 def round_context(tokens: int) -> int:
