@@ -190,7 +190,7 @@ def parse(model: type[Model], values: Mapping[str, Any], *, where: str = "") -> 
         InputError: unknown field, wrong type, value out of range or a rule broken; the message names every one.
     """
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         problems = [_sentence(model, problem) for problem in error.errors(include_url=False)]
         field, _ = problems[0]

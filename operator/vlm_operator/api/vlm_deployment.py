@@ -260,7 +260,8 @@ class VLMDeploymentSpec(ApiModel):
         default=None, description="GPUs to serve on. Default: the operator chooses among the cluster's. Excludes cpu."
     )
     cpu: CPUSpec | None = Field(
-        default=None, description="Serve with vLLM's CPU backend instead of a GPU. Excludes gpu. Fixed at creation."
+        default=None,
+        description="Serve with vLLM's CPU backend instead of a GPU. Excludes gpu. Fixed at creation. Default: none.",
     )
     goal: Literal["SingleUser", "Throughput"] | None = Field(
         default=None,

@@ -1,0 +1,46 @@
+"""The list of reasons is closed, and each says what to do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from vlm_operator.api.conditions import CONDITION_MEANINGS, ConditionReason, ConditionType, EventReason, remedy_for
+from vlm_operator.planning.plan import Reason, Verdict
+
+NEEDS_NO_REMEDY = {
+    "Fits",
+    "Planning",
+    "Starting",
+    "CapacityCheckPassed",
+    "MinimumReplicasAvailable",
+    "Serving",
+    "Retuning",
+}
+
+
+def test_every_reason_of_planning_is_listed() -> None:
+    listed = {reason.value for reason in ConditionReason}
+    assert {reason.value for reason in Reason} - listed == set()
+    assert {verdict.value for verdict in Verdict} - listed == set()
+
+
+@pytest.mark.parametrize("reason", [*ConditionReason, *EventReason], ids=str)
+def test_a_reason_is_one_word_with_a_meaning(reason: ConditionReason | EventReason) -> None:
+    assert re.fullmatch(r"[A-Z][A-Za-z0-9]+", reason)
+    assert reason.meaning.endswith(".")
+
+
+@pytest.mark.parametrize("reason", ConditionReason, ids=str)
+def test_a_reason_that_asks_for_action_says_which(reason: ConditionReason) -> None:
+    assert bool(reason.remedy) == (reason.value not in NEEDS_NO_REMEDY)
+    assert remedy_for(reason.value) == reason.remedy
+
+
+def test_an_unlisted_reason_has_no_remedy() -> None:
+    assert remedy_for("Invented") == ""
+
+
+def test_every_condition_is_explained() -> None:
+    assert set(CONDITION_MEANINGS) == set(ConditionType)
