@@ -3,3 +3,7 @@
 Belongs here: sharding, padding and quantised storage of parameters. Does not: reading files (``sources``).
 Called by ``capacity.startup``, ``planning`` and ``vlmctl capacity``.
 """
+
+from vlm_operator.capacity.weights.weight_bytes import WeightBytes, weight_bytes
+
+__all__ = ["WeightBytes", "weight_bytes"]
