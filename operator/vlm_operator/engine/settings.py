@@ -6,7 +6,7 @@ settings can be hashed, compared and used as keys.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 MODALITIES: Final = ("image", "video", "audio")
@@ -28,9 +28,12 @@ class ModalityLimit:
     num_frames: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EngineSettings:
     """Flags of one ``vllm serve``. ``None`` means: not set, vLLM decides.
+
+    Planning makes and compares thousands of these a second: without slots a copy is one copy of a dictionary, and the
+    hash is worked out once.
 
     ``engine.defaults.resolve`` fills what vLLM would fill on a given GPU, so that arithmetic sees no None where the
     budget depends on it.
@@ -79,5 +82,24 @@ class EngineSettings:
         return limit is None or limit.count > 0
 
     def with_(self, **changes: Any) -> EngineSettings:
-        """A copy with these flags changed."""
-        return replace(self, **changes)
+        """A copy with these flags changed.
+
+        Raises:
+            TypeError: a flag that is none.
+        """
+        unknown = changes.keys() - EngineSettings.__dataclass_fields__.keys()
+        if unknown:
+            raise TypeError(f"no such flag: {sorted(unknown)[0]}")
+        copy = object.__new__(EngineSettings)
+        values = copy.__dict__
+        values.update(self.__dict__)
+        values.pop("_hash", None)
+        values.update(changes)
+        return copy
+
+    def __hash__(self) -> int:
+        known: int | None = self.__dict__.get("_hash")
+        if known is None:
+            known = hash(tuple(self.__dict__.values()))
+            self.__dict__["_hash"] = known
+        return known
