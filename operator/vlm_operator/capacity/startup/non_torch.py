@@ -12,7 +12,7 @@ from vlm_operator.gpu.facts import GPUFacts, MemoryKind
 
 
 def non_torch_bytes(gpu: GPUFacts, version: EngineVersion, formula: Formula, tensor_parallel_size: int) -> int:
-    """Growth of memory outside torch (0.11 to 0.26), or what free memory falls by beyond what is counted (from 0.27)."""
+    """Growth of memory outside torch (to 0.26), or what free memory falls by beyond what is counted (from 0.27)."""
     kind = "HBM" if gpu.memory_kind is MemoryKind.HBM else "GDDR"
     if gpu.memory_kind is MemoryKind.UNIFIED:
         name = "unified"
