@@ -157,7 +157,7 @@ def model_of(key: str) -> ModelFacts:
         ),
         cache_layers=tuple(caches),
         weights=None,
-        quantization=Quantization("fp8", 8) if facts.get("fp8") else None,
+        quantization=Quantization("quantised", facts["weight_bits"]) if "weight_bits" in facts else None,
         vision=VisionTower(
             layers=vision["layers"],
             hidden_size=vision["hidden"],

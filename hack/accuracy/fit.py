@@ -27,8 +27,8 @@ from vlm_operator.units import GIB
 PRIOR = {
     "nonTorch HBM 0.11": 0.12,
     "nonTorch GDDR 0.11": 0.08,
-    "nonTorch HBM 0.16": 0.22,
-    "nonTorch GDDR 0.16": 0.13,
+    "nonTorch HBM 0.17": 0.22,
+    "nonTorch GDDR 0.17": 0.13,
     "consumed HBM": 0.25,
     "consumed GDDR": 0.22,
     "tensorParallel HBM": 0.35,
@@ -87,7 +87,7 @@ def structure(case: Case) -> Structure:
     if consumed:
         outside = {f"consumed {kind}": 1.0}
     else:
-        outside = {f"nonTorch {kind} {'0.11' if version < EngineVersion(0, 16) else '0.16'}": 1.0}
+        outside = {f"nonTorch {kind} {'0.11' if version < EngineVersion(0, 17) else '0.17'}": 1.0}
     if gpu.memory_kind is MemoryKind.UNIFIED:
         outside = {"unified": 1.0}
     if settings.tensor_parallel_size > 1:

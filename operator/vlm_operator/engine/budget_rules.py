@@ -3,7 +3,7 @@
 Sources (vLLM): ``v1/worker/gpu_worker.py: Worker.determine_available_memory``, ``utils/mem_utils.py:
 memory_profiling``, ``v1/worker/gpu_model_runner.py: profile_run, _dummy_sampler_run, profile_cudagraph_memory``,
 ``v1/worker/gpu/model_runner.py: profile_run``, ``v1/sample/ops/topk_topp_sampler.py``, ``v1/worker/workspace.py``,
-read in 0.11.2, 0.12.0, 0.13.0, 0.15.1, 0.18.1, 0.20.2, 0.22.1, 0.25.1, 0.27.1, 0.29.0 and 0.32.0.
+read in 0.11.2, 0.12.0, 0.13.0, 0.15.1, 0.16.0, 0.17.1, 0.18.1, 0.20.2, 0.22.1, 0.25.1, 0.27.1, 0.29.0 and 0.32.0.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Final
 from vlm_operator.engine.version import EngineVersion
 
 _V0_13: Final = EngineVersion(0, 13)
-_V0_16: Final = EngineVersion(0, 16)
+_V0_17: Final = EngineVersion(0, 17)
+_V0_18: Final = EngineVersion(0, 18)
 _V0_20: Final = EngineVersion(0, 20)
 _V0_27: Final = EngineVersion(0, 27)
 _V0_28: Final = EngineVersion(0, 28)
@@ -39,9 +40,9 @@ class SamplerPath(StrEnum):
     """What the sampler of the profiling run allocates for each logit (batch rows x vocabulary)."""
 
     SORT = "sort"
-    """V1 runner through 0.15: full sort of the vocabulary in PyTorch."""
+    """V1 runner through 0.16: full sort of the vocabulary in PyTorch."""
     TRITON = "triton"
-    """V1 runner from 0.16: top-k and top-p in place in a Triton kernel (from 8 rows on), or in FlashInfer."""
+    """V1 runner from 0.17: top-k and top-p in place in a Triton kernel (from 8 rows on), or in FlashInfer."""
     FLOAT32_COPY = "float32Copy"
     """V2 runner before it skipped the copy for requests that need no processing (through 0.27)."""
     LOGITS_ONLY = "logitsOnly"
@@ -90,7 +91,7 @@ def budget_rules(version: EngineVersion, runner: str) -> BudgetRules:
             else SamplerPath.FLOAT32_COPY
         )
     else:
-        sampler = SamplerPath.TRITON if version >= _V0_16 else SamplerPath.SORT
+        sampler = SamplerPath.TRITON if version >= _V0_17 else SamplerPath.SORT
     return BudgetRules(
         formula=formula,
         sampler=sampler,
@@ -105,6 +106,6 @@ def budget_rules(version: EngineVersion, runner: str) -> BudgetRules:
 def expert_chunk_tokens(version: EngineVersion) -> int | None:
     """Most tokens an expert layer handles at once, None where there is no limit.
 
-    ``VLLM_FUSED_MOE_CHUNK_SIZE`` in ``envs.py``: 16,384 through 0.15.1, gone in 0.18.1.
+    ``VLLM_FUSED_MOE_CHUNK_SIZE`` in ``envs.py``: 16,384 through 0.17.1, gone in 0.18.1.
     """
-    return 16384 if version < _V0_16 else None
+    return 16384 if version < _V0_18 else None

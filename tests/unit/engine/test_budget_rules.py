@@ -13,7 +13,8 @@ from vlm_operator.engine.version import EngineVersion
     ("release", "runner", "formula", "sampler", "graphs", "encoder"),
     [
         ("0.11.0", "V1", Formula.PEAK, SamplerPath.SORT, False, True),
-        ("0.15.1", "V1", Formula.PEAK, SamplerPath.SORT, False, True),
+        ("0.16.0", "V1", Formula.PEAK, SamplerPath.SORT, False, True),
+        ("0.17.1", "V1", Formula.PEAK, SamplerPath.TRITON, False, True),
         ("0.19.1", "V1", Formula.PEAK, SamplerPath.TRITON, False, True),
         ("0.20.2", "V1", Formula.PEAK_AND_GRAPHS, SamplerPath.TRITON, True, True),
         ("0.22.1", "V2", Formula.PEAK_AND_GRAPHS, SamplerPath.FLOAT32_COPY, False, False),
@@ -27,7 +28,7 @@ from vlm_operator.engine.version import EngineVersion
     ],
 )
 def test_rules_by_release_and_runner(
-    release: str, runner: str, formula: Formula, sampler: SamplerPath, graphs: bool, encoder: bool
+    *, release: str, runner: str, formula: Formula, sampler: SamplerPath, graphs: bool, encoder: bool
 ) -> None:
     rules = budget_rules(EngineVersion.parse(release), runner)
     assert (rules.formula, rules.sampler) == (formula, sampler)
@@ -51,8 +52,8 @@ def test_only_consumed_memory_counts_the_penalty_buffers_of_the_v2_runner() -> N
     assert [key for key, value in counted.items() if value] == [("0.32.0", "V2")]
 
 
-@pytest.mark.parametrize(("release", "tokens"), [("0.11.0", 16384), ("0.15.1", 16384), ("0.18.1", None)])
-def test_expert_layers_worked_in_chunks_through_0_15(release: str, tokens: int | None) -> None:
+@pytest.mark.parametrize(("release", "tokens"), [("0.11.0", 16384), ("0.17.1", 16384), ("0.18.1", None)])
+def test_expert_layers_worked_in_chunks_through_0_17(release: str, tokens: int | None) -> None:
     assert expert_chunk_tokens(EngineVersion.parse(release)) == tokens
 
 

@@ -83,6 +83,14 @@ def test_a_prefix_language_model_needs_its_largest_item_in_one_batch(release: st
         pytest.param("0.22.1", ModelTraits("Qwen3ForCausalLM", 40960), "V2", id="dense Qwen3 first"),
         pytest.param("0.22.1", ModelTraits("Qwen3ForCausalLM", 40960, quantized=True), "V1", id="not quantised yet"),
         pytest.param("0.22.1", DENSE, "V1", id="other dense models later"),
+        pytest.param("0.23.0", DENSE, "V2", id="Llama from 0.23"),
+        pytest.param(
+            "0.23.0", ModelTraits("LlamaForCausalLM", 1, quantized=True), "V1", id="quantised Llama not in 0.23"
+        ),
+        pytest.param(
+            "0.24.0", ModelTraits("LlamaForCausalLM", 1, quantized=True), "V2", id="quantised Llama from 0.24"
+        ),
+        pytest.param("0.24.0", ModelTraits("Gemma3ForCausalLM", 1), "V1", id="other dense models not in 0.24"),
         pytest.param("0.25.1", DENSE, "V2", id="dense from 0.25"),
         pytest.param("0.25.1", ModelTraits("Qwen3MoeForCausalLM", 40960, mixture_of_experts=True), "V1", id="experts"),
         pytest.param("0.25.1", ModelTraits("Qwen2MoeForCausalLM", 40960, mixture_of_experts=True), "V2", id="listed"),
@@ -121,7 +129,7 @@ def test_asynchronous_scheduling_is_on_from_0_14(release: str, asynchronous: boo
     ],
 )
 def test_capture_sizes(
-    release: str, sequences: int, tokens: int, capability: tuple[int, int], count: int, largest: int
+    *, release: str, sequences: int, tokens: int, capability: tuple[int, int], count: int, largest: int
 ) -> None:
     sizes = capture_sizes(
         version(release), max_num_seqs=sequences, max_num_batched_tokens=tokens, compute_capability=capability

@@ -61,8 +61,8 @@ FITTED: Final[dict[str, Fitted]] = {
             "public-qwen3vl-30b-a3b-tp4-3090-0110",
         ),
     ),
-    "nonTorch HBM 0.16": Fitted(0.255, ("myoceane-gptoss20b-a100-0190",)),
-    "nonTorch GDDR 0.16": Fitted(
+    "nonTorch HBM 0.17": Fitted(0.255, ("myoceane-gptoss20b-a100-0190",)),
+    "nonTorch GDDR 0.17": Fitted(
         0.103,
         (
             "triet-qwen3-8b-awq-2xt4",

@@ -19,6 +19,6 @@ def non_torch_bytes(gpu: GPUFacts, version: EngineVersion, formula: Formula, ten
     elif formula is Formula.CONSUMED:
         name = f"consumed {kind}"
     else:
-        name = f"nonTorch {kind} {'0.11' if version < EngineVersion(0, 16) else '0.16'}"
+        name = f"nonTorch {kind} {'0.11' if version < EngineVersion(0, 17) else '0.17'}"
     peers = FITTED[f"tensorParallel {kind}"].size_bytes if tensor_parallel_size > 1 else 0
     return FITTED[name].size_bytes + peers

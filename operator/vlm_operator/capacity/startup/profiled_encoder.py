@@ -9,6 +9,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.model.processors import MultimodalFacts
 
 
 def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> EncoderRun | None:
@@ -19,7 +20,7 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
     """
     if model.vision is None or settings.language_model_only:
         return None
-    if model.multimodal is None:
+    if not isinstance(model.multimodal, MultimodalFacts):
         raise UnknownFact(
             f"multimodal: {model.multimodal_unknown or 'the token rules of the family are not known'}",
             field="multimodal",
