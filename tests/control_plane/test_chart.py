@@ -1,0 +1,188 @@
+"""The Helm chart installs what the operator needs and nothing more, under the strictest Pod Security Standard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hack.control_plane import Cluster
+from hack.control_plane.cluster import CommandFailed
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = str(ROOT / "charts/vlm-operator")
+NAMESPACE = "chart-test"
+
+pytestmark = pytest.mark.control_plane
+
+
+def template(cluster: Cluster, *flags: str) -> list[dict[str, Any]]:
+    text = cluster.helm("template", "release", CHART, "--namespace", NAMESPACE, *flags)
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def of_kind(documents: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [document for document in documents if document["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> Iterator[str]:
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    yield NAMESPACE
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def account(cluster: Cluster, namespace: str) -> Iterator[str]:
+    """The operator's ServiceAccount, as an installed release has it."""
+    cluster.helm("install", "release", CHART, "--namespace", namespace, "--set=crds.install=false")
+    yield f"system:serviceaccount:{namespace}:release-vlm-operator"
+    cluster.helm("uninstall", "release", "--namespace", namespace)
+
+
+def test_the_chart_lints_strictly(cluster: Cluster) -> None:
+    assert "0 chart(s) failed" in cluster.helm("lint", "--strict", CHART)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param((), id="defaults"),
+        pytest.param(("--set=watchNamespaces={default}",), id="one namespace"),
+        pytest.param(("--set=metrics.service.enabled=true", "--set=logLevel=debug"), id="metrics"),
+        pytest.param(("--set=fullnameOverride=" + "a" * 63, "--set=crds.keep=false"), id="a long name"),
+    ],
+)
+def test_what_the_chart_renders_is_accepted_by_the_api_server(
+    cluster: Cluster, namespace: str, flags: tuple[str, ...]
+) -> None:
+    text = yaml.safe_dump_all(template(cluster, *flags))
+    answer = cluster.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", text=text)
+    assert answer.count("serverside-applied") == len(template(cluster, *flags))
+
+
+def test_the_operators_pod_keeps_to_the_restricted_pod_security_standard(cluster: Cluster, namespace: str) -> None:
+    (deployment,) = of_kind(template(cluster), "Deployment")
+    spec = deployment["spec"]["template"]["spec"] | {"serviceAccountName": "default"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "restricted", "namespace": namespace}, "spec": spec}
+    assert "created" in cluster.kubectl("create", "--dry-run=server", "-f", "-", text=json.dumps(pod))
+    container = spec["containers"][0]
+    assert container["resources"]["limits"] == {"memory": "512Mi"}
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert container["ports"][0]["containerPort"] == 8080
+
+
+@pytest.mark.parametrize("flags", [(), ("--set=watchNamespaces={team-a,team-b}",)], ids=["cluster", "namespaces"])
+def test_no_right_is_a_wildcard_or_about_secrets(cluster: Cluster, flags: tuple[str, ...]) -> None:
+    documents = template(cluster, *flags)
+    roles = of_kind(documents, "ClusterRole") + of_kind(documents, "Role")
+    rules = [rule for role in roles for rule in role["rules"]]
+    assert len(rules) >= 8
+    assert [rule for rule in rules if "*" in rule["verbs"] + rule["resources"] + rule["apiGroups"]] == []
+    assert [rule for rule in rules if {"secrets", "configmaps", "pods/exec"} & set(rule["resources"])] == []
+
+
+def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> None:
+    documents = template(cluster, "--set=watchNamespaces={team-a,team-b}", "--set=rbac.aggregateToDefaultRoles=false")
+    assert [role["metadata"]["namespace"] for role in of_kind(documents, "Role")] == ["team-a", "team-b"]
+    assert [binding["metadata"]["namespace"] for binding in of_kind(documents, "RoleBinding")] == ["team-a", "team-b"]
+    (cluster_role,) = of_kind(documents, "ClusterRole")
+    resources = {resource for rule in cluster_role["rules"] for resource in rule["resources"]}
+    assert resources == {"nodes", "startupobservations", "customresourcedefinitions"}
+    (deployment,) = of_kind(documents, "Deployment")
+    assert "--namespaces=team-a,team-b" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "allowed"),
+    [
+        ("watch", "vlmdeployments.vlm-operator.dev", True),
+        ("patch", "vlmdeployments.vlm-operator.dev/status", True),
+        ("patch", "vlmdeployments.vlm-operator.dev", False),
+        ("delete", "vlmdeployments.vlm-operator.dev", False),
+        ("create", "deployments.apps", True),
+        ("delete", "services", True),
+        ("get", "pods/log", True),
+        ("delete", "pods", False),
+        ("create", "pods/exec", False),
+        ("create", "events.events.k8s.io", True),
+        ("create", "startupobservations.vlm-operator.dev", True),
+        ("list", "nodes", True),
+        ("patch", "nodes", False),
+        ("get", "secrets", False),
+        ("list", "secrets", False),
+        ("create", "rolebindings.rbac.authorization.k8s.io", False),
+        ("impersonate", "users", False),
+    ],
+)
+def test_the_operators_account_may_do_this_and_not_that(
+    cluster: Cluster, account: str, verb: str, resource: str, allowed: bool
+) -> None:
+    resource, _, subresource = resource.partition("/")
+    flags = [f"--subresource={subresource}"] if subresource else []
+    try:
+        answer = cluster.kubectl("auth", "can-i", verb, resource, *flags, f"--as={account}", "--namespace=default")
+    except CommandFailed as refusal:  # kubectl answers "no" with exit code 1
+        answer = str(refusal)
+    assert ("yes" in answer) is allowed, answer
+
+
+def test_a_forbidden_call_is_forbidden(cluster: Cluster, account: str) -> None:
+    with pytest.raises(CommandFailed, match="secrets is forbidden"):
+        cluster.kubectl("get", "secrets", "--namespace=default", f"--as={account}")
+
+
+def test_crds_are_kept_unless_told_otherwise(cluster: Cluster) -> None:
+    kept = of_kind(template(cluster), "CustomResourceDefinition")
+    assert len(kept) == 2
+    assert all(crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"} for crd in kept)
+    dropped = of_kind(template(cluster, "--set=crds.keep=false"), "CustomResourceDefinition")
+    assert all("annotations" not in crd["metadata"] for crd in dropped)
+    assert of_kind(template(cluster, "--set=crds.install=false"), "CustomResourceDefinition") == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--set=watchNamespace=default", "watchNamespace"),
+        ("--set=logLevel=verbose", "logLevel"),
+        ("--set=port=80", "port"),
+        ("--set=image.digest=sha256:1", "digest"),
+        ("--set=metrics.serviceMonitor.enabled=true", "needs metrics.service.enabled"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(cluster: Cluster, flag: str, words: str) -> None:
+    with pytest.raises(CommandFailed, match=words):
+        template(cluster, flag)
+
+
+def test_the_service_monitor_selects_the_metrics_service(cluster: Cluster) -> None:
+    documents = template(cluster, "--set=metrics.service.enabled=true", "--set=metrics.serviceMonitor.enabled=true")
+    (service,) = of_kind(documents, "Service")
+    (monitor,) = of_kind(documents, "ServiceMonitor")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+
+
+def test_a_digest_wins_over_the_tag(cluster: Cluster) -> None:
+    digest = "sha256:" + "0" * 64
+    (deployment,) = of_kind(template(cluster, f"--set=image.digest={digest}", "--set=image.tag=x"), "Deployment")
+    image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == f"ghcr.io/vlm-operator/vlm-operator@{digest}"
+
+
+def test_the_image_and_arguments_are_those_of_the_console_script(cluster: Cluster) -> None:
+    """Every argument the chart gives is one that `vlm-operator` takes."""
+    from vlm_operator.controller.main import main
+
+    (deployment,) = of_kind(template(cluster), "Deployment")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"] == ["vlm-operator"]
+    with main.make_context("vlm-operator", list(container["args"])) as context:
+        assert context.params["port"] == 8080
+        assert context.params["namespaces"] == ""
