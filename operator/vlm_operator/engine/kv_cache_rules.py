@@ -76,6 +76,7 @@ class KVCacheRules:
             share groups.
         smallest_window_block: True where a layer with a sliding window takes the attention backend's smallest block
             (16 tokens) whatever the block size.
+        inclusive_windows: True where a window that excludes the token itself is one token longer in the cache.
         value_heads: True where full-attention pages use the value head's own size; before, the key head's twice.
         window_value_heads: the same for layers with a sliding window.
         state_prefix_caching: True where prefix caching is on by default for models with recurrent layers.
@@ -107,6 +108,7 @@ class KVCacheRules:
     group_ratio_percent: int = 100
     merged_full_attention: bool = False
     smallest_window_block: bool = False
+    inclusive_windows: bool = False
     value_heads: bool = False
     window_value_heads: bool = False
     state_prefix_caching: bool = False
@@ -167,7 +169,7 @@ _R = _release(25, _R, smallest_window_block=True)
 _R = _release(26, _R, in_flight_batches=True)
 _R = _release(27, _R, merged_full_attention=True, latent_block_alignment=128)
 _R = _release(28, _R, state_prefix_caching=True, state_mode_all=False)
-_R = _release(29, _R, null_block=True)
+_R = _release(29, _R, null_block=True, inclusive_windows=True)
 _R = _release(30, _R, smallest_window_block=False, yarn_scales_length=False)
 _R = _release(31, _R)
 _R = _release(32, _R, checkpoint_pages=True)

@@ -37,6 +37,8 @@ class AttentionCache:
         cross_attention: True where the keys are the encoder's (encoder-decoder families).
         encoder_only: True where nothing is cached (bidirectional encoders).
         encoder_tokens: for cross attention, tokens of the longest encoder input.
+        inclusive_window: True where a token attends to ``sliding_window`` tokens beside itself (Command R7B), which
+            vLLM's window counts since 0.29.
     """
 
     kv_heads: int
@@ -47,6 +49,7 @@ class AttentionCache:
     cross_attention: bool = False
     encoder_only: bool = False
     encoder_tokens: int = 0
+    inclusive_window: bool = False
 
 
 @dataclass(frozen=True, slots=True)

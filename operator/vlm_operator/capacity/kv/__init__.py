@@ -3,3 +3,8 @@
 Belongs here: the arithmetic of vLLM's KV-cache manager. Does not: how much memory there is (``capacity.startup``).
 Called by ``planning`` and ``vlmctl capacity``.
 """
+
+from vlm_operator.capacity.kv.layout import KVGroup, KVLayout
+from vlm_operator.capacity.kv.plan import derived_max_model_len, kv_layout
+
+__all__ = ["KVGroup", "KVLayout", "derived_max_model_len", "kv_layout"]

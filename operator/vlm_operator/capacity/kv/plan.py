@@ -1,0 +1,269 @@
+"""How does a release lay out one model's KV cache under given flags? From facts and settings to a ``KVLayout``.
+
+The answer is cached per model, flags and release: planning asks for the same layout many times.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from vlm_operator.capacity.kv.grouping import LayerGroup, group_layers, stage_of_layers
+from vlm_operator.capacity.kv.layout import KVGroup, KVLayout, weighted
+from vlm_operator.capacity.kv.page import CacheKind, LayerPage, RankShape, heads_on_rank, layer_page
+from vlm_operator.capacity.kv.state import StateBlocks, element_bytes, state_blocks, state_mode
+from vlm_operator.engine.kv_cache_rules import (
+    DEFAULT_BATCHED_TOKENS,
+    DEFAULT_BLOCK_SIZE,
+    KERNEL_BLOCK_SIZE,
+    KVCacheRules,
+    NeededBytes,
+    StateMode,
+    cache_element_bytes,
+    kv_cache_rules,
+)
+from vlm_operator.engine.runner import model_runner
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError
+from vlm_operator.model.facts import AttentionCache, CacheLayer, LatentCache, ModelFacts, StateCache
+
+LARGEST_PARALLEL_SIZE = 1024
+"""Ranks beyond which a figure is a mistake."""
+
+
+class _Flags(NamedTuple):
+    """The flags that the layout depends on, under vLLM's names."""
+
+    tensor_parallel_size: int
+    pipeline_parallel_size: int
+    kv_cache_dtype: str
+    block_size: int | None
+    max_num_batched_tokens: int | None
+    async_scheduling: bool
+    enable_prefix_caching: bool | None
+    runner: str | None
+    version: EngineVersion
+
+
+class _ByIdentity:
+    """A model as a cache key: equal only to itself, so that no call hashes thousands of facts."""
+
+    __slots__ = ("model",)
+
+    def __init__(self, model: ModelFacts) -> None:
+        self.model = model
+
+    def __hash__(self) -> int:
+        return id(self.model)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and other.model is self.model
+
+
+def kv_layout(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> KVLayout:
+    """The KV cache of the tightest rank: that of the pipeline stage whose blocks cost most.
+
+    Flags left unset are taken as without a GPU: blocks of 16 tokens, 2048 batched tokens, no asynchronous scheduling,
+    the release's default for prefix caching.
+
+    Raises:
+        InputError: a flag is out of range, or the model cannot be divided over the ranks.
+        UnknownFact: the release, the cache type or an alignment is not known.
+    """
+    flags = _Flags(
+        settings.tensor_parallel_size,
+        settings.pipeline_parallel_size,
+        settings.kv_cache_dtype,
+        settings.block_size,
+        settings.max_num_batched_tokens,
+        bool(settings.async_scheduling),
+        settings.enable_prefix_caching,
+        settings.runner,
+        version,
+    )
+    return _layout(_ByIdentity(model), flags)
+
+
+def derived_max_model_len(model: ModelFacts, version: EngineVersion) -> int:
+    """The longest context that a release derives from the model's config, tokens.
+
+    Raises:
+        UnknownFact: the release is not known.
+    """
+    if model.scaled_max_model_len is not None and kv_cache_rules(version).yarn_scales_length:
+        return model.scaled_max_model_len
+    return model.derived_max_model_len
+
+
+@lru_cache(maxsize=4096)
+def _layout(key: _ByIdentity, flags: _Flags) -> KVLayout:
+    model, rules = key.model, kv_cache_rules(flags.version)
+    _require_size(flags.tensor_parallel_size, "tensor-parallel-size", LARGEST_PARALLEL_SIZE)
+    _require_size(flags.pipeline_parallel_size, "pipeline-parallel-size", LARGEST_PARALLEL_SIZE)
+    _require_divisible_heads(model, flags.tensor_parallel_size)
+    rank = _rank_shape(model, flags, rules)
+    layers = _layers(model, rank, flags.pipeline_parallel_size)
+    groups = group_layers(layers, rules)
+    stage = _tightest_stage(groups, flags.pipeline_parallel_size)
+    bytes_per_block = max((group.bytes_per_block(stage) for group in groups), default=0)
+    return KVLayout(
+        groups=tuple(_group(group, stage) for group in groups),
+        bytes_per_block=bytes_per_block,
+        block_size=rank.block_size,
+        derived_max_model_len=derived_max_model_len(model, flags.version),
+        needed=_needed(groups, layers, stage, bytes_per_block, rules),
+        requested=weighted((1, group.page.demand) for group in groups),
+        rules=rules,
+        states_follow_length=rank.states is not None and rank.states.mode is StateMode.NONE,
+    )
+
+
+def _rank_shape(model: ModelFacts, flags: _Flags, rules: KVCacheRules) -> RankShape:
+    element = cache_element_bytes(flags.kv_cache_dtype, element_bytes(model.dtype), flags.version)
+    block_size = _block_size(flags.block_size)
+    states = _states(model, flags, rules, element, block_size)
+    tokens = _batched_tokens(model, flags.max_num_batched_tokens, rules)
+    return RankShape(
+        rules=rules,
+        tensor_parallel_size=flags.tensor_parallel_size,
+        element_bytes=element,
+        block_size=block_size if states is None else states.attention_block_size,
+        in_flight_tokens=tokens * (_concurrent_batches(model, flags) if rules.in_flight_batches else 1),
+        states=states,
+    )
+
+
+def _needed(
+    groups: tuple[LayerGroup, ...],
+    layers: list[tuple[int, LayerPage]],
+    stage: int,
+    bytes_per_block: int,
+    rules: KVCacheRules,
+) -> tuple[tuple[int, int, int, int], ...]:
+    if rules.needed_bytes is NeededBytes.LAYERS:
+        return weighted((page.page_size_bytes, page.demand) for at, page in layers if at == stage)
+    if rules.check_whole_model:
+        bytes_per_block = max((group.bytes_per_block() for group in groups), default=0)
+    counted = groups[:1] if rules.needed_bytes is NeededBytes.FIRST_GROUP else groups
+    return weighted((bytes_per_block, group.page.demand) for group in counted)
+
+
+def _group(group: LayerGroup, stage: int) -> KVGroup:
+    page = group.page
+    size = group.bytes_per_block(stage) if group.kind is CacheKind.UNIFORM_TYPE else page.page_size_bytes
+    return KVGroup(group.kind.value, group.layers(stage), page.block_size, size)
+
+
+def _tightest_stage(groups: tuple[LayerGroup, ...], stages: int) -> int:
+    return max(range(stages), key=lambda at: max((group.bytes_per_block(at) for group in groups), default=0))
+
+
+def _layers(model: ModelFacts, rank: RankShape, stages: int) -> list[tuple[int, LayerPage]]:
+    """(stage, page) of every layer with a cache, in model order; each distinct cache is sized once."""
+    pages: dict[CacheLayer, LayerPage | None] = {}
+    at = iter(stage_of_layers(sum(run.count for run in model.cache_layers), stages))
+    layers: list[tuple[int, LayerPage]] = []
+    for run in model.cache_layers:
+        own = []
+        for cache in (run.cache, *run.also):
+            if cache is None:
+                continue
+            if cache not in pages:
+                pages[cache] = layer_page(cache, rank)
+            page = pages[cache]
+            if page is not None:
+                own.append(page)
+        for _ in range(run.count):
+            stage = next(at)
+            layers.extend((stage, page) for page in own)
+    return layers
+
+
+def _caches(model: ModelFacts) -> tuple[CacheLayer, ...]:
+    found: dict[CacheLayer, None] = {}
+    for run in model.cache_layers:
+        for cache in (run.cache, *run.also):
+            if cache is not None:
+                found.setdefault(cache)
+    return tuple(found)
+
+
+def _states(model: ModelFacts, flags: _Flags, rules: KVCacheRules, element: int, block_size: int) -> StateBlocks | None:
+    caches = _caches(model)
+    recurrent = tuple(cache for cache in caches if isinstance(cache, StateCache))
+    if not recurrent:
+        return None
+    attention = next((cache for cache in caches if not isinstance(cache, StateCache)), None)
+    token_bytes = 0
+    if isinstance(attention, LatentCache):
+        token_bytes = (attention.kv_lora_rank + attention.qk_rope_head_dim) * element
+    elif isinstance(attention, AttentionCache):
+        heads = heads_on_rank(attention.kv_heads, flags.tensor_parallel_size)
+        token_bytes = 2 * heads * attention.head_size * element
+    prefix_caching = flags.enable_prefix_caching
+    if prefix_caching is None:
+        prefix_caching = rules.state_prefix_caching and attention is not None
+    return state_blocks(
+        recurrent,
+        token_bytes,
+        latent=isinstance(attention, LatentCache),
+        rules=rules,
+        mode=state_mode(recurrent, prefix_caching, rules),
+        tensor_parallel_size=flags.tensor_parallel_size,
+        model_dtype=model.dtype,
+        block_size=block_size,
+        max_model_len=derived_max_model_len(model, flags.version),
+    )
+
+
+def _concurrent_batches(model: ModelFacts, flags: _Flags) -> int:
+    """Batches in flight (``VllmConfig.max_concurrent_batches``)."""
+    stages = flags.pipeline_parallel_size
+    if not flags.async_scheduling:
+        return stages
+    if stages == 1:
+        return 2
+    runner = flags.runner or model_runner(
+        flags.version,
+        architecture=model.architecture,
+        mixture_of_experts=model.text.experts is not None,
+        hybrid=any(isinstance(cache, StateCache) for cache in _caches(model)),
+        quantized=model.quantization is not None,
+    )
+    return stages + 1 if runner == "V2" else stages
+
+
+def _batched_tokens(model: ModelFacts, max_num_batched_tokens: int | None, rules: KVCacheRules) -> int:
+    if max_num_batched_tokens is None:
+        least = model.prefix_lm_item_tokens if rules.raises_batched_tokens else 0
+        return max(DEFAULT_BATCHED_TOKENS, least)
+    _require_size(max_num_batched_tokens, "max-num-batched-tokens", 2**31)
+    return max_num_batched_tokens
+
+
+def _block_size(block_size: int | None) -> int:
+    if block_size is None:
+        return DEFAULT_BLOCK_SIZE
+    if block_size <= 0 or block_size % KERNEL_BLOCK_SIZE or block_size > 2**20:
+        raise InputError(
+            f"block-size: {block_size} is not a multiple of {KERNEL_BLOCK_SIZE} tokens up to 2^20",
+            field="block-size",
+            hint="leave it unset, or use 16, 32, 64 or 128",
+        )
+    return block_size
+
+
+def _require_size(size: int, field: str, most: int) -> None:
+    if not 1 <= size <= most:
+        raise InputError(f"{field}: {size} is not between 1 and {most}", field=field)
+
+
+def _require_divisible_heads(model: ModelFacts, tensor_parallel_size: int) -> None:
+    heads = model.text.attention_heads
+    if heads and heads % tensor_parallel_size:
+        raise InputError(
+            f"tensor-parallel-size: {heads} attention heads cannot be divided over {tensor_parallel_size} ranks",
+            field="tensor-parallel-size",
+            hint=f"use a size that divides {heads}",
+        )

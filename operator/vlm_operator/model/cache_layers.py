@@ -1,0 +1,392 @@
+"""Which rule tells what each layer of an architecture caches? A table, from vLLM's registry.
+
+A text architecture has a rule of its own. A multimodal one takes the rule of the language model it wraps, found by
+that model's ``model_type``.
+
+Sources (vLLM): ``model_executor/models/registry.py`` of 0.11 to 0.33 and the model files it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import groupby
+from typing import Final
+
+from vlm_operator.errors import UnknownFact
+from vlm_operator.model import cache_layers_attention as plain
+from vlm_operator.model import cache_layers_latent as latent
+from vlm_operator.model import cache_layers_recurrent as recurrent
+from vlm_operator.model.facts import LayerRun
+from vlm_operator.model.text_config import TextConfig
+
+Rule = Callable[[TextConfig], plain.Caches]
+
+_RULES: Final[dict[Rule, tuple[str, ...]]] = {
+    plain.uniform: (
+        "ArcticForCausalLM",
+        "BailingMoeForCausalLM",
+        "BailingMoeV2ForCausalLM",
+        "CohereForCausalLM",
+        "Dots1ForCausalLM",
+        "Ernie4_5_MoeForCausalLM",
+        "ExaoneForCausalLM",
+        "GemmaForCausalLM",
+        "Glm4ForCausalLM",
+        "Glm4MoeForCausalLM",
+        "Grok1ForCausalLM",
+        "Grok1ModelForCausalLM",
+        "HYV3ForCausalLM",
+        "HyperCLOVAXForCausalLM",
+        "MiMoForCausalLM",
+        "MiniMaxM2ForCausalLM",
+        "MixtralForCausalLM",
+        "NemotronForCausalLM",
+        "PanguEmbeddedForCausalLM",
+        "PersimmonForCausalLM",
+        "PhiMoEForCausalLM",
+        "Qwen3ForCausalLM",
+        "Qwen3MoeForCausalLM",
+        "SolarForCausalLM",
+    ),
+    plain.uniform_hidden: (
+        "DeepseekForCausalLM",
+        "GraniteMoeForCausalLM",
+        "GraniteMoeSharedForCausalLM",
+        "InternLM2ForCausalLM",
+        "MiniCPMForCausalLM",
+        "MolmoForCausalLM",
+        "OlmoeForCausalLM",
+        "OrionForCausalLM",
+        "Qwen2ForCausalLM",
+        "Qwen2MoeForCausalLM",
+        "StableLMEpochForCausalLM",
+        "StableLmForCausalLM",
+        "TeleChat2ForCausalLM",
+    ),
+    plain.listed: (
+        "AfmoeForCausalLM",
+        "ApertusForCausalLM",
+        "AquilaForCausalLM",
+        "AquilaModel",
+        "ArceeForCausalLM",
+        "CwmForCausalLM",
+        "Ernie4_5ForCausalLM",
+        "Exaone4ForCausalLM",
+        "ExaoneMoEForCausalLM",
+        "ExaoneMoeForCausalLM",
+        "FlexOlmoForCausalLM",
+        "Gemma2ForCausalLM",
+        "Gemma3ForCausalLM",
+        "GlmForCausalLM",
+        "GraniteForCausalLM",
+        "GraniteMoeSWAForCausalLM",
+        "GraniteSWAForCausalLM",
+        "HunYuanDenseV1ForCausalLM",
+        "HunYuanMoEV1ForCausalLM",
+        "IQuestCoderForCausalLM",
+        "InternLM3ForCausalLM",
+        "InternLMForCausalLM",
+        "Jais2ForCausalLM",
+        "LLaMAForCausalLM",
+        "LlamaForCausalLM",
+        "MellumForCausalLM",
+        "Ministral3ForCausalLM",
+        "MistralForCausalLM",
+        "NanbeigeForCausalLM",
+        "Olmo2ForCausalLM",
+        "Olmo3ForCausalLM",
+        "OlmoForCausalLM",
+        "Phi3ForCausalLM",
+        "PhiForCausalLM",
+        "SeedOssForCausalLM",
+        "SmolLM3ForCausalLM",
+        "Starcoder2ForCausalLM",
+        "TeleChat3ForCausalLM",
+        "TeleFLMForCausalLM",
+        "VaultGemmaForCausalLM",
+        "XverseForCausalLM",
+    ),
+    plain.listed_only: ("LagunaForCausalLM",),
+    plain.inclusive: ("Cohere2ForCausalLM", "Cohere2MoeForCausalLM"),
+    plain.alternating: ("GptOssForCausalLM",),
+    plain.sharing_last_layers: ("Gemma3nForCausalLM",),
+    plain.gemma4: ("Gemma4ForCausalLM",),
+    plain.chunked: ("Llama4ForCausalLM",),
+    plain.own_window_heads: ("MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM"),
+    plain.grouped_by_setting: ("Step3p5ForCausalLM",),
+    plain.single_kv_head: ("Step3TextForCausalLM",),
+    plain.falcon: ("FalconForCausalLM", "RWForCausalLM"),
+    plain.chatglm: ("ChatGLMForConditionalGeneration", "ChatGLMModel"),
+    plain.gpt_bigcode: ("GPTBigCodeForCausalLM",),
+    plain.dbrx: ("DbrxForCausalLM",),
+    plain.blocks_with_group_sizes: ("DeciLMForCausalLM",),
+    plain.all_heads: (
+        "BaiChuanForCausalLM",
+        "BaichuanForCausalLM",
+        "BloomForCausalLM",
+        "GPT2LMHeadModel",
+        "GPTJForCausalLM",
+        "GPTNeoXForCausalLM",
+        "OPTForCausalLM",
+        "QWenLMHeadModel",
+    ),
+    plain.encoder_decoder: ("WhisperForConditionalGeneration",),
+    plain.bidirectional: (
+        "BertForMaskedLM",
+        "BertForSequenceClassification",
+        "BertForTokenClassification",
+        "BertModel",
+        "ModernBertForSequenceClassification",
+        "ModernBertModel",
+        "NomicBertModel",
+        "RobertaForMaskedLM",
+        "RobertaForSequenceClassification",
+        "RobertaModel",
+        "XLMRobertaForSequenceClassification",
+        "XLMRobertaModel",
+    ),
+    latent.latent: (
+        "AXK1ForCausalLM",
+        "DeepseekV2ForCausalLM",
+        "DeepseekV3ForCausalLM",
+        "Glm4MoeLiteForCausalLM",
+        "KimiK2ForCausalLM",
+    ),
+    latent.two_per_layer: ("LongcatFlashForCausalLM",),
+    latent.decompressed: ("MiniCPM3ForCausalLM",),
+    recurrent.gated_delta_net: ("Qwen3NextForCausalLM", "OlmoHybridForCausalLM"),
+    recurrent.gated_delta_net_typed: ("Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM"),
+    recurrent.jamba: ("JambaForCausalLM",),
+    recurrent.mamba: ("FalconMambaForCausalLM", "MambaForCausalLM"),
+    recurrent.mamba2: ("Mamba2ForCausalLM",),
+    recurrent.granite_hybrid: ("GraniteMoeHybridForCausalLM",),
+    recurrent.bamba: ("BambaForCausalLM",),
+    recurrent.falcon_h1: ("FalconH1ForCausalLM",),
+    recurrent.zamba2: ("Zamba2ForCausalLM",),
+    recurrent.nemotron_h: ("NemotronHForCausalLM",),
+    recurrent.short_convolution: ("Lfm2ForCausalLM",),
+    recurrent.short_convolution_experts: ("Lfm2MoeForCausalLM",),
+    recurrent.lightning_attention: (
+        "MiniMaxForCausalLM",
+        "MiniMaxM1ForCausalLM",
+        "MiniMaxText01ForCausalLM",
+    ),
+    recurrent.kimi_delta_attention: ("KimiLinearForCausalLM",),
+}
+
+_BY_ARCHITECTURE: Final = {name: rule for rule, names in _RULES.items() for name in names}
+
+_BY_MODEL_TYPE: Final[dict[str, Rule]] = {
+    "aria_text": plain.listed,
+    "chatglm": plain.chatglm,
+    "cohere": plain.uniform,
+    "cohere2": plain.inclusive,
+    "cosmos3_edge_text": plain.uniform,
+    "deepseek_ocr2_text": latent.latent,
+    "deepseek_v2": latent.latent,
+    "deepseek_v3": latent.latent,
+    "deepseek_vl_v2": latent.latent,
+    "emu3_text_model": plain.listed,
+    "ernie4_5": plain.listed,
+    "ernie4_5_moe": plain.uniform,
+    "ernie4_5_vl_moe_text": plain.uniform,
+    "exaone4": plain.listed,
+    "gemma": plain.uniform,
+    "gemma2": plain.listed,
+    "gemma3_text": plain.listed,
+    "gemma3n_text": plain.sharing_last_layers,
+    "gemma4_text": plain.gemma4,
+    "gemma4_unified_text": plain.gemma4,
+    "glm4": plain.uniform,
+    "glm4_moe": plain.uniform,
+    "glm4v_moe_text": plain.uniform,
+    "glm4v_text": plain.uniform,
+    "glm_ocr_text": plain.uniform,
+    "gpt_oss": plain.alternating,
+    "granite": plain.listed,
+    "granitemoehybrid": recurrent.granite_hybrid,
+    "hunyuan_vl_text": plain.listed,
+    "internlm2": plain.uniform_hidden,
+    "internlm3": plain.listed,
+    "kimi_k2": latent.latent,
+    "lfm2": recurrent.short_convolution,
+    "lfm2_moe": recurrent.short_convolution_experts,
+    "llama": plain.listed,
+    "llama4_text": plain.chunked,
+    "minimax_text_01": recurrent.lightning_attention,
+    "ministral": plain.listed,
+    "ministral3": plain.listed,
+    "mistral": plain.listed,
+    "mixtral": plain.uniform,
+    "nemotron_h": recurrent.nemotron_h,
+    "olmo2": plain.listed,
+    "opt": plain.all_heads,
+    "paddleocr_vl_text": plain.listed,
+    "phi": plain.listed,
+    "phi3": plain.listed,
+    "qwen2": plain.uniform_hidden,
+    "qwen2_5_omni_text": plain.uniform_hidden,
+    "qwen2_5_vl_text": plain.uniform_hidden,
+    "qwen2_moe": plain.uniform_hidden,
+    "qwen2_vl_text": plain.uniform_hidden,
+    "qwen3": plain.uniform,
+    "qwen3_5_moe_text": recurrent.gated_delta_net_typed,
+    "qwen3_5_text": recurrent.gated_delta_net_typed,
+    "qwen3_moe": plain.uniform,
+    "qwen3_next": recurrent.gated_delta_net,
+    "qwen3_omni_moe_text": plain.uniform,
+    "qwen3_vl_moe_text": plain.uniform,
+    "qwen3_vl_text": plain.uniform,
+    "seed_oss": plain.listed,
+    "smollm3": plain.listed,
+    "step3_text": plain.single_kv_head,
+    "voxtral_realtime_text": plain.listed,
+}
+
+_WRAPPERS: Final = frozenset(
+    {
+        "AriaForConditionalGeneration",
+        "AudioFlamingo3ForConditionalGeneration",
+        "AyaVisionForConditionalGeneration",
+        "BeeForConditionalGeneration",
+        "Blip2ForConditionalGeneration",
+        "Cohere2VisionForConditionalGeneration",
+        "Cosmos3EdgeForConditionalGeneration",
+        "DeepseekVLV2ForCausalLM",
+        "DeepseekOCRForCausalLM",
+        "Eagle2_5_VLForConditionalGeneration",
+        "Emu3ForConditionalGeneration",
+        "Ernie4_5_VLMoeForConditionalGeneration",
+        "Exaone4_5_ForConditionalGeneration",
+        "Gemma3ForConditionalGeneration",
+        "Gemma3nForConditionalGeneration",
+        "Gemma4ForConditionalGeneration",
+        "Gemma4UnifiedForConditionalGeneration",
+        "Glm4vForConditionalGeneration",
+        "Glm4vMoeForConditionalGeneration",
+        "GlmAsrForConditionalGeneration",
+        "GlmOcrForConditionalGeneration",
+        "GraniteSpeechForConditionalGeneration",
+        "GraniteSpeechPlusForConditionalGeneration",
+        "H2OVLChatModel",
+        "HunYuanVLForConditionalGeneration",
+        "Idefics3ForConditionalGeneration",
+        "InternS1ForConditionalGeneration",
+        "InternVLChatModel",
+        "InternVLForConditionalGeneration",
+        "KananaVForConditionalGeneration",
+        "KimiK25ForConditionalGeneration",
+        "KimiVLForConditionalGeneration",
+        "Lfm2VlForConditionalGeneration",
+        "LightOnOCRForConditionalGeneration",
+        "Llama4ForConditionalGeneration",
+        "Llama_Nemotron_Nano_VL",
+        "LlavaForConditionalGeneration",
+        "LlavaNextForConditionalGeneration",
+        "LlavaNextVideoForConditionalGeneration",
+        "LlavaOnevisionForConditionalGeneration",
+        "MantisForConditionalGeneration",
+        "MiniCPMV4_6ForConditionalGeneration",
+        "MiniCPMV4_7ForConditionalGeneration",
+        "MiniMaxVL01ForConditionalGeneration",
+        "Mistral3ForConditionalGeneration",
+        "MusicFlamingoForConditionalGeneration",
+        "NVLM_D",
+        "NemotronH_Nano_VL_V2",
+        "Ovis",
+        "Ovis2_5",
+        "PaddleOCRVLForConditionalGeneration",
+        "PaliGemmaForConditionalGeneration",
+        "PixtralForConditionalGeneration",
+        "Qwen2AudioForConditionalGeneration",
+        "Qwen2_5OmniForConditionalGeneration",
+        "Qwen2_5OmniModel",
+        "Qwen2_5_VLForConditionalGeneration",
+        "Qwen2VLForConditionalGeneration",
+        "Qwen3ASRForConditionalGeneration",
+        "Qwen3OmniMoeForConditionalGeneration",
+        "Qwen3VLForConditionalGeneration",
+        "Qwen3VLMoeForConditionalGeneration",
+        "Qwen3_5ForConditionalGeneration",
+        "Qwen3_5MoeForConditionalGeneration",
+        "RForConditionalGeneration",
+        "SkyworkR1VChatModel",
+        "SmolVLMForConditionalGeneration",
+        "Step3VLForConditionalGeneration",
+        "TarsierForConditionalGeneration",
+        "Tarsier2ForConditionalGeneration",
+        "UltravoxModel",
+        "VoxtralForConditionalGeneration",
+    }
+)
+"""Multimodal architectures whose language model is nested in the config and decides."""
+
+_OWN_TEXT: Final[dict[str, Rule]] = {
+    "DotsOCRForCausalLM": plain.uniform_hidden,
+    "GLM4VForCausalLM": plain.chatglm,
+    "KeyeForConditionalGeneration": plain.uniform,
+    "KeyeVL1_5ForConditionalGeneration": plain.uniform,
+    "MiniCPMO": plain.listed,
+    "MiniCPMV": plain.listed,
+    "Phi3VForCausalLM": plain.listed,
+    "Phi4MMForCausalLM": plain.listed,
+}
+"""Multimodal architectures whose config holds the language model at the top."""
+
+_HEAD_SUFFIXES: Final = (
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForRewardModel",
+    "ForProcessRewardModel",
+    "RewardModel",
+    "Model",
+)
+"""Ends of architectures that vLLM builds from the causal model of the same name with another head."""
+
+
+def cache_layers(text: TextConfig) -> tuple[LayerRun, ...]:
+    """What each layer caches, in model order, equal neighbours as one run.
+
+    Raises:
+        UnknownFact: the architecture or a layer's cache is not known.
+        InputError: a field is out of range.
+    """
+    caches = rule_of(text)(text)
+    if not text.config.boolean("is_causal", True):
+        caches = plain.bidirectional(text)
+    runs = []
+    for layers, same in groupby(caches):
+        first, *rest = layers or (None,)
+        runs.append(LayerRun(sum(1 for _ in same), first, tuple(cache for cache in rest if cache is not None)))
+    return tuple(runs)
+
+
+def rule_of(text: TextConfig) -> Rule:
+    """The rule of the config's architecture.
+
+    Raises:
+        UnknownFact: neither the architecture nor the language model it wraps is known.
+    """
+    architecture = text.architecture
+    rule = _BY_ARCHITECTURE.get(architecture) or _OWN_TEXT.get(architecture)
+    if rule is not None:
+        return rule
+    if architecture in _WRAPPERS:
+        rule = _BY_MODEL_TYPE.get(text.model_type)
+        if rule is not None:
+            return rule
+        field = text.given.field("model_type")
+        raise UnknownFact(
+            f"{field}: what a language model {text.model_type[:60]!r} caches inside {architecture} is not known",
+            field=field,
+            hint="serve it once and read the KV cache lines of the log",
+        )
+    for suffix in _HEAD_SUFFIXES:
+        rule = _BY_ARCHITECTURE.get(architecture.removesuffix(suffix) + "ForCausalLM")
+        if architecture.endswith(suffix) and rule is not None:
+            return rule
+    raise UnknownFact(
+        f"architectures: what the layers of {architecture[:80]!r} cache is not known",
+        field="architectures",
+        hint="serve it once and read the KV cache lines of the log",
+    )

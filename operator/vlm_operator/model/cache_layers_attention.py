@@ -1,0 +1,295 @@
+"""What does each layer of a decoder with ordinary attention cache? Heads, head sizes, windows.
+
+Sources (vLLM): ``Attention.__init__`` of ``model_executor/layers/attention/attention.py`` (a layer without a window of
+its own takes ``cache_config.sliding_window``), ``EngineArgs.create_engine_config`` (which sets that only where all
+layers have a window or the config lists no kinds), and the model files of ``model_executor/models/`` that each function
+names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.model.config import Config
+from vlm_operator.model.facts import AttentionCache, CacheLayer
+from vlm_operator.model.text_config import TextConfig
+
+Caches = list[tuple[CacheLayer, ...]]
+"""Per decoder layer, in model order: what it caches. A layer may cache nothing or several things."""
+
+SLIDING = "sliding_attention"
+FULL = "full_attention"
+
+_PATTERN_OF_TYPE = {
+    # Every n-th layer attends to everything, the others to a window.
+    "afmoe": 4,
+    "cohere2": 4,
+    "cohere2_moe": 4,
+    "exaone4": 4,
+    "exaone_moe": 4,
+    "gemma2": 2,
+    "gemma3_text": 6,
+    "gemma3n_text": 5,
+    "gemma4_text": 6,
+    "gemma4_unified_text": 6,
+    "gpt_oss": 2,
+    "olmo3": 4,
+    "vaultgemma": 2,
+}
+_PATTERN_FIELDS = ("sliding_window_pattern", "global_attn_every_n_layers")
+_FULL_FIRST_OF_TYPE = {"cwm": 4, "granite_swa": 4, "granitemoe_swa": 4}
+"""As above, but the first of each n layers is the one that attends to everything."""
+
+
+def layer_types(text: TextConfig) -> list[str] | None:
+    """Kind of each layer: as listed, or as the config class lists them where the config does not.
+
+    Raises:
+        InputError: the list does not match the layers.
+    """
+    layers = text.layers
+    default: list[str] | None = None
+    period = _PATTERN_OF_TYPE.get(text.model_type)
+    if period is not None:
+        for field in _PATTERN_FIELDS:
+            if text.config.has(field) and not isinstance(text.config.values[field], str):
+                period = text.config.integer(field)
+        default = [SLIDING if (index + 1) % period else FULL for index in range(layers)]
+    elif text.model_type in _FULL_FIRST_OF_TYPE:
+        period = _FULL_FIRST_OF_TYPE[text.model_type]
+        default = [SLIDING if index % period else FULL for index in range(layers)]
+    return text.layer_types(default)
+
+
+def attention(text: TextConfig, *, head_size: int | None = None, kv_heads: int | None = None) -> AttentionCache:
+    """A layer that caches every token, with the config's heads unless others are given."""
+    size = head_size or text.head_size
+    return AttentionCache(kv_heads or text.kv_heads, size, size)
+
+
+def _window_of_all(text: TextConfig, types: list[str] | None) -> int | None:
+    """The window that vLLM gives to layers without one of their own."""
+    if types is None or all(kind == SLIDING for kind in types):
+        return text.sliding_window
+    return None
+
+
+def uniform(text: TextConfig) -> Caches:
+    """All layers alike; a window in the config holds for all of them unless it lists other kinds of layers."""
+    layer = replace(attention(text), sliding_window=_window_of_all(text, text.layer_types()))
+    return [(layer,)] * text.layers
+
+
+def uniform_hidden(text: TextConfig) -> Caches:
+    """The same for families whose head size is always the hidden size over the heads (``qwen2.py`` and others)."""
+    layer = attention(text, head_size=text.hidden_per_head)
+    return [(replace(layer, sliding_window=_window_of_all(text, text.layer_types())),)] * text.layers
+
+
+def listed(text: TextConfig) -> Caches:
+    """Layers listed as sliding have a window, the others none (``llama.py``, ``gemma3.py``, ``exaone4.py`` …)."""
+    types = layer_types(text)
+    layer = attention(text)
+    if types is None:
+        return [(replace(layer, sliding_window=text.sliding_window),)] * text.layers
+    full = replace(layer, sliding_window=_window_of_all(text, types))
+    windowed = replace(layer, sliding_window=_require_window(text)) if SLIDING in types else full
+    return [(windowed if kind == SLIDING else full,) for kind in types]
+
+
+def listed_only(text: TextConfig) -> Caches:
+    """The same for families where a window never holds for layers that are not listed as sliding (``laguna.py``)."""
+    types = layer_types(text)
+    layer = attention(text)
+    if types is None:
+        return [(layer,)] * text.layers
+    windowed = replace(layer, sliding_window=_require_window(text)) if SLIDING in types else layer
+    return [(windowed if kind == SLIDING else layer,) for kind in types]
+
+
+def inclusive(text: TextConfig) -> Caches:
+    """Command R7B's family: listed windows that do not count the token itself (``commandr.py``, ``cohere2_moe.py``)."""
+    return [
+        tuple(
+            replace(layer, inclusive_window=True)
+            if isinstance(layer, AttentionCache) and layer.sliding_window is not None
+            else layer
+            for layer in layers
+        )
+        for layers in listed(text)
+    ]
+
+
+def alternating(text: TextConfig) -> Caches:
+    """Every other layer, from the first, has a window whatever the config lists (``gpt_oss.py``)."""
+    full = attention(text)
+    windowed = replace(full, sliding_window=_require_window(text))
+    return [(windowed if index % 2 == 0 else full,) for index in range(text.layers)]
+
+
+def sharing_last_layers(text: TextConfig) -> Caches:
+    """Listed windows; the last ``num_kv_shared_layers`` read the cache of earlier ones (``gemma3n.py``)."""
+    default = 15 if text.model_type == "gemma3n_text" else 0
+    shared = text.config.integer("num_kv_shared_layers", default, least=0)
+    return _without_last(text, listed(text), shared)
+
+
+def _without_last(text: TextConfig, caches: Caches, shared: int) -> Caches:
+    if shared >= len(caches):
+        field = text.config.field("num_kv_shared_layers")
+        raise InputError(f"{field}: {shared} of {len(caches)} layers cannot share the cache of others", field=field)
+    return [layers if index < len(caches) - shared else () for index, layers in enumerate(caches)]
+
+
+def gemma4(text: TextConfig) -> Caches:
+    """Gemma 4: full layers have heads of their own, the last layer is full, the last ones may share (``gemma4.py``)."""
+    config = text.config
+    if config.text("use_bidirectional_attention") == "all":
+        field = config.field("use_bidirectional_attention")
+        raise UnknownFact(f"{field}: how vLLM caches a Gemma 4 that is no decoder is not known", field=field)
+    if config.has("per_layer_config"):
+        field = config.field("per_layer_config")
+        raise UnknownFact(f"{field}: heads given layer by layer are not read", field=field)
+    types = layer_types(text) or []
+    types[-1] = FULL
+    sliding = replace(attention(text), sliding_window=_require_window(text))
+    kv_heads = text.kv_heads
+    if config.boolean("attention_k_eq_v", False) or text.model_type == "gemma4_unified_text":
+        kv_heads = config.integer("num_global_key_value_heads", kv_heads)
+    full = attention(text, head_size=config.integer("global_head_dim", 512), kv_heads=kv_heads)
+    caches: Caches = [(sliding if kind == SLIDING else full,) for kind in types]
+    return _without_last(text, caches, config.integer("num_kv_shared_layers", 0, least=0))
+
+
+def chunked(text: TextConfig) -> Caches:
+    """Llama 4: layers with rotary positions attend within chunks (``llama4.py``)."""
+    config, layers = text.config, text.layers
+    full = attention(text)
+    size = config.integer("attention_chunk_size", None if "attention_chunk_size" in config.values else 8192, least=0)
+    rotary = config.items("no_rope_layers") or []
+    if not rotary:
+        interval = config.integer("no_rope_layer_interval", 4)
+        rotary = [int((index + 1) % interval != 0) for index in range(layers)]
+    if len(rotary) != layers:
+        field = config.field("no_rope_layers")
+        raise InputError(f"{field}: {len(rotary)} entries for {layers} layers", field=field)
+    local = replace(full, chunk_size=size) if size else full
+    return [(local if flag else full,) for flag in rotary]
+
+
+def own_window_heads(text: TextConfig) -> Caches:
+    """MiMo-V2: windowed layers have heads of their own and value heads of another size (``mimo_v2.py``)."""
+    config, layers = text.config, text.layers
+    pattern = config.items("hybrid_layer_pattern")
+    if pattern is None or len(pattern) != layers:
+        field = config.field("hybrid_layer_pattern")
+        raise InputError(f"{field}: one entry per layer is needed, {layers} in all", field=field)
+    head, swa_head = config.integer("head_dim"), config.integer("swa_head_dim")
+    full = AttentionCache(text.kv_heads, head, config.integer("v_head_dim", head))
+    window = text.first("sliding_window_size", "sliding_window")
+    heads = config.integer("swa_num_key_value_heads")
+    windowed = AttentionCache(heads, swa_head, config.integer("swa_v_head_dim", swa_head), sliding_window=window)
+    return [(windowed if flag == 1 else full,) for flag in pattern]
+
+
+def grouped_by_setting(text: TextConfig) -> Caches:
+    """Step 3.5: the kind that ``attention_other_setting`` names has heads of its own (``step3p5.py``)."""
+    config, layers = text.config, text.layers
+    types = text.layer_types()
+    window = text.sliding_window
+    other = config.section("attention_other_setting") if config.has("attention_other_setting") else Config({})
+    caches: Caches = []
+    for index in range(layers):
+        layer = AttentionCache(config.integer("num_attention_groups"), text.head_size, text.head_size)
+        if types and other.values and types[index] == other.text("attention_type"):
+            size = other.integer("head_dim", text.head_size)
+            layer = AttentionCache(other.integer("num_attention_groups"), size, size)
+        sliding = types[index] == SLIDING if types else index % 2 == 0
+        caches.append((replace(layer, sliding_window=window if sliding else None),))
+    return caches
+
+
+def single_kv_head(text: TextConfig) -> Caches:
+    """Step 3: one key/value head (``step3_text.py``)."""
+    return [(attention(text, head_size=text.config.integer("head_dim"), kv_heads=1),)] * text.layers
+
+
+def falcon(text: TextConfig) -> Caches:
+    """Falcon: one key/value head where ``multi_query`` says so and the decoder is the old one (``falcon.py``)."""
+    config = text.config
+    kv_heads = text.attention_heads
+    if config.boolean("new_decoder_architecture", False):
+        kv_heads = text.first("num_kv_heads", "n_head_kv", default=text.attention_heads)
+    elif config.boolean("multi_query", True):
+        kv_heads = 1
+    return [(attention(text, head_size=text.hidden_per_head, kv_heads=kv_heads),)] * text.layers
+
+
+def chatglm(text: TextConfig) -> Caches:
+    """ChatGLM: ``multi_query_group_num`` heads where ``multi_query_attention`` says so (``chatglm.py``)."""
+    config = text.config
+    multi_query = config.boolean("multi_query_attention", False)
+    kv_heads = config.integer("multi_query_group_num", 1) if multi_query else text.attention_heads
+    return [(attention(text, head_size=text.hidden_per_head, kv_heads=kv_heads),)] * text.layers
+
+
+def gpt_bigcode(text: TextConfig) -> Caches:
+    """GPT-BigCode: one key/value head unless ``multi_query`` is off."""
+    kv_heads = 1 if text.config.boolean("multi_query", True) else text.attention_heads
+    return [(attention(text, head_size=text.hidden_per_head, kv_heads=kv_heads),)] * text.layers
+
+
+def dbrx(text: TextConfig) -> Caches:
+    """DBRX: key/value heads stand under ``attn_config`` (``dbrx.py``)."""
+    heads = text.config.section("attn_config").integer("kv_n_heads", 1)
+    return [(attention(text, head_size=text.hidden_per_head, kv_heads=heads),)] * text.layers
+
+
+def all_heads(text: TextConfig) -> Caches:
+    """Every query head has its own key/value head (``gpt2.py``, ``opt.py``, ``bloom.py``, ``gpt_j.py`` …)."""
+    heads = text.attention_heads
+    return [(attention(text, head_size=text.hidden_per_head, kv_heads=heads),)] * text.layers
+
+
+def bidirectional(text: TextConfig) -> Caches:
+    """Encoders: nothing is cached."""
+    layer = replace(attention(text, head_size=text.hidden_per_head), encoder_only=True)
+    return [(layer,)] * text.layers
+
+
+def blocks_with_group_sizes(text: TextConfig) -> Caches:
+    """Nemotron-NAS: heads differ layer by layer, some have no attention (``nemotron_nas.py``)."""
+    config = text.config
+    blocks = config.items("block_configs") or []
+    field = config.field("block_configs")
+    if len(blocks) != text.layers:
+        raise InputError(f"{field}: {len(blocks)} entries for {text.layers} layers", field=field)
+    caches: Caches = []
+    for index, block in enumerate(blocks):
+        own = Config({"block": block}, f"{field}[{index}]").section("block").section("attention")
+        if own.boolean("no_op", False) or own.boolean("replace_with_linear", False):
+            caches.append(())
+            continue
+        heads = text.attention_heads // own.integer("n_heads_in_group")
+        caches.append((attention(text, kv_heads=max(1, heads)),))
+    return caches
+
+
+def encoder_decoder(text: TextConfig) -> Caches:
+    """Whisper: each decoder layer caches its own tokens and the encoder's (``whisper.py``)."""
+    config = text.config
+    layers = text.first("decoder_layers", "num_hidden_layers")
+    heads = text.first("decoder_attention_heads", "num_attention_heads")
+    size = text.hidden_size // heads
+    own = AttentionCache(heads, size, size)
+    crossed = replace(own, cross_attention=True, encoder_tokens=config.integer("max_source_positions", 1500))
+    return [(own, crossed)] * layers
+
+
+def _require_window(text: TextConfig) -> int:
+    window = text.sliding_window
+    if window is None:
+        field = text.config.field("sliding_window")
+        raise UnknownFact(f"{field} is missing, but layer_types lists sliding layers", field=field)
+    return window

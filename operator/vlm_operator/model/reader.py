@@ -1,0 +1,113 @@
+"""What is the model? The one way from a ``config.json`` to ``ModelFacts``.
+
+What the KV cache needs must be known; weights and multimodal rules that are not known are noted as such and do not
+keep the rest from being answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.model.cache_layers import cache_layers
+from vlm_operator.model.config import Config
+from vlm_operator.model.context_length import derived_context
+from vlm_operator.model.facts import ModelFacts, Quantization, VisionTower, WeightModule
+from vlm_operator.model.text import element_type, read_text
+from vlm_operator.model.text_config import TextConfig, architecture_of
+
+DEEPEST_NESTING = 32
+"""Levels of objects and lists in a config; deeper ones are refused."""
+
+
+def read_model_facts(
+    config: Mapping[str, Any], *, model: str, source: str, hf_overrides: Mapping[str, Any] | None = None
+) -> ModelFacts:
+    """The facts of one model.
+
+    Args:
+        config: the parsed ``config.json``.
+        model: the Hugging Face id, or the path as the user gave it.
+        source: where the config was read, for explanations.
+        hf_overrides: ``--hf-overrides``: fields that replace the config's, nested objects merged.
+
+    Raises:
+        InputError: the config is not an object, or a field is out of range.
+        UnknownFact: the architecture, or a field that the KV cache depends on, is not known.
+    """
+    if not isinstance(config, Mapping):
+        raise InputError(f"config.json: {type(config).__name__} instead of an object", field="config.json")
+    _require_shallow(config)
+    if hf_overrides:
+        _require_shallow(hf_overrides)
+        config = merged(config, hf_overrides)
+    architecture = architecture_of(config)
+    whole = Config(config)
+    text = TextConfig(whole, architecture)
+    layers = cache_layers(text)
+    facts = read_text(text)
+    context = derived_context(text)
+    weights, quantization, weights_unknown = _weights(config, architecture, facts)
+    vision, multimodal, multimodal_unknown = _multimodal(config)
+    return ModelFacts(
+        model=model,
+        architecture=architecture,
+        model_type=whole.text("model_type") or "",
+        dtype=element_type(whole, text),
+        derived_max_model_len=context.tokens,
+        text=facts,
+        cache_layers=layers,
+        weights=weights,
+        weights_unknown=weights_unknown,
+        quantization=quantization,
+        vision=vision,
+        multimodal=multimodal,
+        multimodal_unknown=multimodal_unknown,
+        source=source,
+        scaled_max_model_len=context.tokens_before if context.tokens_before != context.tokens else None,
+    )
+
+
+def merged(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """``config`` with the overrides' fields; objects are merged, everything else is replaced."""
+    result = dict(config)
+    for key, value in overrides.items():
+        own = result.get(key)
+        result[key] = merged(own, value) if isinstance(own, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _require_shallow(config: Mapping[str, Any]) -> None:
+    level: list[Any] = [config]
+    for _ in range(DEEPEST_NESTING):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, Mapping) else outer)
+            if isinstance(inner, Mapping | list | tuple)
+        ]
+        if not level:
+            return
+    raise InputError(f"config.json: nested deeper than {DEEPEST_NESTING} levels", field="config.json")
+
+
+def _weights(
+    config: Mapping[str, Any], architecture: str, text: Any
+) -> tuple[tuple[WeightModule, ...] | None, Quantization | None, str | None]:
+    from vlm_operator.model.weights import read_quantization, read_weight_modules
+
+    try:
+        quantization = read_quantization(config)
+        return read_weight_modules(config, architecture, text), quantization, None
+    except (InputError, UnknownFact) as unknown:
+        return None, None, unknown.message
+
+
+def _multimodal(config: Mapping[str, Any]) -> tuple[VisionTower | None, object | None, str | None]:
+    from vlm_operator.model.multimodal import read_multimodal, read_vision_tower
+
+    try:
+        return read_vision_tower(config), read_multimodal(config), None
+    except (InputError, UnknownFact) as unknown:
+        return None, None, unknown.message
