@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vlm_operator.planning.plan import Plan, Verdict
+from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.report import command, flags_to_json
+from vlm_operator.planning.verdict import Verdict
 from vlm_operator.units import format_gib
 
 STYLES: Final = {

@@ -20,7 +20,7 @@ from vlm_operator.lifecycle.situation import Manifest, Situation
 from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
 from vlm_operator.lifecycle.status import plan_status, status_with
 from vlm_operator.planning.log_evidence import MeasuredStartup, measured_startup
-from vlm_operator.planning.plan import Verdict
+from vlm_operator.planning.verdict import Verdict
 
 RECHECK_SECONDS: Final = 15.0
 """Until a log that could not be read, or a fault of the node, is looked at again."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from vlm_operator.capacity.startup import startup_budget
@@ -17,8 +16,9 @@ from vlm_operator.planning.evidence import NOTHING, Evidence, experience
 from vlm_operator.planning.intent import Goal, Intent
 from vlm_operator.planning.ladder import Choice, Lever, apply_choice, cheapest, levers
 from vlm_operator.planning.limits import choose_limits
-from vlm_operator.planning.plan import Move, Verdict
-from vlm_operator.planning.workload import RequestSize, request_size, round_context, rule_of_thumb_context
+from vlm_operator.planning.plan import Move
+from vlm_operator.planning.verdict import Verdict
+from vlm_operator.planning.workload import round_context, wanted_context
 
 HIGHEST_UTILIZATION: Final = 0.95
 """Never chosen above this: kernels and warm-up take memory that no term of the budget holds (llm-d issue 787)."""
@@ -28,41 +28,6 @@ SINGLE_USER_SEQUENCES: Final = 4
 
 THROUGHPUT_CONCURRENCY: Final = 4
 """Without a described workload a context is grown only while this many requests of that length are held at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class WantedContext:
-    """How long the context should be and must be, tokens.
-
-    Attributes:
-        wanted: what a person would choose.
-        least: below this the plan refuses: the floor, or one request as described.
-        cap: never above: the user's cap, or the model's own maximum.
-        request: the described request, None where nobody described one.
-        why: where ``wanted`` comes from, in words.
-    """
-
-    wanted: int
-    least: int
-    cap: int
-    request: RequestSize | None
-    why: str
-
-
-def wanted_context(model: ModelFacts, intent: Intent, settings: EngineSettings) -> WantedContext:
-    """The context that the workload, the floor and the cap ask for."""
-    derived = model.derived_max_model_len
-    cap = min(derived, intent.maximum_context or derived)
-    request = None
-    if intent.workload is not None:
-        request = request_size(model, intent.workload, settings, intent.version)
-        least = max(request.tokens.total_tokens, 1)
-        wanted, why = round_context(least), f"one request as described takes {least:,} tokens"
-    else:
-        least = 1
-        wanted, why = rule_of_thumb_context(model, settings)
-    floor = intent.minimum_context or 1
-    return WantedContext(min(max(wanted, floor), cap), min(max(least, floor), cap), cap, request, why)
 
 
 class Attempt:

@@ -16,11 +16,13 @@ from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.attempt import Attempt
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.evidence import NOTHING, Evidence
-from vlm_operator.planning.explanation import explain, what_would_fit
+from vlm_operator.planning.explanation import what_would_fit
 from vlm_operator.planning.intent import Intent
-from vlm_operator.planning.plan import Plan, Reason, Remedy, Verdict, WorkloadTokens
+from vlm_operator.planning.plan import Plan, Refusal, Remedy
 from vlm_operator.planning.remedies import as_hint, remedies
 from vlm_operator.planning.validation import require_tensor_parallel, tensor_parallel_problem, validate
+from vlm_operator.planning.verdict import Reason, Verdict
+from vlm_operator.planning.workload import WantedContext
 
 
 def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = NOTHING) -> Plan:
@@ -56,8 +58,7 @@ def unknown_plan(model: ModelFacts, gpu: GPUFacts | None, intent: Intent, unknow
         settings=intent.settings,
         verdict=Verdict.UNKNOWN,
         reason=Reason.LAYOUT_UNKNOWN,
-        message=unknown.message,
-        hint=unknown.hint,
+        refusal=Refusal(unknown.message, unknown.hint),
     )
 
 
@@ -67,9 +68,9 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
     attempts: list[Attempt] = []
     for size in _tensor_parallel_sizes(model, intent):
         attempt = Attempt(model, gpu, intent, size, evidence)
-        refusal = _contradiction(attempt)
-        if refusal is not None:
-            return _written(attempt, attempt.wanted, refusal)
+        refused = contradiction(model, intent, attempt.context)
+        if refused is not None:
+            return _written(attempt, attempt.wanted, refused)
         if attempt.fits_as_wanted():
             return _written(attempt, attempt.settle())
         attempts.append(attempt)
@@ -115,61 +116,51 @@ def _tensor_parallel_sizes(model: ModelFacts, intent: Intent) -> Iterator[int]:
         size *= 2
 
 
-Refusal = tuple[Reason, str, str]
-
-
-def _contradiction(attempt: Attempt) -> Refusal | None:
-    """A refusal that no memory would mend: reason, message, hint."""
-    model, intent, context = attempt.model, attempt.intent, attempt.context
-    derived, pinned = model.derived_max_model_len, intent.settings.max_model_len
+def contradiction(model: ModelFacts, intent: Intent, context: WantedContext) -> tuple[Reason, Refusal] | None:
+    """A refusal that no memory would mend: the context against the model, or the workload against the context."""
+    derived, pinned = context.model_maximum, intent.settings.max_model_len
     for name, value in (("max-model-len", pinned), ("context.minimum", intent.minimum_context)):
         if value is not None and value > derived:
-            return (
-                Reason.CONTEXT_ABOVE_MODEL,
-                f"{name} {value:,} is longer than the {derived:,} tokens that {model.model} supports",
-                f"set it to at most {derived:,}",
-            )
+            message = f"{name} {value:,} is longer than the {derived:,} tokens that {model.model} supports"
+            return Reason.CONTEXT_ABOVE_MODEL, Refusal(message, f"set it to at most {derived:,}")
     request, bound = context.request, pinned if pinned is not None else context.cap
     if request is not None and request.tokens.total_tokens > bound:
-        return (
-            Reason.WORKLOAD_EXCEEDS_CONTEXT,
-            f"one request as described takes {request.tokens.total_tokens:,} tokens, more than the "
-            f"{'pinned context' if pinned is not None else 'longest context allowed'} of {bound:,}",
-            what_would_fit(intent, request, bound),
-        )
+        which = "pinned context" if pinned is not None else "longest context allowed"
+        tokens = request.tokens.total_tokens
+        message = f"one request as described takes {tokens:,} tokens, more than the {which} of {bound:,}"
+        return Reason.WORKLOAD_EXCEEDS_CONTEXT, Refusal(message, what_would_fit(intent, request, bound))
     return None
 
 
-def _written(attempt: Attempt, evaluation: Evaluation, refusal: Refusal | None = None) -> Plan:
+def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Refusal] | None = None) -> Plan:
     """The plan of an evaluation; a refusal takes the place of its verdict."""
-    model, intent, request = attempt.model, attempt.intent, attempt.context.request
-    verdict, reason, message, hint = evaluation.verdict, evaluation.reason, evaluation.message(), None
+    verdict, reason = evaluation.verdict, evaluation.reason
+    refusal: Refusal | None = None
     found: tuple[Remedy, ...] = ()
-    if refusal is not None:
-        verdict, (reason, message, hint) = Verdict.DOES_NOT_FIT, refusal
+    hint: str | None = None
+    if refused is not None:
+        verdict, (reason, refusal) = Verdict.DOES_NOT_FIT, refused
     elif verdict is not Verdict.FITS:
         found = remedies(attempt, evaluation)
         hint = as_hint(found, evaluation)
     settings = evaluation.settings
     return Plan(
-        model=model,
+        model=attempt.model,
         gpu=attempt.gpu,
         gpu_count=settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size,
-        version=intent.version,
-        intent=intent,
+        version=attempt.intent.version,
+        intent=attempt.intent,
         settings=_commanded(evaluation),
-        resolved=settings,
         verdict=verdict,
         reason=reason,
-        message=message,
-        hint=hint,
-        budget=evaluation.budget,
-        cup=evaluation.cup,
-        container=evaluation.container(model.derived_max_model_len),
-        workload=request.tokens if request else WorkloadTokens(),
-        explanation=explain(attempt, evaluation),
+        evaluation=evaluation,
+        context=attempt.context,
+        limit_sentences=attempt.limit_sentences,
+        sources=tuple(f"measured figures replace estimates: {source}" for source in attempt.evidence.sources),
+        refusal=refusal,
         ladder=tuple(attempt.moves()),
         remedies=found,
+        remedy_hint=hint,
     )
 
 

@@ -6,25 +6,30 @@ Source: vLLM 0.32 ``v1/worker/cpu_worker.py`` (``kv_cache_memory_bytes`` is used
 
 from __future__ import annotations
 
-from vlm_operator.capacity.kv import kv_layout
+from typing import Final
+
+from vlm_operator.capacity.kv import KVLayout, kv_layout
 from vlm_operator.capacity.startup import Budget
 from vlm_operator.capacity.weights import weight_bytes
 from vlm_operator.engine.budget_rules import Formula
+from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import require_known
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import LatentCache, ModelFacts
-from vlm_operator.planning.attempt import wanted_context
-from vlm_operator.planning.explanation import what_would_fit
+from vlm_operator.planning.choose import contradiction, unknown_plan
+from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.limits import choose_limits
-from vlm_operator.planning.plan import Container, Cup, Plan, Reason, Remedy, Verdict, WorkloadTokens
+from vlm_operator.planning.plan import Plan, Remedy
 from vlm_operator.planning.validation import validate
-from vlm_operator.units import GIB, format_gib
+from vlm_operator.planning.verdict import Reason, Verdict
+from vlm_operator.planning.workload import WantedContext, wanted_context
+from vlm_operator.units import GIB
 
-BLOCK_SIZE = 128
-BLOCK_SIZE_LATENT = 16
-MAX_NUM_SEQS = 128
-MAX_NUM_BATCHED_TOKENS = 2048
+BLOCK_SIZE: Final = 128
+BLOCK_SIZE_LATENT: Final = 16
+MAX_NUM_SEQS: Final = 128
+MAX_NUM_BATCHED_TOKENS: Final = 2048
 
 
 def cpu_plan(model: ModelFacts, intent: Intent) -> Plan:
@@ -34,58 +39,36 @@ def cpu_plan(model: ModelFacts, intent: Intent) -> Plan:
         InputError: a pinned flag is out of range.
     """
     validate(intent)
-    container_bytes = intent.cpu_kv_cache_bytes or 0
-    settings = intent.settings
     try:
         require_known(intent.version)
-        if "limit_mm_per_prompt" not in intent.pinned:
-            limits, _ = choose_limits(model, intent.workload)
-            if limits is not None:
-                settings = settings.with_(limit_mm_per_prompt=limits)
-        context = wanted_context(model, intent, settings)
-        latent = any(isinstance(run.cache, LatentCache) for run in model.cache_layers)
-        settings = settings.with_(
-            block_size=settings.block_size or (BLOCK_SIZE_LATENT if latent else BLOCK_SIZE),
-            max_num_seqs=settings.max_num_seqs
-            or (intent.workload.concurrent_requests if intent.workload else None)
-            or MAX_NUM_SEQS,
-            max_num_batched_tokens=settings.max_num_batched_tokens or MAX_NUM_BATCHED_TOKENS,
-        )
-        layout = kv_layout(model, settings, intent.version)
-        longest = layout.longest_context(container_bytes, context.cap)
-        length = settings.max_model_len or (
-            context.wanted if longest >= context.wanted else max(longest, context.least)
-        )
-        settings = settings.with_(max_model_len=length)
-        least = layout.least_bytes_that_start(length)
-        try:
-            weights = weight_bytes(model, settings, intent.version).total
-        except UnknownFact:
-            weights = 0
+        return _cpu_plan(model, intent, intent.cpu_kv_cache_bytes or 0)
     except UnknownFact as unknown:
-        return Plan(
-            model, None, 0, intent.version, intent, settings, Verdict.UNKNOWN, Reason.LAYOUT_UNKNOWN,
-            unknown.message, unknown.hint,
-        )  # fmt: skip
-    request = context.request
-    sizes = f"{length:,} tokens need {format_gib(least)} of KV cache; kvCacheSpace is {format_gib(container_bytes)}"
-    verdict, reason, message, hint = Verdict.FITS, Reason.FITS, sizes, None
-    remedies: tuple[Remedy, ...] = ()
-    if length > model.derived_max_model_len:
-        verdict, reason = Verdict.DOES_NOT_FIT, Reason.CONTEXT_ABOVE_MODEL
-        message = f"max-model-len {length:,} is longer than the {model.derived_max_model_len:,} tokens of {model.model}"
-        hint = f"set it to at most {model.derived_max_model_len:,}"
-    elif request is not None and request.tokens.total_tokens > length:
-        verdict, reason = Verdict.DOES_NOT_FIT, Reason.WORKLOAD_EXCEEDS_CONTEXT
-        message = f"one request as described takes {request.tokens.total_tokens:,} tokens, more than {length:,}"
-        hint = what_would_fit(intent, request, length)
-    elif least > container_bytes:
+        return unknown_plan(model, None, intent, unknown)
+
+
+def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int) -> Plan:
+    settings = intent.settings
+    sentences: tuple[str, ...] = ()
+    if "limit_mm_per_prompt" not in intent.pinned:
+        limits, sentences = choose_limits(model, intent.workload)
+        settings = settings if limits is None else settings.with_(limit_mm_per_prompt=limits)
+    context = wanted_context(model, intent, settings)
+    settings = _resolved(settings, model, intent)
+    layout = kv_layout(model, settings, intent.version)
+    if settings.max_model_len is None:
+        longest = layout.longest_context(container_bytes, context.cap)
+        wanted = context.wanted if longest >= context.wanted else max(longest, context.least)
+        settings = settings.with_(max_model_len=wanted)
+    least = layout.least_bytes_that_start(settings.max_model_len or 0)
+    verdict, reason = Verdict.FITS, Reason.FITS
+    if least > container_bytes:
         verdict, reason = Verdict.DOES_NOT_FIT, Reason.KV_CACHE_TOO_SMALL
-        space = -(-least // GIB)
-        hint = f"set cpu.kvCacheSpace to {space}GiB"
-        if longest >= context.least:
-            hint += f", or the context to {longest:,}"
-            remedies = (Remedy((("max_model_len", longest),), f"set --max-model-len to {longest}", False),)
+    budget = _budget(container_bytes, _weights(model, settings, intent))
+    evaluation = Evaluation(settings, settings, budget, layout, least, verdict, reason)
+    refused = contradiction(model, intent, context)
+    if refused is not None:
+        verdict, reason = Verdict.DOES_NOT_FIT, refused[0]
+    remedies = _remedies(layout, context, container_bytes, least) if reason is Reason.KV_CACHE_TOO_SMALL else ()
     return Plan(
         model=model,
         gpu=None,
@@ -93,28 +76,44 @@ def cpu_plan(model: ModelFacts, intent: Intent) -> Plan:
         version=intent.version,
         intent=intent,
         settings=settings,
-        resolved=settings,
         verdict=verdict,
         reason=reason,
-        message=message,
-        hint=hint,
-        budget=_budget(container_bytes, weights),
-        cup=Cup(length, layout.needed_bytes(length)),
-        container=Container(
-            layout.num_blocks(container_bytes),
-            layout.capacity_tokens(container_bytes, length),
-            layout.longest_context(container_bytes, model.derived_max_model_len),
-            round(layout.concurrency(container_bytes, length), 2),
-        ),
-        workload=request.tokens if request else WorkloadTokens(),
-        explanation=(
-            f"Container: {format_gib(container_bytes)} of host memory, exactly what kvCacheSpace says; "
-            f"weights ({format_gib(weights)}) come on top.",
-            f"The context is {length:,} tokens: "
-            + ("pinned." if "max_model_len" in intent.pinned else f"{context.why}."),
-        ),
+        evaluation=evaluation,
+        context=context,
+        limit_sentences=sentences,
+        refusal=refused[1] if refused else None,
         remedies=remedies,
+        remedy_hint="; or ".join(
+            [f"set cpu.kvCacheSpace to {-(-least // GIB)}GiB", *(remedy.text for remedy in remedies)]
+        )
+        if reason is Reason.KV_CACHE_TOO_SMALL
+        else None,
     )
+
+
+def _resolved(settings: EngineSettings, model: ModelFacts, intent: Intent) -> EngineSettings:
+    latent = any(isinstance(run.cache, LatentCache) for run in model.cache_layers)
+    concurrent = intent.workload.concurrent_requests if intent.workload else None
+    return settings.with_(
+        block_size=settings.block_size or (BLOCK_SIZE_LATENT if latent else BLOCK_SIZE),
+        max_num_seqs=settings.max_num_seqs or concurrent or MAX_NUM_SEQS,
+        max_num_batched_tokens=settings.max_num_batched_tokens or MAX_NUM_BATCHED_TOKENS,
+    )
+
+
+def _remedies(layout: KVLayout, context: WantedContext, container_bytes: int, least: int) -> tuple[Remedy, ...]:
+    longest = layout.longest_context(container_bytes, context.cap)
+    if longest < context.least:
+        return ()
+    return (Remedy((("max_model_len", longest),), f"set --max-model-len to {longest}", False),)
+
+
+def _weights(model: ModelFacts, settings: EngineSettings, intent: Intent) -> int:
+    """Host memory of the weights, 0 where it is not known: the container does not depend on it."""
+    try:
+        return weight_bytes(model, settings, intent.version).total
+    except UnknownFact:
+        return 0
 
 
 def _budget(container_bytes: int, weights: int) -> Budget:

@@ -11,9 +11,32 @@ from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.evidence import Experience
-from vlm_operator.planning.plan import Container, Cup, Reason, Verdict
 from vlm_operator.planning.resolution import resolved
+from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.units import format_gib
+
+
+@dataclass(frozen=True, slots=True)
+class Cup:
+    """Bytes one request of the maximum length needs, per GPU."""
+
+    max_model_len: int
+    needed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the predicted KV cache holds, per GPU (best estimate).
+
+    Attributes:
+        max_model_len: longest context that passes vLLM's check, tokens.
+        concurrency: requests of the maximum length held at once.
+    """
+
+    num_blocks: int
+    capacity_tokens: int
+    max_model_len: int
+    concurrency: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.intent import Goal, Intent
-from vlm_operator.planning.plan import Verdict
-from vlm_operator.planning.workload import RequestSize
+from vlm_operator.planning.verdict import Verdict
+from vlm_operator.planning.workload import RequestSize, WantedContext
 from vlm_operator.units import format_gib
-
-if TYPE_CHECKING:
-    from vlm_operator.planning.attempt import Attempt
-    from vlm_operator.planning.evaluation import Evaluation
 
 
 def what_would_fit(intent: Intent, request: RequestSize, context: int) -> str:
@@ -34,38 +31,57 @@ def what_would_fit(intent: Intent, request: RequestSize, context: int) -> str:
     return f"{context:,} tokens hold {', or '.join(offers)}; or {raise_to}" if offers else raise_to
 
 
-def explain(attempt: Attempt, evaluation: Evaluation) -> tuple[str, ...]:
-    """The explanation of a plan, in reading order."""
-    return tuple(_sentences(attempt, evaluation))
+def explain(
+    evaluation: Evaluation, context: WantedContext, intent: Intent, gpu: GPUFacts | None, notes: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The explanation of an evaluation, in reading order; ``notes`` are sentences of the choices behind it."""
+    return tuple(_sentences(evaluation, context, intent, gpu, notes))
 
 
-def _sentences(attempt: Attempt, evaluation: Evaluation) -> Iterator[str]:
-    budget, settings = evaluation.budget, evaluation.settings
-    container = evaluation.container(attempt.model.derived_max_model_len)
-    length = settings.max_model_len or 0
-    yield (
-        f"Container: {format_gib(budget.requested_bytes)} requested, less {format_gib(budget.weights_bytes)} weights, "
-        f"{format_gib(budget.activation_peak_bytes)} start-up peak, "
-        f"{format_gib(budget.non_torch_bytes + budget.cuda_graph_bytes)} others, "
-        f"leaves {format_gib(max(budget.kv_cache_bytes, 0))} for KV cache: {container.capacity_tokens:,} tokens."
-    )
-    yield f"Cup: one request of {length:,} tokens needs {format_gib(evaluation.layout.needed_bytes(length))}."
-    if attempt.is_pinned("max_model_len"):
-        yield f"The context of {length:,} tokens is pinned."
+def _sentences(
+    evaluation: Evaluation, context: WantedContext, intent: Intent, gpu: GPUFacts | None, notes: tuple[str, ...]
+) -> Iterator[str]:
+    budget, length = evaluation.budget, evaluation.settings.max_model_len or 0
+    container = evaluation.container(context.model_maximum)
+    if gpu is None:
+        yield (
+            f"Container: {format_gib(budget.kv_cache_bytes)} of host memory, exactly what kvCacheSpace says: "
+            f"{container.capacity_tokens:,} tokens; weights ({format_gib(budget.weights_bytes)}) come on top."
+        )
     else:
-        yield f"The context is {length:,} tokens: {attempt.context.why}."
+        yield (
+            f"Container: {format_gib(budget.requested_bytes)} requested, less {format_gib(budget.weights_bytes)} "
+            f"weights, {format_gib(budget.activation_peak_bytes)} start-up peak, "
+            f"{format_gib(budget.non_torch_bytes + budget.cuda_graph_bytes)} others, "
+            f"leaves {format_gib(max(budget.kv_cache_bytes, 0))} for KV cache: {container.capacity_tokens:,} tokens."
+        )
+    yield f"Cup: one request of {length:,} tokens needs {format_gib(evaluation.layout.needed_bytes(length))}."
+    yield _why_this_context(length, context, intent)
     idle = container.capacity_tokens - length
     if evaluation.verdict is Verdict.FITS and idle > 0:
         yield f"With one such request {idle:,} tokens stay idle; they cache prefixes or serve more requests."
-    for sentence in attempt.limit_sentences:
-        yield sentence[0].upper() + sentence[1:] + "."
+    for note in notes:
+        yield f"{note[0].upper()}{note[1:]}."
+    if gpu is None:
+        return
     if evaluation.verdict is Verdict.FITS:
         outside = budget.total_bytes - budget.free_at_start_bytes
         shown = format_gib(budget.requested_bytes + outside)
         yield f"nvidia-smi will show about {shown} in use whatever you send: allocation is not use."
-        if attempt.intent.goal is Goal.SINGLE_USER:
-            rest = budget.free_at_start_bytes - budget.requested_bytes
-            yield f"{format_gib(max(rest, 0))} of the GPU stay free for the desktop or another process."
-    for source in attempt.evidence.sources:
-        yield f"Measured figures replace estimates: {source}."
-    yield from attempt.gpu.notes
+        if intent.goal is Goal.SINGLE_USER:
+            rest = format_gib(max(budget.free_at_start_bytes - budget.requested_bytes, 0))
+            yield f"{rest} of the GPU stay free for the desktop or another process."
+    yield from gpu.notes
+
+
+def _why_this_context(length: int, context: WantedContext, intent: Intent) -> str:
+    if "max_model_len" in intent.pinned:
+        return f"The context of {length:,} tokens is pinned."
+    if length > context.wanted:
+        return (
+            f"The context is {length:,} tokens: {context.why}, {context.wanted:,} were wanted, "
+            "and the rest is held in memory that is reserved anyway."
+        )
+    if length < context.wanted:
+        return f"The context is {length:,} tokens, less than the {context.wanted:,} wanted ({context.why})."
+    return f"The context is {length:,} tokens: {context.why}."

@@ -11,7 +11,8 @@ from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.intent import Intent
-from vlm_operator.planning.plan import Plan, Verdict
+from vlm_operator.planning.plan import Plan
+from vlm_operator.planning.verdict import Verdict
 
 _RANK = {Verdict.FITS: 0, Verdict.FITS_TIGHT: 1, Verdict.DOES_NOT_FIT: 2, Verdict.UNKNOWN: 3}
 

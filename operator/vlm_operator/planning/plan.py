@@ -1,9 +1,11 @@
-"""What is a plan? Chosen flags, the budget behind them, the verdict, and why."""
+"""What is a plan? Chosen flags, the evaluation behind them, the verdict, and why.
+
+Words are written when somebody reads them: a search through thousands of plans pays for figures only.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
 from vlm_operator.capacity.startup import Budget
@@ -11,85 +13,11 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.evaluation import Container, Cup, Evaluation
+from vlm_operator.planning.explanation import explain
 from vlm_operator.planning.intent import Intent
-
-
-class Verdict(StrEnum):
-    """Whether the server will start and hold one request of the chosen context."""
-
-    FITS = "Fits"
-    FITS_TIGHT = "FitsTight"
-    DOES_NOT_FIT = "DoesNotFit"
-    UNKNOWN = "Unknown"
-
-
-class Reason(StrEnum):
-    """Why the verdict is what it is."""
-
-    FITS = "Fits"
-    """The cup fits the low bound of the predicted KV cache."""
-    FITS_TIGHT = "FitsTight"
-    """The cup fits the best estimate, not the low bound."""
-    KV_CACHE_TOO_SMALL = "KVCacheTooSmall"
-    """Capacity failure: vLLM would start loading, then find the container smaller than the cup."""
-    NO_KV_CACHE_MEMORY = "NoKVCacheMemory"
-    """Physical failure: weights and start-up peak leave nothing of the requested memory."""
-    OUT_OF_MEMORY = "OutOfMemory"
-    """Physical failure: weights and start-up peak exceed what is free on the GPU."""
-    FREE_MEMORY_TOO_LOW = "FreeMemoryTooLow"
-    """vLLM's first check: less is free at start than the utilisation asks for."""
-    CONTEXT_BELOW_MINIMUM = "ContextBelowMinimum"
-    """What fits is shorter than the floor the user set."""
-    CONTEXT_ABOVE_MODEL = "ContextAboveModel"
-    """The pinned context is longer than the model's own maximum."""
-    WORKLOAD_EXCEEDS_CONTEXT = "WorkloadExceedsContext"
-    """Logical failure: a request as described has more tokens than the context."""
-    TENSOR_PARALLEL_INVALID = "TensorParallelInvalid"
-    """The tensor-parallel size does not divide the heads, or exceeds the GPUs."""
-    SEQUENCES_EXCEED_STATE_BLOCKS = "SequencesExceedStateBlocks"
-    """A hybrid model holds fewer recurrent states than ``max_num_seqs``."""
-    ALREADY_FAILED = "AlreadyFailed"
-    """These very flags failed before, whatever the arithmetic says."""
-    LAYOUT_UNKNOWN = "ModelLayoutUnknown"
-    """A figure of the model, GPU or version is not known for certain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cup:
-    """Bytes one request of the maximum length needs, per GPU."""
-
-    max_model_len: int
-    needed_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """What the predicted KV cache holds, per GPU (best estimate).
-
-    Attributes:
-        max_model_len: longest context that passes vLLM's check, tokens.
-        concurrency: requests of the maximum length held at once.
-    """
-
-    num_blocks: int
-    capacity_tokens: int
-    max_model_len: int
-    concurrency: float
-
-
-@dataclass(frozen=True, slots=True)
-class WorkloadTokens:
-    """Tokens of one request, by part."""
-
-    prompt_tokens: int = 0
-    image_tokens: int = 0
-    video_tokens: int = 0
-    output_tokens: int = 0
-
-    @property
-    def total_tokens(self) -> int:
-        """All parts together."""
-        return self.prompt_tokens + self.image_tokens + self.video_tokens + self.output_tokens
+from vlm_operator.planning.verdict import Reason, Verdict
+from vlm_operator.planning.workload import WantedContext, WorkloadTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +53,27 @@ class Remedy:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no flags are given, in place of the evaluation's own words."""
+
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Flags for one model on one GPU shape, with the reasons.
 
     Attributes:
+        gpu: None on the CPU backend.
+        gpu_count: GPUs of one replica.
         settings: the flags the command sets: pinned or chosen.
-        resolved: the same with everything vLLM fills in, as arithmetic saw it; None where nothing was computed.
-        budget: per GPU; None where it could not be computed.
-        cup, container: None where the layout is unknown.
-        message: the verdict in one sentence, with its numbers.
+        evaluation: the same resolved, with budget, cup and container; None where nothing could be computed.
+        context: how long the context should be and must be; None where nothing could be computed.
+        limit_sentences: why the limits are as they are.
+        sources: where measured figures come from.
+        refusal: words in the place of the evaluation's.
         hint: the next step, None where there is none to take.
-        explanation: true sentences for people, in reading order.
         ladder: moves considered, those applied marked.
         remedies: what would make it fit, where it does not.
     """
@@ -148,18 +86,56 @@ class Plan:
     settings: EngineSettings
     verdict: Verdict
     reason: Reason
-    message: str
-    hint: str | None = None
-    resolved: EngineSettings | None = None
-    budget: Budget | None = None
-    cup: Cup | None = None
-    container: Container | None = None
-    workload: WorkloadTokens = field(default_factory=WorkloadTokens)
-    explanation: tuple[str, ...] = ()
+    evaluation: Evaluation | None = None
+    context: WantedContext | None = None
+    limit_sentences: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    refusal: Refusal | None = None
     ladder: tuple[Move, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    remedy_hint: str | None = None
 
     @property
     def fits(self) -> bool:
         """True for ``Fits`` and ``FitsTight``."""
         return self.verdict in {Verdict.FITS, Verdict.FITS_TIGHT}
+
+    @property
+    def message(self) -> str:
+        """The verdict in one sentence, with its numbers."""
+        if self.refusal is not None:
+            return self.refusal.message
+        return self.evaluation.message() if self.evaluation else str(self.reason)
+
+    @property
+    def hint(self) -> str | None:
+        """The next step, None where there is none to take."""
+        return self.refusal.hint if self.refusal is not None else self.remedy_hint
+
+    @property
+    def budget(self) -> Budget | None:
+        """Memory of one GPU, the tightest rank; None where it could not be computed."""
+        return self.evaluation.budget if self.evaluation else None
+
+    @property
+    def cup(self) -> Cup | None:
+        """One request of the context length."""
+        return self.evaluation.cup if self.evaluation else None
+
+    @property
+    def container(self) -> Container | None:
+        """What the best estimate of the KV cache holds."""
+        return self.evaluation.container(self.context.model_maximum) if self.evaluation and self.context else None
+
+    @property
+    def workload(self) -> WorkloadTokens:
+        """Tokens of one request as described; all zero where nobody described one."""
+        request = self.context.request if self.context else None
+        return request.tokens if request else WorkloadTokens()
+
+    @property
+    def explanation(self) -> tuple[str, ...]:
+        """True sentences for people, in reading order."""
+        if self.evaluation is None or self.context is None:
+            return ()
+        return explain(self.evaluation, self.context, self.intent, self.gpu, (*self.limit_sentences, *self.sources))

@@ -10,8 +10,9 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.planning.attempt import Attempt
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.ladder import Choice, Lever, apply_choice, cheapest
-from vlm_operator.planning.plan import Remedy, Verdict
+from vlm_operator.planning.plan import Remedy
 from vlm_operator.planning.validation import tensor_parallel_problem
+from vlm_operator.planning.verdict import Verdict
 from vlm_operator.units import GIB
 
 SHORTEST_OFFERED = 1024

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from vlm_operator.capacity.multimodal import max_item_tokens
 from vlm_operator.engine.defaults import DeviceTraits, ModelTraits, resolve
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import AttentionCache, ModelFacts, StateCache
 from vlm_operator.planning.workload import family_of
 
@@ -30,7 +29,7 @@ def _largest_item(model: ModelFacts, settings: EngineSettings, version: EngineVe
     return max(max_item_tokens(family, settings.with_(max_model_len=length), version).values(), default=0)
 
 
-@lru_cache(maxsize=256)
+@cached_by_identity()
 def _model_traits(model: ModelFacts, largest_item_tokens: int) -> ModelTraits:
     caches = [run.cache for run in model.cache_layers]
     return ModelTraits(
@@ -46,6 +45,6 @@ def _model_traits(model: ModelFacts, largest_item_tokens: int) -> ModelTraits:
     )
 
 
-@lru_cache(maxsize=256)
+@cached_by_identity()
 def _device_traits(gpu: GPUFacts) -> DeviceTraits:
     return DeviceTraits(gpu.nvml_total_bytes or gpu.total_bytes, gpu.device_name or gpu.product, gpu.compute_capability)

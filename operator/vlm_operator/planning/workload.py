@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from vlm_operator.capacity.kv import derived_max_model_len
 from vlm_operator.capacity.multimodal import Image, Video, image_tokens, video_tokens
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.model.processors import MultimodalFacts
-from vlm_operator.planning.intent import Workload
-from vlm_operator.planning.plan import WorkloadTokens
+from vlm_operator.planning.intent import Intent, Workload
 
 IMAGE_CONTEXT: Final = 8192
 """Context that requests with a few images need, tokens: rule of thumb, used where no workload is described."""
@@ -25,6 +25,21 @@ TEXT_CONTEXT: Final = 8192
 
 LARGEST_COUNT: Final = 1_000_000
 """Items of one request; more is a mistake in the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadTokens:
+    """Tokens of one request, by part."""
+
+    prompt_tokens: int = 0
+    image_tokens: int = 0
+    video_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """All parts together."""
+        return self.prompt_tokens + self.image_tokens + self.video_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +154,40 @@ def round_context(tokens: int) -> int:
             return size * 3 // 2
         size *= 2
     return size
+
+
+@dataclass(frozen=True, slots=True)
+class WantedContext:
+    """How long the context should be and must be, tokens.
+
+    Attributes:
+        wanted: what a person would choose.
+        least: below this the plan refuses: the floor, or one request as described.
+        cap: never above: the user's cap, or the model's own maximum.
+        request: the described request, None where nobody described one.
+        model_maximum: longest context the model supports on that release.
+        why: where ``wanted`` comes from, in words.
+    """
+
+    wanted: int
+    least: int
+    cap: int
+    model_maximum: int
+    request: RequestSize | None
+    why: str
+
+
+def wanted_context(model: ModelFacts, intent: Intent, settings: EngineSettings) -> WantedContext:
+    """The context that the workload, the floor and the cap ask for."""
+    derived = derived_max_model_len(model, intent.version)
+    cap = min(derived, intent.maximum_context or derived)
+    request = None
+    if intent.workload is not None:
+        request = request_size(model, intent.workload, settings, intent.version)
+        least = max(request.tokens.total_tokens, 1)
+        wanted, why = round_context(least), f"one request as described takes {least:,} tokens"
+    else:
+        least = 1
+        wanted, why = rule_of_thumb_context(model, settings)
+    floor = intent.minimum_context or 1
+    return WantedContext(min(max(wanted, floor), cap), min(max(least, floor), cap), cap, derived, request, why)

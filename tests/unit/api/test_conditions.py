@@ -7,7 +7,7 @@ import re
 import pytest
 
 from vlm_operator.api.conditions import CONDITION_MEANINGS, ConditionReason, ConditionType, EventReason, remedy_for
-from vlm_operator.planning.plan import Reason, Verdict
+from vlm_operator.planning.verdict import Reason, Verdict
 
 NEEDS_NO_REMEDY = {
     "Fits",
