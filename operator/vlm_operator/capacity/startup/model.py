@@ -16,7 +16,7 @@ from vlm_operator.capacity.startup.first_check import free_at_start_bytes, reque
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
 from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
-from vlm_operator.capacity.startup.uncertainty import half_width_bytes
+from vlm_operator.capacity.startup.uncertainty import half_width_bytes, variance
 from vlm_operator.capacity.weights import weight_bytes
 from vlm_operator.engine.budget_rules import BudgetRules, Formula, budget_rules
 from vlm_operator.engine.settings import EngineSettings
@@ -29,43 +29,31 @@ from vlm_operator.units import format_gib
 
 @dataclass(frozen=True, slots=True)
 class StartupTerms:
-    """The budget without its utilisation, bytes per GPU."""
+    """The budget without its utilisation, bytes per GPU.
+
+    Attributes:
+        fixed_bytes: what is subtracted from the requested memory.
+        variance: square of the half-width of the bounds, but for the GPU's total.
+    """
 
     gpu: GPUFacts
     version: EngineVersion
-    tensor_parallel_size: int
     formula: Formula
     weights_bytes: int
-    weights_measured: bool
     activation: Activation
     non_torch_bytes: int
     cuda_graph_bytes: int
-    experts: bool
+    fixed_bytes: int
+    variance: float
     free_at_start_bytes: int
     terms: tuple[Term, ...]
-
-    @property
-    def fixed_bytes(self) -> int:
-        """What is subtracted from the requested memory."""
-        return self.weights_bytes + self.activation.peak_bytes + self.non_torch_bytes + self.cuda_graph_bytes
 
     def at(self, gpu_memory_utilization: float, kv_cache_memory_bytes: int | None = None) -> Budget:
         """The budget at that utilisation; ``kv_cache_memory_bytes`` replaces what is left."""
         requested = requested_bytes(self.gpu.total_bytes, gpu_memory_utilization, self.version)
         if kv_cache_memory_bytes is None:
             best = requested - self.fixed_bytes
-            width = half_width_bytes(
-                self.gpu,
-                self.formula,
-                gpu_memory_utilization=gpu_memory_utilization,
-                tensor_parallel_size=self.tensor_parallel_size,
-                experts=self.experts,
-                layers_bytes=self.activation.layers_bytes,
-                encoder_bytes=self.activation.encoder_bytes,
-                graph_bytes=self.cuda_graph_bytes,
-                weights_bytes=self.weights_bytes,
-                weights_measured=self.weights_measured,
-            )
+            width = half_width_bytes(self.variance, self.gpu.total_uncertainty_bytes, gpu_memory_utilization)
         else:
             best, width = kv_cache_memory_bytes, 0
         return Budget(
@@ -180,7 +168,6 @@ def _startup_terms(
             hint="plan for an NVIDIA GPU, or measure with vLLM itself",
         )
     rules = budget_rules(version, settings.runner or "V1")
-    measured = weights is not None
     weights_bytes = weights if weights is not None else weight_bytes(model, settings, version).total
     if encoder is None and rules.profiles_encoder:
         encoder = profiled_encoder(model, settings, version)
@@ -200,14 +187,23 @@ def _startup_terms(
     return StartupTerms(
         gpu=gpu,
         version=version,
-        tensor_parallel_size=settings.tensor_parallel_size,
         formula=rules.formula,
         weights_bytes=weights_bytes,
-        weights_measured=measured,
         activation=peak,
         non_torch_bytes=outside,
         cuda_graph_bytes=graphs,
-        experts=model.text.experts is not None,
+        fixed_bytes=weights_bytes + peak.peak_bytes + outside + graphs,
+        variance=variance(
+            gpu,
+            rules.formula,
+            tensor_parallel_size=settings.tensor_parallel_size,
+            experts=model.text.experts is not None,
+            layers_bytes=peak.layers_bytes,
+            encoder_bytes=peak.encoder_bytes,
+            graph_bytes=graphs,
+            weights_bytes=weights_bytes,
+            weights_measured=weights is not None,
+        ),
         free_at_start_bytes=free_at_start_bytes(gpu, version, settings.tensor_parallel_size),
         terms=(
             *peak.terms,

@@ -37,11 +37,10 @@ WEIGHTS_SHARE: Final = 0.004
 """Of weights worked out from the config: padding and rearranged quantised layouts."""
 
 
-def half_width_bytes(
+def variance(
     gpu: GPUFacts,
     formula: Formula,
     *,
-    gpu_memory_utilization: float,
     tensor_parallel_size: int,
     experts: bool,
     layers_bytes: int,
@@ -49,14 +48,13 @@ def half_width_bytes(
     graph_bytes: int,
     weights_bytes: int,
     weights_measured: bool,
-) -> int:
-    """Bytes below and above the best estimate that hold 90 % of start-ups."""
+) -> float:
+    """Sum of the squares of everything that does not depend on the utilisation, bytes squared."""
     total = (
         BASE_BYTES[formula] ** 2
         + (LAYERS_SHARE * layers_bytes) ** 2
         + (ENCODER_SHARE * encoder_bytes) ** 2
         + (GRAPHS_SHARE * graph_bytes) ** 2
-        + (gpu.total_uncertainty_bytes * gpu_memory_utilization) ** 2
     )
     if tensor_parallel_size > 1:
         total += TENSOR_PARALLEL_BYTES**2
@@ -68,4 +66,9 @@ def half_width_bytes(
         total += UNIFIED_MEMORY_BYTES**2
     if not weights_measured:
         total += (WEIGHTS_SHARE * weights_bytes) ** 2
-    return int(math.sqrt(total))
+    return total
+
+
+def half_width_bytes(variance_without_total: float, total_uncertainty_bytes: int, gpu_memory_utilization: float) -> int:
+    """Bytes below and above the best estimate that hold 90 % of start-ups."""
+    return int(math.sqrt(variance_without_total + (total_uncertainty_bytes * gpu_memory_utilization) ** 2))
