@@ -94,6 +94,11 @@ class ConditionReason(_Described):
         "The memory of the GPU product is not known for certain.",
         "Install GPU feature discovery or the node agent, or name a known product.",
     )
+    FREE_MEMORY_UNCERTAIN = (
+        "FreeMemoryUncertain",
+        "The cup fits, but the utilisation asks for a little more than is usually free at start.",
+        "Lower engine.gpuMemoryUtilization by a hundredth or two.",
+    )
     CONTEXT_BELOW_MINIMUM = (
         "ContextBelowMinimum",
         "What fits is shorter than context.minimum.",

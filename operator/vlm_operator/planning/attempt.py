@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vlm_operator.capacity.startup import startup_budget
+from vlm_operator.capacity.startup.first_check import free_at_start_bytes
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
@@ -61,7 +62,7 @@ class Attempt:
             settings = settings.with_(max_model_len=self.context.wanted)
         if settings.max_num_seqs is None:
             settings = settings.with_(max_num_seqs=self._sequences())
-        self.ceiling = self._ceiling()
+        self.ceiling = self._ceiling(tensor_parallel_size)
         self.wanted = self.judge(settings)
         default = self.wanted.settings.gpu_memory_utilization or 0.0
         if not self.is_pinned("gpu_memory_utilization") and default > self.ceiling:
@@ -81,8 +82,9 @@ class Attempt:
             return max(wanted or 0, SINGLE_USER_SEQUENCES)
         return wanted
 
-    def _ceiling(self) -> float:
-        free = self.gpu.free_estimate_bytes - self.gpu.total_uncertainty_bytes - self.evidence.outside_bytes
+    def _ceiling(self, tensor_parallel_size: int) -> float:
+        free = free_at_start_bytes(self.gpu, self.intent.version, tensor_parallel_size)
+        free -= self.gpu.total_uncertainty_bytes + self.evidence.outside_bytes
         return min(HIGHEST_UTILIZATION, max(math.floor(100 * free / self.gpu.total_bytes) / 100, 0.01))
 
     def judge(self, requested: EngineSettings) -> Evaluation:

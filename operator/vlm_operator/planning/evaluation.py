@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_operator.capacity.kv import KVLayout, kv_layout
-from vlm_operator.capacity.startup import Budget, startup_budget
+from vlm_operator.capacity.startup import Budget, first_check, startup_budget
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
@@ -92,6 +92,12 @@ class Evaluation:
                     f"{length:,} tokens need {needed} of KV cache; vLLM will find about {best}, "
                     f"but only {low} is certain"
                 )
+            case Reason.FREE_MEMORY_UNCERTAIN:
+                return (
+                    f"{length:,} tokens need {needed} of KV cache and would find {best}, but utilisation "
+                    f"{self.settings.gpu_memory_utilization} asks for {format_gib(budget.requested_bytes)} while about "
+                    f"{format_gib(budget.free_at_start_bytes)} is free at start"
+                )
             case Reason.KV_CACHE_TOO_SMALL:
                 return f"{length:,} tokens need {needed} of KV cache, but vLLM will find only about {best}"
             case Reason.FREE_MEMORY_TOO_LOW:
@@ -128,19 +134,29 @@ def evaluate(
     if experience is not None:
         budget = experience.adjust(budget, settings)
     least = layout.least_bytes_that_start(settings.max_model_len or 0)
-    verdict, reason = Verdict.DOES_NOT_FIT, Reason.KV_CACHE_TOO_SMALL
-    if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_bytes or (
-        experience is not None and experience.peak_too_high(budget)
-    ):
-        reason = Reason.OUT_OF_MEMORY
-    elif budget.requested_bytes > budget.free_at_start_bytes:
-        reason = Reason.FREE_MEMORY_TOO_LOW
-    elif budget.kv_cache_bytes <= 0:
-        reason = Reason.NO_KV_CACHE_MEMORY
-    elif experience is not None and settings in experience.failed:
-        reason = Reason.ALREADY_FAILED
-    elif least <= budget.kv_cache_low_bytes:
-        verdict, reason = Verdict.FITS, Reason.FITS
-    elif least <= budget.kv_cache_bytes:
-        verdict, reason = Verdict.FITS_TIGHT, Reason.FITS_TIGHT
+    verdict, reason = _judged(budget, least)
+    if experience is not None:
+        if experience.peak_too_high(budget):
+            verdict, reason = Verdict.DOES_NOT_FIT, Reason.OUT_OF_MEMORY
+        elif settings in experience.failed and verdict is not Verdict.DOES_NOT_FIT:
+            verdict, reason = Verdict.DOES_NOT_FIT, Reason.ALREADY_FAILED
+    if budget.requested_bytes > budget.free_at_start_bytes and reason is not Reason.OUT_OF_MEMORY:
+        check = first_check(gpu, settings.gpu_memory_utilization or 0.0, version, settings.tensor_parallel_size)
+        if check.fails_for_certain:
+            verdict, reason = Verdict.DOES_NOT_FIT, Reason.FREE_MEMORY_TOO_LOW
+        elif verdict is Verdict.FITS:
+            verdict, reason = Verdict.FITS_TIGHT, Reason.FREE_MEMORY_UNCERTAIN
     return Evaluation(requested, settings, budget, layout, least, verdict, reason)
+
+
+def _judged(budget: Budget, least: int) -> tuple[Verdict, Reason]:
+    """Physical failures first, then vLLM's capacity check."""
+    if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_bytes:
+        return Verdict.DOES_NOT_FIT, Reason.OUT_OF_MEMORY
+    if budget.kv_cache_bytes <= 0:
+        return Verdict.DOES_NOT_FIT, Reason.NO_KV_CACHE_MEMORY
+    if least <= budget.kv_cache_low_bytes:
+        return Verdict.FITS, Reason.FITS
+    if least <= budget.kv_cache_bytes:
+        return Verdict.FITS_TIGHT, Reason.FITS_TIGHT
+    return Verdict.DOES_NOT_FIT, Reason.KV_CACHE_TOO_SMALL

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """Physical failure: weights and start-up peak exceed what is free on the GPU."""
     FREE_MEMORY_TOO_LOW = "FreeMemoryTooLow"
     """vLLM's first check: less is free at start than the utilisation asks for."""
+    FREE_MEMORY_UNCERTAIN = "FreeMemoryUncertain"
+    """The cup fits, but the utilisation asks for a little more than is usually free at start."""
     CONTEXT_BELOW_MINIMUM = "ContextBelowMinimum"
     """What fits is shorter than the floor the user set."""
     CONTEXT_ABOVE_MODEL = "ContextAboveModel"
