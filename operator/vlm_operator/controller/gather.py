@@ -1,0 +1,215 @@
+"""What is the world like? Reads everything one decision rests on into a frozen ``Situation``; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL
+from vlm_operator.controller.api_errors import NotFound, Rejected
+from vlm_operator.controller.client import Client, Object, path_of
+from vlm_operator.controller.models import Models
+from vlm_operator.controller.queue import Key
+from vlm_operator.lifecycle.decision import LogRequest
+from vlm_operator.lifecycle.situation import (
+    ContainerState,
+    ContainerStatus,
+    GpuNode,
+    Manifest,
+    Pod,
+    Rejection,
+    Situation,
+    StartupLog,
+    Target,
+)
+
+SERVER_CONTAINER: Final = "vllm"
+"""Name of the container that vLLM runs in, as ``rendering`` writes it."""
+
+CHILDREN: Final = (("apps/v1", "Deployment"), ("v1", "Service"))
+"""Kinds of children, by API version and kind."""
+
+LOG_BYTES: Final = 4 * 1024 * 1024
+"""Most bytes read of one log."""
+
+LOG_LINES: Final = (5000, 500)
+"""Lines asked for from the log's end: fewer at the second try, where the first held more bytes than are read."""
+
+_NODE_LABELS: Final = ("nvidia.com/", "amd.com/", "kubernetes.io/", "node.kubernetes.io/")
+_NODE_RESOURCES: Final = ("nvidia.com/", "amd.com/")
+
+
+def gather(
+    client: Client,
+    models: Models,
+    key: Key,
+    *,
+    nodes: Iterable[GpuNode],
+    observations: Iterable[Manifest],
+    rejection: Rejection | None,
+    now: datetime,
+) -> Situation | None:
+    """The situation of one VLMDeployment, or None if there is none of that name.
+
+    Args:
+        client: the API server.
+        models: facts of models.
+        key: which VLMDeployment.
+        nodes: as the node index has them.
+        observations: every ``StartupObservation``, as their index has them.
+        rejection: what the API server said to the last children of this VLMDeployment, if it refused them.
+        now: the time.
+
+    Raises:
+        ApiError: a request failed.
+    """
+    raw = client.find(path_of(API_VERSION, "VLMDeployment", key.namespace, key.name))
+    if raw is None:
+        return None
+    target = read_target(raw)
+    labels = f"{DEPLOYMENT_LABEL}={key.name}"
+    owned = [
+        child
+        for api_version, kind in CHILDREN
+        for child in client.list(path_of(api_version, kind, key.namespace), labels=labels)
+        if is_controlled_by(child, target.uid)
+    ]
+    pods = sorted(
+        (read_pod(pod) for pod in client.list(path_of("v1", "Pod", key.namespace), labels=labels)),
+        key=lambda pod: (pod.created_at, pod.name),
+        reverse=True,
+    )
+    answer = models.ask(target.spec)
+    name = (target.spec.get("model") or {}).get("id")
+    return Situation(
+        target=target,
+        now=now,
+        nodes=tuple(sorted(nodes, key=lambda node: node.name)),
+        children=tuple(owned),
+        pods=tuple(pods),
+        model=answer.facts,
+        model_error=answer.error,
+        observations=tuple(item for item in observations if _model_of(item) == name),
+        rejection=rejection if rejection and rejection.generation == target.generation else None,
+    )
+
+
+def read_log(client: Client, namespace: str, request: LogRequest) -> StartupLog:
+    """The log a decision asked for, bounded; or the API server's words why there is none.
+
+    Raises:
+        RetryLater: the API server or the kubelet does not answer now.
+    """
+    path = f"{path_of('v1', 'Pod', namespace, request.pod_name)}/log"
+    query = {"container": request.key.container, "limitBytes": str(LOG_BYTES)}
+    if request.previous:
+        query["previous"] = "true"
+    text = ""
+    try:
+        for lines in LOG_LINES:
+            text = client.text(path, {**query, "tailLines": str(lines)})
+            if len(text.encode()) < LOG_BYTES:
+                return StartupLog(request.key, text, truncated=text.count("\n") >= lines)
+        return StartupLog(request.key, text, truncated=True)
+    except NotFound as error:
+        return StartupLog(request.key, None, unreadable=error.message, gone=True)
+    except Rejected as error:
+        # "previous terminated container … not found" comes as 400: that run's log was rotated away.
+        return StartupLog(request.key, None, unreadable=error.message, gone="not found" in error.message)
+
+
+# --- objects --------------------------------------------------------------------------------------------------------
+
+
+def read_target(raw: Object) -> Target:
+    """A VLMDeployment as the API server has it."""
+    metadata = raw["metadata"]
+    return Target(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        resource_version=metadata["resourceVersion"],
+        spec=raw.get("spec") or {},
+        status=raw.get("status") or {},
+        annotations=metadata.get("annotations") or {},
+        labels=metadata.get("labels") or {},
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def read_node(raw: Mapping[str, Any]) -> GpuNode | None:
+    """What is planned for of a node, or None where it has nothing to do with GPUs."""
+    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key.startswith(_NODE_LABELS)}
+    allocatable = {
+        key: value for key, value in (status.get("allocatable") or {}).items() if key.startswith(_NODE_RESOURCES)
+    }
+    if not allocatable and not any(key.startswith(("nvidia.com/", "amd.com/")) for key in labels):
+        return None
+    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions") or ())
+    return GpuNode(metadata["name"], labels, allocatable, ready, bool(spec.get("unschedulable")))
+
+
+def read_pod(raw: Mapping[str, Any]) -> Pod:
+    """A pod of a model server."""
+    metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status") or {}
+    server: Mapping[str, Any] = next((item for item in spec["containers"] if item["name"] == SERVER_CONTAINER), {})
+    return Pod(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        created_at=metadata["creationTimestamp"],
+        phase=status.get("phase", "Unknown"),
+        args=tuple(server.get("args") or ()),
+        image=server.get("image", ""),
+        containers=tuple(_container(item) for item in status.get("containerStatuses") or ()),
+        init_containers=tuple(_container(item) for item in status.get("initContainerStatuses") or ()),
+        conditions={
+            item["type"]: (item["status"], item.get("reason", ""), item.get("message", ""))
+            for item in status.get("conditions") or ()
+        },
+        annotations=metadata.get("annotations") or {},
+        node_name=spec.get("nodeName"),
+        template_hash=(metadata.get("labels") or {}).get("pod-template-hash"),
+        reason=status.get("reason"),
+        message=status.get("message"),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def _container(raw: Mapping[str, Any]) -> ContainerStatus:
+    return ContainerStatus(
+        name=raw["name"],
+        ready=bool(raw.get("ready")),
+        started=bool(raw.get("started")),
+        restart_count=raw.get("restartCount", 0),
+        state=_state(raw.get("state") or {}) or ContainerState("waiting"),
+        last_state=_state(raw.get("lastState") or {}),
+    )
+
+
+def _state(raw: Mapping[str, Any]) -> ContainerState | None:
+    for kind in ("terminated", "running", "waiting"):
+        if (state := raw.get(kind)) is not None:
+            return ContainerState(
+                kind=kind,
+                reason=state.get("reason"),
+                message=state.get("message"),
+                exit_code=state.get("exitCode"),
+                signal=state.get("signal"),
+                started_at=state.get("startedAt"),
+                finished_at=state.get("finishedAt"),
+            )
+    return None
+
+
+def is_controlled_by(child: Mapping[str, Any], uid: str) -> bool:
+    """True if the object with this UID is the child's controller."""
+    owners = (child["metadata"].get("ownerReferences")) or ()
+    return any(owner.get("controller") and owner.get("uid") == uid for owner in owners)
+
+
+def _model_of(observation: Manifest) -> str | None:
+    name: str | None = ((observation.get("spec") or {}).get("key") or {}).get("model")
+    return name

@@ -1,0 +1,92 @@
+"""What can be graphed? The operator's metrics, under the names of ``docs/reference/metrics.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from vlm_operator import __version__
+from vlm_operator.controller.queue import Key
+from vlm_operator.lifecycle.decision import Event
+
+RETUNED: Final = "Retuning"
+"""Action of the events that tell of a changed command after a failed start-up."""
+
+_Labels = tuple[str, ...]
+
+_BUDGET: Final = ("requested", "weights", "activationPeak", "nonTorch", "cudaGraph", "kvCache")
+
+
+class Metrics:
+    """One set of metrics with a registry of its own, so that tests may have several."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.reconciles = Counter("vlm_operator_reconcile", "Reconciles by result.", ["result"], registry=self.registry)
+        self.duration = Histogram(
+            "vlm_operator_reconcile_duration_seconds",
+            "Duration of a reconcile, from reading to the last write.",
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=self.registry,
+        )
+        self.conditions = Gauge(
+            "vlm_operator_status_condition",
+            "1 for the status (True, False, Unknown) that a condition of a VLMDeployment has.",
+            ["namespace", "name", "type", "status", "reason"],
+            registry=self.registry,
+        )
+        self.plan_bytes = Gauge(
+            "vlm_operator_plan_bytes",
+            "Predicted memory of one GPU by component, bytes.",
+            ["namespace", "name", "component"],
+            registry=self.registry,
+        )
+        self.retunes = Counter(
+            "vlm_operator_retunes", "Commands changed after a failed start-up.", ["reason"], registry=self.registry
+        )
+        self.queue_length = Gauge(
+            "vlm_operator_queue_length", "VLMDeployments that wait for a reconcile.", registry=self.registry
+        )
+        build = Gauge("vlm_operator_build_info", "Version of the operator.", ["version"], registry=self.registry)
+        build.labels(version=__version__).set(1)
+        self._shown: dict[Key, tuple[set[_Labels], set[_Labels]]] = {}
+
+    def show(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Show the status of one VLMDeployment in place of what was shown of it before."""
+        conditions: set[_Labels] = {
+            (*key, item["type"], item["status"], item["reason"]) for item in status.get("conditions") or ()
+        }
+        budget = (status.get("plan") or {}).get("budget") or {}
+        terms: dict[_Labels, int] = {
+            (*key, component): budget[f"{component}Bytes"]
+            for component in _BUDGET
+            if budget.get(f"{component}Bytes") is not None
+        }
+        shown_conditions, shown_terms = self._shown.get(key, (set(), set()))
+        for labels in shown_conditions - conditions:
+            self.conditions.remove(*labels)
+        for labels in shown_terms - terms.keys():
+            self.plan_bytes.remove(*labels)
+        for labels in conditions:
+            self.conditions.labels(*labels).set(1)
+        for labels, size in terms.items():
+            self.plan_bytes.labels(*labels).set(size)
+        self._shown[key] = (conditions, set(terms))
+
+    def forget(self, key: Key) -> None:
+        """The VLMDeployment is gone."""
+        self.show(key, {})
+        self._shown.pop(key, None)
+
+    def count(self, events: tuple[Event, ...]) -> None:
+        """Count what was decided."""
+        for event in events:
+            if event.action == RETUNED:
+                self.retunes.labels(event.reason).inc()
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return bytes(generate_latest(self.registry))

@@ -1,0 +1,132 @@
+"""One VLMDeployment, from what is to what should be: gather, decide, apply. Level-triggered and safe to repeat."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from vlm_operator.controller.api_errors import NotFound, Outdated
+from vlm_operator.controller.apply import Applier
+from vlm_operator.controller.client import Client
+from vlm_operator.controller.gather import gather, read_log
+from vlm_operator.controller.metrics import Metrics
+from vlm_operator.controller.models import Models
+from vlm_operator.controller.queue import Key
+from vlm_operator.lifecycle.decision import Decision
+from vlm_operator.lifecycle.situation import GpuNode, Manifest, Rejection, Situation
+
+LOGGER: Final = logging.getLogger(__name__)
+
+ROUNDS: Final = 3
+"""How often a decision may ask for further logs before it must be made without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a reconcile ended.
+
+    Attributes:
+        name: ``ok``, ``gone``, ``outdated`` or ``rejected``; a label of the metric.
+        requeue_after: seconds until the next look, None for never.
+        failed: True where the queue should back off.
+    """
+
+    name: str
+    requeue_after: float | None = None
+    failed: bool = False
+
+
+class Reconciler:
+    """Reconciles VLMDeployments of one API server; each by one thread at a time.
+
+    Args:
+        client: the API server.
+        models: facts of models.
+        applier: writes.
+        metrics: what is counted.
+        decide: the answer to a situation.
+        now: the time; UTC.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        models: Models,
+        applier: Applier,
+        metrics: Metrics,
+        *,
+        decide: Callable[[Situation], Decision],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._models = models
+        self._applier = applier
+        self._metrics = metrics
+        self._decision_of = decide
+        self._now = now
+        self._rejections: dict[Key, Rejection] = {}
+
+    def reconcile(self, key: Key, nodes: Sequence[GpuNode], observations: Sequence[Manifest]) -> Result:
+        """Look at one VLMDeployment and make what should be of it.
+
+        Raises:
+            ApiError: a request failed; the same call may be repeated at any time.
+        """
+        before = self._rejections.get(key)
+        situation = gather(
+            self._client,
+            self._models,
+            key,
+            nodes=nodes,
+            observations=observations,
+            rejection=before,
+            now=self._now(),
+        )
+        if situation is None:
+            self._metrics.forget(key)
+            self._rejections.pop(key, None)
+            return Result("gone")
+        try:
+            decision, situation = self._decide(situation)
+            rejection = self._applier.apply(situation, decision)
+        except Outdated as error:
+            LOGGER.debug("read again: %s", error.message)
+            return Result("outdated", failed=True)
+        except NotFound as error:  # deleted, or its namespace was, while it was being looked at
+            LOGGER.info("gone meanwhile: %s", error.message, extra={"vlmdeployment": "/".join(key)})
+            return Result("gone", failed=True)
+        self._metrics.count(decision.events)
+        if decision.status is not None:
+            self._metrics.show(key, decision.status)
+        return self._concluded(key, before, rejection, decision)
+
+    def _decide(self, situation: Situation) -> tuple[Decision, Situation]:
+        for _ in range(ROUNDS):
+            decision = self._decision_of(situation)
+            wanted = [request for request in decision.needs if situation.log(request.key) is None]
+            if not wanted:
+                return decision, situation
+            namespace = situation.target.namespace
+            logs = tuple(read_log(self._client, namespace, request) for request in wanted)
+            situation = replace(situation, logs=situation.logs + logs)
+        raise AssertionError(f"no decision after {ROUNDS} rounds: needs {decision.needs}")
+
+    def _concluded(self, key: Key, before: Rejection | None, rejection: Rejection | None, decision: Decision) -> Result:
+        if rejection is None:
+            self._rejections.pop(key, None)
+            # What the API server refused before it takes now: the status that says so is out of date.
+            return Result("ok", requeue_after=0.0 if before is not None else decision.requeue_after)
+        LOGGER.warning(
+            "%s %s refused: %s",
+            rejection.kind,
+            rejection.name,
+            rejection.message,
+            extra={"vlmdeployment": "/".join(key)},
+        )
+        self._rejections[key] = rejection
+        if rejection != before:
+            return Result("rejected", requeue_after=0.0)  # decide again, to say so
+        return Result("rejected", failed=True)
