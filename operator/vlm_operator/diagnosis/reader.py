@@ -11,6 +11,8 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import contains
 from typing import Any, Final
 
 from vlm_operator.diagnosis.advice import advise
@@ -21,15 +23,16 @@ from vlm_operator.diagnosis.result import Diagnosis, Outcome
 from vlm_operator.diagnosis.trace import Exceptional, ProcessTrace
 from vlm_operator.engine.log_wordings import (
     DEATHS,
-    KINDS,
+    FAILURES,
     UNKNOWN_REASON,
     WRAPPERS,
     FailureClass,
     FailureKind,
     Figure,
     Scope,
+    WordingTable,
 )
-from vlm_operator.engine.log_wordings.measured import ARGUMENTS, BANNER, ENGINE_STARTS, MEASURED, SERVING, VERSIONS
+from vlm_operator.engine.log_wordings.measured import ARGUMENTS, BANNER, ENGINE_STARTS, FIGURES, SERVING, VERSIONS
 
 _PROCESSES: Final = 128
 """Processes whose tracebacks are followed at once; the longest silent one is forgotten first."""
@@ -41,6 +44,8 @@ _FOLLOW: Final = 40
 """Lines that are read whatever they hold, once something went wrong."""
 
 _MESSAGE: Final = 2000
+_VERSIONS: Final = WordingTable((None, wording) for wording in VERSIONS)
+_POINTERS: Final = (*(wording.needle for wording in WRAPPERS), *DEATHS)
 _ANSWERED: Final = re.compile(r'"(?:GET|POST) /\S{0,200} HTTP/1\.[01]" 200')
 _SCALAR: Final = re.compile(r"'(\w{1,80})': (True|False|None|-?\d{1,18}(?:\.\d{1,18})?|'[^'\n]{0,400}')")
 _LESS_IS_WORSE: Final = ("available", "free", "estimated", "supported", "gpus", "kv_cache_tokens", "mamba_blocks")
@@ -107,6 +112,8 @@ class LogReader:
 
     def _take(self, record: Record) -> None:
         text = " ".join(record.text.split()) if "  " in record.text or "\t" in record.text else record.text.strip()
+        if ", input_value=" in text:  # what pydantic adds to the sentence it quotes
+            text = text.partition(" [type=")[0]
         if record.level in QUIET_LEVELS:
             self._measure(record, text)
             return
@@ -123,31 +130,29 @@ class LogReader:
             if self._figures(joined, record.terminated):
                 self._sentence[record.process] = (begun[0] - 1, joined[-_MESSAGE:])
             return
-        self._mark(record, text)
+        self._mark(text)
         if self._figures(text, record.terminated):
             self._sentence[record.process] = (2, text[:_MESSAGE])
             while len(self._sentence) > _PROCESSES:
                 self._sentence.pop(next(iter(self._sentence)))
             self._lines.following = max(self._lines.following, 2)
 
-    def _mark(self, record: Record, text: str) -> None:
+    def _mark(self, text: str) -> None:
         """Note beginnings: a version, arguments, an engine, a server that answers."""
-        for wording in VERSIONS:
-            match = wording.search(text)
-            if match is not None and (wording is not VERSIONS[-1] or text.startswith(BANNER)):
-                version = match["version"]
+        for _, wording, match in _VERSIONS.search(text):
+            if wording is not VERSIONS[-1] or text.startswith(BANNER):
                 if ENGINE_STARTS in text:
                     self._start.progressed = True
                 else:
                     self._begin()
-                self._start.version = version
+                self._start.version = match["version"]
                 self._recognised = True
                 break
         if ARGUMENTS in text:
             self._begin()
             self._start.figures.set_flags(_flags(text.partition(ARGUMENTS)[2]))
             self._recognised = True
-        if any(sentence in text for sentence in SERVING) or _ANSWERED.search(text) is not None:
+        if any(sentence in text for sentence in SERVING) or ('" 200' in text and _ANSWERED.search(text) is not None):
             self._start.serve()
             self._lines.awaiting_service = False
             self._recognised = True
@@ -162,12 +167,10 @@ class LogReader:
     def _figures(self, text: str, terminated: bool) -> bool:
         """Whether ``text`` holds a sentence with figures; they are taken in."""
         found = False
-        for wording in MEASURED:
-            match = wording.search(text)
-            if match is not None:
-                found = True
-                if terminated or match.end() < len(text) or not wording.ends_with_gap(match):
-                    self._start.figures.add(wording.figures(match))
+        for _, wording, match in FIGURES.search(text):
+            found = True
+            if terminated or match.end() < len(text) or not wording.ends_with_gap(match):
+                self._start.figures.add(wording.figures(match))
         self._recognised = self._recognised or found
         return found
 
@@ -176,22 +179,29 @@ class LogReader:
     def _examine(self, record: Record, text: str) -> None:
         trace = self._trace(record.process)
         found = trace.follow(record.number, record.text)
-        named = self._name(record, text, trace)
+        named = self._name(record.number, text, trace)
         trace.window.append((record.number, text[:_MESSAGE]))
-        if any(death in text for death in DEATHS):
-            self._start.dead = True
-        wrapped = any(wording.needle in text for wording in WRAPPERS)
-        if wrapped:
-            self._recognised = True
-            self._start.progressed = True
-            if self._start.wrapper is None:
-                self._start.wrapper = Exceptional(record.number, text[:_MESSAGE], noise=True)
-        elif found is not None and not named:
+        wrapped = self._wrapped(record.number, text)
+        if found is not None and not named and not wrapped:
             self._start.progressed = True
             if len(self._start.exceptions) < _EXCEPTIONS:
                 self._start.exceptions.append(found)
+        if found is not None or named:
+            trace.suspect = trace.window.maxlen or 0
         if found is not None or wrapped or named or "Traceback" in text:
             self._lines.following = _FOLLOW
+
+    def _wrapped(self, line: int, text: str) -> bool:
+        """Whether the line only says that something failed elsewhere; that an engine died is noted."""
+        if not any(map(contains, repeat(text), _POINTERS)):
+            return False
+        self._start.dead = self._start.dead or any(death in text for death in DEATHS)
+        if not any(wording.needle in text for wording in WRAPPERS):
+            return False
+        self._recognised = self._start.progressed = True
+        if self._start.wrapper is None:
+            self._start.wrapper = Exceptional(line, text[:_MESSAGE], noise=True)
+        return True
 
     def _trace(self, process: str) -> ProcessTrace:
         trace = self._processes.pop(process, None) or ProcessTrace()
@@ -200,32 +210,31 @@ class LogReader:
             self._processes.popitem(last=False)
         return trace
 
-    def _name(self, record: Record, text: str, trace: ProcessTrace) -> bool:
+    def _name(self, line: int, text: str, trace: ProcessTrace) -> bool:
         """Whether the line, alone or with those before it, holds a failure that is known; it is noted."""
-        named = False
-        for kind in KINDS:
-            found = _find(kind, text)
-            if found is not None:
-                named = True
-                self._keep(_Found(kind, record.number, text[:_MESSAGE], trace.stage, found[1]))
-        if not named and trace.window and record.number - trace.window[-1][0] <= _FOLLOW:
-            named = self._name_broken(record, text, trace)
-        return named
+        seen: set[str] = set()
+        for kind, wording, match in FAILURES.search(text):
+            if kind.name not in seen:
+                seen.add(kind.name)
+                numbers = _detailed(kind, wording.figures(match), text)
+                self._keep(_Found(kind, line, text[:_MESSAGE], trace.stage, numbers))
+        if not seen and trace.suspect:
+            trace.suspect -= 1
+            return self._name_broken(line, text, trace)
+        return bool(seen)
 
-    def _name_broken(self, record: Record, text: str, trace: ProcessTrace) -> bool:
+    def _name_broken(self, last: int, text: str, trace: ProcessTrace) -> bool:
         """The same for a sentence, or its details, that began on an earlier line."""
         before = " ".join(line for _, line in trace.window) + " "
+        joined = before + text
         named = False
-        for kind in KINDS:
-            found = _find(kind, before + text)
-            if found is None:
-                continue
-            match, numbers = found
+        for kind, wording, match in FAILURES.search(joined):
+            numbers = _detailed(kind, wording.figures(match), joined)
             known = self._noted(kind).get(kind.name)
             if match.end() > len(before):
                 named = True
-                line = _line_of(match.start(), trace, record.number)
-                self._keep(_Found(kind, line, (before + text)[match.start() :][:_MESSAGE], trace.stage, numbers))
+                line = _line_of(match.start(), trace, last)
+                self._keep(_Found(kind, line, joined[match.start() :][:_MESSAGE], trace.stage, numbers))
             elif known is not None and kind.details:
                 known.numbers = {**numbers, **known.numbers}
         return named
@@ -292,18 +301,13 @@ def _killed(died: _Found) -> bool:
     return isinstance(code, int) and code < 0
 
 
-def _find(kind: FailureKind, text: str) -> tuple[re.Match[str], dict[str, Figure]] | None:
-    """Where ``text`` holds a wording of ``kind``, and its figures with those of its details."""
-    for wording in kind.wordings:
-        match = wording.search(text)
+def _detailed(kind: FailureKind, numbers: dict[str, Figure], text: str) -> dict[str, Figure]:
+    """``numbers`` with those that the details of ``kind`` add."""
+    for detail in kind.details:
+        match = detail.search(text)
         if match is not None:
-            numbers = wording.figures(match)
-            for detail in kind.details:
-                more = detail.search(text)
-                if more is not None:
-                    numbers = {**detail.figures(more), **numbers}
-            return match, numbers
-    return None
+            numbers = {**detail.figures(match), **numbers}
+    return numbers
 
 
 def _line_of(position: int, trace: ProcessTrace, last: int) -> int:

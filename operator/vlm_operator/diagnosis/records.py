@@ -10,9 +10,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import repeat
+from operator import contains
 from typing import Any, Final
 
-from vlm_operator.engine.log_wordings.measured import MESSAGE_STARTS
+from vlm_operator.engine.log_wordings import FAILURES, WRAPPERS
+from vlm_operator.engine.log_wordings.measured import FIGURES, MESSAGE_STARTS
 
 MAX_LINE_BYTES: Final = 64 * 1024
 """What is kept of one line; vLLM's longest (lists of architectures) stay below 20 KiB."""
@@ -43,20 +47,37 @@ class Record:
     terminated: bool = True
 
 
-_ANSI: Final = re.compile(rb"\x1b\[[0-9;?]{0,20}[A-Za-z]")
-_QUIET_HEAD: Final = re.compile(rb"(?:INFO|DEBUG|WARNING) (?:\d\d-\d\d [\d\[]|\[)")
+_ANSI: Final = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _KEY: Final = 8
-_STARTS: Final = frozenset(start.encode()[:_KEY] for start in MESSAGE_STARTS)
-_TOKENS: Final = (
-    b"rror", b"xception", b"Traceback", b'File "', b"emory", b"odel", b"max_", b"GPU", b"not ", b"ailed",
-    b"uantization", b"GiB", b"prompt", b"nccl", b"startup complete", b"blocks", b"architecture", b"died ",
-    b"rocessor", b"imed out", b" layout ", b"-default args", b"KV cache", b"version", b"exit code", b"No space left",
-    b"driver", b"encoder", b" tokens", b"Graph capturing", b"trust_remote_code", b"Input length", b"front-end",
-    b"Background loop", b"local_rank", b"local rank", b"placement group", b"page size", b"gated", b"CUDA_ERROR",
-    b"CUBLAS", b"init engine",
+_KEY_END: Final = len("] ") + _KEY
+_STARTS: Final = frozenset(start.encode().decode("latin-1")[:_KEY] for start in MESSAGE_STARTS)
+_AFTER_LEVEL: Final = "0123456789["
+_COMMON: Final = (
+    "rror", "xception", "emory", "odel", "max_", "GPU", "not ", "ailed", "uantization", "GiB", "prompt", "blocks",
+    "architecture", "KV cache", " tokens", "version", "trust_remote_code", "nccl", "died ", "Traceback", 'File "',
+    "startup complete", "-default args", "LLM engine",
 )  # fmt: skip
-"""Each sentence that is looked for holds one of these."""
-_EVIDENCE: Final = re.compile(b"|".join(re.escape(token) for token in _TOKENS))
+"""Pieces of words that most sentences hold which are looked for; a line without any is ordinary."""
+
+_TOKENS: Final = (
+    *_COMMON,
+    *sorted(
+        {
+            wording.needle
+            for wording in (*FAILURES, *FIGURES, *WRAPPERS)
+            if not any(token in literal for literal in wording.literals for token in _COMMON)
+        }
+    ),
+)
+"""The same, with the longest fixed piece of each sentence that holds none of them."""
+
+_INFORMATIVE: Final = (
+    *(start.strip() for start in MESSAGE_STARTS),
+    "startup complete",
+    " server version ",
+    "Traceback",
+)
+_INFO_MARKS: Final = (" INFO ", '"INFO"', "[INFO]", ":INFO:", " INFO:", '"info"')
 
 _NATIVE_HEAD: Final = re.compile(
     r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?:\d\d-\d\d (?:\d\d:\d\d:\d\d(?:[.,]\d{1,6})? )?)?"
@@ -65,27 +86,46 @@ _NATIVE_HEAD: Final = re.compile(
 _PROCESS: Final = re.compile(
     r"\((?P<name>[\w:.<>-]{1,80}(?: [\w=.-]{1,40}){0,4}? pid=\d{1,10})(?:, ip=[\w.:]{1,60})?\)\s?"
 )
-_PREFIXES: Final = (
-    _PROCESS,
+_BRACKETED: Final = (
     re.compile(r"\d{4}-\d\d-\d\dT[\d:.,]{8,24}(?:Z|[+-]\d\d:?\d\d)? (?:stdout|stderr) (?P<partial>[FP]) "),
     re.compile(r"\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?Z| ?[+-]\d\d:?\d\d| UTC)?\]?(?:\s|$)"),
     re.compile(r"\[?(?P<pod>pod/[\w./-]{1,300})\]\s?"),
+    re.compile(r"\[(?P<rank>rank\d{1,5})\]:\s?"),
+    re.compile(r"\[(?P<role>(?:Worker|EngineCore|APIServer)\w{0,40})\]\s"),
+)
+_NAMED: Final = (
     re.compile(r"(?P<service>[A-Za-z][\w.-]{0,100})\s{0,40}\| "),
     re.compile(
         r"[A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,9})? [\w.-]{1,100} [\w./@-]{1,100}(?:\[\d{1,10}\])?:\s?"
     ),
     re.compile(r"[\w.-]{1,100} [\w./@-]{1,100}\[\d{1,10}\]:\s"),
-    re.compile(r"\[(?P<rank>rank\d{1,5})\]:\s?"),
-    re.compile(r"\[(?P<role>(?:Worker|EngineCore|APIServer)\w{0,40})\]\s"),
 )
 _RAY_SUFFIX: Final = re.compile(r"\s?\[repeated \d{1,9}x across cluster\].{0,200}$")
 _OTHER_LEVEL: Final = re.compile(
     r"(?:[^\n]{0,100}?[\s|:\-\[(\"'])?(?P<level>TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)(?=[\]\s:|,\-\"')])[\]\s:|,\-\"')]*"
 )
+_LEVEL_WORDS: Final = ("INFO", "ERROR", "WARNING", "DEBUG", "CRITICAL", "FATAL", "TRACE")
+_GLOG: Final = frozenset({"[I", "[W", "I0", "W0", "I1", "W1"})
 _WARNING: Final = re.compile(r"(?:\S{1,300}:\d{1,6}: )?\w{0,60}Warning: |\[?[IW]\d{4} \d\d:\d\d:\d\d\.\d+ ")
 _EXCEPTION_HEAD: Final = re.compile(
     r"[A-Za-z_][\w.]{0,200}(?:Error|Exception|Exit|Interrupt)(?:\(\w{1,100}\))?(?:: |$)"
 )
+
+
+def _is_quiet(line: str, end: int) -> bool:
+    """Whether the head of a record, up to ``end``, says INFO, WARNING or DEBUG as vLLM's own records do."""
+    for level in ("INFO ", "WARNING ", "DEBUG "):
+        start = line.find(level, 0, end)
+        if start >= 0 and line[start + len(level)] in _AFTER_LEVEL:
+            return True
+    return False
+
+
+def _is_evidence(line: str) -> bool:
+    """Whether a line outside vLLM's own records may hold a sentence that is looked for."""
+    if any(map(contains, repeat(line[:300]), _INFO_MARKS)):  # another logger's record: only figures may stand in it
+        return any(map(contains, repeat(line), _INFORMATIVE))
+    return any(map(contains, repeat(line), _TOKENS))
 
 
 class LineReader:
@@ -120,11 +160,11 @@ class LineReader:
         yield from self._block(b"".join(waiting))
         if self._rest:
             self._number += 1
-            yield from self._lines([self._rest], self._rest, self._number - 1, terminated=False)
+            yield from self._lines(self._rest, self._number - 1, terminated=False)
 
     def feed_line(self, number: int, text: str) -> Iterator[Record]:
         """The record of one line that stood inside another."""
-        yield from self._records(number, text.encode(), True)
+        yield from self._records(number, text.encode("utf-8", "replace").decode("latin-1"), True)
 
     def _block(self, data: bytes) -> Iterator[Record]:
         if self._skipping:  # inside a line that is too long: its head was read, the rest is dropped
@@ -137,10 +177,9 @@ class LineReader:
         if found:
             block = self._rest + body
             self._rest = rest
-            lines = block.split(b"\n")
             first = self._number
-            self._number += len(lines)
-            yield from self._lines(lines, block, first)
+            self._number += block.count(b"\n") + 1
+            yield from self._lines(block, first)
         else:
             self._rest += rest
         if len(self._rest) > MAX_LINE_BYTES:
@@ -150,57 +189,45 @@ class LineReader:
     def _end_of_long_line(self) -> Iterator[Record]:
         line, self._rest = self._rest, b""
         self._number += 1
-        yield from self._lines([line], line, self._number - 1)
+        yield from self._lines(line, self._number - 1)
 
-    def _lines(self, lines: list[bytes], block: bytes, number: int, *, terminated: bool = True) -> Iterator[Record]:
+    def _lines(self, block: bytes, number: int, *, terminated: bool = True) -> Iterator[Record]:
         """Records of the lines that may matter; ``number`` is that of the line before the first."""
-        if b"\x1b" in block:
-            lines = [_ANSI.sub(b"", line) for line in lines]
-        if b"\r" in block or self._every_line:
-            yield from self._careful(lines, number, terminated)
-            return
-        holds_evidence: bool | None = None
-        for line in lines:
+        text = block.decode("latin-1")  # looked at as text, since searching bytes costs three times as much
+        if "\x1b" in text:
+            text = _ANSI.sub("", text)
+        returns = "\r" in text
+        for line in text.split("\n"):
             number += 1
-            head = _QUIET_HEAD.search(line, 0, 200)
-            if head is not None:
-                start = line.find(b"] ", head.end()) + 2
-                if start > 1 and line[start : start + _KEY] not in _STARTS:
+            if returns and "\r" in line:  # a progress bar writes over its line; a record may stand behind it
+                for piece in filter(None, line.split("\r")):
+                    yield from self._records(number, piece, terminated)
+                continue
+            bracket = line.find("] ", 0, 240)
+            if self._every_line or (bracket > 0 and line[bracket + 2 : bracket + _KEY_END] in _STARTS):
+                pass
+            elif bracket > 0 and _is_quiet(line, bracket):
+                continue
+            elif line.find("INFO:  ", 0, 80) >= 0:  # uvicorn's access log
+                if "startup complete" not in line and not (self.awaiting_service and '" 200' in line):
                     continue
             elif self.following > 0:
                 self.following -= 1
-            else:
-                if holds_evidence is None:
-                    holds_evidence = any(token in block for token in _TOKENS)
-                if not holds_evidence or not self._is_evidence(line):
-                    continue
+            elif not _is_evidence(line):
+                continue
             yield from self._records(number, line, terminated)
 
-    def _is_evidence(self, line: bytes) -> bool:
-        """Whether a line outside vLLM's records may hold a sentence that is looked for."""
-        if line.startswith(b"INFO: "):  # uvicorn's access log
-            return b"startup complete" in line or (self.awaiting_service and b'" 200' in line)
-        return _EVIDENCE.search(line) is not None
-
-    def _careful(self, lines: list[bytes], number: int, terminated: bool) -> Iterator[Record]:
-        """The same where a carriage return may hide a record behind a progress bar."""
-        for line in lines:
-            number += 1
-            for piece in line.split(b"\r"):
-                if self._every_line or self.following > 0 or _EVIDENCE.search(piece) is not None:
-                    self.following -= self.following > 0
-                    yield from self._records(number, piece, terminated)
-
-    def _records(self, number: int, line: bytes, terminated: bool) -> Iterator[Record]:
-        text = line[:MAX_LINE_BYTES].decode("utf-8", "replace")
-        if len(line) > MAX_LINE_BYTES:
-            terminated = False
+    def _records(self, number: int, line: str, terminated: bool) -> Iterator[Record]:
+        terminated = terminated and len(line) <= MAX_LINE_BYTES
+        text = line[:MAX_LINE_BYTES]
+        if not text.isascii():
+            text = text.encode("latin-1").decode("utf-8", "replace")
         native = _NATIVE_HEAD.search(text, 0, 400)
         if native is not None and not text.startswith("{"):
-            process = self._strip(text[: native.start()])[0] if native.start() else ""
+            process = _identity(text[: native.start()]) if native.start() else ""
             yield Record(number, process, native["level"], _without_suffix(text[native.end() :]), terminated)
             return
-        process, text, partial = self._strip(text)
+        process, text, partial = _strip(text)
         if partial:
             held = self._partial.pop(process, "") + text
             if partial == "P" and len(held) < MAX_LINE_BYTES:
@@ -214,25 +241,40 @@ class LineReader:
                 return
         yield _plain(number, process, _without_suffix(text), terminated)
 
-    @staticmethod
-    def _strip(text: str) -> tuple[str, str, str | None]:
-        """Who printed the line, the line without prefixes, and whether the runtime cut it (``P``) or ended it."""
-        names: list[str] = []
-        partial: str | None = None
-        indented = text.lstrip(" \t")
-        for _ in range(6):
-            for pattern in _PREFIXES:
-                match = pattern.match(text) or (pattern is _PROCESS and pattern.match(indented)) or None
-                if match is not None:
-                    groups = match.groupdict()
-                    partial = groups.pop("partial", None) or partial
-                    names += [value for value in groups.values() if value]
-                    text = match.string[match.end() :]
-                    indented = text
-                    break
-            else:
-                break
-        return "/".join(names), text, partial
+
+def _strip(text: str) -> tuple[str, str, str | None]:
+    """Who printed the line, the line without prefixes, and whether the runtime cut it (``P``) or ended it."""
+    names: list[str] = []
+    partial: str | None = None
+    if text[:1] in " \t" and text.lstrip(" \t").startswith("("):
+        text = text.lstrip(" \t")
+    for _ in range(6):
+        match = _prefix(text)
+        if match is None:
+            break
+        groups = match.groupdict()
+        partial = groups.pop("partial", None) or partial
+        names += [value for value in groups.values() if value]
+        text = text[match.end() :]
+    return "/".join(names), text, partial
+
+
+def _prefix(text: str) -> re.Match[str] | None:
+    """The first prefix of ``text``, by what it begins with."""
+    first = text[:1]
+    if first == "(":
+        return _PROCESS.match(text)
+    if first == "[" or first.isdigit():
+        return next(filter(None, (pattern.match(text) for pattern in _BRACKETED)), None)
+    if first.isalpha() and ("| " in text[:160] or ": " in text[:400]):
+        return next(filter(None, (pattern.match(text) for pattern in _NAMED)), None)
+    return None
+
+
+@lru_cache(maxsize=256)
+def _identity(prefix: str) -> str:
+    """Who printed a record, from what stands before it."""
+    return _strip(prefix)[0]
 
 
 def _without_suffix(text: str) -> str:
@@ -242,6 +284,9 @@ def _without_suffix(text: str) -> str:
 def _plain(number: int, process: str, text: str, terminated: bool) -> Record:
     """A record of text without vLLM's own head: other loggers' levels, warnings, or no level at all."""
     stripped = text.strip()
+    head = text[:160]
+    if not any(map(contains, repeat(head), _LEVEL_WORDS)) and "Warning" not in text[:400] and stripped[:2] not in _GLOG:
+        return Record(number, process, None, text, terminated)
     if _EXCEPTION_HEAD.match(stripped) is None and not stripped.startswith(('File "', "Traceback")):
         if _WARNING.match(stripped) is not None:
             return Record(number, process, "WARNING", text, terminated)

@@ -39,10 +39,12 @@ class ProcessTrace:
     Attributes:
         stage: deepest stage that the frames of the open traceback name.
         window: its last few lines, so that a sentence broken over lines is found.
+        suspect: that many further lines may go on with a sentence that has begun.
     """
 
     stage: str | None = None
     window: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    suspect: int = 0
     _open: bool = False
     _ignored: bool = False
     _cause_printed: bool = False

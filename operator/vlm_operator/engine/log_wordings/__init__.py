@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.engine.log_wordings import configuration, memory, model, node, request
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind, Scope
-from vlm_operator.engine.log_wordings.template import Figure, Wording, figure
+from vlm_operator.engine.log_wordings.template import Figure, Wording, WordingTable, figure
 from vlm_operator.engine.log_wordings.wrapper import DEATHS, WRAPPERS
 
 KINDS: Final[tuple[FailureKind, ...]] = (
@@ -21,11 +21,15 @@ KINDS: Final[tuple[FailureKind, ...]] = (
 )
 """Every failure that is recognised."""
 
+FAILURES: Final = WordingTable((kind, wording) for kind in KINDS for wording in kind.wordings)
+"""Every wording of every kind of failure."""
+
 UNKNOWN_REASON: Final = "Unknown"
 """Reason of a failure that no kind names."""
 
 __all__ = [
     "DEATHS",
+    "FAILURES",
     "KINDS",
     "UNKNOWN_REASON",
     "WRAPPERS",
@@ -34,5 +38,6 @@ __all__ = [
     "Figure",
     "Scope",
     "Wording",
+    "WordingTable",
     "figure",
 ]

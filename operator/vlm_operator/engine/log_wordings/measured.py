@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.log_wordings.template import Wording, wordings
+from vlm_operator.engine.log_wordings.template import Wording, WordingTable, wordings
 
 MEASURED: Final[tuple[Wording, ...]] = (
     *wordings(
@@ -90,6 +90,9 @@ MEASURED: Final[tuple[Wording, ...]] = (
     *wordings("Using {runner:word} Model Runner", versions="0.20-0.33"),
     *wordings("using the {runner:word} model runner instead", versions="0.20-0.33"),
 )
+
+FIGURES: Final = WordingTable((None, wording) for wording in MEASURED)
+"""Every sentence with figures."""
 
 VERSIONS: Final[tuple[Wording, ...]] = wordings(
     "vLLM API server version {version:engine_version}",

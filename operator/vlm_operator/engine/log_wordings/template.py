@@ -7,10 +7,14 @@ and stand between literal text, so matching takes time in proportion to the line
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from itertools import compress, repeat
+from operator import contains
+from typing import Final, Generic, TypeVar
+
+Owner = TypeVar("Owner")
 
 Figure = int | float | str
 """A captured value: a number as printed (``2.0`` stays 2.0), or the text as printed (``None``, ``inf``, names)."""
@@ -112,6 +116,33 @@ class Wording:
             value = match[name]
             found[name] = figure(value) if kind in _NUMERIC else value
         return found
+
+
+class WordingTable(Generic[Owner]):
+    """Many wordings and what each belongs to, searched together: a text without any needle costs little.
+
+    >>> table = WordingTable([("a", Wording("took {secs:int} secs")), ("b", Wording("{n:int} tokens"))])
+    >>> [(owner, match["secs"]) for owner, _, match in table.search("took 9 secs")]
+    [('a', '9')]
+    """
+
+    def __init__(self, pairs: Iterable[tuple[Owner, Wording]]) -> None:
+        by_needle: dict[str, list[tuple[Owner, Wording]]] = {}
+        for owner, wording in pairs:
+            by_needle.setdefault(wording.needle, []).append((owner, wording))
+        self._needles = tuple(by_needle)
+        self._pairs = tuple(by_needle.values())
+
+    def __iter__(self) -> Iterator[Wording]:
+        return (wording for pairs in self._pairs for _, wording in pairs)
+
+    def search(self, text: str) -> Iterator[tuple[Owner, Wording, re.Match[str]]]:
+        """Each wording that ``text`` holds, with its owner and where."""
+        for pairs in compress(self._pairs, map(contains, repeat(text), self._needles)):
+            for owner, wording in pairs:
+                match = wording.pattern.search(text)
+                if match is not None:
+                    yield owner, wording, match
 
 
 def wordings(*templates: str, versions: str = "any", **constants: Figure) -> tuple[Wording, ...]:
