@@ -295,14 +295,21 @@ class Quantization:
 
     Attributes:
         method: vLLM's name: ``fp8``, ``awq``, ``gptq``, ``compressed-tensors``, ``bitsandbytes``, ``modelopt``,
-            ``modelopt_fp4``, ``mxfp4``, ``fbgemm_fp8``, …
+            ``mxfp4``, ``fbgemm_fp8``, …
         weight_bits: bits of a quantised weight element.
         group_size: elements that share a scale along the input dimension; 0 one scale a tensor, -1 one a channel.
         block_shape: (rows, columns) of a block that shares a scale, or None.
-        scale_bytes: bytes of one scale.
+        scale_bytes: bytes of one scale; 0 where scales have the model's own element type.
         zero_points: True where packed zero points are stored as well.
-        ignored: module names or patterns (as the config writes them) that stay unquantised.
+        ignored: module names or patterns that stay unquantised, in vLLM's names where the config has others.
         activation_scheme: ``dynamic``, ``static`` or None.
+        scalars: single fp32 numbers kept beside each matrix (global and input scales).
+        reordered: True where activations are reordered (GPTQ's ``desc_act``): an index for each input is kept.
+        head: True where the output matrix is quantised too.
+        layers_only: True where only matrices in the decoder's layers are quantised.
+        experts_only: True where only routed experts are quantised.
+        listed: modules (names or patterns) with a storage of their own; other modules have this one.
+        listed_only: True where modules that ``listed`` does not name stay unquantised.
     """
 
     method: str
@@ -313,6 +320,13 @@ class Quantization:
     zero_points: bool = False
     ignored: tuple[str, ...] = ()
     activation_scheme: str | None = None
+    scalars: int = 0
+    reordered: bool = False
+    head: bool = False
+    layers_only: bool = False
+    experts_only: bool = False
+    listed: tuple[tuple[str, Quantization], ...] = ()
+    listed_only: bool = False
 
 
 # --- vision ---------------------------------------------------------------------------------------------------------

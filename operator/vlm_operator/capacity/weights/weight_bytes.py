@@ -67,42 +67,54 @@ def weight_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVer
             field="architectures",
             hint="give a checkpoint directory, whose safetensors headers hold the exact weights",
         )
-    enabled = tuple(modality for modality in MODALITIES if settings.enabled(modality))
-    return _weight_bytes(
-        _Identity(model.weights), _Identity(model.quantization), model.dtype, model.text.layers, Ranks.of(settings),
-        enabled, version,
-    )  # fmt: skip
+    conditions = _Conditions(
+        model.dtype,
+        model.text.layers,
+        Ranks.of(settings),
+        tuple(modality for modality in MODALITIES if settings.enabled(modality)),
+        version,
+    )
+    return _weight_bytes(_Identity(model.weights), _Identity(model.quantization), conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditions:
+    dtype: DType
+    layers: int
+    ranks: Ranks
+    enabled: tuple[str, ...]
+    version: EngineVersion
 
 
 @lru_cache(maxsize=4096)
-def _weight_bytes(
-    weights: _Identity,
-    quantization: _Identity,
-    dtype: DType,
-    layers: int,
-    ranks: Ranks,
-    enabled: tuple[str, ...],
-    version: EngineVersion,
-) -> WeightBytes:
-    modules = weights.value
+def _weight_bytes(weights: _Identity, quantization: _Identity, conditions: _Conditions) -> WeightBytes:
+    modules, rule = weights.value, quantization.value
     assert isinstance(modules, tuple)
-    rule = quantization.value
     assert rule is None or isinstance(rule, Quantization)
-    storage = Storage(rule, ELEMENT_BYTES[dtype], version) if rule is not None else None
-    bounds = stage_layers(layers, ranks.stages)
-    totals: list[dict[Component, int]] = [{} for _ in bounds]
-    for module in modules:
-        needed_by = module.placement.modalities
-        if needed_by and not any(modality in enabled for modality in needed_by):
-            continue
-        size = _size(module, ranks, ELEMENT_BYTES[module.dtype or dtype], storage)
-        _share_out(module, size, bounds, totals)
-    tightest = max(totals, key=lambda components: sum(components.values()))
+    stages = stage_components(modules, rule, conditions)
+    tightest = max(stages, key=lambda components: sum(components.values()))
     return WeightBytes(sum(tightest.values()), MappingProxyType(tightest), "config")
 
 
-def _size(module: WeightModule, ranks: Ranks, element_bytes: int, storage: Storage | None) -> int:
-    """Bytes of this module on a rank that holds every layer."""
+def stage_components(
+    modules: tuple[WeightModule, ...], quantization: Quantization | None, conditions: _Conditions
+) -> list[dict[Component, int]]:
+    """Bytes by component on one tensor-parallel rank of each stage of the pipeline."""
+    dtype, ranks = conditions.dtype, conditions.ranks
+    storage = Storage(quantization, ELEMENT_BYTES[dtype]) if quantization is not None else None
+    bounds = stage_layers(conditions.layers, ranks.stages)
+    stages: list[dict[Component, int]] = [{} for _ in bounds]
+    for module in modules:
+        needed_by = module.placement.modalities
+        if needed_by and not any(modality in conditions.enabled for modality in needed_by):
+            continue
+        sizes = _sizes(module, ranks, ELEMENT_BYTES[module.dtype or dtype], storage)
+        _share_out(module, sizes, bounds, stages)
+    return stages
+
+
+def _sizes(module: WeightModule, ranks: Ranks, element_bytes: int, storage: Storage | None) -> int | list[int]:
+    """Bytes of this module on a rank that holds every layer: in all, or at each place where it is quantised."""
     if not isinstance(module, Linear):
         return module.count * elements_of(module, ranks) * element_bytes
     shape = shape_of(module, ranks)
@@ -112,16 +124,24 @@ def _size(module: WeightModule, ranks: Ranks, element_bytes: int, storage: Stora
 
 
 def _share_out(
-    module: WeightModule, size: int, bounds: tuple[tuple[int, int], ...], totals: list[dict[Component, int]]
+    module: WeightModule,
+    sizes: int | list[int],
+    bounds: tuple[tuple[int, int], ...],
+    stages: list[dict[Component, int]],
 ) -> None:
     placement = module.placement
-    for index, (bound, components) in enumerate(zip(bounds, totals, strict=True)):
-        if placement.layers:
-            share = size
-            if len(bounds) > 1:
-                share = size // len(placement.layers) * layers_on(placement, bound)
-        elif held_by(placement.stage, index, len(bounds)):
-            share = size
+    whole = sizes if isinstance(sizes, int) else sum(sizes)
+    for index, (bound, components) in enumerate(zip(bounds, stages, strict=True)):
+        if not placement.layers:
+            if not held_by(placement.stage, index, len(bounds)):
+                continue
+            share = whole
+        elif len(bounds) == 1:
+            share = whole
+        elif isinstance(sizes, int):
+            share = whole // len(placement.layers) * layers_on(placement, bound)
         else:
-            continue
+            share = sum(
+                size for number, size in zip(placement.layers, sizes, strict=True) if bound[0] <= number < bound[1]
+            )
         components[module.component] = components.get(module.component, 0) + share

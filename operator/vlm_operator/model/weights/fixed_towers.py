@@ -45,8 +45,9 @@ def _separate_attention(blocks: Block, width: int, heads: int, output: str) -> N
     blocks.row(f"self_attn.{output}", width, width, bias=True)
 
 
-def _encoder(collection: Collection, place: TowerPlace, vision: Config, width: int, heads: int, inner: int) -> int:
-    """The blocks that CLIP and SigLIP share; returns how many there are in the whole tower."""
+def _encoder(collection: Collection, place: TowerPlace, vision: Config, width: int, heads: int) -> None:
+    """The blocks that CLIP and SigLIP share."""
+    inner = vision.integer("intermediate_size", 3072)
     whole = vision.integer("num_hidden_layers", 12)
     count = whole if place.layers is None else place.layers
     blocks = place.part(collection, "vision_model.encoder.layers.{}", count)
@@ -56,7 +57,6 @@ def _encoder(collection: Collection, place: TowerPlace, vision: Config, width: i
     blocks.mlp("mlp", width, inner, ("fc1", "fc2"))
     if place.post_norm or (place.post_norm is None and count == whole):
         place.part(collection, "vision_model").norm("post_layernorm", width, bias=True)
-    return whole
 
 
 def clip(collection: Collection, vision: Config, place: TowerPlace) -> None:
@@ -70,7 +70,7 @@ def clip(collection: Collection, vision: Config, place: TowerPlace) -> None:
     embeddings.tensor("position_embedding.weight", positions * width)
     embeddings.tensor("position_ids", positions, dtype=DType.INT64)
     place.part(collection, "vision_model").norm("pre_layrnorm", width, bias=True)
-    _encoder(collection, place, vision, width, heads, vision.integer("intermediate_size", 3072))
+    _encoder(collection, place, vision, width, heads)
 
 
 def siglip(
@@ -89,7 +89,7 @@ def siglip(
     embeddings.tensor("position_embedding.weight", positions * width)
     if position_ids:
         embeddings.tensor("position_ids", positions, dtype=DType.INT64)
-    _encoder(collection, place, vision, width, heads, vision.integer("intermediate_size", 3072))
+    _encoder(collection, place, vision, width, heads)
 
 
 def pixtral(collection: Collection, vision: Config, place: TowerPlace) -> None:

@@ -72,13 +72,12 @@ def _attention(language: Language, numbers: Sequence[int], *, full: bool, sharin
     layers.norm("self_attn.q_norm", size)
     layers.attention_scales()
     kind = FULL if full else SLIDING
-    if config.section("rope_parameters").has(kind):
+    overrides: dict[str, object] = {"kind": kind}
+    by_kind = kind if config.section("rope_parameters").has(kind) else None
+    if language.rope(by_kind)["rope_type"] == "proportional" or (full and by_kind is None):
         # proportional rotation keeps a table as wide as the head
-        overrides = {"partial_rotary_factor": 1.0} if language.rope(kind)["rope_type"] == "proportional" else {}
-        language.rotary(size, layer_type=kind, overrides=overrides)
-    else:
-        overrides = {"rope_type": "proportional", "partial_rotary_factor": 1.0} if full else {}
-        language.rotary(size, overrides={**overrides, "kind": kind})
+        overrides |= {"rope_type": "proportional", "partial_rotary_factor": 1.0}
+    language.rotary(size, layer_type=by_kind, overrides=overrides)
 
 
 def _experts(language: Language) -> None:

@@ -82,7 +82,7 @@ def deepseek(language: Language) -> None:
 def minicpm3(language: Language) -> None:
     """MiniCPM3: latent attention over a dense decoder, two separate down-projections."""
     text = language.text
-    language.frame()
+    language.frame(every_stage=True)
     layers = language.layers()
     size = latent_attention(language, layers, fused=False, value_default=text.hidden_size // text.attention_heads)
     layers.attention_scales()

@@ -1,4 +1,4 @@
-"""The two questions ``model.reader`` asks: which modules has this model, and how are they quantised?"""
+"""Which modules has this model? The family's reader is found by architecture, and fills a collection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.facts import Component, DType, Quantization, Stage, TextFacts, WeightModule
+from vlm_operator.model.facts import Component, DType, Stage, TextFacts, WeightModule
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Collection
@@ -56,8 +56,3 @@ def _classifier(language: Language, architecture: str) -> None:
     labels = len(names) or language.config.integer("num_labels", 2)
     score = language.collection.at("", Component.HEAD, Stage.LAST)
     score.linear("score", labels, language.text.hidden_size, quantizable=False, dtype=DType.FLOAT32)
-
-
-def read_quantization(config: Mapping[str, Any]) -> Quantization | None:
-    """How the checkpoint is quantised, or None."""
-    return None

@@ -1,0 +1,68 @@
+"""Under which names does a checkpoint list modules, where vLLM's are others?
+
+A quantisation's list of unquantised modules is written in the checkpoint's names; vLLM translates it by each family's
+``hf_to_vllm_mapper`` before it looks its own modules up (0.32: ``models/utils.py``, ``WeightsMapper``, and the class of
+each family). A name that a rule does not begin stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+Renames = tuple[tuple[str, str], ...]
+
+_LANGUAGE: Final[Renames] = (
+    ("model.language_model.", "language_model.model."),
+    ("lm_head.", "language_model.lm_head."),
+)
+_VISUAL: Final[Renames] = (("model.visual.", "visual."), *_LANGUAGE)
+_VISUAL_OLD: Final[Renames] = (*_VISUAL, ("model.", "language_model.model."))
+_TOWER: Final[Renames] = (
+    *_LANGUAGE,
+    ("model.vision_tower.", "vision_tower."),
+    ("model.multi_modal_projector.", "multi_modal_projector."),
+)
+
+PREFIXES: Final[dict[str, Renames]] = {
+    "Cohere2VisionForConditionalGeneration": (_TOWER[0], *_TOWER[2:]),
+    "Gemma3ForConditionalGeneration": _TOWER,
+    "Gemma4ForConditionalGeneration": (
+        ("model.vision_tower", "vision_tower"),
+        ("model.embed_vision", "embed_vision"),
+        *_LANGUAGE,
+        ("model", "language_model.model"),
+    ),
+    "Glm4vForConditionalGeneration": _VISUAL,
+    "Glm4vMoeForConditionalGeneration": _VISUAL,
+    "InternVLForConditionalGeneration": _TOWER,
+    "InternS1ForConditionalGeneration": _TOWER,
+    "LlavaForConditionalGeneration": _TOWER,
+    "LlavaNextForConditionalGeneration": _TOWER,
+    "LlavaOnevisionForConditionalGeneration": _TOWER,
+    "Mistral3ForConditionalGeneration": (*_TOWER, ("model.", "language_model.model.")),
+    "NemotronHForCausalLM": (("backbone", "model"),),
+    "PaliGemmaForConditionalGeneration": _TOWER,
+    "Qwen2VLForConditionalGeneration": _VISUAL_OLD,
+    "Qwen2_5_VLForConditionalGeneration": _VISUAL_OLD,
+    "Qwen3VLForConditionalGeneration": _VISUAL,
+    "Qwen3VLMoeForConditionalGeneration": _VISUAL,
+    "Qwen3_5ForConditionalGeneration": _VISUAL,
+    "Qwen3_5MoeForConditionalGeneration": _VISUAL,
+}
+"""What a name begins with in the checkpoint, and in vLLM; the first that fits counts."""
+
+PARTS: Final[dict[str, Renames]] = {
+    "GptOssForCausalLM": ((".self_attn.", ".attn."),),
+    "NemotronHForCausalLM": (("A_log", "A"), ("embeddings", "embed_tokens")),
+}
+"""Parts of names that differ."""
+
+
+def vllm_name(name: str, architecture: str) -> str:
+    """vLLM's name of a module that the checkpoint calls ``name``."""
+    for old, new in PARTS.get(architecture, ()):
+        name = name.replace(old, new)
+    for old, new in PREFIXES.get(architecture, ()):
+        if name.startswith(old):
+            return new + name[len(old) :]
+    return name
