@@ -77,6 +77,8 @@ class KVCacheRules:
         smallest_window_block: True where a layer with a sliding window takes the attention backend's smallest block
             (16 tokens) whatever the block size.
         inclusive_windows: True where a window that excludes the token itself is one token longer in the cache.
+        encoder_by_batch: True where cross attention reserves ``max_num_batched_tokens`` for the encoder's tokens; before,
+            it reserves the longest encoder input.
         value_heads: True where full-attention pages use the value head's own size; before, the key head's twice.
         window_value_heads: the same for layers with a sliding window.
         state_prefix_caching: True where prefix caching is on by default for models with recurrent layers.
@@ -109,6 +111,7 @@ class KVCacheRules:
     merged_full_attention: bool = False
     smallest_window_block: bool = False
     inclusive_windows: bool = False
+    encoder_by_batch: bool = False
     value_heads: bool = False
     window_value_heads: bool = False
     state_prefix_caching: bool = False
@@ -138,7 +141,7 @@ def _release(minor: int, base: KVCacheRules, **changes: object) -> KVCacheRules:
 
 _R = _release(11, KVCacheRules())
 _R = _release(12, _R, page_unification=PageUnification.LARGER_BLOCKS, group_ratio_percent=125)
-_R = _release(13, _R, nemotron_reads_config=True, nemotron_state_dtype="float16")
+_R = _release(13, _R, nemotron_reads_config=True, nemotron_state_dtype="float16", encoder_by_batch=True)
 _R = _release(
     14,
     _R,

@@ -77,7 +77,8 @@ class StateDType(StrEnum):
     MODEL = "model"
     """It is the model's."""
     CONFIG = "config"
-    """``mamba_ssm_dtype`` of the config, in releases that read it (Qwen3.5)."""
+    """``mamba_ssm_dtype`` of the config, in releases that read it (Qwen3.5); float32, which the published configs all
+    state, where the config says none."""
     NEMOTRON_H = "nemotron_h"
     """``mamba_ssm_cache_dtype`` of the config, or what the release takes for Nemotron-H where it says none."""
     FLOAT32 = "float32"

@@ -88,6 +88,7 @@ class RankShape:
         tensor_parallel_size: ranks that share the heads.
         element_bytes: bytes of one cached element.
         block_size: tokens of a block.
+        batched_tokens: ``max_num_batched_tokens``.
         in_flight_tokens: tokens scheduled and not yet settled, which windows hold in addition.
         states: block and padding of recurrent layers, None for a model without.
     """
@@ -96,6 +97,7 @@ class RankShape:
     tensor_parallel_size: int
     element_bytes: int
     block_size: int
+    batched_tokens: int
     in_flight_tokens: int
     states: StateBlocks | None
 
@@ -149,7 +151,8 @@ def _attention_page(cache: AttentionCache, rank: RankShape) -> LayerPage:
         tokens = window + rank.in_flight_tokens
     elif cache.cross_attention:
         # The encoder's tokens are cached whatever the context: a fixed number of blocks.
-        kind, extra, tokens = CacheKind.CROSS_ATTENTION, -(-cache.encoder_tokens // block_size), 0
+        encoder = rank.batched_tokens if rules.encoder_by_batch else cache.encoder_tokens
+        kind, extra, tokens = CacheKind.CROSS_ATTENTION, -(-encoder // block_size), 0
     page = block_size * heads * (cache.head_size + value_head) * element
     return LayerPage(kind, block_size, page, Demand(block_size, tokens, extra), window, shape)
 

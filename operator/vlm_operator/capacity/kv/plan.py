@@ -129,6 +129,7 @@ def _rank_shape(model: ModelFacts, flags: _Flags, rules: KVCacheRules) -> RankSh
         tensor_parallel_size=flags.tensor_parallel_size,
         element_bytes=element,
         block_size=block_size if states is None else states.attention_block_size,
+        batched_tokens=tokens,
         in_flight_tokens=tokens * (_concurrent_batches(model, flags) if rules.in_flight_batches else 1),
         states=states,
     )

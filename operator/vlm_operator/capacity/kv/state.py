@@ -75,8 +75,8 @@ def _state_dtype(cache: StateCache, model: DType, rules: KVCacheRules) -> DType:
     match cache.dtype_source:
         case StateDType.FLOAT32:
             return DType.FLOAT32
-        case StateDType.CONFIG if cache.state_dtype is not None and rules.config_state_dtype:
-            return cache.state_dtype
+        case StateDType.CONFIG if rules.config_state_dtype:
+            return cache.state_dtype or DType.FLOAT32
         case StateDType.NEMOTRON_H if rules.nemotron_reads_config:
             return cache.state_dtype or DType(rules.nemotron_state_dtype or model)
         case _:
