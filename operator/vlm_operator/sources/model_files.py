@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.sources.json_document import read_object
 from vlm_operator.sources.safetensors import TensorHeader
@@ -70,11 +71,8 @@ class ModelFiles:
     @property
     def read_from(self) -> str:
         """What was read, in words."""
-        return (
-            f"{CONFIG_NAME} and the headers of {len(self.tensors):,} tensors"
-            if self.tensors
-            else f"{CONFIG_NAME} alone"
-        )
+        files = ", ".join((CONFIG_NAME, *self.preprocessors))
+        return f"{files}, headers of {len(self.tensors):,} tensors" if self.tensors else f"{files}, no weights"
 
     def facts(self, *, model: str, source: str, hf_overrides: _Object | None = None) -> ModelFacts:
         """The facts that the files hold.
@@ -85,4 +83,18 @@ class ModelFiles:
         """
         from vlm_operator.model.reader import read_model_facts
 
-        return read_model_facts(self.config, model=model, source=source, hf_overrides=hf_overrides)
+        facts = read_model_facts(self.config, model=model, source=source, hf_overrides=hf_overrides)
+        return self._with_token_rules(facts, hf_overrides) if self.preprocessors else facts
+
+    def _with_token_rules(self, facts: ModelFacts, hf_overrides: _Object | None) -> ModelFacts:
+        """Token rules by the model's own preprocessor files, in place of its family's published values."""
+        from vlm_operator.model.multimodal import read_multimodal
+        from vlm_operator.model.reader import merged
+
+        image, video, processor = (self.preprocessors.get(name) for name in PREPROCESSOR_NAMES)
+        config = merged(self.config, hf_overrides or {})
+        try:
+            rules = read_multimodal(config, image, video_preprocessor=video, processor=processor)
+        except UnknownFact:
+            return facts  # which says so
+        return replace(facts, multimodal=rules)

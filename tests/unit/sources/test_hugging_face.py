@@ -66,7 +66,7 @@ def snapshot(home: Path, commit: str = COMMIT, *, revision: str = "main", **chan
 def test_the_hub_gives_config_and_headers_without_the_weights(hub: Hub) -> None:
     facts = load_model(NAME)
     assert (facts.model, facts.text.hidden_size) == (NAME, 64)
-    assert facts.source == f"Hugging Face Hub: {NAME} at {COMMIT[:12]}, config.json and the headers of 2 tensors"
+    assert facts.source == f"Hugging Face Hub: {NAME} at {COMMIT[:12]}, config.json, headers of 2 tensors"
     ranges = [wanted for _, path, wanted in hub.requests if path.endswith(".safetensors")]
     assert ranges == ["bytes=0-100000"] * 2
     assert hub.bytes_sent < 250_000
@@ -77,7 +77,7 @@ def test_the_second_look_up_asks_nobody(hub: Hub) -> None:
     asked = len(hub.requests)
     second = load_model(NAME, revision=COMMIT, offline=True)
     assert len(hub.requests) == asked
-    assert second.source == f"Hugging Face cache: {NAME} at {COMMIT[:12]}, config.json and the headers of 2 tensors"
+    assert second.source == f"Hugging Face cache: {NAME} at {COMMIT[:12]}, config.json, headers of 2 tensors"
     assert (second.text, second.weights, second.checkpoint_bytes) == (first.text, first.weights, first.checkpoint_bytes)
 
 
@@ -85,14 +85,14 @@ def test_a_damaged_header_cache_is_read_anew(hub: Hub, home: Path) -> None:
     load_model(NAME)
     (kept,) = (home / "cache").rglob(f"{COMMIT}.json")
     kept.write_text("{broken")
-    assert "config.json alone" in load_model(NAME, revision=COMMIT, offline=True).source
+    assert "config.json, no weights" in load_model(NAME, revision=COMMIT, offline=True).source
 
 
 def test_the_cache_is_enough(home: Path) -> None:
     snapshot(home, hidden_size=128)
     facts = load_model(NAME)
     assert facts.text.hidden_size == 128
-    assert facts.source == f"Hugging Face cache: {NAME} at {COMMIT[:12]}, config.json alone"
+    assert facts.source == f"Hugging Face cache: {NAME} at {COMMIT[:12]}, config.json, no weights"
 
 
 def test_weights_in_the_cache_are_read_once_all_shards_are_there(home: Path) -> None:
@@ -100,7 +100,7 @@ def test_weights_in_the_cache_are_read_once_all_shards_are_there(home: Path) -> 
     (folder / "model.safetensors.index.json").write_text(json.dumps(INDEX))
     first, second = SHARDS
     (folder / first).write_bytes(SHARDS[first])
-    assert "config.json alone" in load_model(NAME).source
+    assert "config.json, no weights" in load_model(NAME).source
     (folder / second).write_bytes(SHARDS[second])
     assert "headers of 2 tensors" in load_model(NAME).source
 

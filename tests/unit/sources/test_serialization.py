@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import time
 import types
@@ -36,14 +37,21 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return st.sampled_from(list(hint))
     if dataclasses.is_dataclass(hint):
-        hints = typing.get_type_hints(hint)
-        return st.builds(hint, **{field.name: values_of(hints[field.name]) for field in dataclasses.fields(hint)})
+        return instances_of(hint)
     return {
         int: st.integers(-1, 2**40),
         bool: st.booleans(),
         str: st.text(max_size=8),
         float: st.floats(allow_nan=False, allow_infinity=False),
     }[hint]
+
+
+@functools.cache
+def instances_of(cls: Any) -> st.SearchStrategy[Any]:
+    """Any instance of a dataclass, which may hold instances of itself."""
+    hints = typing.get_type_hints(cls)
+    fields = dataclasses.fields(cls)
+    return st.deferred(lambda: st.builds(cls, **{field.name: values_of(hints[field.name]) for field in fields}))
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,186 @@
+"""The built-in catalogue: every entry loads, says where its facts come from, and needs no network."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from model_files import model_folder
+
+from vlm_operator.cli.models import command
+from vlm_operator.errors import SourceUnavailable
+from vlm_operator.sources import catalogue, load_model
+from vlm_operator.sources.catalogue import CatalogueEntry
+from vlm_operator.sources.serialization import encode_facts
+
+ENTRIES = list(catalogue.entries().values())
+KNOWN = "Qwen/Qwen3-VL-8B-Instruct"
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any socket that is opened fails the test."""
+
+    def refuse(*arguments: Any, **keywords: Any) -> Any:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def test_it_knows_many_models_and_their_quantised_siblings() -> None:
+    assert len(ENTRIES) >= 100
+    assert sum(bool(entry.modalities) for entry in ENTRIES) >= 40
+    assert sum(entry.quantization is not None for entry in ENTRIES) >= 25
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+def test_an_entry_agrees_with_the_index_and_names_its_source(entry: CatalogueEntry) -> None:
+    facts = catalogue.load(entry)
+    assert facts.model == entry.id
+    assert (facts.architecture, facts.derived_max_model_len) == (entry.architecture, entry.context_tokens)
+    assert (facts.quantization.method if facts.quantization else None) == entry.quantization
+    assert facts.source == entry.source
+    assert re.match(r"built-in catalogue: .*https://", facts.source)
+    assert json.loads(entry.file.read_bytes()) == encode_facts(facts)
+
+
+def test_the_folder_holds_the_entries_and_nothing_else() -> None:
+    files = {path for path in catalogue.FOLDER.rglob("*") if path.is_file()}
+    assert files == {entry.file for entry in ENTRIES} | {catalogue.FOLDER / catalogue.INDEX_NAME}
+
+
+def test_ids_stand_in_order_and_once() -> None:
+    keys = [entry.id.lower() for entry in ENTRIES]
+    assert keys == sorted(set(keys))
+
+
+def test_nothing_of_the_machine_it_was_made_on_is_in_it() -> None:
+    for path in catalogue.FOLDER.rglob("*.json"):
+        assert not re.search(rb"/(work|tmp|root|home)/", path.read_bytes()), path
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("name", [KNOWN, KNOWN.lower(), KNOWN.upper()])
+def test_an_id_is_found_however_it_is_capitalised(name: str) -> None:
+    assert load_model(name).model == KNOWN
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        pytest.param("Qwen/Qwen3-VL-8B-Instrct", KNOWN, id="a letter is missing"),
+        pytest.param("qwen3-vl-8b-instruct", KNOWN, id="the owner is missing"),
+        pytest.param("unsloth/Qwen3-VL-8B-Instruct", KNOWN, id="another owner"),
+    ],
+)
+def test_close_names_are_suggested(name: str, meant: str) -> None:
+    assert meant in catalogue.close_names(name)
+
+
+def test_a_name_like_no_other_gets_no_suggestion() -> None:
+    assert catalogue.close_names("zzzz/yyyyyyyyyyyy") == []
+
+
+def test_a_look_up_takes_under_twenty_milliseconds() -> None:
+    load_model(KNOWN)
+    durations = []
+    for entry in ENTRIES[:: len(ENTRIES) // 8]:
+        start = time.perf_counter()
+        load_model(entry.id)
+        durations.append(time.perf_counter() - start)
+    assert sorted(durations)[len(durations) // 2] < 0.020
+
+
+def test_a_look_up_imports_neither_the_hub_client_nor_the_network() -> None:
+    program = (
+        "import sys; from vlm_operator.sources import load_model; "
+        f"load_model({KNOWN!r}); print(*(name for name in ('huggingface_hub', 'httpx', 'ssl') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+# --- which source answers -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_a_folder_of_that_name_comes_before_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model_folder(tmp_path / KNOWN)
+    monkeypatch.chdir(tmp_path)
+    facts = load_model(KNOWN)
+    assert facts.architecture == "LlamaForCausalLM"
+    assert facts.source == f"{KNOWN}: config.json, no weights"
+
+
+@pytest.mark.usefixtures("empty_caches", "no_network")
+def test_a_pinned_revision_that_cannot_be_read_is_said_beside_the_catalogues_facts() -> None:
+    facts = load_model(KNOWN, revision="0" * 40, offline=True)
+    assert facts.source.startswith("built-in catalogue: ")
+    assert f"revision {'0' * 40} could not be compared" in facts.source
+
+
+def test_a_pinned_revision_in_the_cache_comes_before_the_catalogue(empty_caches: Path) -> None:
+    commit = "0" * 40
+    model_folder(empty_caches / "hub" / f"models--{KNOWN.replace('/', '--')}" / "snapshots" / commit)
+    facts = load_model(KNOWN, revision=commit, offline=True)
+    assert facts.source == f"Hugging Face cache: {KNOWN} at {commit[:12]}, config.json, no weights"
+    assert load_model(KNOWN, offline=True).source.startswith("built-in catalogue")
+
+
+@pytest.mark.usefixtures("empty_caches", "no_network")
+def test_overrides_need_the_config_itself_and_not_what_was_derived_from_it() -> None:
+    with pytest.raises(SourceUnavailable, match="hf_overrides"):
+        load_model(KNOWN, hf_overrides={"max_position_embeddings": 4096}, offline=True)
+
+
+# --- vlmctl models --------------------------------------------------------------------------------------------------
+
+
+def test_the_command_lists_every_entry_with_its_source() -> None:
+    listed = json.loads(CliRunner().invoke(command, ["-o", "json"]).stdout)["models"]
+    assert [model["id"] for model in listed] == [entry.id for entry in ENTRIES]
+    assert all(model["source"] for model in listed)
+    assert set(listed[0]) == {
+        "id", "architecture", "parameters", "weightsBytes", "weightsGiB", "contextTokens", "quantization",
+        "modalities", "revision", "source",
+    }  # fmt: skip
+
+
+def test_words_narrow_the_list() -> None:
+    listed = json.loads(CliRunner().invoke(command, ["qwen3-vl", "IMAGE", "30b", "-o", "json"]).stdout)["models"]
+    assert listed
+    assert all("qwen3-vl-30b" in model["id"].lower() and "image" in model["modalities"] for model in listed)
+
+
+def test_the_table_is_one_line_a_model() -> None:
+    result = CliRunner().invoke(command, ["qwen3-vl-8b-instruct"])
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == [
+        "MODEL", "ARCHITECTURE", "PARAMETERS", "WEIGHTS", "CONTEXT", "QUANTIZATION", "MODALITIES",
+    ]  # fmt: skip
+    assert [line.split()[0] for line in lines[1:]] == [
+        entry.id for entry in ENTRIES if KNOWN.lower() in entry.id.lower()
+    ]
+    assert "262,144" in lines[1]
+
+
+def test_a_list_of_nothing_is_no_error() -> None:
+    result = CliRunner().invoke(command, ["no-such-model", "-o", "json"])
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"models": []})
