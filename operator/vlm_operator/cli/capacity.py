@@ -42,7 +42,6 @@ def command(**values: Any) -> None:
     few lengths and sizes are shown.
     """
     from vlm_operator.capacity.kv import kv_layout
-    from vlm_operator.cli.intent_options import parse_object
     from vlm_operator.engine.settings import EngineSettings
     from vlm_operator.engine.version import DEFAULT, EngineVersion, require_known
     from vlm_operator.sources import load_model
@@ -59,12 +58,16 @@ def command(**values: Any) -> None:
         enable_prefix_caching=values["enable_prefix_caching"],
     )
     lengths, containers = _lengths(values["max_model_len"]), _containers(values["kv_cache_memory"])
-    overrides = parse_object(values["hf_overrides"], "hf-overrides")
+    overrides = _overrides(values["hf_overrides"])
     model = load_model(values["model"], offline=values["offline"], hf_overrides=overrides)
     layout = kv_layout(model, settings, version)
     if not lengths and not containers:
         lengths, containers = _shown_by_default(layout.derived_max_model_len)
-    answer = _answer(model, settings, version, layout, lengths, containers)
+    answer = {
+        **_of_model(model, settings, version, layout),
+        "requests": [{"maxModelLen": length, "neededBytes": layout.needed_bytes(length)} for length in lengths],
+        "containers": [_container(layout, size) for size in containers],
+    }
     emit(answer, values["output"], lambda: _print_table(answer))
     if model.kv_cache_dtype is not None and settings.kv_cache_dtype == "auto":
         click.echo(
@@ -72,6 +75,14 @@ def command(**values: Any) -> None:
             f"auto; --kv-cache-dtype {model.kv_cache_dtype} shows it",
             err=True,
         )
+
+
+def _overrides(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    from vlm_operator.cli.intent_options import parse_object  # pulls in planning; most calls do without
+
+    return parse_object(text, "hf-overrides")
 
 
 def _lengths(given: tuple[int, ...]) -> tuple[int, ...]:
@@ -97,14 +108,7 @@ def _shown_by_default(limit: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (*lengths, limit), (GIB, 4 * GIB, 16 * GIB)
 
 
-def _answer(
-    model: ModelFacts,
-    settings: EngineSettings,
-    version: EngineVersion,
-    layout: KVLayout,
-    lengths: tuple[int, ...],
-    containers: tuple[int, ...],
-) -> dict[str, Any]:
+def _of_model(model: ModelFacts, settings: EngineSettings, version: EngineVersion, layout: KVLayout) -> dict[str, Any]:
     return {
         "model": model.model,
         "architecture": model.architecture,
@@ -125,8 +129,6 @@ def _answer(
             for group in layout.groups
         ],
         "bytesPerBlock": layout.bytes_per_block,
-        "requests": [{"maxModelLen": length, "neededBytes": layout.needed_bytes(length)} for length in lengths],
-        "containers": [_container(layout, size) for size in containers],
     }
 
 
