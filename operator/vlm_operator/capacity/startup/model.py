@@ -13,6 +13,7 @@ from vlm_operator.capacity.startup.budget import Budget, Term
 from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.capacity.startup.first_check import free_at_start_bytes, requested_bytes
+from vlm_operator.capacity.startup.loaded_buffers import loaded_buffer_bytes
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
 from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
@@ -168,7 +169,9 @@ def _startup_terms(
             hint="plan for an NVIDIA GPU, or measure with vLLM itself",
         )
     rules = budget_rules(version, settings.runner or "V1")
-    weights_bytes = weights if weights is not None else weight_bytes(model, settings, version).total
+    weights_bytes = weights
+    if weights_bytes is None:
+        weights_bytes = weight_bytes(model, settings, version).total + loaded_buffer_bytes(model, settings, version)
     if encoder is None and rules.profiles_encoder:
         encoder = profiled_encoder(model, settings, version)
     peak = activation(model, gpu, settings, version, rules=rules, run=encoder if rules.profiles_encoder else None)

@@ -1,0 +1,33 @@
+"""What does "Model loading took" count beside parameters? Buffers that depend on the flags or on the release."""
+
+from __future__ import annotations
+
+from vlm_operator.engine.loading_rules import multimodal_rotary_rows
+from vlm_operator.engine.settings import MODALITIES, EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.model.facts import ModelFacts, Tensors
+
+
+def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:
+    """Bytes on every rank.
+
+    DeepStack levels: one buffer of input embeddings of a batch for each (vLLM ``models/qwen3_vl.py``). Multimodal
+    rotary embeddings: rows that later releases leave out.
+    """
+    size = 0
+    vision = model.vision
+    if vision is not None and vision.deepstack_levels and any(map(settings.enabled, MODALITIES)):
+        tokens = settings.max_num_batched_tokens or 0
+        size += vision.deepstack_levels * tokens * model.text.hidden_size * 2
+    more_rows = multimodal_rotary_rows(model.model_type, version) - 1
+    if more_rows and model.weights is not None:
+        size += (
+            more_rows
+            * 2
+            * sum(
+                module.count * module.elements
+                for module in model.weights
+                if isinstance(module, Tensors) and module.name.endswith("model.rotary_emb.cos_sin_cache")
+            )
+        )
+    return size
