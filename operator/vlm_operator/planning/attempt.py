@@ -18,6 +18,7 @@ from vlm_operator.planning.intent import Goal, Intent
 from vlm_operator.planning.ladder import Choice, Lever, apply_choice, cheapest, levers
 from vlm_operator.planning.limits import choose_limits
 from vlm_operator.planning.plan import Move
+from vlm_operator.planning.resolution import resolved
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.planning.workload import round_context, wanted_context
 
@@ -49,7 +50,11 @@ class Attempt:
         self.experience = (
             None
             if evidence is NOTHING
-            else experience(evidence, lambda settings: startup_budget(model, self.gpu, settings, intent.version))
+            else experience(
+                evidence,
+                lambda settings: resolved(settings, model, self.gpu, intent.version),
+                lambda settings: startup_budget(model, self.gpu, settings, intent.version),
+            )
         )
         settings = intent.settings.with_(tensor_parallel_size=tensor_parallel_size)
         self.limit_sentences: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ ROUNDING_BYTES: Final = 16 * MIB
 
 @dataclass(frozen=True, slots=True)
 class MeasuredContainer:
-    """The KV cache that a start-up with ``settings`` (resolved) really found, bytes per GPU."""
+    """The KV cache that a start-up with ``settings`` really found, bytes per GPU."""
 
     settings: EngineSettings
     kv_cache_bytes: int
@@ -30,7 +30,7 @@ class MeasuredContainer:
 
 @dataclass(frozen=True, slots=True)
 class MemoryShortage:
-    """An out-of-memory error during the start-up with ``settings`` (resolved).
+    """An out-of-memory error during the start-up with ``settings``.
 
     Attributes:
         missing_bytes: what was tried to allocate less what was free; at least 1.
@@ -52,7 +52,7 @@ class Evidence:
         shortages: out-of-memory errors.
         total_bytes: CUDA's total as printed, None where no log said.
         free_at_start_bytes: lowest free memory at start that a log printed.
-        failed: flags (resolved) whose start-up failed: never chosen again.
+        failed: flags whose start-up failed: never chosen again.
         sources: where the figures come from, in words, for the explanation.
     """
 
@@ -140,15 +140,19 @@ class Experience:
         return any(needed > bound for bound in self.peak_bounds)
 
 
-def experience(evidence: Evidence, predict: Callable[[EngineSettings], Budget]) -> Experience:
-    """Evidence compared with what ``predict`` says of the same flags."""
-    measured = tuple(
-        (container.settings, container.kv_cache_bytes - predict(container.settings).kv_cache_bytes)
-        for container in evidence.containers
-    )
+def experience(
+    evidence: Evidence,
+    resolve: Callable[[EngineSettings], EngineSettings],
+    predict: Callable[[EngineSettings], Budget],
+) -> Experience:
+    """Evidence compared with what ``predict`` says of the same flags, after ``resolve`` has filled in the defaults."""
+    measured: list[tuple[EngineSettings, int]] = []
+    for container in evidence.containers:
+        settings = resolve(container.settings)
+        measured.append((settings, container.kv_cache_bytes - predict(settings).kv_cache_bytes))
     bounds: list[int] = []
     for shortage in evidence.shortages:
         if not shortage.outside_budget:
-            budget = predict(shortage.settings)
+            budget = predict(resolve(shortage.settings))
             bounds.append(budget.weights_bytes + budget.activation_peak_bytes - shortage.missing_bytes)
-    return Experience(measured, tuple(bounds), evidence.failed)
+    return Experience(tuple(measured), tuple(bounds), frozenset(resolve(settings) for settings in evidence.failed))

@@ -1,0 +1,172 @@
+"""What is decided as a start-up takes its course."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lifecycle_world import MODEL, UNKNOWN_LOG, UNSUPPORTED_LOG, World, flags_of
+
+from vlm_operator.units import GIB
+
+
+def spec(**more: Any) -> dict[str, Any]:
+    return {"model": {"id": MODEL}, **more}
+
+
+def test_a_plan_that_is_right_serves_at_the_first_try_and_says_what_was_measured() -> None:
+    world = World()
+    assert world.settle() == "Ready"
+    assert len(world.commands) == 1
+    verified = world.condition("CapacityVerified")
+    assert "tokens measured" in verified["message"]
+    assert "predicted" in verified["message"]
+    assert [event.reason for event in world.events] == ["Planned", "CapacityVerified", "Ready"]
+
+
+def test_in_steady_state_nothing_is_written_and_nothing_told() -> None:
+    world = World()
+    world.settle()
+    before = world.status
+    for _ in range(3):
+        decision = world.reconcile()
+        assert decision.status == before
+        assert decision.events == ()
+        assert decision.observations == ()
+
+
+def test_a_failed_capacity_check_is_mended_once_with_the_logs_numbers() -> None:
+    world = World(spec=spec(goal="SingleUser"), error_bytes=GIB)
+    assert world.settle() == "Ready"
+    assert len(world.commands) == 2
+    assert [attempt["outcome"] for attempt in world.status["attempts"]] == ["Failed", "Started"]
+    retuned = next(event for event in world.events if event.reason == "Retuned")
+    assert "--gpu-memory-utilization" in retuned.message
+
+
+def test_what_was_measured_makes_the_next_plan_right_the_first_time() -> None:
+    world = World(spec=spec(goal="SingleUser"), error_bytes=GIB)
+    world.settle()
+    second = World(spec=spec(goal="SingleUser"), error_bytes=GIB, observations=world.observations)
+    assert second.settle() == "Ready"
+    assert len(second.commands) == 1
+
+
+def test_a_serving_plan_is_not_improved_upon() -> None:
+    world = World(spec=spec(goal="SingleUser"), error_bytes=-GIB)
+    world.settle()
+    for _ in range(3):
+        world.reconcile()
+    assert len(world.commands) == 1
+
+
+def test_a_pinned_context_that_does_not_fit_is_refused_before_any_pod_with_remedies() -> None:
+    world = World(spec=spec(engine={"contextLength": 262144, "gpuMemoryUtilization": 0.6}))
+    assert world.settle() == "Stalled"
+    assert world.commands == []
+    planned = world.condition("Planned")
+    assert (planned["status"], "GiB" in planned["message"]) == ("False", True)
+    assert "gpu-memory-utilization" in planned["message"]
+
+
+def test_pinned_flags_stop_the_retuning_and_the_message_says_what_would_help() -> None:
+    pinned = {"contextLength": 65536, "gpuMemoryUtilization": 0.92, "maxNumSeqs": 4, "maxNumBatchedTokens": 2048,
+              "kvCacheDtype": "auto", "enforceEager": False, "limitMMPerPrompt": {"image": 1, "video": 0},
+              "mmProcessorKwargs": {"max_pixels": 1000000}}  # fmt: skip
+    world = World(spec=spec(engine=pinned), error_bytes=3 * GIB)
+    assert world.settle() == "Stalled"
+    assert len(world.commands) == 1
+    stalled = world.condition("Stalled")
+    assert "pinned" in stalled["message"]
+    assert world.deployment is not None
+    assert world.deployment["spec"]["replicas"] == 0
+
+
+@pytest.mark.parametrize(
+    ("log", "reason", "words"),
+    [
+        pytest.param(UNSUPPORTED_LOG, "ArchitectureUnsupported", "FooForCausalLM", id="model cannot work"),
+        pytest.param(UNKNOWN_LOG, "Unknown", "ZeroDivisionError", id="unknown failure"),
+    ],
+)
+def test_what_no_flag_mends_stops_at_once_with_the_line_quoted(log: str, reason: str, words: str) -> None:
+    world = World(script=[log])
+    assert world.settle() == "Stalled"
+    assert len(world.commands) == 1
+    stalled = world.condition("Stalled")
+    assert stalled["reason"] == reason
+    assert words in stalled["message"]
+    for _ in range(3):
+        world.reconcile()
+    assert len(world.commands) == 1
+
+
+def test_a_node_fault_counts_against_nobody() -> None:
+    world = World(script=["node", "node"])
+    assert world.settle() == "Ready"
+    assert len(world.commands) == 1
+    assert [attempt["outcome"] for attempt in world.status["attempts"]] == ["Started"]
+
+
+def test_a_log_that_is_gone_is_reported_never_guessed() -> None:
+    world = World(script=["unreadable"])
+    assert world.settle() == "Stalled"
+    assert world.condition("Stalled")["reason"] == "LogUnreadable"
+    assert len(world.commands) == 1
+
+
+def test_a_changed_spec_starts_a_new_episode() -> None:
+    world = World(script=[UNKNOWN_LOG])
+    world.settle()
+    world.spec = spec(goal="SingleUser")
+    world.generation = 2
+    assert world.settle() == "Ready"
+    assert world.status["attemptsMade"] == 1
+
+
+def test_without_retuning_the_failure_is_reported_with_what_would_be_tried() -> None:
+    world = World(spec=spec(goal="SingleUser", retune={"maxAttempts": 0}), error_bytes=GIB)
+    assert world.settle() == "Stalled"
+    assert len(world.commands) == 1
+    stalled = world.condition("Stalled")
+    assert stalled["reason"] == "RetuneDisabled"
+    assert "would be tried next" in stalled["message"]
+
+
+def test_a_paused_deployment_is_left_alone() -> None:
+    world = World(annotations={"vlm-operator.dev/paused": "true"})
+    world.reconcile()
+    assert world.status["paused"] is True
+    assert world.deployment is None
+    assert world.reconcile().status is None
+
+
+def test_a_gpu_that_nobody_has_is_named_with_what_the_cluster_has() -> None:
+    world = World(spec=spec(gpu={"product": "NVIDIA-H100-80GB-HBM3", "resource": "nvidia.com/gpu"}))
+    assert world.settle() == "Stalled"
+    planned = world.condition("Planned")
+    assert planned["reason"] == "NoMatchingGPU"
+    assert "NVIDIA-GeForce-RTX-5090" in planned["message"]
+
+
+@pytest.mark.parametrize("killed_after", [0, 1, 2, 3])
+def test_a_kill_between_any_two_writes_loses_nothing_and_doubles_nothing(killed_after: int) -> None:
+    whole = World(spec=spec(goal="SingleUser"), error_bytes=GIB)
+    assert whole.settle() == "Ready"
+    world = World(spec=spec(goal="SingleUser"), error_bytes=GIB)
+    for _ in range(12):
+        world.reconcile(killed_after=killed_after)
+        world.reconcile()
+        if world.condition("Ready").get("status") == "True":
+            break
+        world.start_up()
+    assert world.commands == whole.commands
+    assert [a["outcome"] for a in world.status["attempts"]] == [a["outcome"] for a in whole.status["attempts"]]
+    counts = [(o["spec"]["started"], o["spec"]["failed"]) for o in world.observations.values()]
+    assert counts == [(o["spec"]["started"], o["spec"]["failed"]) for o in whole.observations.values()]
+
+
+def test_the_command_never_goes_below_the_floor() -> None:
+    world = World(spec=spec(context={"minimum": 65536}), product="NVIDIA-L4", error_bytes=2 * GIB)
+    world.settle()
+    assert all(int(flags_of(args)["--max-model-len"]) >= 65536 for args in world.commands)
