@@ -170,15 +170,15 @@ def test_words_narrow_the_list() -> None:
 
 
 def test_the_table_is_one_line_a_model() -> None:
-    result = CliRunner().invoke(command, ["qwen3-vl-8b-instruct"])
-    lines = result.stdout.splitlines()
-    assert lines[0].split() == [
+    result = CliRunner().invoke(command, ["Qwen/Qwen3-VL-8B"])
+    header, *lines = result.stdout.splitlines()
+    assert header.split() == [
         "MODEL", "ARCHITECTURE", "PARAMETERS", "WEIGHTS", "CONTEXT", "QUANTIZATION", "MODALITIES",
     ]  # fmt: skip
-    assert [line.split()[0] for line in lines[1:]] == [
-        entry.id for entry in ENTRIES if KNOWN.lower() in entry.id.lower()
+    assert [line.split()[0] for line in lines] == [
+        entry.id for entry in ENTRIES if entry.id.startswith("Qwen/Qwen3-VL-8B")
     ]
-    assert "262,144" in lines[1]
+    assert all("262,144" in line and "image, video" in line for line in lines)
 
 
 def test_a_list_of_nothing_is_no_error() -> None:
