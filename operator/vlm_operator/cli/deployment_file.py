@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from vlm_operator.api.base import parse
 from vlm_operator.api.intent import engine_version, intent_of
 from vlm_operator.api.vlm_deployment import VLMDeployment
+from vlm_operator.cli.observation_file import evidence_from
+from vlm_operator.cli.yaml_file import read_documents
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
+from vlm_operator.lifecycle.observations import ObservationKey
 from vlm_operator.lifecycle.offers import find_product
 from vlm_operator.lifecycle.server import Server, server_of
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.cpu import cpu_plan
-from vlm_operator.planning.evidence import NOTHING, Evidence
+from vlm_operator.planning.evidence import NOTHING
 from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.planning.plan import Plan
 from vlm_operator.sources import load_model
-
-LARGEST_FILE = 16 * 1024**2
-"""Bytes read of one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +45,6 @@ class PlannedDeployment:
         )
 
 
-def read_text(path: str) -> str:
-    """The text of a file, or of standard input for ``-``.
-
-    Raises:
-        InputError: it cannot be read, is not UTF-8, or is larger than 16 MiB.
-    """
-    try:
-        data = sys.stdin.buffer.read(LARGEST_FILE + 1) if path == "-" else _head(Path(path))
-        if len(data) > LARGEST_FILE:
-            raise InputError(f"filename: {path} is larger than 16 MiB", field="filename")
-        return data.decode()
-    except OSError as error:
-        raise InputError(f"filename: {path}: {error.strerror}", field="filename", hint="give a readable file") from None
-    except UnicodeDecodeError:
-        raise InputError(f"filename: {path} is not UTF-8 text", field="filename") from None
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(LARGEST_FILE + 1)
-
-
-def read_documents(path: str) -> list[Any]:
-    """The YAML or JSON documents of a file.
-
-    Raises:
-        InputError: not YAML.
-    """
-    try:
-        return [item for item in yaml.load_all(read_text(path), Loader=yaml.CSafeLoader) if item is not None]
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"filename: {path} is not YAML: {error}", field="filename") from None
-
-
 def read_deployments(path: str) -> Iterator[VLMDeployment]:
     """Every VLMDeployment of a file; other kinds are passed over.
 
@@ -104,7 +66,7 @@ def plan_deployment(
     *,
     version: EngineVersion | None = None,
     offline: bool = False,
-    evidence: Evidence = NOTHING,
+    observations: str | None = None,
     gpus_available: int = 8,
 ) -> PlannedDeployment:
     """The plan of one VLMDeployment on GPUs of the product ``gpu``, or of ``spec.gpu.product``.
@@ -125,6 +87,12 @@ def plan_deployment(
             hint="give --gpu PRODUCT, or set spec.gpu.product; 'vlmctl gpus' lists the products",
         )
     offer = find_product(product, spec.gpu.resource if spec.gpu else "nvidia.com/gpu", gpus_available)
+    evidence = NOTHING
+    if observations is not None:
+        key = ObservationKey(
+            spec.model.source, spec.model.revision or "", offer.gpu.label, offer.resource, str(intent.version)
+        )
+        evidence = evidence_from(observations, key)
     return PlannedDeployment(deployment, plan(model, offer.gpu, intent, evidence), offer)
 
 
@@ -147,6 +115,7 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> Plan:
         values["gpu"],
         version=wanted,
         offline=values["offline"],
+        observations=values["observations"],
         gpus_available=values["gpu_count"] or 8,
     )
     return planned.plan

@@ -17,7 +17,6 @@ COMMANDS: Final = {
     "capacity": "KV-cache and weight arithmetic of a model, no GPU needed",
     "tokens": "Tokens that images and videos cost a model",
     "diagnose": "What a vLLM start-up log says, and what to change",
-    "audit": "What fits where, what is wasted, what would fail on restart or upgrade",
     "models": "Models of the built-in catalogue",
     "gpus": "GPU products of the built-in catalogue",
     "observations": "Measured start-ups: export what a cluster has learnt",

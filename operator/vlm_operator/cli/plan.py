@@ -77,7 +77,14 @@ def _compute(values: dict[str, Any], version: str | None) -> Any:
         from vlm_operator.planning.cpu import cpu_plan
 
         return cpu_plan(model, intent)
-    return plan(model, gpu_of(values), intent)
+    gpu = gpu_of(values)
+    if not values["observations"]:
+        return plan(model, gpu, intent)
+    from vlm_operator.cli.observation_file import evidence_from
+    from vlm_operator.lifecycle.observations import ObservationKey
+
+    key = ObservationKey(values["model"], values["revision"] or "", gpu.label, "nvidia.com/gpu", str(intent.version))
+    return plan(model, gpu, intent, evidence_from(values["observations"], key))
 
 
 def gpu_of(values: dict[str, Any]) -> Any:

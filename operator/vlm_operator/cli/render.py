@@ -12,7 +12,8 @@ from vlm_operator.cli.plan import EXIT_CODES
 @click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
 @click.option("--gpus-per-node", type=click.IntRange(1, 64), default=8, show_default=True, help="GPUs of one node.")
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
-def command(filename: str, gpu: str | None, gpus_per_node: int, offline: bool) -> int:
+@click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
+def command(filename: str, gpu: str | None, gpus_per_node: int, offline: bool, observations: str | None) -> int:
     """Print the manifests that the operator would apply, but for owner references.
 
     Nothing is printed for a VLMDeployment whose plan does not fit: the reason stands on stderr, the exit code says so.
@@ -22,7 +23,9 @@ def command(filename: str, gpu: str | None, gpus_per_node: int, offline: bool) -
 
     worst = 0
     for deployment in read_deployments(filename):
-        planned = plan_deployment(deployment, gpu, offline=offline, gpus_available=gpus_per_node)
+        planned = plan_deployment(
+            deployment, gpu, offline=offline, observations=observations, gpus_available=gpus_per_node
+        )
         plan = planned.plan
         name = f"{deployment.metadata.namespace or 'default'}/{deployment.metadata.name}"
         click.echo(f"{name}: {plan.verdict}: {plan.message}", err=True)
