@@ -85,8 +85,8 @@ def _settings_of(engine: EngineSpec | None) -> tuple[EngineSettings, frozenset[s
     counts, sizes = engine.limit_mm_per_prompt or {}, engine.limit_mm_per_prompt_sizes or {}
     limits: list[tuple[str, ModalityLimit]] = []
     for modality in sorted({*counts, *sizes}):
-        size = sizes.get(modality)  # type: ignore[call-overload]
-        count = counts.get(modality, UNLIMITED)  # type: ignore[call-overload]
+        size = sizes.get(modality)
+        count = counts.get(modality, UNLIMITED)
         limits.append(
             (
                 modality,

@@ -30,13 +30,21 @@ def quote(value: Any) -> str:
     if isinstance(value, str):
         return f'"{_NOT_PLAIN.sub(_escaped, value)}"'
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{quote(str(key))}: {quote(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(str(key))}: {quote(item)}" for key, item in value.items()) + "}"
     if isinstance(value, Sequence):
         return "[" + ", ".join(map(quote, value)) + "]"
     try:
-        return json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=False)
+        # YAML 1.1 takes 1e-05 for text: a number has a point.
+        return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
     except (TypeError, ValueError):
         raise InputError(f"{str(value)[:60]!r} cannot be written into a manifest") from None
+
+
+def _key(text: str) -> str:
+    # YAML looks 1,024 characters ahead for the colon after a key, unless a question mark says that one is coming.
+    quoted = quote(text)
+    return f"? {quoted} " if len(quoted) > 1000 else quoted
 
 
 def _escaped(match: re.Match[str]) -> str:
