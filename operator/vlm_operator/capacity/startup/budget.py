@@ -34,6 +34,7 @@ class Budget:
         total_bytes: what CUDA reports as total.
         requested_bytes: what vLLM may use: total x utilisation.
         free_at_start_bytes: what will be free when vLLM looks first.
+        free_at_start_high_bytes: the most that may be free: asking for more is refused for certain.
         weights_bytes: "Model loading took".
         activation_peak_bytes: peak of the profiling run above the weights: text, sampler, encoder and workspaces.
         non_torch_bytes: memory outside torch's allocator, and from 0.27 buffers and fragmentation.
@@ -60,6 +61,7 @@ class Budget:
     profiled_modality: str | None
     formula: Formula
     terms: tuple[Term, ...]
+    free_at_start_high_bytes: int = 0
 
     @property
     def fixed_bytes(self) -> int:

@@ -7,6 +7,7 @@ the first snapshot, after the CUDA context and (from 0.12) NCCL exist, must be a
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,9 +15,18 @@ from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind
 from vlm_operator.units import GIB, MIB
 
-_NCCL_BYTES: Final = {MemoryKind.HBM: int(1.2 * GIB), MemoryKind.GDDR: int(0.45 * GIB), MemoryKind.UNIFIED: 0}
-"""What peers and NCCL take before the snapshot with more than one rank: 0.5 GiB on RTX 5090 pairs, 0.6 on eight RTX
-3090, 2 to 3.5 on H200 and B300 workers (published start-ups); the low end, so that nothing that starts is refused."""
+_PEERS_BEFORE_SNAPSHOT: Final = EngineVersion(0, 12)
+"""From here on NCCL exists before vLLM looks at free memory (vLLM #25359)."""
+
+_PEERS_BYTES: Final = {MemoryKind.HBM: int(2.0 * GIB), MemoryKind.GDDR: int(0.45 * GIB), MemoryKind.UNIFIED: 0}
+"""What peers and NCCL take before the snapshot with more than one rank: 0.3 to 0.6 GiB on RTX 5090 and RTX 3090; 1.9 to
+3.5 on H200, GB200 and B300 workers (published start-ups), 4.5 in vLLM #25359 on H100."""
+
+_PEERS_LEAST_BYTES: Final = {MemoryKind.HBM: int(0.4 * GIB), MemoryKind.GDDR: int(0.15 * GIB), MemoryKind.UNIFIED: 0}
+"""The least they may take: where only a refusal that is certain may be called one."""
+
+_SLACK_BYTES: Final = 300 * MIB
+"""How much emptier than the published start-ups an idle GPU may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +63,27 @@ def requested_bytes(total_bytes: int, gpu_memory_utilization: float, version: En
 
 
 def free_at_start_bytes(gpu: GPUFacts, version: EngineVersion, tensor_parallel_size: int = 1) -> int:
-    """Free memory that vLLM will find on an otherwise idle GPU."""
-    free = gpu.free_estimate_bytes
-    if tensor_parallel_size > 1 and version >= EngineVersion(0, 12):
-        free -= _NCCL_BYTES[gpu.memory_kind]
-    return max(free, 0)
+    """Free memory that vLLM will find on an otherwise idle GPU: the best estimate."""
+    return max(gpu.free_estimate_bytes - _peers(_PEERS_BYTES, gpu, version, tensor_parallel_size), 0)
+
+
+def free_at_start_high_bytes(gpu: GPUFacts, version: EngineVersion, tensor_parallel_size: int = 1) -> int:
+    """The most that vLLM may find: asking for more is refused for certain."""
+    slack = max(gpu.free_uncertainty_bytes, _SLACK_BYTES) + gpu.total_uncertainty_bytes
+    most = gpu.free_estimate_bytes + slack - _peers(_PEERS_LEAST_BYTES, gpu, version, tensor_parallel_size)
+    return max(min(most, gpu.total_bytes + gpu.total_uncertainty_bytes), 0)
 
 
 def first_check(
     gpu: GPUFacts, gpu_memory_utilization: float, version: EngineVersion, tensor_parallel_size: int = 1
 ) -> FirstCheck:
     """Compare what is asked for with what will be free."""
-    free = free_at_start_bytes(gpu, version, tensor_parallel_size)
-    slack = max(gpu.free_uncertainty_bytes, 300 * MIB) + gpu.total_uncertainty_bytes
     return FirstCheck(
-        requested_bytes(gpu.total_bytes, gpu_memory_utilization, version), free, min(free + slack, gpu.total_bytes)
+        requested_bytes(gpu.total_bytes, gpu_memory_utilization, version),
+        free_at_start_bytes(gpu, version, tensor_parallel_size),
+        free_at_start_high_bytes(gpu, version, tensor_parallel_size),
     )
+
+
+def _peers(sizes: Mapping[MemoryKind, int], gpu: GPUFacts, version: EngineVersion, ranks: int) -> int:
+    return sizes[gpu.memory_kind] if ranks > 1 and version >= _PEERS_BEFORE_SNAPSHOT else 0

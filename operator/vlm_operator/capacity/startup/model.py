@@ -12,7 +12,7 @@ from vlm_operator.capacity.startup.activation import Activation, activation
 from vlm_operator.capacity.startup.budget import Budget, Term
 from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
 from vlm_operator.capacity.startup.encoder import EncoderRun
-from vlm_operator.capacity.startup.first_check import free_at_start_bytes, requested_bytes
+from vlm_operator.capacity.startup.first_check import free_at_start_bytes, free_at_start_high_bytes, requested_bytes
 from vlm_operator.capacity.startup.loaded_buffers import loaded_buffer_bytes
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
@@ -47,6 +47,7 @@ class StartupTerms:
     fixed_bytes: int
     variance: float
     free_at_start_bytes: int
+    free_at_start_high_bytes: int
     terms: tuple[Term, ...]
 
     def at(self, gpu_memory_utilization: float, kv_cache_memory_bytes: int | None = None) -> Budget:
@@ -72,6 +73,7 @@ class StartupTerms:
             profiled_modality=self.activation.modality,
             formula=self.formula,
             terms=self.terms,
+            free_at_start_high_bytes=self.free_at_start_high_bytes,
         )
 
 
@@ -208,6 +210,7 @@ def _startup_terms(
             weights_measured=weights is not None,
         ),
         free_at_start_bytes=free_at_start_bytes(gpu, version, settings.tensor_parallel_size),
+        free_at_start_high_bytes=free_at_start_high_bytes(gpu, version, settings.tensor_parallel_size),
         terms=(
             *peak.terms,
             Term("non-torch", outside, f"{'NCCL, ' if settings.tensor_parallel_size > 1 else ''}kernels and buffers"),
