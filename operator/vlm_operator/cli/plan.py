@@ -45,10 +45,14 @@ def command(**values: Any) -> int:
         answer = compared(plan, other)
         emit(answer, values["output"], lambda: print_comparison(answer))
         return max(EXIT_CODES[plan.verdict], EXIT_CODES[other.verdict])
-    from vlm_operator.cli.plan_table import print_plan
-
-    emit(plan_to_json(plan), values["output"], lambda: print_plan(plan))
+    emit(plan_to_json(plan), values["output"], lambda: _print_table(plan))
     return EXIT_CODES[plan.verdict]
+
+
+def _print_table(plan: Any) -> None:
+    from vlm_operator.cli.plan_table import print_plan  # rich, only where a person reads
+
+    print_plan(plan)
 
 
 def _compute(values: dict[str, Any], version: str | None) -> Any:
