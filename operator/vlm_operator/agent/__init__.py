@@ -1,5 +1,5 @@
-"""The node agent: what NVML says of a node's GPUs, published for the planner.
+"""What NVML says of this machine's GPUs.
 
-Belongs here: NVML calls and the node annotation they become. Does not: interpretation (``gpu``).
-Called by the agent's DaemonSet.
+Belongs here: NVML calls and the facts they become. Does not: interpretation (``gpu``), the Kubernetes API.
+Called by ``vlmctl gpus --local`` and ``vlmctl plan --gpu local``.
 """

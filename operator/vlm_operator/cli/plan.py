@@ -17,7 +17,11 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unknown": 4}
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("model", required=False)
 @click.option("-f", "--filename", metavar="FILE", help="A VLMDeployment instead of MODEL and options; - is stdin.")
-@click.option("--gpu", metavar="PRODUCT", help="GPU, as nvidia.com/gpu.product spells it; RTX-5090 or H100 will do.")
+@click.option(
+    "--gpu",
+    metavar="PRODUCT",
+    help="GPU, as nvidia.com/gpu.product spells it; RTX-5090 or H100 will do; local asks NVML.",
+)
 @click.option("--gpu-memory", metavar="SIZE", help="Instead of --gpu: what CUDA reports as total, such as 31.36GiB.")
 @click.option("--gpu-count", type=int, help="GPUs to use; omitted: the fewest that fit, up to 8.")
 @click.option("--cpu-kv-cache-space", metavar="SIZE", help="Instead of a GPU: vLLM's CPU backend with that container.")
@@ -96,6 +100,13 @@ def gpu_of(values: dict[str, Any]) -> Any:
     from vlm_operator.gpu.catalogue import find_gpu
     from vlm_operator.gpu.facts import custom_gpu
 
+    if values["gpu"] == "local":
+        from vlm_operator.agent.nvml import local_gpus
+
+        gpus = local_gpus()
+        if not gpus:
+            raise InputError("gpu: this machine has no NVIDIA GPU", field="gpu", hint="name a product with --gpu")
+        return gpus[0].facts()
     if values["gpu"]:
         return find_gpu(values["gpu"])
     return custom_gpu(parse_bytes(values["gpu_memory"], field="gpu-memory"))

@@ -1,0 +1,104 @@
+"""What GPUs does this machine have? Asked of the driver through NVML, as facts that plans take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.gpu.facts import GPUFacts, cuda_total_of
+
+
+@dataclass(frozen=True, slots=True)
+class LocalGPU:
+    """One GPU of this machine.
+
+    Attributes:
+        index: as nvidia-smi counts.
+        uuid: as NVML says.
+        name: device name as NVML says.
+        nvml_total_bytes, nvml_free_bytes: as nvidia-smi shows.
+        compute_capability: (major, minor).
+        driver_version: of the kernel driver.
+    """
+
+    index: int
+    uuid: str
+    name: str
+    nvml_total_bytes: int
+    nvml_free_bytes: int
+    compute_capability: tuple[int, int]
+    driver_version: str
+
+    @property
+    def label(self) -> str:
+        """The product as gpu-feature-discovery would label the node: blanks become dashes."""
+        return self.name.replace(" ", "-")
+
+    def facts(self) -> GPUFacts:
+        """What a plan takes: the catalogue's figures, with what is free just now in place of an idle card's."""
+        try:
+            known = find_gpu(self.label)
+        except UnknownFact:
+            total, uncertainty = cuda_total_of(self.nvml_total_bytes)
+            known = GPUFacts(
+                product=self.label,
+                total_bytes=total,
+                total_uncertainty_bytes=uncertainty,
+                nvml_total_bytes=self.nvml_total_bytes,
+                compute_capability=self.compute_capability,
+                known=False,
+                device_name=self.name,
+            )
+        reserved = max((known.nvml_total_bytes or self.nvml_total_bytes) - known.total_bytes, 0)
+        used = self.nvml_total_bytes - self.nvml_free_bytes - reserved
+        idle = known.free_estimate_bytes
+        return known.with_(free_at_start_bytes=max(idle - max(used, 0), 0))
+
+
+def local_gpus(nvml: Any = None) -> tuple[LocalGPU, ...]:
+    """The GPUs of this machine, in NVML's order.
+
+    Args:
+        nvml: the ``pynvml`` module; another one in tests.
+
+    Raises:
+        InputError: there is no NVIDIA driver here, or it refuses.
+    """
+    if nvml is None:
+        import pynvml as nvml
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        raise InputError(
+            f"local GPU: the NVIDIA driver cannot be asked: {error}",
+            field="gpu",
+            hint="run it where nvidia-smi works, or name the product with --gpu",
+        ) from None
+    try:
+        return tuple(_read(nvml))
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _read(nvml: Any) -> Iterator[LocalGPU]:
+    driver = _text(nvml.nvmlSystemGetDriverVersion())
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
+        yield LocalGPU(
+            index=index,
+            uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+            name=_text(nvml.nvmlDeviceGetName(handle)),
+            nvml_total_bytes=int(memory.total),
+            nvml_free_bytes=int(memory.free),
+            compute_capability=(int(major), int(minor)),
+            driver_version=driver,
+        )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
