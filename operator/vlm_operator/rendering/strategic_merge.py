@@ -4,8 +4,10 @@ Maps merge key by key and null removes a key; lists that have a merge key merge 
 Merge keys and replaced lists: Kubernetes 1.37 ``staging/src/k8s.io/api/core/v1/types.go`` (``patchMergeKey``).
 Directives: ``$patch: delete | replace | merge``, ``$retainKeys`` and ``$deleteFromPrimitiveList/FIELD``.
 
-In one point this is kinder than ``kubectl patch``: an overlay that gives a volume another source, a variable another
-origin or a probe another action replaces the one that was there; Kubernetes would keep both and refuse the pod.
+New items of a list come after those that were there (``kubectl patch`` sorts by the patch), so that the server's
+container stays the first. In one point this is kinder than ``kubectl patch``: an overlay that gives a volume another
+source, a variable another origin or a probe another action replaces the one that was there; Kubernetes would keep both
+and refuse the pod.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ MERGES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"spec": {"affinity": {"a": 1}}}, {"spec": {"affinity": {"$patch": "delete"}}}, {"spec": {"affinity": {}}},
     ),
     "keys are retained when told so": (
-        {"spec": {"x": {"a": 1, "b": 2}}},
-        {"spec": {"x": {"$retainKeys": ["a", "c"], "c": 3}}},
-        {"spec": {"x": {"a": 1, "c": 3}}},
+        {"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}},
+        {"spec": {"volumes": [{"name": "v", "$retainKeys": ["name", "hostPath"], "hostPath": {"path": "/x"}}]}},
+        {"spec": {"volumes": [{"name": "v", "hostPath": {"path": "/x"}}]}},
     ),
     "primitives are deleted from a list": (
         {"metadata": {"finalizers": ["a", "b", "c"]}},
@@ -113,6 +113,13 @@ MERGES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"spec": {"initContainers": [{"name": "i", "env": [{"name": "X", "value": "1"}]}]}},
     ),
 }  # fmt: skip
+
+KINDER = {
+    "a variable's other origin replaces the first",
+    "a volume's other source replaces the first",
+    "a probe's other action replaces the first",
+}
+"""Cases in which Kubernetes would keep both and then refuse the pod."""
 
 
 @pytest.mark.parametrize(("base", "overlay", "result"), [pytest.param(*case, id=name) for name, case in MERGES.items()])
