@@ -8,11 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from vlm_operator.capacity.startup import startup_budget
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.engine.defaults import DeviceTraits, ModelTraits, resolve
 from vlm_operator.engine.encoder_rules import reckoned_tokens_per_encoded
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.version import OLDEST_KNOWN, EngineVersion
+from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.catalogue import find_gpu
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import (
@@ -27,6 +29,8 @@ from vlm_operator.model.facts import (
     TextFacts,
     VisionTower,
 )
+from vlm_operator.planning.resolution import resolved
+from vlm_operator.sources import load_model
 from vlm_operator.units import GIB
 
 FOLDER = Path(__file__).parent
@@ -48,6 +52,11 @@ class Case:
     def id(self) -> str:
         """As in the data."""
         return str(self.row["id"])
+
+    @property
+    def known_version(self) -> EngineVersion:
+        """The release whose rules apply: an older one than the oldest known is answered with that one's."""
+        return max(self.version, OLDEST_KNOWN)
 
     @property
     def kv_bytes(self) -> int:
@@ -94,6 +103,24 @@ def case_of(row: dict[str, Any]) -> Case:
     if encoder is None and model.vision is not None:
         settings = settings.with_(language_model_only=True)
     return Case(row, model, gpu, version, settings, encoder, int(row["printed"]["weights_gib"] * GIB))
+
+
+def end_to_end(case: Case) -> tuple[float | None, str]:
+    """KV cache predicted from the catalogue's model alone, GiB; or None and why not."""
+    name = str(case.row.get("catalogue") or case.row["model"])
+    try:
+        model = load_model(name, offline=True)
+        flags = {
+            key: json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
+            for key, value in case.row["flags"].items()
+        }
+        given = EngineSettings(**flags)
+        if case.row.get("usage") == "offline":
+            given = given.with_(max_num_batched_tokens=case.settings.max_num_batched_tokens)
+        settings = resolved(given, model, case.gpu, case.version)
+        return startup_budget(model, case.gpu, settings, case.known_version).kv_cache_bytes / GIB, ""
+    except VlmOperatorError as error:
+        return None, error.message
 
 
 def traits_of(model: ModelFacts) -> ModelTraits:

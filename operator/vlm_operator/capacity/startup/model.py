@@ -24,7 +24,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion, require_known
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.model.facts import ModelFacts, StateCache
+from vlm_operator.model.facts import Component, ModelFacts, StateCache
 from vlm_operator.units import format_gib
 
 
@@ -173,7 +173,11 @@ def _startup_terms(
     rules = budget_rules(version, settings.runner or "V1")
     weights_bytes = weights
     if weights_bytes is None:
-        weights_bytes = weight_bytes(model, settings, version).total + loaded_buffer_bytes(model, settings, version)
+        counted = weight_bytes(model, settings, version)
+        weights_bytes = counted.total + loaded_buffer_bytes(model, settings, version)
+        if model.pooling:
+            # vLLM leaves the head out of models that it serves for embeddings (models/adapters.py).
+            weights_bytes -= counted.by_component.get(Component.HEAD, 0)
     if encoder is None and rules.profiles_encoder:
         encoder = profiled_encoder(model, settings, version)
     peak = activation(model, gpu, settings, version, rules=rules, run=encoder if rules.profiles_encoder else None)

@@ -1,0 +1,10 @@
+"""``python hack/accuracy``: write ``docs/accuracy.md``; with ``--check`` say whether it is up to date."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from accuracy.report import main
+
+sys.exit(main())
