@@ -68,7 +68,9 @@ def local_gpus(nvml: Any = None) -> tuple[LocalGPU, ...]:
         InputError: there is no NVIDIA driver here, or it refuses.
     """
     if nvml is None:
-        import pynvml as nvml
+        import pynvml
+
+        nvml = pynvml
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:

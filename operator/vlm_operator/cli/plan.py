@@ -20,7 +20,7 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unknown": 4}
 @click.option(
     "--gpu",
     metavar="PRODUCT",
-    help="GPU, as nvidia.com/gpu.product spells it; RTX-5090 or H100 will do; local asks NVML.",
+    help="GPU product, such as NVIDIA-L4, RTX-5090 or H100; local: this machine's.",
 )
 @click.option("--gpu-memory", metavar="SIZE", help="Instead of --gpu: what CUDA reports as total, such as 31.36GiB.")
 @click.option("--gpu-count", type=int, help="GPUs to use; omitted: the fewest that fit, up to 8.")
