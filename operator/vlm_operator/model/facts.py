@@ -330,6 +330,33 @@ class Quantization:
     listed_only: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CheckpointPart:
+    """Tensors of one component and element type in a checkpoint: how many, how many elements, how many bytes.
+
+    ``dtype`` is safetensors' name (``BF16``, ``F8_E4M3``, ``I32`` …).
+    """
+
+    component: Component
+    dtype: str
+    tensors: int
+    elements: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFacts:
+    """What the safetensors headers of a checkpoint say of its weights.
+
+    Attributes:
+        parts: by component and element type; what vLLM does not load is left out.
+        skipped_bytes: bytes of tensors that vLLM does not load (layers for multi-token prediction).
+    """
+
+    parts: tuple[CheckpointPart, ...]
+    skipped_bytes: int = 0
+
+
 # --- vision ---------------------------------------------------------------------------------------------------------
 
 
@@ -398,7 +425,7 @@ class ModelFacts:
     vision: VisionTower | None = None
     multimodal: object | None = None
     multimodal_unknown: str | None = None
-    checkpoint_bytes: object | None = None
+    checkpoint_bytes: CheckpointFacts | None = None
     pooling: bool = False
     source: str = ""
     scaled_max_model_len: int | None = None

@@ -84,6 +84,11 @@ class ModelFiles:
         from vlm_operator.model.reader import read_model_facts
 
         facts = read_model_facts(self.config, model=model, source=source, hf_overrides=hf_overrides)
+        if self.tensors:
+            from vlm_operator.model.checkpoint import checkpoint_from_headers
+
+            headers = checkpoint_from_headers([self.tensors], layers=facts.text.layers)
+            facts = replace(facts, checkpoint_bytes=headers)
         return self._with_token_rules(facts, hf_overrides) if self.preprocessors else facts
 
     def _with_token_rules(self, facts: ModelFacts, hf_overrides: _Object | None) -> ModelFacts:

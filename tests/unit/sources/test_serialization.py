@@ -77,9 +77,9 @@ def test_what_equals_a_default_is_not_written() -> None:
 
 def test_a_field_that_leaves_its_class_open_carries_it() -> None:
     tower = VisionTower(1, 2, 3, 4, 5, 6, 7)
-    written = encode_facts(model_facts(multimodal=(tower, None), checkpoint_bytes={"head": 7}))
+    written = encode_facts(model_facts(multimodal=(tower, None, {"head": 7})))
     assert written["multimodal"][0]["type"] == "VisionTower"
-    assert decode_facts(written) == model_facts(multimodal=(tower, None), checkpoint_bytes={"head": 7})
+    assert decode_facts(written) == model_facts(multimodal=(tower, None, {"head": 7}))
 
 
 @pytest.mark.parametrize(

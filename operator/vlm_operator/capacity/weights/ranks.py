@@ -47,6 +47,10 @@ class Ranks:
         )
 
 
+ONE_RANK = Ranks(tensor=1, experts=1, expert_tensor=1, stages=1, whole_encoder=False)
+"""A single GPU."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One matrix as a rank holds it, and how many of them the whole model has a rank.

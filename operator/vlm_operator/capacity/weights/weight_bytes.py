@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+from vlm_operator.capacity.weights.checkpoint_bytes import FLOATING, alone, loaded_bytes, scaled
 from vlm_operator.capacity.weights.quantized import Storage
-from vlm_operator.capacity.weights.ranks import Ranks, elements_of, held_by, layers_on, shape_of, stage_layers
+from vlm_operator.capacity.weights.ranks import (
+    ONE_RANK,
+    Ranks,
+    elements_of,
+    held_by,
+    layers_on,
+    shape_of,
+    stage_layers,
+)
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.weight_rules import loads_quantization, skips_disabled_towers
 from vlm_operator.errors import UnknownFact
-from vlm_operator.model.facts import Component, DType, Linear, ModelFacts, Quantization, WeightModule
+from vlm_operator.model.facts import (
+    CheckpointFacts,
+    Component,
+    DType,
+    Linear,
+    ModelFacts,
+    Quantization,
+    WeightModule,
+)
 
 ELEMENT_BYTES: Final = {
     DType.FLOAT32: 4,
@@ -58,46 +76,71 @@ def weight_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVer
     """Bytes of weights on the tightest rank under these flags.
 
     Raises:
-        UnknownFact: the modules or the quantisation are not known for certain.
+        UnknownFact: the modules or the quantisation are not known for certain, or the release does not load them.
         InputError: the tensor-parallel size does not divide the model.
     """
+    enabled: tuple[str, ...] = MODALITIES
+    if skips_disabled_towers(version, model.architecture):
+        enabled = tuple(modality for modality in MODALITIES if settings.enabled(modality))
+    conditions = Conditions(model.dtype, model.text.layers, Ranks.of(settings), enabled)
+    method = model.quantization.method if model.quantization is not None else ""
+    if not loads_quantization(version, method):
+        raise UnknownFact(
+            f"quantization_config.quant_method: vLLM {version} does not load {method!r} checkpoints",
+            field="quantization_config.quant_method",
+            hint="choose another quantisation of the model, or an older vLLM",
+        )
     if model.weights is None:
+        return _of_headers_alone(model, conditions)
+    return _weight_bytes(
+        _Identity(model.weights), _Identity(model.quantization), _Identity(model.checkpoint_bytes), conditions
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What weights depend on beside the modules: element type, layers to split, ranks, enabled modalities."""
+
+    dtype: DType
+    layers: int
+    ranks: Ranks
+    enabled: tuple[str, ...]
+
+
+def _of_headers_alone(model: ModelFacts, conditions: Conditions) -> WeightBytes:
+    if model.checkpoint_bytes is None:
         raise UnknownFact(
             model.weights_unknown or f"architectures: the weights of {model.architecture!r} are not known",
             field="architectures",
             hint="give a checkpoint directory, whose safetensors headers hold the exact weights",
         )
-    conditions = _Conditions(
-        model.dtype,
-        model.text.layers,
-        Ranks.of(settings),
-        tuple(modality for modality in MODALITIES if settings.enabled(modality)),
-        version,
-    )
-    return _weight_bytes(_Identity(model.weights), _Identity(model.quantization), conditions)
-
-
-@dataclass(frozen=True, slots=True)
-class _Conditions:
-    dtype: DType
-    layers: int
-    ranks: Ranks
-    enabled: tuple[str, ...]
-    version: EngineVersion
+    stored = frozenset(part.dtype for part in model.checkpoint_bytes.parts)
+    sizes = loaded_bytes(model.checkpoint_bytes, ELEMENT_BYTES[model.dtype], quantized=not stored <= FLOATING)
+    ranks = conditions.ranks.tensor * conditions.ranks.stages
+    components = alone(sizes, ranks, encoder=bool(conditions.enabled))
+    return WeightBytes(sum(components.values()), MappingProxyType(components), "checkpoint")
 
 
 @lru_cache(maxsize=4096)
-def _weight_bytes(weights: _Identity, quantization: _Identity, conditions: _Conditions) -> WeightBytes:
-    modules, rule = weights.value, quantization.value
+def _weight_bytes(
+    weights: _Identity, quantization: _Identity, checkpoint: _Identity, conditions: Conditions
+) -> WeightBytes:
+    modules, rule, headers = weights.value, quantization.value, checkpoint.value
     assert isinstance(modules, tuple)
     assert rule is None or isinstance(rule, Quantization)
     stages = stage_components(modules, rule, conditions)
+    if isinstance(headers, CheckpointFacts):
+        alone_on_one = replace(conditions, ranks=ONE_RANK, enabled=MODALITIES)
+        whole = stage_components(modules, rule, alone_on_one)[0]
+        stored = loaded_bytes(headers, ELEMENT_BYTES[conditions.dtype], quantized=rule is not None)
+        stages = [scaled(stage, whole, stored) for stage in stages]
     tightest = max(stages, key=lambda components: sum(components.values()))
-    return WeightBytes(sum(tightest.values()), MappingProxyType(tightest), "config")
+    source = "config" if headers is None else "checkpoint"
+    return WeightBytes(sum(tightest.values()), MappingProxyType(tightest), source)
 
 
 def stage_components(
-    modules: tuple[WeightModule, ...], quantization: Quantization | None, conditions: _Conditions
+    modules: tuple[WeightModule, ...], quantization: Quantization | None, conditions: Conditions
 ) -> list[dict[Component, int]]:
     """Bytes by component on one tensor-parallel rank of each stage of the pipeline."""
     dtype, ranks = conditions.dtype, conditions.ranks

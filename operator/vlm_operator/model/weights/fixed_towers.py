@@ -24,6 +24,7 @@ class TowerPlace:
         data_parallel: True where the family keeps it whole under ``--mm-encoder-tp-mode data``.
         layers: blocks that are built, or None for all.
         post_norm: whether the norm after the last block is built, or None: where all blocks are.
+        quantizable: False where vLLM hands the tower no quantisation.
     """
 
     prefix: str
@@ -31,12 +32,18 @@ class TowerPlace:
     data_parallel: bool = False
     layers: int | None = None
     post_norm: bool | None = None
+    quantizable: bool = True
 
     def part(self, collection: Collection, suffix: str = "", blocks: int = 1, *, sharded: bool = True) -> Block:
         """A block of the tower."""
         name = f"{self.prefix}.{suffix}" if suffix else self.prefix
         return collection.tower(
-            name, blocks, modalities=self.modalities, data_parallel=self.data_parallel, sharded=sharded
+            name,
+            blocks,
+            modalities=self.modalities,
+            data_parallel=self.data_parallel,
+            sharded=sharded,
+            quantizable=self.quantizable,
         )
 
 

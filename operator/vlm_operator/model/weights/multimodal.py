@@ -277,10 +277,10 @@ def internvl_hf(wrapper: Wrapper) -> None:
 def llama4(wrapper: Wrapper) -> None:
     """Llama 4: tower with its adapter, one projector matrix."""
     vision = wrapper.vision
-    place = TowerPlace("vision_model", data_parallel=True)
+    place = TowerPlace("vision_model", data_parallel=True, quantizable=False)
     fixed_towers.llama4_vision(wrapper.collection, vision, place)
     inputs = vision.integer("vision_output_dim", 7680)
-    wrapper.projector().column("linear_1", wrapper.text.hidden_size, inputs)
+    wrapper.projector().column("linear_1", wrapper.text.hidden_size, inputs, quantizable=False)
     LANGUAGE_MODELS["Llama4ForCausalLM"](wrapper.language())
 
 

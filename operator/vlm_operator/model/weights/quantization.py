@@ -50,9 +50,11 @@ def read_quantization(config: Mapping[str, Any]) -> Quantization | None:
     section = section_of(config)
     if section is None:
         return None
-    method = (section.text("quant_method") or "").lower()
-    if not method and isinstance(section.values.get("producer"), Mapping):
-        method = str(section.values["producer"].get("name", "")).lower()
+    method = (section.text("quant_method") or "").lower().replace("compressed_tensors", "compressed-tensors")
+    if _by_modelopt(section):
+        method = "modelopt"
+    if not method:
+        return None  # vLLM builds such a model unquantised (0.32: ``ModelConfig._verify_quantization``)
     reader = READERS.get(method)
     if reader is None:
         raise _unknown(section, "quant_method", method or None)
@@ -63,6 +65,17 @@ def read_quantization(config: Mapping[str, Any]) -> Quantization | None:
         read,
         ignored=tuple(_renamed(name, architecture) for name in read.ignored),
         listed=tuple((_renamed(name, architecture), storage) for name, storage in read.listed),
+    )
+
+
+def _by_modelopt(section: Config) -> bool:
+    """ModelOpt's older layout, which names the producer and nests the algorithm."""
+    producer, nested = section.values.get("producer"), section.values.get("quantization")
+    return (
+        isinstance(producer, Mapping)
+        and producer.get("name") == "modelopt"
+        and isinstance(nested, Mapping)
+        and bool(nested.get("quant_algo"))
     )
 
 
