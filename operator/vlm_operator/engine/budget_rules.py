@@ -59,6 +59,7 @@ class BudgetRules:
         subtracts_graph_estimate: whether CUDA graphs are estimated and taken from the KV cache.
         profiles_encoder: whether the profiling run executes the multimodal encoder.
         pads_encoder_outputs: whether every dummy item's output is kept at the size of the whole encoder budget.
+        keeps_encoder_inputs: whether the dummy items stay on the GPU until the sampler has run (V1 runner).
         persistent_expert_workspace: whether the workspace of expert layers stays allocated after the forward pass.
         counts_penalty_buffers: whether the per-request vocabulary counts of the V2 runner lower the KV cache.
     """
@@ -68,6 +69,7 @@ class BudgetRules:
     subtracts_graph_estimate: bool
     profiles_encoder: bool
     pads_encoder_outputs: bool
+    keeps_encoder_inputs: bool
     persistent_expert_workspace: bool
     counts_penalty_buffers: bool
 
@@ -98,6 +100,7 @@ def budget_rules(version: EngineVersion, runner: str) -> BudgetRules:
         subtracts_graph_estimate=version >= (_V0_29 if second else _V0_20),
         profiles_encoder=not second or version >= _V0_27,
         pads_encoder_outputs=version < _V0_13,
+        keeps_encoder_inputs=not second,
         persistent_expert_workspace=version >= _V0_13,
         counts_penalty_buffers=second and formula is Formula.CONSUMED,
     )

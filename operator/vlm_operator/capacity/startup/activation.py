@@ -76,6 +76,7 @@ def activation(
             tensor_parallel_size=ranks,
             replicated=settings.mm_encoder_tp_mode == "data",
             pads_outputs=rules.pads_encoder_outputs,
+            keeps_inputs=rules.keeps_encoder_inputs,
         )
     modern = gpu.compute_capability is None or gpu.compute_capability >= (9, 0)
     constant = CUBLAS_WORKSPACE_BYTES[modern] + SMALL_BUFFERS_BYTES

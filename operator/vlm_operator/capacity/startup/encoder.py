@@ -58,6 +58,7 @@ def encoder_memory(
     tensor_parallel_size: int,
     replicated: bool,
     pads_outputs: bool,
+    keeps_inputs: bool,
     element_bytes: int = 2,
 ) -> EncoderMemory:
     """Bytes of encoding ``run`` on one rank.
@@ -65,6 +66,7 @@ def encoder_memory(
     Args:
         hidden_size: width of the language model, used where the tower does not say its output's width.
         replicated: ``--mm-encoder-tp-mode data``: every rank holds the whole tower and encodes its share of items.
+        keeps_inputs: the dummy items' pixels stay on the GPU after the encoder has run.
         pads_outputs: outputs are copied into buffers of the whole budget, one for each item (before 0.13).
     """
     shards = 1 if replicated else tensor_parallel_size
@@ -82,5 +84,5 @@ def encoder_memory(
         outputs = (run.items * run.budget_tokens + run.encoded_tokens_per_item) * width
     return EncoderMemory(
         transient_bytes=patches * max(attention, mlp) + inputs,
-        kept_bytes=inputs + outputs,
+        kept_bytes=outputs + (inputs if keeps_inputs else 0),
     )
