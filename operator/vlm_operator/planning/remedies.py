@@ -25,11 +25,13 @@ def flag_name(field: str) -> str:
 
 
 def remedies(attempt: Attempt, failed: Evaluation) -> tuple[Remedy, ...]:
-    """What would make ``failed`` fit, each remedy judged to work, mildest first."""
+    """What would make ``failed`` fit, each remedy judged to work: free flags, free flags together, GPUs, pinned flags."""
     single = list(_single(attempt, failed))
-    if not single:
-        single = list(_together(attempt, failed))
-    return tuple(single)
+    free = [remedy for remedy in single if not remedy.pinned]
+    if not free:
+        free = list(_together(attempt, failed, attempt.intent.pinned))
+    found = [*free, *_more_gpus(attempt, failed.requested), *(remedy for remedy in single if remedy.pinned)]
+    return tuple(found or _together(attempt, failed, frozenset()))
 
 
 def _fits(attempt: Attempt, requested: EngineSettings) -> bool:
@@ -70,7 +72,6 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
             if _fits(attempt, changed):
                 yield _remedy(attempt, lever.flag, getattr(changed, lever.flag), level.cost)
                 break
-    yield from _more_gpus(attempt, requested)
 
 
 def _judge_of(attempt: Attempt, requested: EngineSettings, found: tuple[Lever, ...]) -> Callable[[Choice], bool]:
@@ -88,22 +89,20 @@ def _more_gpus(attempt: Attempt, requested: EngineSettings) -> Iterator[Remedy]:
         size *= 2
 
 
-def _together(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
-    """The cheapest combination where no single change is enough; pinned flags stay out where the others will do."""
+def _together(attempt: Attempt, failed: Evaluation, pinned: frozenset[str]) -> Iterator[Remedy]:
+    """The cheapest combination of everything but ``pinned``, where no single change is enough."""
     requested = failed.requested
-    for pinned in (attempt.intent.pinned, frozenset[str]()):
-        found = attempt.levers_from(failed, pinned)
-        choice = cheapest(found, _judge_of(attempt, requested, found))
-        if choice is None:
-            continue
-        pulled = [(lever, lever.levels[level - 1]) for lever, level in zip(found, choice, strict=True) if level]
-        changed = apply_choice(requested, found, choice)
-        changes = tuple((lever.flag, getattr(changed, lever.flag)) for lever, _ in pulled)
-        words = ", ".join(
-            "--enforce-eager" if value is True else f"{flag_name(field)} {_shown(value)}" for field, value in changes
-        )
-        yield Remedy(changes, f"set together: {words}", any(attempt.is_pinned(field) for field, _ in changes))
+    found = attempt.levers_from(failed, pinned)
+    choice = cheapest(found, _judge_of(attempt, requested, found))
+    if choice is None:
         return
+    pulled = [lever for lever, level in zip(found, choice, strict=True) if level]
+    changed = apply_choice(requested, found, choice)
+    changes = tuple((lever.flag, getattr(changed, lever.flag)) for lever in pulled)
+    words = ", ".join(
+        "--enforce-eager" if value is True else f"{flag_name(field)} {_shown(value)}" for field, value in changes
+    )
+    yield Remedy(changes, f"set together: {words}", any(attempt.is_pinned(field) for field, _ in changes))
 
 
 def smallest_gpu(failed: Evaluation) -> str:
@@ -124,5 +123,5 @@ def as_hint(found: tuple[Remedy, ...], failed: Evaluation) -> str:
     if free:
         parts.append("any of these makes it fit: " + "; ".join(free[:4]) if len(free) > 1 else free[0])
     if pinned:
-        parts.append("would fit if a pinned flag gave way: " + "; or ".join(pinned[:4]))
+        parts.append(f"{'It' if parts else 'it'} would fit if a pinned flag gave way: " + "; or ".join(pinned[:4]))
     return ". ".join(parts)
