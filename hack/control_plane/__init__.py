@@ -8,6 +8,7 @@ from hack.control_plane.audit import Write
 from hack.control_plane.cluster import Cluster, CommandFailed
 from hack.control_plane.nodes import H100_PAIR, L4, RTX_5090, T4, SimulatedGpuNode
 from hack.control_plane.operator_process import OperatorProcess
+from hack.control_plane.simulated_kubelet import SimulatedKubelet
 
 __all__ = [
     "H100_PAIR",
@@ -18,5 +19,6 @@ __all__ = [
     "CommandFailed",
     "OperatorProcess",
     "SimulatedGpuNode",
+    "SimulatedKubelet",
     "Write",
 ]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from hack.control_plane.audit import POLICY, AuditLog
 from hack.control_plane.nodes import SimulatedGpuNode
 
@@ -179,6 +180,26 @@ class Cluster:
         self.apply(*manifests)
         names = [f"node/{manifest['metadata']['name']}" for manifest in manifests]
         self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *names)
+
+    def install_chart(self, namespace: str = "vlm-system") -> Path:
+        """Everything of the chart but its Deployment: CRDs, ServiceAccount, RBAC; a kubeconfig of that ServiceAccount.
+
+        The operator itself runs as a process of this machine, with exactly the rights the chart grants.
+        """
+        text = self.helm(
+            "template", "vlm-operator", str(REPOSITORY / "charts/vlm-operator"), f"--namespace={namespace}"
+        )
+        manifests = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+        crds = [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
+        others = [
+            manifest for manifest in manifests if manifest["kind"] not in {"CustomResourceDefinition", "Deployment"}
+        ]
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        self.kubectl("apply", "--server-side", "-f", "-", text=yaml.safe_dump_all(crds))
+        self.kubectl("wait", "--for=condition=Established", *(f"crd/{crd['metadata']['name']}" for crd in crds))
+        self.kubectl("apply", "-f", "-", text=yaml.safe_dump_all(others))
+        account = next(manifest for manifest in others if manifest["kind"] == "ServiceAccount")
+        return self.service_account_kubeconfig(namespace, account["metadata"]["name"])
 
     def service_account_kubeconfig(self, namespace: str, name: str, *, hours: int = 2) -> Path:
         """A kubeconfig that acts as this ServiceAccount, by a token the API server issued."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import kubernetes.client
 import kubernetes.config
@@ -53,7 +53,7 @@ class Client:
         self._api = api
 
     @classmethod
-    def connect(cls) -> Client:
+    def connect(cls) -> Self:
         """As the pod's ServiceAccount inside a cluster, else as KUBECONFIG or ``~/.kube/config`` says."""
         configuration = kubernetes.client.Configuration()
         try:

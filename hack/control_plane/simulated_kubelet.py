@@ -1,0 +1,28 @@
+"""``SimulatedKubelet``: the process of ``hack.simulated_node``, beside a cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from hack.control_plane.cluster import REPOSITORY, Cluster
+
+
+class SimulatedKubelet:
+    """Plays model servers' pods of one cluster from start to stop."""
+
+    def __init__(self, cluster: Cluster, *, start_seconds: float = 0.5, backoff_seconds: float = 3.0) -> None:
+        self._log = (cluster.folder / "simulated-kubelet.log").open("ab")
+        command = [sys.executable, "-m", "hack.simulated_node.node", f"--folder={cluster.folder / 'pods'}"]
+        command += [f"--start-seconds={start_seconds}", f"--backoff-seconds={backoff_seconds}"]
+        environment = os.environ | {"KUBECONFIG": str(cluster.kubeconfig)}
+        self._process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=environment, stdout=self._log, stderr=self._log, start_new_session=True
+        )
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(timeout=20)
+        self._log.close()

@@ -1,0 +1,86 @@
+"""What did a real boot print? One published start-up a file, and the choice of the one that a pod repeats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+FOLDER: Final = Path(__file__).with_name("records")
+GIB: Final = 2**30
+CPU: Final = "CPU"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A published start-up, per GPU.
+
+    Attributes:
+        name: of its file.
+        source: where it was published.
+        model: Hugging Face id.
+        architecture: that vLLM resolved.
+        gpu_product: as the node label spells it, ``CPU`` for vLLM's CPU backend.
+        gpu_count: GPUs of the server.
+        vllm_version: of the boot, as far as printed.
+        flags: by vLLM's names; ``gpu_memory_utilization`` is always there.
+        total_gib: CUDA's total memory of one GPU.
+        free_gib: free memory of the idle GPU at start.
+        weights_gib: "Model loading took".
+        available_kv_gib: "Available KV cache memory", at the utilisation of ``flags``.
+        needed_kv_gib: what one request of ``needed_tokens`` needs, as printed or by the printed concurrency.
+        needed_tokens: tokens of that request.
+    """
+
+    name: str
+    source: str
+    model: str
+    architecture: str
+    gpu_product: str
+    gpu_count: int
+    vllm_version: str
+    flags: Mapping[str, Any]
+    total_gib: float
+    free_gib: float
+    weights_gib: float
+    available_kv_gib: float
+    needed_kv_gib: float
+    needed_tokens: int
+
+    def available_bytes(self, utilization: float) -> int:
+        """KV cache memory at another utilisation: it moves by exactly the difference times the total."""
+        moved = (utilization - self.flags["gpu_memory_utilization"]) * self.total_gib
+        return round((self.available_kv_gib + moved) * GIB)
+
+    def bytes_per_token(self, kv_cache_dtype: str) -> float:
+        """KV cache of one token; an 8-bit cache halves what 16 bits take."""
+        recorded = str(self.flags.get("kv_cache_dtype", "auto"))
+        factor = _bits(kv_cache_dtype) / _bits(recorded)
+        return self.needed_kv_gib * GIB / self.needed_tokens * factor
+
+
+def _bits(kv_cache_dtype: str) -> int:
+    return 8 if kv_cache_dtype.startswith("fp8") else 16
+
+
+def load_records(folder: Path = FOLDER) -> tuple[Record, ...]:
+    """All records of the folder, by name."""
+    return tuple(Record(name=path.stem, **json.loads(path.read_text())) for path in sorted(folder.glob("*.json")))
+
+
+def choose(
+    records: Sequence[Record], model: str, gpu_product: str, gpu_count: int, flags: Mapping[str, Any]
+) -> Record | None:
+    """The record of this model on this GPU whose flags are the most like these, or None where nobody published one."""
+    fitting = [
+        record
+        for record in records
+        if (record.model, record.gpu_product, record.gpu_count) == (model, gpu_product, gpu_count)
+    ]
+    return max(
+        fitting,
+        key=lambda record: sum(flags.get(name) == value for name, value in record.flags.items()),
+        default=None,
+    )
