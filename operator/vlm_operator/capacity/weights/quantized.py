@@ -11,8 +11,6 @@ Sources: vLLM 0.32, ``create_weights`` of the methods under ``model_executor/lay
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vlm_operator.capacity.weights.ranks import Shape
 from vlm_operator.capacity.weights.unquantized import EXPERT_SHARDINGS, matcher, names_of, never_quantized
 from vlm_operator.model.facts import Linear, Quantization, Sharding
@@ -27,55 +25,56 @@ def round_up(size: int, tile: int) -> int:
     return -(-size // tile) * tile
 
 
-@dataclass(frozen=True, slots=True)
 class Storage:
-    """Bytes of matrices under one quantisation.
+    """Bytes of matrices under one quantisation. What a module's name decides is found once and kept.
 
-    Attributes:
+    Args:
         quantization: how weights are stored, and which are not.
         element_bytes: bytes of an unquantised element.
     """
 
-    quantization: Quantization
-    element_bytes: int
+    def __init__(self, quantization: Quantization, element_bytes: int) -> None:
+        self.quantization = quantization
+        self.element_bytes = element_bytes
+        self._direct = dict(quantization.listed)
+        self._parents = {
+            name[:end]: storage
+            for name, storage in quantization.listed
+            for end, letter in enumerate(name)
+            if letter == "." and name[:end].endswith("experts")
+        }
+        self._places: dict[int, tuple[Linear, tuple[Quantization | None, ...]]] = {}
 
     def bytes_of(self, linear: Linear, shape: Shape) -> list[int]:
         """Bytes at each place where the module stands, on a rank that holds all of them."""
-        places = [self._quantization_at(name, fused, linear) for name, fused in names_of(linear)]
-        each, rest = divmod(shape.count, len(places))
-        assert rest == 0, linear.name
-        known: dict[int, int] = {}
-        sizes = []
-        for storage in places:
-            size = known.get(id(storage))
-            if size is None:
-                size = each * self._matrix(linear, shape, storage)
-                known[id(storage)] = size
-            sizes.append(size)
-        return sizes
+        known = self._places.get(id(linear))
+        if known is None or known[0] is not linear:
+            places = tuple(self._quantization_at(name, fused, linear) for name, fused in names_of(linear))
+            known = self._places[id(linear)] = (linear, places)
+        each = shape.count // len(known[1])
+        sizes: dict[int, int] = {}
+        for storage in known[1]:
+            if id(storage) not in sizes:
+                sizes[id(storage)] = each * self._matrix(linear, shape, storage)
+        return [sizes[id(storage)] for storage in known[1]]
 
     def _quantization_at(self, name: str, fused: str, linear: Linear) -> Quantization | None:
         rule = self.quantization
-        if never_quantized(linear, rule):
+        if never_quantized(linear, rule) or (rule.ignored and matcher(rule.method, rule.ignored)(name, fused)):
             return None
-        if rule.ignored and matcher(rule.method, rule.ignored)(name, fused):
-            return None
-        if rule.listed:
-            found = self._listed(name, fused)
-            if found is not None:
-                return found
-            if rule.listed_only:
-                return None
-        return rule
+        if not rule.listed:
+            return rule
+        return self._listed(name, fused) or (None if rule.listed_only else rule)
 
     def _listed(self, name: str, fused: str) -> Quantization | None:
-        rule = self.quantization
-        direct = dict(rule.listed)
-        for candidate in (name, fused, name.rpartition(".")[2] if name.endswith("lm_head") else name):
-            if candidate in direct:
-                return direct[candidate]
-        for pattern, storage in rule.listed:
-            if matcher(rule.method, (pattern,))(name, fused) or pattern.startswith(f"{fused}."):
+        short = "lm_head" if name.endswith(".lm_head") else name
+        for candidate in (name, fused, short):
+            if candidate in self._direct:
+                return self._direct[candidate]
+        if fused in self._parents:
+            return self._parents[fused]
+        for pattern, storage in self.quantization.listed:
+            if pattern.startswith("re:") and matcher(self.quantization.method, (pattern,))(name, fused):
                 return storage
         return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import lru_cache
 
 from vlm_operator.model.facts import Linear, Quantization, Sharding
@@ -18,6 +18,8 @@ Matcher = Callable[[str, str], bool]
 """Takes a module's own name and the name of the module it is fused into (or its own again)."""
 
 EXPERT_SHARDINGS = frozenset({Sharding.EXPERT_OUTPUT, Sharding.EXPERT_INPUT})
+ROOTS = frozenset({"model", "language_model", "visual", "backbone"})
+"""First parts of whole names: a pattern that begins so can only be found where a name, or its inner one, begins."""
 TOWERS_OF_OLD_MODELOPT = ("vision_tower", "vision_model", "vit_large_projector")
 
 
@@ -60,16 +62,19 @@ def _expression(patterns: tuple[str, ...]) -> Matcher:
 
 def _wildcard(patterns: tuple[str, ...]) -> Matcher:
     names = frozenset(patterns)
-    wildcards = tuple(pattern for pattern in patterns if any(mark in pattern for mark in "*?["))
-    plain = tuple(pattern for pattern in patterns if pattern not in wildcards)
+    plain = [pattern for pattern in patterns if not any(mark in pattern for mark in "*?[")]
+    # "x.*" says no more than "x", which is looked for anywhere in a name
+    wild = [pattern for pattern in patterns if pattern not in plain and pattern.removesuffix(".*") not in names]
+    whole = re.compile("|".join(map(translate, wild))) if wild else None
+    rooted = tuple(pattern for pattern in plain if pattern.partition(".")[0] in ROOTS and "." in pattern)
+    loose = (*(pattern for pattern in plain if pattern not in rooted), *TOWERS_OF_OLD_MODELOPT)
 
     def match(name: str, fused: str) -> bool:
-        return (
-            name in names
-            or any(tower in fused for tower in TOWERS_OF_OLD_MODELOPT)
-            or any(pattern in fused for pattern in plain)
-            or any(fnmatchcase(fused, pattern) for pattern in wildcards)
-        )
+        if name in names or any(pattern in fused for pattern in loose) or fused.startswith(rooted):
+            return True
+        start = fused.find(".") + 1
+        inner = start > 0 and fused.split(".", 2)[1] in ROOTS and fused.startswith(rooted, start)
+        return inner or (whole is not None and whole.match(fused) is not None)
 
     return match
 

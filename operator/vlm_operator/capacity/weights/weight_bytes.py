@@ -121,6 +121,12 @@ def _of_headers_alone(model: ModelFacts, conditions: Conditions) -> WeightBytes:
     return WeightBytes(sum(components.values()), MappingProxyType(components), "checkpoint")
 
 
+@lru_cache(maxsize=64)
+def _storage(quantization: _Identity, element_bytes: int) -> Storage:
+    assert isinstance(quantization.value, Quantization)
+    return Storage(quantization.value, element_bytes)
+
+
 @lru_cache(maxsize=4096)
 def _weight_bytes(
     weights: _Identity, quantization: _Identity, checkpoint: _Identity, conditions: Conditions
@@ -144,7 +150,7 @@ def stage_components(
 ) -> list[dict[Component, int]]:
     """Bytes by component on one tensor-parallel rank of each stage of the pipeline."""
     dtype, ranks = conditions.dtype, conditions.ranks
-    storage = Storage(quantization, ELEMENT_BYTES[dtype]) if quantization is not None else None
+    storage = _storage(_Identity(quantization), ELEMENT_BYTES[dtype]) if quantization is not None else None
     bounds = stage_layers(conditions.layers, ranks.stages)
     stages: list[dict[Component, int]] = [{} for _ in bounds]
     for module in modules:
