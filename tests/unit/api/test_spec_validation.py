@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from spec_cases import ACCEPTED, REFUSED, UNKNOWN_FIELDS, Refused, manifest
 
 from vlm_operator.api.base import parse
@@ -77,6 +79,37 @@ def test_a_status_of_a_newer_operator_can_be_read() -> None:
     assert status is not None
     assert status.plan is not None
     assert status.plan.verdict == "Fits"
+
+
+_NAMES = (
+    st.sampled_from(["model", "id", "gpu", "cpu", "engine", "extraArgs", "count", "workload", "images"]) | st.text()
+)
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(_NAMES, below, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(spec=_ANYTHING)
+def test_whatever_is_said_is_read_or_refused_in_words(spec: Any) -> None:
+    refusals: list[InputError] = []
+    try:
+        parse(VLMDeployment, {"metadata": {"name": "a"}, "spec": spec})
+    except InputError as refusal:
+        refusals.append(refusal)
+    assert all(refusal.field and refusal.message.startswith("spec") for refusal in refusals)
+
+
+@pytest.mark.parametrize("path", [("model", "id"), ("model", "path"), ("engine", "image"), ("gpu", "product")])
+def test_a_long_text_is_refused_at_once(path: tuple[str, str]) -> None:
+    """No pattern takes more than a moment, whatever it is given."""
+    for text in ("/a" * 5000, "a-" * 5000, "a" * 10_000 + "!", "_" * 10_000, "a:1/" * 3000):
+        with pytest.raises(InputError, match="at most"):
+            parse(VLMDeployment, manifest({path[0]: {path[1]: text}}))
+    for text in ("a" * 500 + "!", "a-" * 200 + "!", "/a" * 250 + "\n"):
+        with pytest.raises(InputError):
+            parse(VLMDeployment, manifest({path[0]: {path[1]: text}}))
 
 
 def test_objects_are_frozen() -> None:
