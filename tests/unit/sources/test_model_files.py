@@ -72,6 +72,29 @@ def test_headers_are_counted_in_the_source(folder: Path) -> None:
     assert load_model(str(folder)).source == f"{folder}: config.json, headers of 2 tensors"
 
 
+def test_headers_give_the_checkpoints_bytes_by_part_and_element_type(folder: Path) -> None:
+    tensors = {
+        "model.embed_tokens.weight": tensor(256, 64),
+        "model.layers.0.self_attn.q_proj.weight": tensor(64, 64, dtype="F8_E4M3"),
+        "model.layers.9.self_attn.q_proj.weight": tensor(64, 64),  # past the two layers of the config: not loaded
+        "visual.blocks.0.attn.qkv.weight": tensor(96, 32, dtype="F32"),
+    }
+    (folder / "model.safetensors").write_bytes(safetensors_bytes(tensors))
+    checkpoint = load_model(str(folder)).checkpoint_bytes
+    assert checkpoint is not None
+    assert {(part.component.value, part.dtype): part.size_bytes for part in checkpoint.parts} == {
+        ("embedding", "BF16"): 256 * 64 * 2,
+        ("languageLayers", "F8_E4M3"): 64 * 64,
+        ("visionTower", "F32"): 96 * 32 * 4,
+    }
+
+
+def test_an_element_type_that_does_not_exist_is_refused(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(safetensors_bytes({"a": tensor(2, dtype="BF17")}))
+    with pytest.raises(InputError, match="BF17"):
+        load_model(str(folder))
+
+
 def test_quantisation_in_a_file_of_its_own_counts_where_the_config_states_none(folder: Path) -> None:
     quantization = {
         "producer": {"name": "modelopt"},
