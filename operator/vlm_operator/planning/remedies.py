@@ -25,7 +25,7 @@ def flag_name(field: str) -> str:
 
 
 def remedies(attempt: Attempt, failed: Evaluation) -> tuple[Remedy, ...]:
-    """What would make ``failed`` fit, each remedy judged to work: free flags, free flags together, GPUs, pinned flags."""
+    """What would make ``failed`` fit, each judged to work: free flags, alone or together, then GPUs, then pinned flags."""
     single = list(_single(attempt, failed))
     free = [remedy for remedy in single if not remedy.pinned]
     if not free:
