@@ -366,7 +366,7 @@ class VisionTower:
 
     Attributes:
         merge_size: patches merged per side into one output token (2: 4 patches a token).
-        output_size: elements of one encoder output as the language model takes it, one level.
+        output_size: elements of one encoder output as the language model takes it, one level; 0: the model's width.
         deepstack_levels: extra levels of features that are kept beside the output (Qwen3-VL: 3), else 0.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,14 +30,13 @@ def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
     vision = view.section(section)
     try:
         width = _first(vision, "embed_dim", "hidden_size")
-        merge = vision.integer("spatial_merge_size", view.integer("spatial_merge_size", 1))
         return VisionTower(
             layers=_first(vision, "depth", "num_hidden_layers"),
             hidden_size=width,
             intermediate_size=_intermediate(vision, width),
             attention_heads=_first(vision, "num_heads", "num_attention_heads"),
             patch_size=_first(vision, "patch_size"),
-            merge_size=merge,
+            merge_size=_merge(vision, view),
             output_size=_output(vision, view),
             deepstack_levels=len(vision.items("deepstack_visual_indexes") or []),
         )
@@ -58,10 +58,41 @@ def _intermediate(vision: Config, width: int) -> int:
     return int(width * ratio)
 
 
+def _merge(vision: Config, view: Config) -> int:
+    """Patches per side that become one token, under the name that the family gives it.
+
+    Qwen, Mistral and GLM ``spatial_merge_size``, Gemma 4 ``pooling_kernel_size``, Kimi ``merge_kernel_size``, Idefics3
+    ``scale_factor``, Command A ``downsample_factor``; Llama 4 ``pixel_shuffle_ratio`` and InternVL
+    ``downsample_ratio`` are its inverse; Gemma 3 says how many tokens an image of fixed size becomes.
+    """
+    for section, key in (
+        (vision, "spatial_merge_size"),
+        (view, "spatial_merge_size"),
+        (vision, "pooling_kernel_size"),
+        (view, "scale_factor"),
+        (view, "downsample_factor"),
+    ):
+        if section.has(key):
+            return section.integer(key)
+    kernel = vision.items("merge_kernel_size")
+    if kernel:
+        return Config({"merge_kernel_size": kernel[0]}).integer("merge_kernel_size")
+    ratio = vision.number("pixel_shuffle_ratio", view.number("downsample_ratio"))
+    if ratio:
+        return max(1, round(1 / ratio))
+    tokens = view.integer("mm_tokens_per_image", 0, least=0)
+    if tokens and vision.has("image_size"):
+        side = vision.integer("image_size") // _first(vision, "patch_size")
+        return max(1, math.isqrt(side * side // tokens))
+    return 1
+
+
 def _output(vision: Config, view: Config) -> int:
-    """Encoder outputs are as wide as the language model's embeddings, unless the tower says otherwise."""
+    """Encoder outputs are as wide as the language model's embeddings (0 where the config leaves those to a default),
+    unless the tower says otherwise.
+    """
     if vision.has("out_hidden_size"):
         return vision.integer("out_hidden_size")
     if vision.has("embed_dim"):  # Qwen2-VL: hidden_size is the language model's
         return vision.integer("hidden_size")
-    return text_config(view).integer("hidden_size")
+    return text_config(view).integer("hidden_size", 0, least=0)
