@@ -68,7 +68,8 @@ def load_model(
         return hugging_face.load_from_hub(name, revision=revision, token=token, hf_overrides=hf_overrides)
     except SourceUnavailable as error:
         if entry is None:
-            raise
+            hints = [hint for hint in (_suggestion(name), error.hint) if hint]
+            raise SourceUnavailable(error.message, hint="; otherwise ".join(hints)) from error
         if hf_overrides:
             raise _config_needed(entry.id, error) from error
         facts = catalogue.load(entry)
@@ -84,7 +85,7 @@ def load_model(
 def _not_on_this_machine(name: str, revision: str | None) -> SourceUnavailable:
     return SourceUnavailable(
         f"model: {name}{f' at {revision}' if revision else ''} is not on this machine, and no network call is allowed",
-        hint=_suggestion(name) or "download it first, or allow network calls",
+        hint="download it first, or allow network calls",
     )
 
 
@@ -110,4 +111,4 @@ def _exists(name: str) -> bool:
 
 def _suggestion(name: str) -> str | None:
     close = catalogue.close_names(name)
-    return f"did you mean {' or '.join(close)}? (vlmctl models lists the built-in ones)" if close else None
+    return f"did you mean {' or '.join(close)}" if close else None

@@ -45,7 +45,11 @@ def read_bytes(path: Path, limit: int) -> bytes:
 def unreadable(path: Path, error: Exception) -> InputError:
     """The error for a path that the operating system refuses (missing, forbidden, a loop of links …)."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return InputError(f"{str(path)[:200]} cannot be read: {reason}", field=str(path)[:200])
+    return InputError(
+        f"{str(path)[:200]} cannot be read: {reason}",
+        field=str(path)[:200],
+        hint="give a folder that holds a model's config.json, the path of a config.json, or a Hugging Face id",
+    )
 
 
 def parse_object(content: bytes, name: str) -> dict[str, Any]:

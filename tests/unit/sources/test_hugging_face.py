@@ -168,3 +168,17 @@ def test_quantisation_in_a_file_of_its_own_is_read(hub: Hub) -> None:
     facts = load_model(NAME)
     assert facts.quantization is not None
     assert facts.quantization.method == "modelopt"
+
+
+def test_a_misspelt_id_is_answered_with_the_one_that_was_meant(hub: Hub) -> None:
+    hub.refusal = (404, "RepoNotFound")
+    with pytest.raises(ModelNotFound) as caught:
+        load_model("Qwen/Qwen3-VL-8B-Instrct")
+    assert str(caught.value.hint).startswith("did you mean Qwen/Qwen3-VL-8B-Instruct")
+
+
+def test_a_misspelt_id_is_suggested_without_a_network_too() -> None:
+    with pytest.raises(SourceUnavailable) as caught:
+        load_model("Qwen/Qwen3-VL-8B-Instrct")
+    assert str(caught.value.hint).startswith("did you mean Qwen/Qwen3-VL-8B-Instruct")
+    assert "HF_ENDPOINT" in str(caught.value.hint)
