@@ -22,6 +22,15 @@ class PixelBounds(StrEnum):
     """Frames x height x width: the whole video."""
 
 
+class ThinSide(StrEnum):
+    """What smart resize does with a side below one cell."""
+
+    KEEP = "keep"
+    """Nothing: the side may round to zero cells before the bounds enlarge it (Qwen-VL)."""
+    ENLARGE = "enlarge"
+    """The item is enlarged until the side is one cell (Keye, PaddleOCR-VL)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SmartResize:
     """Sides rounded to whole cells, area kept between bounds, aspect ratio kept (Qwen-VL and its relatives).
@@ -34,6 +43,7 @@ class SmartResize:
         video_min_pixels, video_max_pixels: the same for a video, see ``video_bounds``.
         video_bounds: whether video bounds hold for a frame or for the whole video.
         timestamps: True where each temporal patch carries its time as text (``<1.5 seconds>``).
+        thin_side: what happens to a side below one cell.
         image_wrapper_tokens, video_wrapper_tokens: begin and end tokens the chat template puts around an item.
     """
 
@@ -46,6 +56,7 @@ class SmartResize:
     video_max_pixels: int
     video_bounds: PixelBounds
     timestamps: bool = False
+    thin_side: ThinSide = ThinSide.KEEP
     image_wrapper_tokens: int = 2
     video_wrapper_tokens: int = 2
 
@@ -98,7 +109,6 @@ class SoftTokenBudget:
         image_tokens: default budget of an image.
         frame_tokens: budget of a video frame.
         max_frames: frames of the largest video that start-up assumes.
-        audio_tokens: largest audio item, 0 where the model takes none.
     """
 
     patch_size: int
@@ -106,7 +116,6 @@ class SoftTokenBudget:
     image_tokens: int
     frame_tokens: int = 70
     max_frames: int = 32
-    audio_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +178,19 @@ class VideoText(StrEnum):
     NONE = "none"
     FRAME = "frame"
     """``Frame1: ``"""
+    FRAME_LINES = "frameLines"
+    """``Frame1: ``, a newline between frames"""
     SAMPLED = "sampled"
     """``Frame 1 sampled at 0.00 seconds: ``, counted as encoder output by vLLM"""
+
+
+class GridChoice(StrEnum):
+    """Which grid of tiles suits an image."""
+
+    CLOSEST_ASPECT = "closestAspect"
+    """The closest aspect ratio; of equals the larger grid where the image has pixels for half of it."""
+    COVERED_AREA = "coveredArea"
+    """The best product of covered area (up to 60 %) and closeness of aspect (Llama Nemotron Nano VL)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +205,10 @@ class AspectTiles:
         tiles_knob: the ``--mm-processor-kwargs`` key that sets ``max_tiles``, None where there is none.
         video_text: text before each frame.
         video_fills_context: True where start-up assumes a video as long as the context (Nemotron Nano VL).
+        grid_choice: which grid suits an image.
+        two_passes: True where the image is tiled a second time on another grid (H2OVL ``use_msac``).
+        tile_tags: True where a tag token stands before each tile (NVLM).
+        largest_image: (width, height) that start-up takes for the largest image, None for the grid with most tiles.
     """
 
     tile_size: int
@@ -196,6 +220,10 @@ class AspectTiles:
     tiles_knob: str | None = None
     video_text: VideoText = VideoText.NONE
     video_fills_context: bool = False
+    grid_choice: GridChoice = GridChoice.CLOSEST_ASPECT
+    two_passes: bool = False
+    tile_tags: bool = False
+    largest_image: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +257,14 @@ class RowBreaks:
         cell_size: pixels a side of one token.
         longest_edge: no side stays longer than this.
         size_knob: True where ``{"size": {"longest_edge": N}}`` as ``--mm-processor-kwargs`` reaches the count.
+        breaks: False where rows are not marked (LightOnOCR).
     """
 
     cell_size: int
     longest_edge: int
     rounding: Rounding = Rounding.FLOOR
     size_knob: bool = False
+    breaks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +386,98 @@ class OverlapCrops:
     view_side_tokens: int = 12
 
 
+@dataclass(frozen=True, slots=True)
+class HdTransform:
+    """The image on as many padded crops as its aspect allows, a separator column, and a global view (Phi-3-vision).
+
+    Attributes:
+        crop_size: side of a crop.
+        side_tokens: tokens a side of a crop.
+        max_crops: most crops (``num_crops``).
+    """
+
+    crop_size: int
+    side_tokens: int
+    max_crops: int
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicHd:
+    """Crops that cover the image, tokens of padding left out, and a global view (Phi-4-multimodal).
+
+    Attributes:
+        crop_size: side of a crop; ``patch_size`` that of a patch in it.
+        compression: patches a side that become one token.
+        max_crops: most crops (``dynamic_hd``).
+    """
+
+    crop_size: int
+    patch_size: int
+    compression: int
+    max_crops: int
+
+
+@dataclass(frozen=True, slots=True)
+class OcrViews:
+    """A global view, and tiles of another size for images larger than one tile (DeepSeek-OCR).
+
+    Attributes:
+        view_size, view_side_tokens: side of the global view, in pixels and in tokens.
+        tile_size, tile_side_tokens: side of a tile, in pixels and in tokens.
+        min_tiles, max_tiles: bounds of the grid of tiles.
+        newlines: True where each row of tokens ends in a newline token.
+    """
+
+    view_size: int
+    view_side_tokens: int
+    tile_size: int
+    tile_side_tokens: int
+    min_tiles: int
+    max_tiles: int
+    newlines: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NaflexTiles:
+    """Native aspect ratio within a range of tokens; larger images in tiles with a thumbnail (LFM2-VL).
+
+    Attributes:
+        patch_size: side of a patch; ``downsample`` patches a side become one token.
+        min_tokens, max_tokens: range of an untiled image and of the thumbnail.
+        tile_size: side of a tile.
+        min_tiles, max_tiles: bounds of the grid of tiles.
+        tolerance: an image is tiled above ``max_tokens`` times this.
+    """
+
+    patch_size: int
+    downsample: int
+    min_tokens: int
+    max_tokens: int
+    tile_size: int
+    min_tiles: int
+    max_tiles: int
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class CoveringPartition:
+    """Parts whose grid covers most of the image when shrunk to one side, and the whole image (Ovis 1.6 and 2).
+
+    Attributes:
+        side: side of the square each part is shrunk into.
+        tokens_per_part: tokens of a part.
+        max_parts: most parts beside the whole image.
+        threshold: share of the image's area that a good grid covers.
+        dummy_side: side of the square image that start-up takes for the largest.
+    """
+
+    side: int
+    tokens_per_part: int
+    dummy_side: int
+    max_parts: int = 9
+    threshold: float = 0.9
+
+
 Processor = (
     SmartResize
     | GlmResize
@@ -374,6 +496,11 @@ Processor = (
     | Slices
     | WindowPatches
     | OverlapCrops
+    | HdTransform
+    | DynamicHd
+    | OcrViews
+    | NaflexTiles
+    | CoveringPartition
 )
 
 
@@ -386,6 +513,7 @@ class MultimodalFacts:
         modalities: what the model takes, in vLLM's order: ``image``, ``video``, ``audio``.
         processor: how pixels become tokens.
         frame_loader: which frames of a video vLLM 0.25 and later keeps.
+        audio_tokens: encoder tokens of the largest audio item, 0 where the model takes no audio.
         item_limits: (modality, most items a prompt may hold) where the model itself has a limit.
     """
 
@@ -393,4 +521,5 @@ class MultimodalFacts:
     modalities: tuple[str, ...]
     processor: Processor
     frame_loader: FrameLoader = FrameLoader.UNIFORM
+    audio_tokens: int = 0
     item_limits: tuple[tuple[str, int], ...] = ()

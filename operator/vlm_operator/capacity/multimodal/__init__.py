@@ -21,8 +21,10 @@ from vlm_operator.capacity.multimodal import (  # each registers its family's an
     llava,
     minicpm,
     molmo,
+    naflex,
     ovis,
     patch_limit,
+    phi,
     qwen,
     row_breaks,
     step3,
@@ -68,8 +70,10 @@ _FAMILIES = (
     llava,
     minicpm,
     molmo,
+    naflex,
     ovis,
     patch_limit,
+    phi,
     qwen,
     row_breaks,
     step3,
@@ -106,7 +110,11 @@ def largest_item_tokens(facts: MultimodalFacts, settings: EngineSettings, versio
         InputError: ``max_model_len`` is not set and the family's largest item depends on it.
         UnknownFact: the release's rule is not known.
     """
-    return largest_items(facts.processor, request_of(facts, settings, version))
+    request = request_of(facts, settings, version)
+    largest = largest_items(facts.processor, request)
+    if facts.audio_tokens and request.counted("audio"):
+        return {**largest, "audio": facts.audio_tokens}
+    return largest
 
 
 def max_item_tokens(facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> Mapping[str, int]:

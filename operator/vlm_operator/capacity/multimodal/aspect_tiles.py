@@ -10,18 +10,20 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, dummy_image, dummy_video, largest_items
+from vlm_operator.capacity.multimodal.grids import closest_grid, grids_between
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens
 from vlm_operator.capacity.multimodal.request import Request
 from vlm_operator.capacity.multimodal.timestamps import numbering_digits, whole_digits
 from vlm_operator.engine.video_sampling import SampledFrames, VideoSource
 from vlm_operator.errors import InputError
-from vlm_operator.model.processors import AspectTiles, VideoText
+from vlm_operator.model.processors import AspectTiles, GridChoice, VideoText
 
 
 @count_image.register
 def _(processor: AspectTiles, image: Image, request: Request) -> ItemTokens:
-    tokens = _tiles(processor, image, *_tile_bounds(processor, request)) * processor.tokens_per_tile
-    return ItemTokens(tokens + processor.wrapper_tokens, tokens)
+    tiles = _tiles(processor, image, *_tile_bounds(processor, request))
+    tokens = tiles * processor.tokens_per_tile
+    return ItemTokens(tokens + processor.wrapper_tokens + (tiles if processor.tile_tags else 0), tokens)
 
 
 @count_video.register
@@ -33,8 +35,10 @@ def _(processor: AspectTiles, source: VideoSource, frame: Image, request: Reques
     count = frames.count
     tokens = count * processor.tokens_per_tile
     total = tokens + count * processor.wrapper_tokens
-    if processor.video_text is VideoText.FRAME:  # "FrameN: "
+    if processor.video_text in {VideoText.FRAME, VideoText.FRAME_LINES}:  # "FrameN: "
         total += 3 * count + numbering_digits(count)
+    if processor.video_text is VideoText.FRAME_LINES:
+        total += count - 1
     if processor.video_text is VideoText.SAMPLED:
         total += _sampled_at_tokens(frames)
         tokens = total
@@ -81,43 +85,51 @@ def _tile_bounds(processor: AspectTiles, request: Request) -> tuple[int, int]:
     return min(processor.min_tiles, most), most
 
 
-@lru_cache(maxsize=128)
-def _grids(least: int, most: int) -> tuple[tuple[int, int], ...]:
-    """(columns, rows) of every grid of ``least`` to ``most`` tiles, by area; equal areas in the processor's order.
-
-    The processor sorts a set, so the set is filled in its order.
-    """
-    grids = set()
-    for side in range(least, most + 1):
-        for columns in range(1, side + 1):
-            for rows in range(1, side + 1):
-                if least <= columns * rows <= most:
-                    grids.add((columns, rows))
-    return tuple(sorted(grids, key=lambda grid: grid[0] * grid[1]))
-
-
 def _tiles(processor: AspectTiles, image: Image, least: int, most: int) -> int:
     """Tiles of an image, thumbnail included."""
+    if processor.two_passes:
+        return _tiles_of_two_passes(processor, image, most)
+    columns, rows = _grid(processor, image, grids_between(least, most))
+    tiles = columns * rows
+    return tiles + 1 if processor.use_thumbnail and tiles != 1 else tiles
+
+
+def _tiles_of_two_passes(processor: AspectTiles, image: Image, most: int) -> int:
+    """A second grid of at least three tiles whose sides do not divide the first's; one thumbnail for both."""
+    first = _grid(processor, image, grids_between(1, most))
+    others = tuple(grid for grid in grids_between(3, most) if first[0] % grid[0] and first[1] % grid[1])
+    second = _grid(processor, image, others)
+    tiles = [columns * rows for columns, rows in (first, second)]
+    return sum(count + 1 if count != 1 else count for count in tiles) - 1
+
+
+def _grid(processor: AspectTiles, image: Image, grids: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+    """(columns, rows) of the grid that suits the image."""
+    if processor.grid_choice is GridChoice.COVERED_AREA:
+        return _covering_grid(processor, image, grids)
+    return closest_grid(image, grids, processor.tile_size)
+
+
+def _covering_grid(processor: AspectTiles, image: Image, grids: tuple[tuple[int, int], ...]) -> tuple[int, int]:
     aspect = image.width / image.height
     area = image.width * image.height
-    best, best_difference = (1, 1), float("inf")
-    half_tile = 0.5 * processor.tile_size * processor.tile_size
-    for grid in _grids(least, most):
-        difference = abs(aspect - grid[0] / grid[1])
-        if difference < best_difference:
-            best, best_difference = grid, difference
-        elif difference == best_difference and area > half_tile * grid[0] * grid[1]:
-            best = grid
-    tiles = best[0] * best[1]
-    return tiles + 1 if processor.use_thumbnail and tiles != 1 else tiles
+    best, best_factor = (1, 1), float("-inf")
+    for columns, rows in grids:
+        covered = min(columns * rows * processor.tile_size * processor.tile_size / area, 0.6)
+        factor = covered * min(columns / rows / aspect, aspect / (columns / rows))
+        if factor > best_factor:
+            best, best_factor = (columns, rows), factor
+    return best
 
 
 @lru_cache(maxsize=64)
 def _largest_image(processor: AspectTiles, least: int, most: int) -> tuple[int, int]:
     """(width, height) of the first grid with most tiles, among those with room for the thumbnail too."""
+    if processor.largest_image is not None:
+        return processor.largest_image
     room = most + 1 if processor.use_thumbnail and most != 1 and not processor.video_fills_context else most
     side = processor.tile_size
-    sizes = [(side * columns, side * rows) for columns, rows in _grids(least, room)]
+    sizes = [(side * columns, side * rows) for columns, rows in grids_between(least, room)]
     return max(sizes, key=lambda size: _tiles(processor, Image(*size), least, most))
 
 

@@ -1,6 +1,7 @@
-"""DeepSeek-VL2: a global view and the tiles of the listed canvas that keeps most pixels, newline columns included.
+"""DeepSeek-VL2 (tiles of the listed canvas that keeps most pixels) and DeepSeek-OCR (tiles for large images).
 
-Source: vLLM 0.32 ``model_executor/models/deepseek_vl2.py: get_num_image_tokens``.
+Sources: vLLM 0.32 ``model_executor/models/deepseek_vl2.py``, ``deepseek_ocr.py`` and ``deepseek_ocr2.py``:
+``get_num_image_tokens``; ``transformers_utils/processors/deepseek_ocr.py: count_tiles``.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vlm_operator.capacity.multimodal.counting import count_image, dummy_image, largest_items
+from vlm_operator.capacity.multimodal.grids import closest_grid, grids_between
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens
 from vlm_operator.capacity.multimodal.llava import best_resolution
 from vlm_operator.capacity.multimodal.request import Request
-from vlm_operator.model.processors import CandidateCanvases
+from vlm_operator.model.processors import CandidateCanvases, OcrViews
 
 
 @count_image.register
@@ -33,3 +35,26 @@ def _tokens(processor: CandidateCanvases, image: Image) -> int:
     side = processor.side_tokens
     rows, columns = height // processor.tile_size, width // processor.tile_size
     return side * (side + 1) + rows * side * (columns * side + 1) + 1
+
+
+@count_image.register
+def _(processor: OcrViews, image: Image, request: Request) -> ItemTokens:
+    request.allow()
+    tokens = _view_tokens(processor.view_side_tokens, processor.view_side_tokens, processor.newlines) + 1
+    if max(image.width, image.height) > processor.tile_size:
+        grids = grids_between(processor.min_tiles, processor.max_tiles)
+        columns, rows = closest_grid(image, grids, processor.tile_size)
+        if columns > 1 or rows > 1:
+            side = processor.tile_side_tokens
+            tokens += _view_tokens(rows * side, columns * side, processor.newlines)
+    return ItemTokens(tokens, tokens)
+
+
+@largest_items.register
+def _(processor: OcrViews, request: Request) -> Mapping[str, int]:
+    side = 2 * processor.tile_size  # size options of --limit-mm-per-prompt do not reach this family's dummy
+    return {"image": count_image(processor, Image(side, side), request).encoder_tokens}
+
+
+def _view_tokens(rows: int, columns: int, newlines: bool) -> int:
+    return rows * (columns + 1 if newlines else columns)

@@ -88,11 +88,7 @@ def _(processor: SoftTokenBudget, request: Request) -> Mapping[str, int]:
     frames = processor.max_frames
     if limit is not None and limit.num_frames is not None:
         frames = min(frames, limit.num_frames)
-    largest = {"image": _budget(processor, request)}
-    if processor.audio_tokens:
-        largest["audio"] = processor.audio_tokens
-    largest["video"] = frames * (processor.frame_tokens + 2 + 6)
-    return largest
+    return {"image": _budget(processor, request), "video": frames * (processor.frame_tokens + 2 + 6)}
 
 
 def _budget(processor: SoftTokenBudget, request: Request) -> int:

@@ -14,18 +14,21 @@ from functools import lru_cache
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, largest_items
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens
 from vlm_operator.capacity.multimodal.request import Request, whole_number
-from vlm_operator.capacity.multimodal.resize import MAX_ASPECT_RATIO, smart_resize, smart_resize_video
+from vlm_operator.capacity.multimodal.resize import MAX_ASPECT_RATIO, enlarged, smart_resize, smart_resize_video
 from vlm_operator.capacity.multimodal.timestamps import whole_digits
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, qwen3_vl_frames
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.model.processors import PixelBounds, SmartResize
+from vlm_operator.model.processors import PixelBounds, SmartResize, ThinSide
 
 _IMAGE_KNOBS = ("size", "min_pixels", "max_pixels", "cap_pixels_per_frame", "fps", "num_frames", "max_frames")
 _LARGEST_VIDEO_FRAMES = 14
 """vLLM ``qwen2_vl.py: _MAX_FRAMES_PER_VIDEO``."""
 _TWO_FRAME_DUMMY_SINCE = EngineVersion(0, 15)
 """First release read whose Qwen3-VL start-up takes a two-frame video for the largest."""
+_NO_TIMESTAMPS_SINCE = EngineVersion(0, 13)
+_MOST_LONG_VIDEO_FRAMES = 24576
+"""vLLM ``qwen3_vl.py: _MAX_FRAMES_PER_VIDEO`` through 0.14."""
 _CAPPED_SHARE = 0.9
 _CAPPED_VIDEO_TOKENS = 128_000
 _CAPPED_FRAME_TOKENS = 768
@@ -36,7 +39,10 @@ def _(processor: SmartResize, image: Image, request: Request) -> ItemTokens:
     request.allow(*_IMAGE_KNOBS)
     least, most = pixel_bounds(processor, "image", request)
     cell = processor.patch_size * processor.merge_size
-    width, height = smart_resize(image.width, image.height, cell, min_pixels=least, max_pixels=most)
+    width, height = image.width, image.height
+    if processor.thin_side is ThinSide.ENLARGE:
+        width, height = enlarged(width, height, cell)
+    width, height = smart_resize(width, height, cell, min_pixels=least, max_pixels=most)
     tokens = (width // cell) * (height // cell)
     return ItemTokens(tokens + processor.image_wrapper_tokens, tokens, None, (width, height))
 
@@ -71,10 +77,12 @@ def _(processor: SmartResize, request: Request) -> Mapping[str, int]:
     return largest
 
 
-def pixel_bounds(processor: SmartResize, modality: str, request: Request) -> tuple[int, int]:
-    """(min, max) pixels: the processor's, then ``size``, then ``min_pixels`` and ``max_pixels``."""
+def pixel_bounds(
+    processor: SmartResize, modality: str, request: Request, *, defaults: str | None = None
+) -> tuple[int, int]:
+    """(min, max) pixels: the processor's (for ``defaults``, if another modality's count), then what flags say."""
     options = request.scoped(modality)
-    if modality == "image":
+    if (defaults or modality) == "image":
         least, most = processor.image_min_pixels, processor.image_max_pixels
     else:
         least, most = processor.video_min_pixels, processor.video_max_pixels
@@ -168,7 +176,7 @@ def largest_size(cell: int, max_pixels: int) -> tuple[int, int]:
 def _largest_framewise_video(processor: SmartResize, request: Request) -> int:
     """Frames of the largest image size, as many as the context holds, at most 14."""
     _, image_most = pixel_bounds(processor, "image", request)
-    least, most = pixel_bounds(processor, "video", request)
+    least, most = pixel_bounds(processor, "video", request, defaults="image")  # start-up asks the image processor
     cell = processor.patch_size * processor.merge_size
     width, height = smart_resize(
         *largest_size(cell, image_most), cell, min_pixels=least, max_pixels=most, field="video"
@@ -180,13 +188,9 @@ def _largest_framewise_video(processor: SmartResize, request: Request) -> int:
 
 
 def _largest_whole_video(processor: SmartResize, request: Request) -> int:
-    """Two frames that use up the whole video's bound."""
+    """Two frames that use up the whole video's bound; through 0.14 as many frames as the context holds."""
     if request.version < _TWO_FRAME_DUMMY_SINCE:
-        raise UnknownFact(
-            f"the largest video that vLLM {request.version} assumes for {request.facts.family} is not known",
-            field="vllm-version",
-            hint="known from 0.15; --limit-mm-per-prompt '{\"video\": 0}' makes it unimportant",
-        )
+        return _largest_long_video(processor, request)
     least, most = pixel_bounds(processor, "video", request)
     cell = processor.patch_size * processor.merge_size
     per_patch = processor.temporal_patch_size
@@ -195,3 +199,33 @@ def _largest_whole_video(processor: SmartResize, request: Request) -> int:
         frame, 2, cell, frames_per_patch=per_patch, min_pixels=least, max_pixels=most, field="video"
     )
     return (width // cell) * (height // cell)
+
+
+def _largest_long_video(processor: SmartResize, request: Request) -> int:
+    """Frames of the largest image size, one more as long as the context holds them, at most 24,576.
+
+    Source: vLLM 0.12.0 and 0.14.1 ``models/qwen3_vl.py: get_max_video_tokens``, ``models/qwen2_vl.py:
+    _get_max_video_frames``. Through 0.12 each token was reckoned with 12.5 for timestamps: 153,600 in published logs.
+    """
+    _, image_most = pixel_bounds(processor, "image", request)
+    least, most = pixel_bounds(processor, "video", request)
+    cell = processor.patch_size * processor.merge_size
+    per_patch = processor.temporal_patch_size
+    frame = Image(*largest_size(cell, image_most))
+    length = request.max_model_len()
+
+    def tokens(frames: int) -> int:
+        width, height = smart_resize_video(
+            frame, frames, cell, frames_per_patch=per_patch, min_pixels=least, max_pixels=most, field="video"
+        )
+        return -(-frames // per_patch) * (width // cell) * (height // cell)
+
+    frames = per_patch
+    if length * cell * cell * per_patch >= most:
+        # The whole video's bound fits: only the least size of a frame, one cell, can exceed the context.
+        frames = min(_MOST_LONG_VIDEO_FRAMES, max(per_patch, length * per_patch))
+    else:
+        while frames < _MOST_LONG_VIDEO_FRAMES and tokens(frames + 1) <= length:
+            frames += 1
+    reckoned = 12.5 if request.version < _NO_TIMESTAMPS_SINCE else 1.0
+    return int(tokens(frames) * reckoned)

@@ -47,6 +47,15 @@ def smart_resize(
     return columns, rows
 
 
+def enlarged(width: int, height: int, cell: int) -> tuple[int, int]:
+    """(width, height) with no side below one cell, aspect kept: first by height, then by width."""
+    if height < cell:
+        width, height = round(width * cell / height), cell
+    if width < cell:
+        width, height = cell, round(height * cell / width)
+    return width, height
+
+
 def smart_resize_video(
     frame: Image, frames: int, cell: int, *, frames_per_patch: int, min_pixels: int, max_pixels: int, field: str
 ) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from vlm_operator.model.processors import Rounding, RowBreaks
 def _(processor: RowBreaks, image: Image, request: Request) -> ItemTokens:
     request.allow("size")
     columns, rows, size = _cells(processor, image, _longest_edge(processor, request))
-    return ItemTokens(rows * (columns + 1), rows * columns, None, size)
+    return ItemTokens(rows * (columns + 1 if processor.breaks else columns), rows * columns, None, size)
 
 
 @largest_items.register

@@ -7,7 +7,10 @@ Bounds live in ``preprocessor_config.json``; the defaults here are those of the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vlm_operator.engine.video_sampling import FrameLoader
+from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.multimodal.families import reads
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
@@ -153,4 +156,47 @@ def read_kimi_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
             max_patches=files.image.integer("in_token_limit", 4096),
             wrapper_tokens=4,
         ),
+    )
+
+
+@reads(
+    "Qwen2_5OmniModel",
+    "Qwen2_5OmniForConditionalGeneration",
+    "Qwen3OmniMoeForConditionalGeneration",
+    model_types=("qwen2_5_omni", "qwen3_omni_moe"),
+)
+def read_qwen_omni(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """The thinkers of Qwen2.5-Omni and Qwen3-Omni: Qwen2-VL's rules, frames of 128 to 768 tokens.
+
+    The bounds of frames are fixed by transformers' processors (``processing_qwen2_5_omni.py``, ``_defaults``).
+    """
+    thinker = config.section("thinker_config")
+    patch_size = 16 if config.text("model_type") == "qwen3_omni_moe" else 14
+    processor = qwen2_processor(thinker.section("vision_config"), files, patch_size)
+    cell = (processor.patch_size * processor.merge_size) ** 2
+    positions = thinker.section("audio_config").integer("max_source_positions", 1500)
+    return MultimodalFacts(
+        config.text("model_type") or "qwen2_5_omni",
+        ("audio", "image", "video"),
+        replace(processor, video_min_pixels=128 * cell, video_max_pixels=768 * cell),
+        FrameLoader.QWEN2_VL,
+        audio_tokens=(positions - 2) // 2 + 1,
+    )
+
+
+@reads("OpenCUAForConditionalGeneration", "DotsOCRForCausalLM", model_types=("opencua", "dots_ocr"))
+def read_qwen2_vl_images(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """OpenCUA and dots.ocr: Qwen2-VL's rules, images only; bounds differ by checkpoint.
+
+    Raises:
+        UnknownFact: no ``preprocessor_config.json`` is at hand.
+    """
+    if not files.image.values:
+        raise UnknownFact(
+            f"preprocessor_config.json is missing, and pixel bounds of {config.text('model_type')} have no default",
+            field="preprocessor_config.max_pixels",
+            hint="put preprocessor_config.json beside config.json",
+        )
+    return MultimodalFacts(
+        config.text("model_type") or "qwen2_vl", ("image",), qwen2_processor(config.section("vision_config"), files)
     )

@@ -5,6 +5,8 @@ Defaults of ``preprocessor_config.json`` are those of the published checkpoints 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.multimodal.families import reads, text_config, vision_grid
@@ -14,8 +16,14 @@ from vlm_operator.model.processors import (
     AspectTiles,
     CandidateCanvases,
     CanvasTiles,
+    CoveringPartition,
+    DynamicHd,
+    GridChoice,
+    HdTransform,
     LongestEdgeTiles,
     MultimodalFacts,
+    NaflexTiles,
+    OcrViews,
     OverlapCrops,
     SliceLayout,
     Slices,
@@ -187,19 +195,25 @@ def read_nemotron_nano_vl(config: Config, files: Preprocessor) -> MultimodalFact
     )
 
 
-@reads("Idefics3ForConditionalGeneration", model_types=("idefics3",))
+@reads("Idefics3ForConditionalGeneration", "SmolVLMForConditionalGeneration", model_types=("idefics3", "smolvlm"))
 def read_idefics3(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """Idefics3 (``HuggingFaceM4/Idefics3-8B-Llama3``: longest edge 1456, tiles of 364 pixels, 169 tokens each)."""
-    return MultimodalFacts("idefics3", ("image",), longest_edge_tiles(files, edge=1456, tile=364, tokens=169))
+    """Idefics3 and SmolVLM: tiles as large as the encoder's image, the longest edge four of them.
 
-
-def longest_edge_tiles(files: Preprocessor, *, edge: int, tile: int, tokens: int) -> LongestEdgeTiles:
-    """Tiles as the preprocessor files describe them, over the published defaults of a checkpoint."""
-    return LongestEdgeTiles(
-        longest_edge=files.longest_edge(edge),
-        tile_size=files.longest_edge(tile, "max_image_size"),
-        tokens_per_tile=files.processor.integer("image_seq_len", tokens),
-        split=files.image.boolean("do_image_splitting", True),
+    So it is in the published preprocessor files of ``HuggingFaceM4/Idefics3-8B-Llama3`` (364 and 1456 pixels),
+    ``HuggingFaceTB/SmolVLM-Instruct`` (384 and 1536) and ``SmolVLM-256M-Instruct`` (512 and 2048).
+    """
+    side, patches = vision_grid(config.section("vision_config"), 364, 14)
+    tile = files.longest_edge(side, "max_image_size")
+    tokens = (patches // config.integer("scale_factor", 2)) ** 2
+    return MultimodalFacts(
+        "smolvlm" if config.text("model_type") == "smolvlm" else "idefics3",
+        ("image",),
+        LongestEdgeTiles(
+            longest_edge=files.longest_edge(4 * tile),
+            tile_size=tile,
+            tokens_per_tile=files.processor.integer("image_seq_len", tokens),
+            split=files.image.boolean("do_image_splitting", True),
+        ),
     )
 
 
@@ -287,4 +301,220 @@ def read_molmo(config: Config, files: Preprocessor) -> MultimodalFacts:
             max_crops=files.image.integer("max_crops", 12),
             view_side_tokens=files.image.integer("image_token_length_w", 12),
         ),
+    )
+
+
+_MINICPM_VIDEO_VERSIONS = ("2.6", "4.0", "4.5")
+
+
+@reads("MiniCPMV", "MiniCPMO", model_types=("minicpmv", "minicpmo"))
+def read_minicpmv(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """MiniCPM-V 2.6, 4.0 and 4.5 and MiniCPM-o (``openbmb/MiniCPM-V-2_6``: slices of 448 pixels, 64 tokens each).
+
+    Raises:
+        UnknownFact: MiniCPM-V 2.0 and 2.5, which write slices differently.
+    """
+    version = str(config.values.get("version", ""))
+    if version not in _MINICPM_VIDEO_VERSIONS:
+        raise UnknownFact(
+            f"version: the token count of MiniCPM-V {version or 'before 2.6'} is not known",
+            field="version",
+            hint=f"known: {', '.join(_MINICPM_VIDEO_VERSIONS)} and 4.6",
+        )
+    omni = "MiniCPMO" in (config.items("architectures") or ["MiniCPMV"])
+    pool_step = config.integer("audio_pool_step", 2)
+    return MultimodalFacts(
+        "minicpmo" if omni else "minicpmv",
+        ("image", "video", "audio") if omni else ("image", "video"),
+        Slices(
+            SliceLayout.RESAMPLED,
+            patch_size=files.image.integer("patch_size", 14),
+            scale_resolution=files.image.integer("scale_resolution", 448),
+            max_slices=files.image.integer("max_slice_nums", 9),
+            tokens_per_slice=files.image.integer("image_feature_size", config.integer("query_num", 64)),
+            video_slices=1,
+            dummy_side=config.integer("image_size", 448),
+            dummy_slices=config.integer("max_slice_num", 9),
+        ),
+        audio_tokens=30 * ((50 - pool_step) // pool_step + 1) if omni else 0,
+    )
+
+
+@reads("H2OVLChatModel", model_types=("h2ovl_chat",))
+def read_h2ovl(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """H2OVL-Mississippi: InternVL's tiles, twice over where ``use_msac`` is set."""
+    processor = aspect_tiles(config, tiles_knob="max_dynamic_patch")
+    two_passes = config.boolean("use_msac", False)
+    return MultimodalFacts("h2ovl", ("image",), replace(processor, two_passes=two_passes))
+
+
+@reads("NVLM_D", model_types=("NVLM_D",))
+def read_nvlm(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """NVLM-D: InternVL's tiles, a tag before each, a newline after the image."""
+    processor = aspect_tiles(config, tiles_knob="max_dynamic_patch")
+    return MultimodalFacts("nvlm", ("image",), replace(processor, tile_tags=True, wrapper_tokens=3))
+
+
+@reads("SkyworkR1VChatModel", "QianfanOCRForConditionalGeneration", "Eagle2_5_VLForConditionalGeneration")
+def read_internvl_image_only(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Skywork-R1V, Qianfan-OCR and Eagle 2.5: InternVL's tiles, images only in vLLM."""
+    architecture = (config.items("architectures") or [""])[0]
+    family = {
+        "SkyworkR1VChatModel": "skyworkr1v",
+        "QianfanOCRForConditionalGeneration": "qianfan_ocr",
+        "Eagle2_5_VLForConditionalGeneration": "eagle2_5_vl",
+    }[architecture]
+    processor = aspect_tiles(config, tiles_knob="max_dynamic_patch")
+    if family == "eagle2_5_vl" and config.has("force_image_size"):
+        side = config.integer("force_image_size")
+        ratio = config.number("downsample_ratio", 0.5) or 0.5
+        patches = side // config.section("vision_config").integer("patch_size", 14)
+        processor = replace(processor, tile_size=side, tokens_per_tile=int(patches**2 * ratio**2))
+    return MultimodalFacts(family, ("image",), processor)
+
+
+@reads("Llama_Nemotron_Nano_VL", model_types=("Llama_Nemotron_Nano_VL",))
+def read_llama_nemotron_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Llama Nemotron Nano VL 8B v1 (``nvidia/Llama-3.1-Nemotron-Nano-VL-8B-V1``: tiles of 512 pixels, 12 at most)."""
+    side = files.image.integer("image_size", config.integer("force_image_size", 512))
+    vision = config.section("vision_config")
+    patches = side // vision.integer("patch_size", 16)
+    ratio = config.number("downsample_ratio", 0.5) or 0.5
+    return MultimodalFacts(
+        "nemotron_vl",
+        ("image",),
+        AspectTiles(
+            tile_size=side,
+            tokens_per_tile=int(patches**2 * ratio**2),
+            min_tiles=1,
+            max_tiles=files.image.integer("max_num_tiles", 12),
+            use_thumbnail=files.image.boolean("use_thumbnail", True),
+            tiles_knob="max_num_tiles",
+            grid_choice=GridChoice.COVERED_AREA,
+        ),
+    )
+
+
+@reads(
+    "InternVLForConditionalGeneration",
+    "InternS1ForConditionalGeneration",
+    model_types=("internvl", "interns1"),
+)
+def read_internvl_hf(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """InternVL 3 and Intern-S1 in Hugging Face's format (``OpenGVLab/InternVL3-8B-hf``: 448 pixels, 12 tiles at most).
+
+    The published preprocessor files switch cropping off and the processor switches it on: start-up then takes one tile
+    for the largest image, while requests are cut into tiles.
+    """
+    side, patch = (
+        _pair(config.section("vision_config"), "image_size", 448),
+        _pair(config.section("vision_config"), "patch_size", 14),
+    )
+    ratio = config.number("downsample_ratio", 0.5) or 0.5
+    cropped = files.image.boolean("crop_to_patches", False)
+    return MultimodalFacts(
+        "internvl_hf",
+        ("image", "video"),
+        AspectTiles(
+            tile_size=side,
+            tokens_per_tile=files.processor.integer(
+                "image_seq_length", config.integer("image_seq_length", int((side // patch) ** 2 * ratio**2))
+            ),
+            min_tiles=files.image.integer("min_patches", 1),
+            max_tiles=files.image.integer("max_patches", 12),
+            use_thumbnail=True,
+            tiles_knob="max_patches",
+            video_text=VideoText.FRAME_LINES,
+            largest_image=None if cropped else (side, side),
+        ),
+    )
+
+
+def _pair(section: Config, key: str, default: int) -> int:
+    """A side that the config writes once or as a pair."""
+    value = section.values.get(key)
+    if isinstance(value, list | tuple) and value:
+        return Config({key: value[0]}, section.path).integer(key)
+    return section.integer(key, default)
+
+
+@reads("DeepseekOCRForCausalLM", model_types=("deepseek_ocr",))
+def read_deepseek_ocr(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """DeepSeek-OCR: vLLM's fixed mode (a view of 1024 pixels, 2 to 6 tiles of 640, newline tokens)."""
+    return MultimodalFacts("deepseek_ocr", ("image",), OcrViews(1024, 16, 640, 10, 2, 6, newlines=True))
+
+
+@reads("DeepseekOCR2ForCausalLM", model_types=("deepseek_ocr2",))
+def read_deepseek_ocr2(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """DeepSeek-OCR 2: vLLM's fixed mode (a view of 1024 pixels, 2 to 6 tiles of 768)."""
+    return MultimodalFacts("deepseek_ocr2", ("image",), OcrViews(1024, 16, 768, 12, 2, 6, newlines=False))
+
+
+@reads("Phi3VForCausalLM", model_types=("phi3_v",))
+def read_phi3v(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Phi-3-vision and Phi-3.5-vision: crops of 336 pixels, 12x12 tokens each.
+
+    Raises:
+        UnknownFact: the number of crops, which differs by checkpoint and stands in ``preprocessor_config.json`` only.
+    """
+    crops = files.image.integer("num_crops", 0, least=0) or _PHI3_CROPS.get(
+        (config.text("_name_or_path") or "").rpartition("/")[2], 0
+    )
+    if not crops:
+        raise UnknownFact(
+            "num_crops is missing from preprocessor_config.json and differs between Phi-3-vision checkpoints",
+            field="preprocessor_config.num_crops",
+            hint="put preprocessor_config.json beside config.json",
+        )
+    return MultimodalFacts("phi3_v", ("image",), HdTransform(336, 12, crops))
+
+
+_PHI3_CROPS = {"Phi-3-vision-128k-instruct": 16, "Phi-3.5-vision-instruct": 4}
+"""``num_crops`` of the published checkpoints, by the name that their configs carry."""
+
+
+@reads("Phi4MMForCausalLM", model_types=("phi4mm",))
+def read_phi4mm(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Phi-4-multimodal (``microsoft/Phi-4-multimodal-instruct``: crops of 448 pixels, 36 at most)."""
+    return MultimodalFacts(
+        "phi4mm",
+        ("image", "audio"),
+        DynamicHd(crop_size=448, patch_size=14, compression=2, max_crops=files.image.integer("dynamic_hd", 36)),
+        audio_tokens=188,
+    )
+
+
+@reads("Lfm2VlForConditionalGeneration", model_types=("lfm2_vl",))
+def read_lfm2_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """LFM2-VL (``LiquidAI/LFM2-VL-1.6B``: 64 to 256 tokens, tiles of 512 pixels, 2 to 10)."""
+    image = files.image
+    split = image.boolean("do_image_splitting", True)
+    return MultimodalFacts(
+        "lfm2_vl",
+        ("image",),
+        NaflexTiles(
+            patch_size=image.integer("encoder_patch_size", 16),
+            downsample=image.integer("downsample_factor", 2),
+            min_tokens=image.integer("min_image_tokens", 64),
+            max_tokens=image.integer("max_image_tokens", 256),
+            tile_size=image.integer("tile_size", 512),
+            min_tiles=image.integer("min_tiles", 2) if split else 1,
+            max_tiles=image.integer("max_tiles", 10) if split else 1,
+            tolerance=image.number("max_pixels_tolerance", 2.0) or 2.0,
+        ),
+    )
+
+
+@reads("Ovis", model_types=("ovis",))
+def read_ovis(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Ovis 1.6 and 2: parts of the encoder's image size, nine at most."""
+    visual = config.section("visual_tokenizer_config")
+    backbone = visual.section("backbone_config")
+    side = backbone.integer("image_size", 448)
+    stride = visual.integer("hidden_stride", 2)
+    patches = -(-side // backbone.integer("patch_size", 14))
+    return MultimodalFacts(
+        "ovis",
+        ("image",),
+        CoveringPartition(side, (patches // stride) ** 2, dummy_side=side * stride * 9),
     )

@@ -45,8 +45,8 @@ def read_gemma4(config: Config, files: Preprocessor) -> MultimodalFacts:
             patch_size=vision.integer("patch_size", 16),
             pooling_size=vision.integer("pooling_kernel_size", 3),
             image_tokens=vision.integer("default_output_length", 280),
-            audio_tokens=files.processor.integer("audio_seq_length", 750) if audio else 0,
         ),
+        audio_tokens=files.processor.integer("audio_seq_length", 750) if audio else 0,
     )
 
 
@@ -84,4 +84,55 @@ def read_paligemma(config: Config, files: Preprocessor) -> MultimodalFacts:
     _, patches = vision_grid(config.section("vision_config"), 224, 14)
     return MultimodalFacts(
         "paligemma", ("image",), FixedTokens(patches**2, wrapper_tokens=2), item_limits=(("image", 1),)
+    )
+
+
+@reads("LightOnOCRForConditionalGeneration", model_types=("lighton_ocr",))
+def read_lighton_ocr(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """LightOnOCR: Pixtral's cells, rows not marked."""
+    vision = config.section("vision_config")
+    cell = vision.integer("patch_size", 14) * config.integer("spatial_merge_size", 2)
+    return MultimodalFacts("lighton_ocr", ("image",), RowBreaks(cell, vision.integer("image_size", 1540), breaks=False))
+
+
+@reads("Gemma3nForConditionalGeneration", model_types=("gemma3n",))
+def read_gemma3n(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Gemma 3n: vLLM fixes 256 tokens an image and 188 an audio."""
+    return MultimodalFacts("gemma3n", ("image", "audio"), FixedTokens(256, wrapper_tokens=4), audio_tokens=188)
+
+
+@reads("AriaForConditionalGeneration", model_types=("aria",))
+def read_aria(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Aria: the largest entry of ``projector_patch_to_query_dict`` for every image."""
+    queries = config.section("projector_patch_to_query_dict")
+    tokens = max((queries.integer(key) for key in queries.values), default=256)
+    return MultimodalFacts("aria", ("image",), FixedTokens(tokens))
+
+
+@reads("Blip2ForConditionalGeneration", model_types=("blip-2",))
+def read_blip2(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """BLIP-2: one token a query."""
+    return MultimodalFacts(
+        "blip-2", ("image",), FixedTokens(config.integer("num_query_tokens", 32)), item_limits=(("image", 1),)
+    )
+
+
+@reads("GLM4VForCausalLM")
+def read_glm4v_9b(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """GLM-4V-9B: a fixed grid, begin and end of image are encoder outputs too."""
+    _, patches = vision_grid(config.section("vision_config"), 1120, 14)
+    return MultimodalFacts("glm4v_9b", ("image",), FixedTokens((patches // 2) ** 2 + 2), item_limits=(("image", 1),))
+
+
+@reads("LlavaNextVideoForConditionalGeneration", model_types=("llava_next_video",))
+def read_llava_next_video(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """LLaVA-NeXT-Video: vLLM takes videos only, frames pooled."""
+    vision = config.section("vision_config")
+    _, patches = vision_grid(vision, 336, 14)
+    pooled = -(-patches // config.integer("spatial_pool_stride", 2))
+    return MultimodalFacts(
+        "llava_next_video",
+        ("video",),
+        FixedTokens(0, video_frame_tokens=pooled * pooled),
+        item_limits=(("video", 1),),
     )
