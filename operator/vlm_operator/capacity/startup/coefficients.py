@@ -38,7 +38,7 @@ SMALL_BUFFERS_BYTES: Final = 15 * MIB
 
 FITTED: Final[dict[str, Fitted]] = {
     "nonTorch HBM 0.11": Fitted(
-        0.130,
+        0.124,
         (
             "kolyangg-qwen3-30b-a3b-h100-0102",
             "llmd-emp-gpt-oss-20b-tp1-16000",
@@ -63,7 +63,7 @@ FITTED: Final[dict[str, Fitted]] = {
     ),
     "nonTorch HBM 0.17": Fitted(0.255, ("myoceane-gptoss20b-a100-0190",)),
     "nonTorch GDDR 0.17": Fitted(
-        0.103,
+        0.099,
         (
             "triet-qwen3-8b-awq-2xt4",
             "vllm-36973-qwen35-35b-a3b-gptq-5090-dev88",
@@ -72,7 +72,7 @@ FITTED: Final[dict[str, Fitted]] = {
     "consumed HBM": Fitted(0.189, ("phivan-qwen36-27b-fp8-h100",)),
     "consumed GDDR": Fitted(0.220, ("fentz26-qwen38-27b-fp8-2x5090",)),
     "tensorParallel HBM": Fitted(
-        0.395,
+        0.399,
         (
             "llmd-emp-qwen3-32b-tp2-16000",
             "zzsf-qwen3-30b-a3b-tp2-h100",
@@ -81,7 +81,7 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "tensorParallel GDDR": Fitted(
-        0.112,
+        0.111,
         (
             "fentz26-qwen38-27b-fp8-2x5090",
             "public-qwen3vl-30b-a3b-tp4-3090-0110",

@@ -42,8 +42,8 @@ def text_forward(
 ) -> TextForward:
     """Bytes that one pass over ``tokens`` dummy tokens needs on one rank.
 
-    Dense: residual, normed input, output, gate and up projection, their product. Linear attention: projections, convolved
-    copies and per-chunk states. Experts: two workspaces of ``tokens x experts per token`` rows, as vLLM's Triton
+    Dense: residual, normed input, output, gate and up projection, their product. Linear attention: projections,
+    convolved copies and per-chunk states. Experts: two workspaces of ``tokens x experts per token`` rows, as vLLM's Triton
     experts ask for (``fused_moe/fused_moe.py: TritonExperts.workspace_shapes``).
     """
     text, element = model.text, 2
