@@ -2,7 +2,7 @@
 
 Ridge regression towards a prior: every coefficient starts as one pseudo-observation of what all start-ups have in
 common, so that a coefficient with one or two start-ups behind it does not follow them blindly. Run it after adding
-start-ups and copy what changed into ``operator/vlm_operator/capacity/startup/coefficients.py``.
+start-ups and put what it prints into ``operator/vlm_operator/capacity/startup/coefficients.py``.
 """
 
 from __future__ import annotations
@@ -204,7 +204,8 @@ def main() -> None:
     data = [equation for case in cases() for equation in equations(case)]
     for name, value in fit(data).items():
         behind = sorted({equation.case for equation in data if name in equation.factors})
-        print(f"{name:22} {value:6.3f}  {', '.join(behind)}")
+        listed = "".join(f'            "{case}",\n' for case in behind)
+        print(f'    "{name}": Fitted(\n        {value:.3f},\n        (\n{listed}        ),\n    ),')
 
 
 if __name__ == "__main__":

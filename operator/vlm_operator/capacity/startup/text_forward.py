@@ -43,8 +43,8 @@ def text_forward(
     """Bytes that one pass over ``tokens`` dummy tokens needs on one rank.
 
     Dense: residual, normed input, output, gate and up projection, their product. Linear attention: projections,
-    convolved copies and per-chunk states. Experts: two workspaces of ``tokens x experts per token`` rows, as vLLM's Triton
-    experts ask for (``fused_moe/fused_moe.py: TritonExperts.workspace_shapes``).
+    convolved copies and per-chunk states. Experts: two workspaces of ``tokens x experts per token`` rows, as vLLM's
+    Triton experts ask for (``fused_moe/fused_moe.py: TritonExperts.workspace_shapes``).
     """
     text, element = model.text, 2
     row = text.hidden_size * element
