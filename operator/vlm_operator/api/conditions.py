@@ -99,6 +99,11 @@ class ConditionReason(_Described):
         "The cup fits, but the utilisation asks for a little more than is usually free at start.",
         "Lower engine.gpuMemoryUtilization by a hundredth or two.",
     )
+    UNCOUNTED_FLAGS = (
+        "UncountedFlags",
+        "The cup fits by what the plan counts, but flags in engine.extraArgs move memory in ways that it does not.",
+        "Leave a margin (a lower engine.contextLength), or remove the flags that the message names.",
+    )
     CONTEXT_BELOW_MINIMUM = (
         "ContextBelowMinimum",
         "What fits is shorter than context.minimum.",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from vlm_operator.api.engine_spec import EngineSpec
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec, WorkloadSpec
-from vlm_operator.engine.flags import canonical_json
+from vlm_operator.engine.flags import canonical_json, uncounted
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.errors import UnknownFact
@@ -47,6 +47,7 @@ def intent_of(spec: VLMDeploymentSpec, version: EngineVersion) -> Intent:
         version=version,
         gpu_count=spec.gpu.count if spec.gpu else None,
         allow_fp8_kv_cache=spec.retune.allow_fp8_kv_cache,
+        uncounted_flags=uncounted(spec.engine.extra_args) if spec.engine else (),
         cpu_kv_cache_bytes=parse_bytes(spec.cpu.kv_cache_space, field="cpu.kvCacheSpace") if spec.cpu else None,
     )
 

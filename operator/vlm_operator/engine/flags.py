@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
@@ -37,8 +38,35 @@ OWNED_FLAGS: Final[tuple[str, ...]] = (
 )
 """Flags that come from fields of the API; ``extraArgs`` may not set them."""
 
-SHORT_FLAGS: Final[tuple[str, ...]] = ("-tp", "-pp", "-dp", "-ep", "-asc")
+SHORT_FLAGS: Final[tuple[str, ...]] = ("-tp", "-pp", "-dp", "-ep")
 """vLLM's short spellings of owned flags (0.32: ``engine/arg_utils.py``)."""
+
+
+UNCOUNTED_FLAGS: Final[tuple[str, ...]] = (
+    "--cpu-offload-gb",
+    "--dtype",
+    "--enable-eplb",
+    "--enable-lora",
+    "--enable-sleep-mode",
+    "--hf-overrides",
+    "--kv-transfer-config",
+    "--load-format",
+    "--num-gpu-blocks-override",
+    "--quantization",
+    "--skip-mm-profiling",
+    "--speculative-config",
+)
+"""Flags that ``extraArgs`` may set although they move memory in ways no plan counts: such a plan is never certain."""
+
+
+def uncounted(arguments: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``UNCOUNTED_FLAGS`` that the arguments set, in any of vLLM's spellings.
+
+    >>> uncounted(["--enable_lora", "--enable-auto-tool-choice", "--dtype=half"])
+    ('--enable-lora', '--dtype')
+    """
+    names = [argument.partition("=")[0].partition(".")[0].replace("_", "-") for argument in arguments]
+    return tuple(name for name in names if name in UNCOUNTED_FLAGS)
 
 
 def canonical_json(value: Any) -> str:

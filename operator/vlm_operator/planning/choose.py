@@ -143,6 +143,10 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
     elif verdict is not Verdict.FITS:
         found = remedies(attempt, evaluation)
         hint = as_hint(found, evaluation)
+    elif attempt.intent.uncounted_flags:
+        verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
+        flags = ", ".join(attempt.intent.uncounted_flags)
+        refusal = Refusal(f"{evaluation.message()}; {flags} move memory in ways that are not counted here")
     settings = evaluation.settings
     return Plan(
         model=attempt.model,

@@ -81,6 +81,7 @@ class Intent:
         gpus_available: GPUs of that product on one node, bounds a free count.
         allow_fp8_kv_cache: True where the ladder may store the KV cache in eight bits.
         cpu_kv_cache_bytes: plans for vLLM's CPU backend with exactly this container, instead of a GPU.
+        uncounted_flags: further arguments that move memory in ways the plan does not count.
         is_prediction: nothing is chosen: the plan says what the flags as given, and vLLM's own defaults, would do.
     """
 
@@ -96,3 +97,4 @@ class Intent:
     allow_fp8_kv_cache: bool = True
     cpu_kv_cache_bytes: int | None = None
     is_prediction: bool = False
+    uncounted_flags: tuple[str, ...] = ()

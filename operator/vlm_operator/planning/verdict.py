@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """vLLM's first check: less is free at start than the utilisation asks for."""
     FREE_MEMORY_UNCERTAIN = "FreeMemoryUncertain"
     """The cup fits, but the utilisation asks for a little more than is usually free at start."""
+    UNCOUNTED_FLAGS = "UncountedFlags"
+    """The cup fits by what is counted, but further arguments move memory in ways that are not."""
     CONTEXT_BELOW_MINIMUM = "ContextBelowMinimum"
     """What fits is shorter than the floor the user set."""
     CONTEXT_ABOVE_MODEL = "ContextAboveModel"
