@@ -14,7 +14,7 @@ from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.capacity.startup.first_check import free_at_start_bytes, free_at_start_high_bytes, requested_bytes
 from vlm_operator.capacity.startup.loaded_buffers import loaded_buffer_bytes
-from vlm_operator.capacity.startup.non_torch import non_torch_bytes
+from vlm_operator.capacity.startup.non_torch import EXPERT_PARALLEL_BYTES, non_torch_bytes
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
 from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes, variance
@@ -182,6 +182,8 @@ def _startup_terms(
         encoder = profiled_encoder(model, settings, version)
     peak = activation(model, gpu, settings, version, rules=rules, run=encoder if rules.profiles_encoder else None)
     outside = non_torch_bytes(gpu, version, rules.formula, settings.tensor_parallel_size)
+    if settings.enable_expert_parallel and model.text.experts is not None and settings.tensor_parallel_size > 1:
+        outside += EXPERT_PARALLEL_BYTES
     if rules.formula is Formula.CONSUMED:
         outside += runner_buffer_bytes(model, settings, rules)
     graphs = 0
@@ -205,8 +207,8 @@ def _startup_terms(
         variance=variance(
             gpu,
             rules.formula,
-            tensor_parallel_size=settings.tensor_parallel_size,
-            experts=model.text.experts is not None,
+            settings=settings,
+            model=model,
             layers_bytes=peak.layers_bytes,
             encoder_bytes=peak.encoder_bytes,
             graph_bytes=graphs,

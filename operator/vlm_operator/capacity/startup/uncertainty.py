@@ -10,7 +10,9 @@ import math
 from typing import Final
 
 from vlm_operator.engine.budget_rules import Formula
+from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind
+from vlm_operator.model.facts import ModelFacts
 from vlm_operator.units import GIB
 
 BASE_BYTES: Final = {
@@ -29,8 +31,16 @@ UNIFIED_MEMORY_BYTES: Final = int(1.8 * GIB)
 """Unified memory: other processes and the page cache move between the two snapshots."""
 LAYERS_SHARE: Final = 0.15
 """Of the transient of the text pass above the sampler's."""
-ENCODER_SHARE: Final = 0.20
-"""Of the encoder's transient and what it keeps: the family's own code decides."""
+ENCODER_SHARE: Final = {True: 0.20, False: 0.35}
+"""Of the encoder's transient and what it keeps, by "a published start-up of the family was met"."""
+FAMILIES_MET: Final = frozenset(
+    {"qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "dots_ocr", "llava_next", "gemma4"}
+)
+"""Families (``model_type``) whose encoder was profiled in a start-up of ``docs/accuracy.md``."""
+EXPERT_PARALLEL_BYTES: Final = int(0.6 * GIB)
+"""All-to-all buffers: published start-ups with expert parallelism lie between 0.95 and 1.8 GiB outside torch."""
+DATA_PARALLEL_EXPERTS_BYTES: Final = int(3 * GIB)
+"""The same over data-parallel ranks: the workspace depends on how tokens fall (vLLM #57270: 1.3 to 20 GiB)."""
 GRAPHS_SHARE: Final = 0.45
 """Of the CUDA graph estimate: vLLM's own is off from what it measures by as much."""
 WEIGHTS_SHARE: Final = 0.004
@@ -41,8 +51,8 @@ def variance(
     gpu: GPUFacts,
     formula: Formula,
     *,
-    tensor_parallel_size: int,
-    experts: bool,
+    settings: EngineSettings,
+    model: ModelFacts,
     layers_bytes: int,
     encoder_bytes: int,
     graph_bytes: int,
@@ -53,13 +63,17 @@ def variance(
     total = (
         BASE_BYTES[formula] ** 2
         + (LAYERS_SHARE * layers_bytes) ** 2
-        + (ENCODER_SHARE * encoder_bytes) ** 2
+        + (ENCODER_SHARE[model.model_type in FAMILIES_MET] * encoder_bytes) ** 2
         + (GRAPHS_SHARE * graph_bytes) ** 2
     )
-    if tensor_parallel_size > 1:
+    if settings.tensor_parallel_size > 1:
         total += TENSOR_PARALLEL_BYTES**2
-    if experts:
+    if model.text.experts is not None:
         total += EXPERTS_BYTES**2
+        if settings.enable_expert_parallel:
+            total += EXPERT_PARALLEL_BYTES**2
+            if settings.data_parallel_size > 1:
+                total += DATA_PARALLEL_EXPERTS_BYTES**2
     if not gpu.known:
         total += UNKNOWN_GPU_BYTES**2
     if gpu.memory_kind is MemoryKind.UNIFIED:

@@ -185,3 +185,17 @@ def test_more_ranks_never_raise_the_peak_of_one(release: str, of: ModelFacts, ra
     one = budget(release, of, tensor_parallel_size=ranks)
     two = budget(release, of, tensor_parallel_size=ranks * 2)
     assert two.activation_peak_bytes <= one.activation_peak_bytes
+
+
+def test_bounds_are_wider_for_an_encoder_family_without_published_start_ups() -> None:
+    met, other = (
+        budget("0.32.0", model(vision=TOWER, model_type=family), encoder=IMAGE) for family in ("qwen3_vl", "ovis2_5")
+    )
+    assert other.kv_cache_high_bytes - other.kv_cache_bytes > met.kv_cache_high_bytes - met.kv_cache_bytes
+
+
+def test_expert_parallelism_takes_buffers_and_widens_the_bounds() -> None:
+    plain = budget("0.32.0", MIXED, tensor_parallel_size=4)
+    parallel = budget("0.32.0", MIXED, tensor_parallel_size=4, enable_expert_parallel=True)
+    assert parallel.non_torch_bytes > plain.non_torch_bytes
+    assert parallel.kv_cache_high_bytes - parallel.kv_cache_bytes > plain.kv_cache_high_bytes - plain.kv_cache_bytes
