@@ -289,3 +289,18 @@ def bert(language: Language) -> None:
     layers.column("intermediate.dense", text.intermediate_size, hidden, bias=True)
     layers.row("output.dense", hidden, text.intermediate_size, bias=True)
     layers.norm("output.LayerNorm", hidden, bias=True)
+
+
+def exaone4(language: Language) -> None:
+    """EXAONE 4: norms after attention and MLP, and on each head's query and key."""
+    text = language.text
+    bias = language.config.boolean("attention_bias", False) or language.config.boolean("bias", False)
+    language.frame()
+    layers = language.layers()
+    language.attention(layers, bias=bias)
+    layers.norm("self_attn.q_norm", text.head_size)
+    layers.norm("self_attn.k_norm", text.head_size)
+    layers.gated_mlp("mlp", text.hidden_size, text.intermediate_size)
+    layers.norm("post_attention_layernorm", text.hidden_size)
+    layers.norm("post_feedforward_layernorm", text.hidden_size)
+    language.rotary()

@@ -246,3 +246,28 @@ def mimo_v2(language: Language) -> None:
     moe.tensor("mlp.gate.e_score_correction_bias", experts, dtype=DType.FLOAT32)
     moe.experts("mlp.experts", experts, hidden, config.integer("moe_intermediate_size"))
     norms(language.layers(), hidden)
+
+
+def ernie4_5_moe(language: Language) -> None:
+    """ERNIE 4.5 MoE: dense layers before and after the sparse ones, router and its bias in fp32."""
+    text, config = language.text, language.config
+    experts = config.integer("moe_num_experts")
+    start, end = config.integer("moe_layer_start_index", 1, least=0), config.integer("moe_layer_end_index", 0, least=-1)
+    end = text.layers - 1 if end <= 0 else min(end, text.layers - 1)
+    step, width = config.integer("moe_layer_interval", 1), config.integer("moe_intermediate_size")
+    sparse = tuple(n for n in language.numbers if start <= n <= end and (n + 1) % step == 0)
+    language.frame()
+    layers = language.layers()
+    bias = config.boolean("use_bias", False)
+    language.attention(layers, bias=bias, output_bias=bias)
+    dense = language.layers([n for n in language.numbers if n not in set(sparse)])
+    dense.gated_mlp("mlp", text.hidden_size, text.intermediate_size, bias=bias)
+    moe = language.layers(sparse)
+    router(moe, "mlp.gate", experts, text.hidden_size, dtype=DType.FLOAT32)
+    moe.tensor("mlp.gate.e_score_correction_bias", experts, dtype=DType.FLOAT32)
+    shared_expert(
+        moe, "mlp.shared_experts", text.hidden_size, width * config.integer("moe_num_shared_experts", 0, least=0)
+    )
+    moe.experts("mlp.experts", experts, text.hidden_size, width)
+    norms(layers, text.hidden_size)
+    language.rotary()

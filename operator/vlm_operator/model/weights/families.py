@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.model.weights import dense, experts, gemma4, hybrid, latent
+from vlm_operator.model.weights import dense, experts, gemma4, hybrid, latent, transformers_backend
 from vlm_operator.model.weights.language import LanguageReader
 
 LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
@@ -35,7 +35,20 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "Glm4ForCausalLM": dense.glm4,
     "InternLM2ForCausalLM": dense.internlm2,
     "NemotronForCausalLM": dense.nemotron,
+    "Ernie4_5ForCausalLM": dense.llama,
+    "Exaone4ForCausalLM": dense.exaone4,
+    "GlmForCausalLM": transformers_backend.glm,
+    "MiMoForCausalLM": dense.qwen2,
+    "Olmo2ForCausalLM": transformers_backend.olmo2,
+    "Olmo3ForCausalLM": transformers_backend.olmo3,
+    "SeedOssForCausalLM": transformers_backend.seed_oss,
+    "SmolLM3ForCausalLM": transformers_backend.smollm3,
+    "Starcoder2ForCausalLM": transformers_backend.starcoder2,
     "BertModel": dense.bert,
+    "RobertaModel": dense.bert,
+    "XLMRobertaModel": dense.bert,
+    "Ernie4_5_MoeForCausalLM": experts.ernie4_5_moe,
+    "GraniteMoeHybridForCausalLM": hybrid.granitemoehybrid,
     "MixtralForCausalLM": experts.mixtral,
     "Qwen2MoeForCausalLM": experts.qwen2_moe,
     "Qwen3MoeForCausalLM": experts.qwen3_moe,

@@ -245,3 +245,40 @@ def jamba(language: Language) -> None:
     layers = language.layers()
     layers.norm("input_layernorm", hidden)
     layers.norm("pre_ff_layernorm", hidden)
+
+
+def granitemoehybrid(language: Language) -> None:
+    """Granite 4: Mamba2 and attention layers, experts and a shared MLP in each."""
+    text, config = language.text, language.config
+    hidden = text.hidden_size
+    kinds = [str(kind) for kind in config.items("layers_block_type") or config.items("layer_types") or ()]
+    kinds = [{LINEAR: "mamba", FULL: "attention"}.get(kind, kind) for kind in kinds]
+    require_kinds(language, kinds, "mamba", "attention")
+    mixer = Mamba2(
+        heads=config.integer("mamba_n_heads", 128),
+        head_size=config.integer("mamba_d_head", config.integer("mamba_expand", 2) * hidden // 128),
+        groups=config.integer("mamba_n_groups", 1),
+        state=config.integer("mamba_d_state", 256),
+        kernel=config.integer("mamba_d_conv", 4),
+        bias=config.boolean("mamba_proj_bias", False),
+        conv_bias=config.boolean("mamba_conv_bias", True),
+    )
+    language.frame(every_stage=True)
+    mamba2(language.layers(numbers_of(language, kinds, "mamba")), "mamba", hidden, mixer)
+    attention = numbers_of(language, kinds, "attention")
+    if attention:
+        block = language.layers(attention)
+        bias = config.boolean("attention_bias", False)
+        language.attention(block, bias=bias, output_bias=bias)
+        if config.text("position_embedding_type") == "rope":
+            language.rotary()
+    layers = language.layers()
+    experts = config.integer("num_local_experts", 8, least=0)
+    if experts:
+        router(layers, "block_sparse_moe.gate", experts, hidden)
+        layers.experts("block_sparse_moe.experts", experts, hidden, text.intermediate_size, names=("w1", "w2", "w3"))
+    width = config.integer("shared_intermediate_size", 1024, least=0)
+    if width:
+        layers.column("shared_mlp.input_linear", 2 * width, hidden)
+        layers.row("shared_mlp.output_linear", hidden, width)
+    norms(layers, hidden)

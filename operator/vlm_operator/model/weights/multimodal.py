@@ -153,6 +153,31 @@ def llava_onevision(wrapper: Wrapper) -> None:
     wrapper.read_language()
 
 
+def llava_next_video(wrapper: Wrapper) -> None:
+    """LLaVA-NeXT-Video: no line break; projector whole on every rank."""
+    width = _tower_by_type(wrapper, TowerPlace("vision_tower", ("video",)))
+    hidden = wrapper.text.hidden_size
+    bias = wrapper.config.boolean("multimodal_projector_bias", True)
+    projector = wrapper.projector(modalities=("video",), sharded=False)
+    projector.linear("linear_1", hidden, width, bias=bias, quantizable=False)
+    projector.linear("linear_2", hidden, hidden, bias=bias, quantizable=False)
+    wrapper.read_language()
+
+
+def kimi_vl(wrapper: Wrapper) -> None:
+    """Kimi-VL: MoonViT, projector whole on every rank."""
+    vision = wrapper.vision
+    patch_towers.moonvit(wrapper.collection, vision, IMAGE)
+    kernel = vision.items("merge_kernel_size") or [2, 2]
+    width = vision.integer("hidden_size", 1152)
+    merged = width * int(kernel[0]) * int(kernel[1])
+    projector = wrapper.projector(sharded=False)
+    projector.norm("pre_norm", width, bias=True)
+    projector.linear("linear_1", merged, merged, bias=True)
+    projector.linear("linear_2", wrapper.text.hidden_size, merged, bias=True)
+    LANGUAGE_MODELS["DeepseekV2ForCausalLM"](wrapper.language())
+
+
 def mistral3(wrapper: Wrapper) -> None:
     """Mistral Small 3.1 and later: Pixtral tower, patches merged before the projector."""
     config, vision = wrapper.config, wrapper.vision
@@ -319,7 +344,9 @@ def glm4v_moe(wrapper: Wrapper) -> None:
 MULTIMODAL_MODELS: dict[str, Callable[[Wrapper], None]] = {
     "LlavaForConditionalGeneration": llava,
     "LlavaNextForConditionalGeneration": llava_next,
+    "LlavaNextVideoForConditionalGeneration": llava_next_video,
     "LlavaOnevisionForConditionalGeneration": llava_onevision,
+    "KimiVLForConditionalGeneration": kimi_vl,
     "Mistral3ForConditionalGeneration": mistral3,
     "Gemma3ForConditionalGeneration": gemma3,
     "Gemma4ForConditionalGeneration": gemma4,

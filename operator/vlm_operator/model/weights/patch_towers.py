@@ -1,6 +1,7 @@
-"""Vision towers that take patches of any resolution: Qwen2-VL to Qwen3.5, GLM-4V.
+"""Vision towers that take patches of any resolution: Qwen2-VL to Qwen3.5, GLM-4V, MoonViT.
 
-Sources: vLLM 0.32, ``model_executor/models/qwen2_vl.py``, ``qwen2_5_vl.py``, ``qwen3_vl.py``, ``glm4_1v.py``. All of
+Sources: vLLM 0.32, ``model_executor/models/qwen2_vl.py``, ``qwen2_5_vl.py``, ``qwen3_vl.py``, ``glm4_1v.py``,
+``moonvit.py``. All of
 them are divided over tensor-parallel ranks, or kept whole under ``--mm-encoder-tp-mode data``.
 """
 
@@ -124,3 +125,21 @@ def glm4v(collection: Collection, vision: Config, prefix: str = "visual") -> Non
     merger.merged("gate_up_proj", ("gate_proj", "up_proj"), (inner, inner), output)
     merger.row("down_proj", output, inner)
     rotary(tower, width // heads)
+
+
+def moonvit(collection: Collection, vision: Config, modalities: tuple[str, ...], prefix: str = "vision_tower") -> None:
+    """MoonViT (Kimi-VL): learned positions on a grid, one matrix for query, key and value; unquantised."""
+    width, inner = vision.integer("hidden_size", 1152), vision.integer("intermediate_size", 4304)
+    patch, grid = vision.integer("patch_size", 14), vision.integer("init_pos_emb_height", 64)
+    places = {"modalities": modalities, "data_parallel": True, "quantizable": False}
+    tower = collection.tower(prefix, 1, **places)  # type: ignore[arg-type]
+    tower.linear("patch_embed.proj", width, 3 * patch**2, bias=True)
+    tower.tensor("patch_embed.pos_emb.weight", grid * vision.integer("init_pos_emb_width", 64) * width)
+    tower.norm("encoder.final_layernorm", width, bias=True)
+    count = vision.integer("num_hidden_layers", 27)
+    blocks = collection.tower(f"{prefix}.encoder.blocks.{{}}", count, **places)  # type: ignore[arg-type]
+    blocks.norm("norm0", width, bias=True)
+    blocks.norm("norm1", width, bias=True)
+    blocks.column("wqkv", 3 * width, width, bias=True)
+    blocks.row("wo", width, width, bias=True)
+    blocks.mlp("mlp", width, inner, ("fc0", "fc1"))
