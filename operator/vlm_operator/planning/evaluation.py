@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_operator.capacity.kv import KVLayout, kv_layout
-from vlm_operator.capacity.startup import Budget, first_check, startup_budget
+from vlm_operator.capacity.startup import Budget, startup_budget
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
@@ -141,8 +141,7 @@ def evaluate(
         elif settings in experience.failed and verdict is not Verdict.DOES_NOT_FIT:
             verdict, reason = Verdict.DOES_NOT_FIT, Reason.ALREADY_FAILED
     if budget.requested_bytes > budget.free_at_start_bytes and reason is not Reason.OUT_OF_MEMORY:
-        check = first_check(gpu, settings.gpu_memory_utilization or 0.0, version, settings.tensor_parallel_size)
-        if check.fails_for_certain:
+        if budget.requested_bytes > budget.free_at_start_high_bytes:
             verdict, reason = Verdict.DOES_NOT_FIT, Reason.FREE_MEMORY_TOO_LOW
         elif verdict is Verdict.FITS:
             verdict, reason = Verdict.FITS_TIGHT, Reason.FREE_MEMORY_UNCERTAIN
@@ -151,7 +150,7 @@ def evaluate(
 
 def _judged(budget: Budget, least: int) -> tuple[Verdict, Reason]:
     """Physical failures first, then vLLM's capacity check."""
-    if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_bytes:
+    if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_high_bytes:
         return Verdict.DOES_NOT_FIT, Reason.OUT_OF_MEMORY
     if budget.kv_cache_bytes <= 0:
         return Verdict.DOES_NOT_FIT, Reason.NO_KV_CACHE_MEMORY

@@ -38,7 +38,7 @@ def _model_traits(model: ModelFacts, largest_item_tokens: int) -> ModelTraits:
         mixture_of_experts=model.text.experts is not None,
         hybrid=any(isinstance(cache, StateCache) for cache in caches),
         quantized=model.quantization is not None,
-        pooling=all(isinstance(cache, AttentionCache) and cache.encoder_only for cache in caches),
+        pooling=model.pooling or all(isinstance(cache, AttentionCache) and cache.encoder_only for cache in caches),
         encoder_decoder=any(isinstance(cache, AttentionCache) and cache.cross_attention for cache in caches),
         prefix_language_model=model.model_type in PREFIX_LANGUAGE_MODELS,
         largest_item_tokens=largest_item_tokens,
