@@ -93,7 +93,10 @@ def _print_failure(failure: Failure, outcome: Outcome) -> None:
     mends = "flags can mend it" if failure.retunable else "no flag mends it"
     if outcome is Outcome.STARTED:
         mends = "the server is healthy, a request was refused"
-    click.echo(f"\nCause     {failure.reason} ({failure.failure_class}; {mends})")
+    elif failure.reason == UNKNOWN_REASON:
+        mends = "no known sentence names it; this is the deepest exception"
+    group = "" if failure.reason == UNKNOWN_REASON else f"{failure.failure_class}; "
+    click.echo(f"\nCause     {failure.reason} ({group}{mends})")
     if failure.stage:
         click.echo(f"Stage     {failure.stage}")
     click.echo(f"Line {failure.line:<5}{_shortened(failure.message)}")

@@ -43,7 +43,7 @@ def read_pod_log(name: str, *, context: str | None, namespace: str | None, conta
         pod = api.read_namespaced_pod(name, namespace, _request_timeout=_TIMEOUT_SECONDS)
         chosen = _container(pod, container)
         state = next((each for each in pod.status.container_statuses or [] if each.name == chosen), None)
-        restarted = state is not None and (state.restart_count > 0 or state.last_state.terminated is not None)
+        restarted = state is not None and state.restart_count > 0
         for previous in (True, False) if restarted else (False,):
             try:
                 response = api.read_namespaced_pod_log(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,9 @@ _FOLLOW: Final = 40
 """Lines that are read whatever they hold, once something went wrong."""
 
 _MESSAGE: Final = 2000
+_SENTENCES: Final = 16 * 1024
+"""Of one line that much is searched for sentences."""
+
 _VERSIONS: Final = WordingTable((None, wording) for wording in VERSIONS)
 _POINTERS: Final = (*(wording.needle for wording in WRAPPERS), *DEATHS)
 _ANSWERED: Final = re.compile(r'"(?:GET|POST) /\S{0,200} HTTP/1\.[01]" 200')
@@ -111,7 +115,8 @@ class LogReader:
         return self._conclude()
 
     def _take(self, record: Record) -> None:
-        text = " ".join(record.text.split()) if "  " in record.text or "\t" in record.text else record.text.strip()
+        text = record.text[:_SENTENCES]
+        text = " ".join(text.split()) if "  " in text or "\t" in text else text.strip()
         if ", input_value=" in text:  # what pydantic adds to the sentence it quotes
             text = text.partition(" [type=")[0]
         if record.level in QUIET_LEVELS:
@@ -160,7 +165,7 @@ class LogReader:
     def _begin(self) -> None:
         """Another start, unless the present one has only just begun."""
         if self._start.progressed:
-            self._start = _Start()
+            self._start = _Start(version=self._start.version)
             self._processes.clear()
             self._lines.awaiting_service = True
 
@@ -169,7 +174,7 @@ class LogReader:
         found = False
         for _, wording, match in FIGURES.search(text):
             found = True
-            if terminated or match.end() < len(text) or not wording.ends_with_gap(match):
+            if not wording.is_cut(match, terminated=terminated):
                 self._start.figures.add(wording.figures(match))
         self._recognised = self._recognised or found
         return found
@@ -179,7 +184,7 @@ class LogReader:
     def _examine(self, record: Record, text: str) -> None:
         trace = self._trace(record.process)
         found = trace.follow(record.number, record.text)
-        named = self._name(record.number, text, trace)
+        named = self._name(record, text, trace)
         trace.window.append((record.number, text[:_MESSAGE]))
         wrapped = self._wrapped(record.number, text)
         if found is not None and not named and not wrapped:
@@ -210,31 +215,35 @@ class LogReader:
             self._processes.popitem(last=False)
         return trace
 
-    def _name(self, line: int, text: str, trace: ProcessTrace) -> bool:
+    def _name(self, record: Record, text: str, trace: ProcessTrace) -> bool:
         """Whether the line, alone or with those before it, holds a failure that is known; it is noted."""
-        seen: set[str] = set()
+        seen: dict[str, _Found] = {}
         for kind, wording, match in FAILURES.search(text):
-            if kind.name not in seen:
-                seen.add(kind.name)
-                numbers = _detailed(kind, wording.figures(match), text)
-                self._keep(_Found(kind, line, text[:_MESSAGE], trace.stage, numbers))
+            if wording.is_cut(match, terminated=record.terminated):
+                continue
+            numbers = _detailed(kind, wording.figures(match), text, record.terminated)
+            if kind.name not in seen or len(numbers) > len(seen[kind.name].numbers):  # the wording that tells most
+                seen[kind.name] = _Found(kind, record.number, text[:_MESSAGE], trace.stage, numbers)
+        for found in seen.values():
+            self._keep(found)
         if not seen and trace.suspect:
             trace.suspect -= 1
-            return self._name_broken(line, text, trace)
+            return self._name_broken(record, text, trace)
         return bool(seen)
 
-    def _name_broken(self, last: int, text: str, trace: ProcessTrace) -> bool:
+    def _name_broken(self, record: Record, text: str, trace: ProcessTrace) -> bool:
         """The same for a sentence, or its details, that began on an earlier line."""
         before = " ".join(line for _, line in trace.window) + " "
         joined = before + text
         named = False
         for kind, wording, match in FAILURES.search(joined):
-            numbers = _detailed(kind, wording.figures(match), joined)
+            numbers = _detailed(kind, wording.figures(match), joined, record.terminated)
             known = self._noted(kind).get(kind.name)
             if match.end() > len(before):
-                named = True
-                line = _line_of(match.start(), trace, last)
-                self._keep(_Found(kind, line, joined[match.start() :][:_MESSAGE], trace.stage, numbers))
+                if not wording.is_cut(match, terminated=record.terminated):
+                    named = True
+                    line = _line_of(match.start(), trace, record.number)
+                    self._keep(_Found(kind, line, joined[match.start() :][:_MESSAGE], trace.stage, numbers))
             elif known is not None and kind.details:
                 known.numbers = {**numbers, **known.numbers}
         return named
@@ -301,13 +310,26 @@ def _killed(died: _Found) -> bool:
     return isinstance(code, int) and code < 0
 
 
-def _detailed(kind: FailureKind, numbers: dict[str, Figure], text: str) -> dict[str, Figure]:
+def _detailed(kind: FailureKind, numbers: dict[str, Figure], text: str, terminated: bool) -> dict[str, Figure]:
     """``numbers`` with those that the details of ``kind`` add."""
     for detail in kind.details:
         match = detail.search(text)
-        if match is not None:
-            numbers = {**detail.figures(match), **numbers}
+        if match is None:
+            continue
+        more = detail.figures(match)
+        if not detail.is_cut(match, terminated=terminated) or _is_whole_estimate(more, numbers):
+            for name, value in more.items():
+                numbers.setdefault(name, value)
     return numbers
+
+
+def _is_whole_estimate(cut: Mapping[str, Figure], numbers: Mapping[str, Figure]) -> bool:
+    """Whether the estimate with which a text breaks off can be whole: one that lost a digit is far too small."""
+    estimate, length = cut.get("estimated_max_len"), numbers.get("max_model_len")
+    needed, available = numbers.get("needed_gib"), numbers.get("available_gib")
+    if not all(isinstance(each, int | float) and each > 0 for each in (estimate, length, needed, available)):
+        return False
+    return float(estimate) > 0.3 * float(length) * float(available) / float(needed)  # type: ignore[arg-type]
 
 
 def _line_of(position: int, trace: ProcessTrace, last: int) -> int:
@@ -343,7 +365,9 @@ def _flags(text: str) -> dict[str, Any]:
     """The flags of vLLM's non-default arguments: all of them, or the plain ones where some hold objects."""
     literal = text.strip()
     try:
-        value = ast.literal_eval(literal) if len(literal) < 20_000 else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd escapes in a path
+            value = ast.literal_eval(literal) if len(literal) < 20_000 else None
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         value = None
     if isinstance(value, dict):

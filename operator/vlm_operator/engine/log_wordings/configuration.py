@@ -12,7 +12,7 @@ from typing import Final
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
 from vlm_operator.engine.log_wordings.template import Wording, wordings
 
-_PARTITION: Final = "Weight {what:word} = {size:int} is not divisible by {by:%s} = {divisor:int}"
+_PARTITION: Final = "Weight {what:word} = {size:int} is not divisible by {by:%s} = {divisor:int}."
 
 KINDS: Final = (
     FailureKind(
@@ -91,7 +91,7 @@ KINDS: Final = (
         remedy="Lower --limit-mm-per-prompt to what the model supports.",
         wordings=wordings(
             "You set {modality:word}={limit:int} (or defaulted to 1) in `--limit-mm-per-prompt`, but this model only "
-            "supports at most {supported:int} ",
+            "supports at most {supported:int} {:word} items",
             versions="0.7.3-0.8.3",
         ),
     ),
@@ -135,11 +135,13 @@ KINDS: Final = (
         wordings=(
             Wording(_PARTITION % "word", "0.6.3-0.33"),
             Wording(
-                "Weight {what:word} = {size:int} is not divisible by weight quantization {by:word} = {divisor:int}",
+                "Weight {what:word} = {size:int} is not divisible by weight quantization {by:word} = {divisor:int}.",
                 "0.6.6-0.33",
             ),
-            Wording("Weight {what:word} = {size:int}{:text} is not divisible by {by:text} = {divisor:int}", "0.8-0.33"),
-            Wording("AssertionError: {size:int} is not divisible by {divisor:int}", "0.6.3-0.33"),
+            Wording(
+                "Weight {what:word} = {size:int}{:text} is not divisible by {by:text} = {divisor:int}.", "0.8-0.33"
+            ),
+            Wording("AssertionError: {size:int} is not divisible by {divisor:last}", "0.6.3-0.33"),
         ),
     ),
     FailureKind(
@@ -224,7 +226,7 @@ KINDS: Final = (
         remedy="Set --dtype half, if the model's numerics allow it.",
         wordings=wordings(
             "Bfloat16 is only supported on GPUs with compute capability of at least {min_capability:number}. Your "
-            "{gpu_name:text} GPU has compute capability {capability:number}",
+            "{gpu_name:text} GPU has compute capability {capability:number}.",
             "Bfloat16 is only supported on GPUs with compute capability of at least {min_capability:number}. Your "
             "{gpu_name:text} GPU does not have a compute capability",
             versions="0.6.3-0.33",

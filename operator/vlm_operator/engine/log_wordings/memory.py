@@ -266,13 +266,13 @@ KINDS: Final = (
                 {"kind": "free", "initial_unit": "GiB", "current_unit": "GiB"},
             ),
             Wording(
-                "Error in memory profiling. Initial free memory {initial:number}, current free memory {current:number}",
+                "Error in memory profiling. Initial free memory {initial:number}, current free memory {current:number}.",
                 "0.6.3-0.9.0",
                 {"kind": "free"},
             ),
             Wording(
                 "Error in memory profiling. Initial used memory {initial:number}, currently used memory "
-                "{current:number}",
+                "{current:number}.",
                 "0.7.3-0.10.2",
                 {"kind": "used"},
             ),

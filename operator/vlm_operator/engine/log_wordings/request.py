@@ -25,12 +25,12 @@ KINDS: Final = (
         wordings=(
             *wordings(
                 "The {prompt_type:word} prompt (length {prompt_len:int}) is longer than the maximum model length of "
-                "{max_model_len:int}",
+                "{max_model_len:int}.",
                 versions="0.8.4-0.33",
             ),
             *wordings(
                 "The {prompt_type:word} prompt (length {prompt_len:int}) plus the number of requested output tokens "
-                "(at least 1) is longer than the maximum model length of {max_model_len:int}",
+                "(at least 1) is longer than the maximum model length of {max_model_len:int}.",
                 versions="0.11.2-0.33",
             ),
             *wordings(
@@ -39,7 +39,7 @@ KINDS: Final = (
                 versions="0.6.3-0.8.3",
             ),
             *wordings(
-                "Prompt length of {prompt_len:int} is longer than the maximum model length of {max_model_len:int}",
+                "Prompt length of {prompt_len:int} is longer than the maximum model length of {max_model_len:int}.",
                 versions="0.7.3-0.8.3",
             ),
             *wordings(
@@ -103,12 +103,12 @@ KINDS: Final = (
         wordings=(
             *wordings(
                 "prompt contains a(n) {modality:word} item with length {embeds:int}, which exceeds the pre-allocated "
-                "encoder cache size {encoder_cache_size:int}",
+                "encoder cache size {encoder_cache_size:int}.",
                 versions="0.16-0.19",
             ),
             *wordings(
                 "prompt contains a(n) {modality:word} item with {embed_tokens:int} embedding tokens, which exceeds the "
-                "pre-allocated encoder cache size {encoder_cache_size:int}",
+                "pre-allocated encoder cache size {encoder_cache_size:int}.",
                 versions="0.20-0.33",
             ),
         ),

@@ -22,6 +22,7 @@ Figure = int | float | str
 _NUMBER: Final = r"-?\d{1,15}(?:\.\d{1,20})?"
 _GAPS: Final[Mapping[str, str]] = {
     "int": r"\d{1,19}",
+    "last": r"\d{1,19}",
     "signed": r"-?\d{1,19}",
     "count": r"\d[\d,]{0,24}",
     "number": _NUMBER,
@@ -36,9 +37,9 @@ _GAPS: Final[Mapping[str, str]] = {
     "text": r"[^\n]{1,600}?",
     "rest": r"[^\n]{1,2000}",
 }
-"""What each kind of gap may hold."""
+"""What each kind of gap may hold; ``last`` is an ``int`` after which the sentence ends."""
 
-_NUMERIC: Final = frozenset({"int", "signed", "count", "number", "limit"})
+_NUMERIC: Final = frozenset({"int", "last", "signed", "count", "number", "limit"})
 _GAP: Final = re.compile(r"\{(\w*):(\w+)\}")
 _A_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -96,6 +97,8 @@ class Wording:
             body = _GAPS[match[2]]
             if match[2] in _NUMERIC:  # never a piece of a longer number
                 body = rf"(?<![\d.,]){body}(?!\d|[.,]\d)"
+            elif match.start() == 0:  # begins where a word begins, and nowhere within it
+                body = rf"(?<![\w./-]){body}"
             parts.append(f"(?P<{match[1]}>{body})" if match[1] else f"(?:{body})")
             position = match.end()
         parts.append(re.escape(self.template[position:]))
@@ -105,17 +108,21 @@ class Wording:
         """Where ``text`` (blanks collapsed) holds this wording, or None."""
         return self.pattern.search(text) if self.needle in text else None
 
-    def ends_with_gap(self, match: re.Match[str]) -> bool:
-        """Whether the last thing of a match is a value, which a text that breaks off may have cut."""
-        return any(match.end(name) == match.end() for name in self.kinds)
+    def is_cut(self, match: re.Match[str], *, terminated: bool) -> bool:
+        """Whether a text that breaks off may have cut the number with which a match ends."""
+        if terminated or match.end() < len(match.string):
+            return False
+        return any(
+            kind in _NUMERIC and kind != "last" and match.end(name) == match.end() for name, kind in self.kinds.items()
+        )
 
     def figures(self, match: re.Match[str]) -> dict[str, Figure]:
         """Values of a match, by name; gaps that are not there are left out."""
-        found: dict[str, Figure] = dict(self.constants)
+        found: dict[str, Figure] = {}
         for name, kind in self.kinds.items():
             value = match[name]
             found[name] = figure(value) if kind in _NUMERIC else value
-        return found
+        return {**found, **self.constants}
 
 
 class WordingTable(Generic[Owner]):

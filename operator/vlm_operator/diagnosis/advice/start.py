@@ -1,0 +1,62 @@
+"""What does advice need to know of a start? Its utilisation, its block size, its release."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from vlm_operator.diagnosis.observation import Observation
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError
+
+NULL_BLOCK_SINCE: Final = EngineVersion(0, 29)
+"""From here on vLLM's estimate leaves out the null block itself (0.29.0 v1/core/kv_cache_utils.py
+``_estimate_max_model_len``); before, a start with the estimate failed again."""
+
+DEFAULT_UTILIZATION_SINCE: Final = EngineVersion(0, 20)
+"""``--gpu-memory-utilization`` is 0.92 where it is not set, 0.9 before (``config/cache.py``)."""
+
+DEFAULT_BLOCK_SIZE: Final = 16
+"""Tokens per KV block where the log names no other (``config/cache.py``)."""
+
+ROUNDING_GIB: Final = 0.01
+"""Two figures printed with two decimals: each may be off by 0.005 GiB."""
+
+CONTEXT_RELEASE_GIB: Final = 0.1
+"""Left free on top, because the CUDA context is made after the snapshot."""
+
+
+def release_of(version: str | None) -> EngineVersion | None:
+    """The release, or None where the log says none or a development build's number that means nothing."""
+    if version is None:
+        return None
+    try:
+        release = EngineVersion.parse(version)
+    except InputError:
+        return None
+    return release if release >= EngineVersion(0, 6) else None
+
+
+def utilization_of(observation: Observation, version: EngineVersion | None) -> float | None:
+    """``--gpu-memory-utilization`` of the start: as printed, or the release's default where the flags were printed."""
+    value = observation.flags.get("gpu_memory_utilization", observation.utilization)
+    if isinstance(value, int | float):
+        return float(value)
+    if version is None or not observation.flags:
+        return None
+    return 0.92 if version >= DEFAULT_UTILIZATION_SINCE else 0.9
+
+
+def utilization_limit(free_gib: float, total_gib: float) -> float:
+    """Largest utilisation that passes vLLM's check of free memory, in steps of 0.01."""
+    return max(0.0, math.floor((free_gib - CONTEXT_RELEASE_GIB) / total_gib * 100 + 1e-9) / 100)
+
+
+def whole(value: Any) -> int | None:
+    """``value`` if it is a whole number, else None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def block_size_of(observation: Observation) -> int:
+    """Tokens per KV block: as set, as printed, or vLLM's default."""
+    return whole(observation.flags.get("block_size")) or observation.block_size or DEFAULT_BLOCK_SIZE
