@@ -14,9 +14,13 @@ from vlm_operator.capacity.multimodal.grids import closest_grid, grids_between
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens
 from vlm_operator.capacity.multimodal.request import Request
 from vlm_operator.capacity.multimodal.timestamps import numbering_digits, whole_digits
+from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine.video_sampling import SampledFrames, VideoSource
 from vlm_operator.errors import InputError
 from vlm_operator.model.processors import AspectTiles, GridChoice, VideoText
+
+_KNOB_BREAKS_VIDEO_SINCE = EngineVersion(0, 19)
+"""First release read whose InternVL hands ``max_dynamic_patch`` to a video processor that takes none (not 0.18.1)."""
 
 
 @count_image.register
@@ -71,15 +75,17 @@ def _tile_bounds(processor: AspectTiles, request: Request) -> tuple[int, int]:
     Raises:
         InputError: ``max_dynamic_patch`` as processor argument where it breaks vLLM's video processor.
     """
+    knob = processor.tiles_knob
+    if knob is None and request.version < _KNOB_BREAKS_VIDEO_SINCE:
+        knob = "max_dynamic_patch"
     for key in ("max_dynamic_patch", "min_dynamic_patch", "dynamic_image_size", "use_thumbnail"):
-        if key in request.processor_kwargs and processor.tiles_knob != key:
+        if key in request.processor_kwargs and key != knob:
             raise InputError(
                 f"mm-processor-kwargs.{key}: vLLM fails with it on {request.facts.family} (the video processor takes no"
                 " such argument)",
                 field=f"mm-processor-kwargs.{key}",
                 hint=f"set it in the model's config instead: --hf-overrides '{{\"{key}\": …}}'",
             )
-    knob = processor.tiles_knob
     request.allow(*((knob,) if knob else ()))
     most = request.integer("image", knob, processor.max_tiles) if knob else processor.max_tiles
     return min(processor.min_tiles, most), most

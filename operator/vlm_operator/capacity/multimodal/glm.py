@@ -13,8 +13,9 @@ from vlm_operator.capacity.multimodal.items import Image, ItemTokens
 from vlm_operator.capacity.multimodal.request import Request, whole_number
 from vlm_operator.capacity.multimodal.resize import smart_resize_video
 from vlm_operator.capacity.multimodal.timestamps import whole_digits
+from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, dynamic_frames, glm46v_frames
-from vlm_operator.errors import InputError
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.processors import GlmResize
 
 _KNOBS = ("size", "fps")
@@ -24,6 +25,8 @@ _LARGEST_VIDEO_FRAMES = 640
 _LONGEST_TIME_TOKENS = 6
 """``299.0 seconds``: the longest of the times that start-up tries."""
 _MOST_DUMMY_FRAMES = 600
+_LARGEST_ITEM_SINCE = EngineVersion(0, 25)
+"""First release read with today's rules for the largest items of GLM-V; 0.22.1 has others."""
 
 
 @count_image.register
@@ -47,6 +50,12 @@ def _(processor: GlmResize, source: VideoSource, frame: Image, request: Request)
 
 @largest_items.register
 def _(processor: GlmResize, request: Request) -> Mapping[str, int]:
+    if request.version < _LARGEST_ITEM_SINCE:
+        raise UnknownFact(
+            f"the largest items that vLLM {request.version} assumes for {request.facts.family} are not known",
+            field="vllm-version",
+            hint="known from 0.25",
+        )
     if not processor.fractional_timestamps:
         return _largest_processed(processor, request)
     largest = {}

@@ -72,7 +72,7 @@ def _(processor: DynamicHd, request: Request) -> Mapping[str, int]:
 
 @lru_cache(maxsize=64)
 def _grids(most: int) -> tuple[tuple[int, int], ...]:
-    """(columns, rows) of every grid of at most ``most`` crops, by area; the processor sorts a set filled in this order."""
+    """(columns, rows) of every grid of at most ``most`` crops, by area; the processor sorts a set filled like this."""
     sides = range(1, most + 1)
     grids = {(columns, rows) for columns in sides for rows in sides if columns * rows <= most}
     return tuple(sorted(grids, key=lambda grid: grid[0] * grid[1]))

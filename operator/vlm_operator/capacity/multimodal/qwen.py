@@ -25,7 +25,18 @@ _IMAGE_KNOBS = ("size", "min_pixels", "max_pixels", "cap_pixels_per_frame", "fps
 _LARGEST_VIDEO_FRAMES = 14
 """vLLM ``qwen2_vl.py: _MAX_FRAMES_PER_VIDEO``."""
 _TWO_FRAME_DUMMY_SINCE = EngineVersion(0, 15)
-"""First release read whose Qwen3-VL start-up takes a two-frame video for the largest."""
+"""First release read whose Qwen3-VL start-up takes a two-frame video for the largest; before, it counts frames."""
+_TEXT_FACTOR_UNTIL = EngineVersion(0, 13)
+"""Releases before this one multiply Qwen3-VL's largest video by 12.5 for its text (0.11.2, 0.12.0; not 0.13.0)."""
+_MOST_COUNTED_FRAMES = 24_576
+"""``qwen3_vl.py: _MAX_FRAMES_PER_VIDEO`` of 0.11.2 to 0.14.1."""
+_FACTORED_SIZE_SINCE = EngineVersion(0, 13)
+"""First release (not 0.12.0) that factors the largest size into sides; before, a huge square is resized."""
+_HUGE_SIDE = 9_999_999
+_OUTER_MARKS_SINCE = EngineVersion(0, 26)
+"""First release read that keeps the chat template's marks around a video with timestamps (0.25.1 replaces them)."""
+_VIDEO_PIXEL_KNOBS_SINCE = EngineVersion(0, 18)
+"""First release read that folds ``min_pixels`` and ``max_pixels`` into the size of Qwen3-VL's videos."""
 _NO_TIMESTAMPS_SINCE = EngineVersion(0, 13)
 _MOST_LONG_VIDEO_FRAMES = 24576
 """vLLM ``qwen3_vl.py: _MAX_FRAMES_PER_VIDEO`` through 0.14."""
@@ -58,15 +69,17 @@ def _(processor: SmartResize, source: VideoSource, frame: Image, request: Reques
     patches = -(-frames.count // processor.temporal_patch_size)
     tokens = patches * (width // cell) * (height // cell)
     text = _timestamp_tokens(frames, patches, processor.temporal_patch_size) if processor.timestamps else 0
-    return ItemTokens(tokens + text + processor.video_wrapper_tokens, tokens, frames.count, (width, height))
+    marks = 0 if processor.timestamps and request.version < _OUTER_MARKS_SINCE else processor.video_wrapper_tokens
+    return ItemTokens(tokens + text + marks, tokens, frames.count, (width, height))
 
 
 @largest_items.register
 def _(processor: SmartResize, request: Request) -> Mapping[str, int]:
     least, most = pixel_bounds(processor, "image", request)
     cell = processor.patch_size * processor.merge_size
-    width, height = largest_size(cell, most)
-    width, height = smart_resize(width, height, cell, min_pixels=least, max_pixels=most)
+    width, height = smart_resize(
+        *_largest_dummy(cell, least, most, request.version), cell, min_pixels=least, max_pixels=most
+    )
     largest = {"image": (width // cell) * (height // cell)}
     if "video" in request.facts.modalities:
         largest["video"] = (
@@ -82,6 +95,8 @@ def pixel_bounds(
 ) -> tuple[int, int]:
     """(min, max) pixels: the processor's (for ``defaults``, if another modality's count), then what flags say."""
     options = request.scoped(modality)
+    if modality == "video" and processor.video_bounds is PixelBounds.VIDEO:
+        _require_video_knobs(options, request.version)
     if (defaults or modality) == "image":
         least, most = processor.image_min_pixels, processor.image_max_pixels
     else:
@@ -99,6 +114,15 @@ def pixel_bounds(
     least = _bound("min_pixels", options.get("min_pixels"), least)
     most = _bound("max_pixels", options.get("max_pixels"), most)
     return least, most
+
+
+def _require_video_knobs(options: Mapping[str, object], version: EngineVersion) -> None:
+    if version < _VIDEO_PIXEL_KNOBS_SINCE and options.keys() & {"min_pixels", "max_pixels"}:
+        raise UnknownFact(
+            f"mm-processor-kwargs.max_pixels: its effect on videos in vLLM {version} is not known",
+            field="mm-processor-kwargs.max_pixels",
+            hint='scope it to images: {"images_kwargs": {"max_pixels": …}}, or give "size"',
+        )
 
 
 def _bound(key: str, value: object, default: int) -> int:
@@ -173,13 +197,20 @@ def largest_size(cell: int, max_pixels: int) -> tuple[int, int]:
     )
 
 
+def _largest_dummy(cell: int, least: int, most: int, version: EngineVersion) -> tuple[int, int]:
+    """(width, height) that a release takes for the largest image."""
+    if version >= _FACTORED_SIZE_SINCE:
+        return largest_size(cell, most)
+    return smart_resize(_HUGE_SIDE, _HUGE_SIDE, cell, min_pixels=least, max_pixels=most)
+
+
 def _largest_framewise_video(processor: SmartResize, request: Request) -> int:
     """Frames of the largest image size, as many as the context holds, at most 14."""
-    _, image_most = pixel_bounds(processor, "image", request)
+    image_bounds = pixel_bounds(processor, "image", request)
     least, most = pixel_bounds(processor, "video", request, defaults="image")  # start-up asks the image processor
     cell = processor.patch_size * processor.merge_size
     width, height = smart_resize(
-        *largest_size(cell, image_most), cell, min_pixels=least, max_pixels=most, field="video"
+        *_largest_dummy(cell, *image_bounds, request.version), cell, min_pixels=least, max_pixels=most, field="video"
     )
     patch_tokens = (width // cell) * (height // cell)
     held = max(1, processor.temporal_patch_size * (request.max_model_len() // patch_tokens))
@@ -188,44 +219,33 @@ def _largest_framewise_video(processor: SmartResize, request: Request) -> int:
 
 
 def _largest_whole_video(processor: SmartResize, request: Request) -> int:
-    """Two frames that use up the whole video's bound; through 0.14 as many frames as the context holds."""
+    """Two frames that use up the whole video's bound."""
     if request.version < _TWO_FRAME_DUMMY_SINCE:
-        return _largest_long_video(processor, request)
+        return _largest_counted_video(processor, request)
     least, most = pixel_bounds(processor, "video", request)
     cell = processor.patch_size * processor.merge_size
+    frame = Image(*largest_size(cell, most // processor.temporal_patch_size))
+    return _whole_video_tokens(processor, frame, 2, (least, most))
+
+
+def _largest_counted_video(processor: SmartResize, request: Request) -> int:
+    """Through 0.14: frames of the largest image size are added while they fit the context."""
+    image_bounds = pixel_bounds(processor, "image", request)
+    bounds = pixel_bounds(processor, "video", request)
+    cell = processor.patch_size * processor.merge_size
+    frame = Image(*_largest_dummy(cell, *image_bounds, request.version))
+    frames = 2
+    room = request.max_model_len()
+    while frames < _MOST_COUNTED_FRAMES and _whole_video_tokens(processor, frame, frames + 1, bounds) <= room:
+        frames += 1
+    tokens = _whole_video_tokens(processor, frame, frames, bounds)
+    return int(tokens * 12.5) if request.version < _TEXT_FACTOR_UNTIL else tokens
+
+
+def _whole_video_tokens(processor: SmartResize, frame: Image, frames: int, bounds: tuple[int, int]) -> int:
+    cell = processor.patch_size * processor.merge_size
     per_patch = processor.temporal_patch_size
-    frame = Image(*largest_size(cell, most // per_patch))
     width, height = smart_resize_video(
-        frame, 2, cell, frames_per_patch=per_patch, min_pixels=least, max_pixels=most, field="video"
+        frame, frames, cell, frames_per_patch=per_patch, min_pixels=bounds[0], max_pixels=bounds[1], field="video"
     )
-    return (width // cell) * (height // cell)
-
-
-def _largest_long_video(processor: SmartResize, request: Request) -> int:
-    """Frames of the largest image size, one more as long as the context holds them, at most 24,576.
-
-    Source: vLLM 0.12.0 and 0.14.1 ``models/qwen3_vl.py: get_max_video_tokens``, ``models/qwen2_vl.py:
-    _get_max_video_frames``. Through 0.12 each token was reckoned with 12.5 for timestamps: 153,600 in published logs.
-    """
-    _, image_most = pixel_bounds(processor, "image", request)
-    least, most = pixel_bounds(processor, "video", request)
-    cell = processor.patch_size * processor.merge_size
-    per_patch = processor.temporal_patch_size
-    frame = Image(*largest_size(cell, image_most))
-    length = request.max_model_len()
-
-    def tokens(frames: int) -> int:
-        width, height = smart_resize_video(
-            frame, frames, cell, frames_per_patch=per_patch, min_pixels=least, max_pixels=most, field="video"
-        )
-        return -(-frames // per_patch) * (width // cell) * (height // cell)
-
-    frames = per_patch
-    if length * cell * cell * per_patch >= most:
-        # The whole video's bound fits: only the least size of a frame, one cell, can exceed the context.
-        frames = min(_MOST_LONG_VIDEO_FRAMES, max(per_patch, length * per_patch))
-    else:
-        while frames < _MOST_LONG_VIDEO_FRAMES and tokens(frames + 1) <= length:
-            frames += 1
-    reckoned = 12.5 if request.version < _NO_TIMESTAMPS_SINCE else 1.0
-    return int(tokens(frames) * reckoned)
+    return -(-frames // per_patch) * (width // cell) * (height // cell)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal.families import reads
+from vlm_operator.model.multimodal.families import reads, text_config
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import (
     GlmResize,
@@ -118,10 +118,16 @@ def read_glm4v(config: Config, files: Preprocessor) -> MultimodalFacts:
     )
 
 
+_GLM45V_CONTEXT = 65_536
+"""``max_position_embeddings`` of GLM-4.1V and 4.5V; that of GLM-4.6V is twice as long."""
+
+
 def _is_glm46v(config: Config, files: Preprocessor) -> bool:
-    """GLM-4.6V shares architectures with 4.1V and 4.5V; its processor class or model type tells."""
+    """GLM-4.6V shares architectures with 4.1V and 4.5V: its processor class tells, else its longer context."""
     named = files.processor.text("processor_class") or files.image.text("processor_class")
-    return named == "Glm46VProcessor" if named else config.text("model_type") == "glm46v"
+    if named or config.text("model_type") == "glm46v":
+        return named in {None, "Glm46VProcessor"}
+    return text_config(config).integer("max_position_embeddings", 65_536) > _GLM45V_CONTEXT
 
 
 @reads("Ovis2_5", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", model_types=("ovis2_5",))
@@ -184,6 +190,25 @@ def read_qwen_omni(config: Config, files: Preprocessor) -> MultimodalFacts:
     )
 
 
+@reads("Exaone4_5_ForConditionalGeneration", model_types=("exaone4_5",))
+def read_exaone4_5(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """EXAONE 4.5: Qwen2-VL's rules; bounds differ by checkpoint. Raises ``UnknownFact`` without preprocessor files."""
+    _require_files(config, files)
+    return MultimodalFacts(
+        "exaone4_5", ("image", "video"), qwen2_processor(config.section("vision_config"), files), FrameLoader.QWEN2_VL
+    )
+
+
+def _require_files(config: Config, files: Preprocessor) -> None:
+    if not files.image.values:
+        family = config.text("model_type")
+        raise UnknownFact(
+            f"preprocessor_config.json is missing, and pixel bounds of {family} have no known default",
+            field="preprocessor_config.max_pixels",
+            hint="put preprocessor_config.json beside config.json",
+        )
+
+
 @reads("OpenCUAForConditionalGeneration", "DotsOCRForCausalLM", model_types=("opencua", "dots_ocr"))
 def read_qwen2_vl_images(config: Config, files: Preprocessor) -> MultimodalFacts:
     """OpenCUA and dots.ocr: Qwen2-VL's rules, images only; bounds differ by checkpoint.
@@ -191,12 +216,7 @@ def read_qwen2_vl_images(config: Config, files: Preprocessor) -> MultimodalFacts
     Raises:
         UnknownFact: no ``preprocessor_config.json`` is at hand.
     """
-    if not files.image.values:
-        raise UnknownFact(
-            f"preprocessor_config.json is missing, and pixel bounds of {config.text('model_type')} have no default",
-            field="preprocessor_config.max_pixels",
-            hint="put preprocessor_config.json beside config.json",
-        )
+    _require_files(config, files)
     return MultimodalFacts(
         config.text("model_type") or "qwen2_vl", ("image",), qwen2_processor(config.section("vision_config"), files)
     )

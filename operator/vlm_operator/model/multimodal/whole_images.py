@@ -33,18 +33,19 @@ def read_gemma3(config: Config, files: Preprocessor) -> MultimodalFacts:
     )
 
 
-@reads("Gemma4ForConditionalGeneration", model_types=("gemma4",))
+@reads("Gemma4ForConditionalGeneration", "Gemma4UnifiedForConditionalGeneration", model_types=("gemma4",))
 def read_gemma4(config: Config, files: Preprocessor) -> MultimodalFacts:
     """Gemma 4: the budget is in the config, frames and audio as vLLM and transformers fix them."""
     vision = config.section("vision_config")
     audio = config.has("audio_config")
+    budget = "num_soft_tokens" if vision.has("num_soft_tokens") else "default_output_length"
     return MultimodalFacts(
         "gemma4",
         ("image", "audio", "video") if audio else ("image", "video"),
         SoftTokenBudget(
             patch_size=vision.integer("patch_size", 16),
             pooling_size=vision.integer("pooling_kernel_size", 3),
-            image_tokens=vision.integer("default_output_length", 280),
+            image_tokens=vision.integer(budget, 280),
         ),
         audio_tokens=files.processor.integer("audio_seq_length", 750) if audio else 0,
     )
