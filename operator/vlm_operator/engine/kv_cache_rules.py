@@ -68,6 +68,8 @@ class KVCacheRules:
             runs without the hybrid KV cache manager and all its layers cache every token.
         check_whole_model: True where, under pipeline parallelism, the check compares all stages' bytes with one
             stage's memory.
+        pages_of_all_stages: True where, under pipeline parallelism, a group whose layers' pages differ in size costs
+            each stage the pages of all stages.
         auto_fit: True where ``--max-model-len auto`` exists.
         page_unification: what happens to pages of different size.
         group_ratio_percent: groups take the layer count of the most frequent kind where that is less than so many
@@ -77,8 +79,8 @@ class KVCacheRules:
         smallest_window_block: True where a layer with a sliding window takes the attention backend's smallest block
             (16 tokens) whatever the block size.
         inclusive_windows: True where a window that excludes the token itself is one token longer in the cache.
-        encoder_by_batch: True where cross attention reserves ``max_num_batched_tokens`` for the encoder's tokens; before,
-            it reserves the longest encoder input.
+        encoder_by_batch: True where cross attention reserves ``max_num_batched_tokens`` for the encoder's tokens;
+            before, it reserves the longest encoder input.
         value_heads: True where full-attention pages use the value head's own size; before, the key head's twice.
         window_value_heads: the same for layers with a sliding window.
         state_prefix_caching: True where prefix caching is on by default for models with recurrent layers.
@@ -105,6 +107,7 @@ class KVCacheRules:
     tokens_by_concurrency: bool = False
     chunked_groups: bool = False
     check_whole_model: bool = False
+    pages_of_all_stages: bool = True
     auto_fit: bool = False
     page_unification: PageUnification = PageUnification.EQUAL_ONLY
     group_ratio_percent: int = 100
@@ -153,7 +156,7 @@ _R = _release(
 )
 _R = _release(15, _R, state_mode_align=True)
 _R = _release(16, _R)
-_R = _release(17, _R, check_whole_model=False, config_state_dtype=True)
+_R = _release(17, _R, check_whole_model=False, pages_of_all_stages=False, config_state_dtype=True)
 _R = _release(18, _R, group_ratio_percent=150, float16_cache=True)
 _R = _release(19, _R, needed_bytes=NeededBytes.ALL_GROUPS, nemotron_state_dtype="float32")
 _R = _release(

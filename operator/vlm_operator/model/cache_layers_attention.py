@@ -151,8 +151,11 @@ def gemma4(text: TextConfig) -> Caches:
     if config.has("per_layer_config"):
         field = config.field("per_layer_config")
         raise UnknownFact(f"{field}: heads given layer by layer are not read", field=field)
-    types = layer_types(text) or []
-    types[-1] = FULL
+    types = layer_types(text)
+    if types is None:
+        field = config.field("layer_types")
+        raise UnknownFact(f"{field} is missing, so which layers have a window is not known", field=field)
+    types = [*types[:-1], FULL]
     sliding = replace(attention(text), sliding_window=_require_window(text))
     kv_heads = text.kv_heads
     if config.boolean("attention_k_eq_v", False) or text.model_type == "gemma4_unified_text":

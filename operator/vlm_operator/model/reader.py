@@ -20,6 +20,9 @@ from vlm_operator.model.text_config import TextConfig, architecture_of
 DEEPEST_NESTING = 32
 """Levels of objects and lists in a config; deeper ones are refused."""
 
+MOST_LAYERS = 2**16
+"""Layers that a field of the config may count; larger figures are refused before anything lists them."""
+
 
 def read_model_facts(
     config: Mapping[str, Any], *, model: str, source: str, hf_overrides: Mapping[str, Any] | None = None
@@ -38,9 +41,9 @@ def read_model_facts(
     """
     if not isinstance(config, Mapping):
         raise InputError(f"config.json: {type(config).__name__} instead of an object", field="config.json")
-    _require_shallow(config)
+    _require_plausible(config)
     if hf_overrides:
-        _require_shallow(hf_overrides)
+        _require_plausible(hf_overrides)
         config = merged(config, hf_overrides)
     architecture = architecture_of(config)
     whole = Config(config)
@@ -78,9 +81,12 @@ def merged(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str,
     return result
 
 
-def _require_shallow(config: Mapping[str, Any]) -> None:
+def _require_plausible(config: Mapping[str, Any]) -> None:
     level: list[Any] = [config]
     for _ in range(DEEPEST_NESTING):
+        for outer in level:
+            if isinstance(outer, Mapping):
+                _require_countable(outer)
         level = [
             inner
             for outer in level
@@ -90,6 +96,14 @@ def _require_shallow(config: Mapping[str, Any]) -> None:
         if not level:
             return
     raise InputError(f"config.json: nested deeper than {DEEPEST_NESTING} levels", field="config.json")
+
+
+def _require_countable(section: Mapping[str, Any]) -> None:
+    for key, value in section.items():
+        if not isinstance(key, str):
+            raise InputError(f"config.json: {str(key)[:40]!r} is no name of a field", field="config.json")
+        if isinstance(value, int | float) and ("layer" in key or "depth" in key) and abs(value) > MOST_LAYERS:
+            raise InputError(f"{key}: {value:.3g} is more than any model's {MOST_LAYERS} layers", field=key)
 
 
 def _weights(
@@ -102,6 +116,8 @@ def _weights(
         return read_weight_modules(config, architecture, text), quantization, None
     except (InputError, UnknownFact) as unknown:
         return None, None, unknown.message
+    except (OverflowError, MemoryError) as error:
+        return None, None, f"config.json: a figure is out of range: {error}"
 
 
 def _multimodal(config: Mapping[str, Any]) -> tuple[VisionTower | None, object | None, str | None]:
@@ -111,3 +127,5 @@ def _multimodal(config: Mapping[str, Any]) -> tuple[VisionTower | None, object |
         return read_vision_tower(config), read_multimodal(config), None
     except (InputError, UnknownFact) as unknown:
         return None, None, unknown.message
+    except (OverflowError, MemoryError) as error:
+        return None, None, f"config.json: a figure is out of range: {error}"

@@ -63,16 +63,25 @@ def group_layers(layers: Layers, rules: KVCacheRules) -> tuple[LayerGroup, ...]:
     Raises:
         UnknownFact: the release cannot bring the layers' pages to one size.
     """
-    if not rules.chunked_groups and any(page.kind is CacheKind.CHUNKED_LOCAL_ATTENTION for _, page in layers):
-        layers = [(stage, _caching_all_tokens(page)) for stage, page in layers]
     if not layers:
         return ()
-    first = layers[0][1]
-    if all(_same_pages(first, page) for _, page in layers):
-        return (LayerGroup(first.kind, tuple(layers), first),)
-    if _uniform_type(layers):
-        return (LayerGroup(CacheKind.UNIFORM_TYPE, tuple(layers), first),)
+    one_group = _one_group(layers)
+    if one_group is not None:
+        return (one_group,)
+    if not rules.chunked_groups and any(page.kind is CacheKind.CHUNKED_LOCAL_ATTENTION for _, page in layers):
+        layers = [(stage, _caching_all_tokens(page)) for stage, page in layers]
+        one_group = _one_group(layers)
+        if one_group is not None:
+            return (one_group,)
     return _groups_of_equal_pages(_unify_pages(layers, rules), rules)
+
+
+def _one_group(layers: Layers) -> LayerGroup | None:
+    """All layers as one group, where they always need the same number of blocks."""
+    first = layers[0][1]
+    if all(page == first for _, page in layers):
+        return LayerGroup(first.kind, tuple(layers), first)
+    return LayerGroup(CacheKind.UNIFORM_TYPE, tuple(layers), first) if _uniform_type(layers) else None
 
 
 def _caching_all_tokens(page: LayerPage) -> LayerPage:
@@ -81,10 +90,6 @@ def _caching_all_tokens(page: LayerPage) -> LayerPage:
         return page
     demand = Demand(page.block_size, UNBOUNDED_TOKENS)
     return LayerPage(CacheKind.FULL_ATTENTION, page.block_size, page.page_size_bytes, demand, 0, page.shape)
-
-
-def _same_pages(one: LayerPage, other: LayerPage) -> bool:
-    return one == other
 
 
 def _uniform_type(layers: Layers) -> bool:
@@ -118,8 +123,8 @@ def _with_page_size(page: LayerPage, largest: int, rules: KVCacheRules) -> Layer
     if unification is PageUnification.LARGER_BLOCKS_OR_PADDING and page.kind is not CacheKind.MLA_ATTENTION:
         return page.padded(largest)
     raise UnknownFact(
-        f"vllm-version: this release cannot bring pages of {page.page_size_bytes} bytes ({page.kind.value}) and of "
-        f"{largest} bytes to one size, so the model does not start",
+        f"vllm-version: how this release brings pages of {page.page_size_bytes} bytes ({page.kind.value}) and of "
+        f"{largest} bytes to one size is not known",
         field="vllm-version",
         hint="plan for vLLM 0.32",
     )

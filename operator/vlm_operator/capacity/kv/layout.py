@@ -53,6 +53,25 @@ def _total(demands: WeightedDemands, max_model_len: int) -> int:
     return total
 
 
+def _longest(needed: WeightedDemands, available: int, limit: int) -> int:
+    """The largest length up to ``limit`` whose needed bytes are at most ``available``; 0 if none."""
+    if available <= 0 or limit < 1 or _total(needed, 1) > available:
+        return 0
+    if _total(needed, limit) <= available:
+        return limit
+    if len(needed) == 1 and needed[0][2] == UNBOUNDED_TOKENS:
+        weight, block_size, _, extra = needed[0]
+        return (available // weight - extra) * block_size
+    low, high = 1, limit
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _total(needed, middle) <= available:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 @dataclass(frozen=True, slots=True)
 class KVLayout:
     """The KV cache of the tightest rank, with vLLM's own arithmetic over it. All sizes are bytes, all lengths tokens.
@@ -62,7 +81,7 @@ class KVLayout:
         bytes_per_block: bytes that one block of the shared pool costs on the rank; 0 if nothing is cached.
         block_size: tokens of an attention block, as vLLM re-aligned it.
         derived_max_model_len: longest context that this vLLM release derives from the model's config.
-        needed: what the capacity check sums, in bytes.
+        needed: what the capacity check sums, in bytes; of several sums, one per pipeline stage, the largest counts.
         requested: blocks that a request takes of all groups.
         rules: those of the vLLM release.
         states_follow_length: True where a recurrent layer's block is as long as the context served.
@@ -72,14 +91,14 @@ class KVLayout:
     bytes_per_block: int
     block_size: int
     derived_max_model_len: int
-    needed: WeightedDemands
+    needed: tuple[WeightedDemands, ...]
     requested: WeightedDemands
     rules: KVCacheRules
     states_follow_length: bool = False
 
     def needed_bytes(self, max_model_len: int) -> int:
         """Bytes that the check asks for one request of that many tokens."""
-        return _total(self.needed, max_model_len)
+        return max(_total(demands, max_model_len) for demands in self.needed)
 
     def blocks_per_request(self, max_model_len: int) -> int:
         """Blocks that one request of that many tokens takes from the pool."""
@@ -112,23 +131,7 @@ class KVLayout:
         if not self.groups:
             return limit
         available = self.compared_bytes(kv_cache_bytes, num_gpu_blocks_override=num_gpu_blocks_override)
-        needed = self.needed
-        if available <= 0 or limit < 1 or _total(needed, 1) > available:
-            return 0
-        if _total(needed, limit) <= available:
-            return limit
-        # What is left for layers that cache every token bounds the answer closely; bisect between.
-        low, high = 1, limit
-        if len(needed) == 1 and needed[0][2] == UNBOUNDED_TOKENS:
-            weight, block_size, _, extra = needed[0]
-            return min(limit, (available // weight - extra) * block_size)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if _total(needed, middle) <= available:
-                low = middle
-            else:
-                high = middle
-        return low
+        return min(_longest(demands, available, limit) for demands in self.needed)
 
     def auto_fit_max_model_len(self, kv_cache_bytes: int, *, num_gpu_blocks_override: int | None = None) -> int | None:
         """What ``--max-model-len auto`` chooses: 0 where vLLM refuses, None where the release has no such thing."""

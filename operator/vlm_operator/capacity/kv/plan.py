@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from vlm_operator.capacity.kv.grouping import LayerGroup, group_layers, stage_of_layers
-from vlm_operator.capacity.kv.layout import KVGroup, KVLayout, weighted
+from vlm_operator.capacity.kv.layout import KVGroup, KVLayout, WeightedDemands, weighted
 from vlm_operator.capacity.kv.page import CacheKind, LayerPage, RankShape, heads_on_rank, layer_page
 from vlm_operator.capacity.kv.state import StateBlocks, element_bytes, state_blocks, state_mode
 from vlm_operator.engine.kv_cache_rules import (
@@ -106,13 +106,15 @@ def _layout(key: _ByIdentity, flags: _Flags) -> KVLayout:
     layers = _layers(model, rank, flags.pipeline_parallel_size)
     groups = group_layers(layers, rules)
     stage = _tightest_stage(groups, flags.pipeline_parallel_size)
-    bytes_per_block = max((group.bytes_per_block(stage) for group in groups), default=0)
+    mixed = any(group.kind is CacheKind.UNIFORM_TYPE for group in groups)
+    priced = None if mixed and rules.pages_of_all_stages else stage
+    bytes_per_block = max((group.bytes_per_block(priced) for group in groups), default=0)
     return KVLayout(
-        groups=tuple(_group(group, stage) for group in groups),
+        groups=tuple(_group(group, stage, priced) for group in groups),
         bytes_per_block=bytes_per_block,
         block_size=rank.block_size,
         derived_max_model_len=derived_max_model_len(model, flags.version),
-        needed=_needed(groups, layers, stage, bytes_per_block, rules),
+        needed=_needed(groups, layers, flags.pipeline_parallel_size, bytes_per_block, rules),
         requested=weighted((1, group.page.demand) for group in groups),
         rules=rules,
         states_follow_length=rank.states is not None and rank.states.mode is StateMode.NONE,
@@ -138,21 +140,24 @@ def _rank_shape(model: ModelFacts, flags: _Flags, rules: KVCacheRules) -> RankSh
 def _needed(
     groups: tuple[LayerGroup, ...],
     layers: list[tuple[int, LayerPage]],
-    stage: int,
+    stages: int,
     bytes_per_block: int,
     rules: KVCacheRules,
-) -> tuple[tuple[int, int, int, int], ...]:
+) -> tuple[WeightedDemands, ...]:
     if rules.needed_bytes is NeededBytes.LAYERS:
-        return weighted((page.page_size_bytes, page.demand) for at, page in layers if at == stage)
+        return tuple(
+            weighted((page.page_size_bytes, page.demand) for at, page in layers if at == stage)
+            for stage in range(stages)
+        )
     if rules.check_whole_model:
         bytes_per_block = max((group.bytes_per_block() for group in groups), default=0)
     counted = groups[:1] if rules.needed_bytes is NeededBytes.FIRST_GROUP else groups
-    return weighted((bytes_per_block, group.page.demand) for group in counted)
+    return (weighted((bytes_per_block, group.page.demand) for group in counted),)
 
 
-def _group(group: LayerGroup, stage: int) -> KVGroup:
+def _group(group: LayerGroup, stage: int, priced: int | None) -> KVGroup:
     page = group.page
-    size = group.bytes_per_block(stage) if group.kind is CacheKind.UNIFORM_TYPE else page.page_size_bytes
+    size = group.bytes_per_block(priced) if group.kind is CacheKind.UNIFORM_TYPE else page.page_size_bytes
     return KVGroup(group.kind.value, group.layers(stage), page.block_size, size)
 
 
