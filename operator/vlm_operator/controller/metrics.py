@@ -9,11 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
 from vlm_operator import __version__
+from vlm_operator.api.conditions import EventReason
 from vlm_operator.controller.queue import Key
 from vlm_operator.lifecycle.decision import Event
-
-RETUNED: Final = "Retuning"
-"""Action of the events that tell of a changed command after a failed start-up."""
 
 _Labels = tuple[str, ...]
 
@@ -81,11 +79,12 @@ class Metrics:
         self.show(key, {})
         self._shown.pop(key, None)
 
-    def count(self, events: tuple[Event, ...]) -> None:
-        """Count what was decided."""
+    def count(self, events: tuple[Event, ...], status: Mapping[str, Any]) -> None:
+        """Count what was decided: a changed command, under the reason of the failure it answers."""
+        failures = [item for item in status.get("attempts") or () if item.get("outcome") == "Failed"]
         for event in events:
-            if event.action == RETUNED:
-                self.retunes.labels(event.reason).inc()
+            if event.reason == EventReason.RETUNED and failures:
+                self.retunes.labels(failures[-1].get("reason") or "Unknown").inc()
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

@@ -98,8 +98,8 @@ class Reconciler:
         except NotFound as error:  # deleted, or its namespace was, while it was being looked at
             LOGGER.info("gone meanwhile: %s", error.message, extra={"vlmdeployment": "/".join(key)})
             return Result("gone", failed=True)
-        self._metrics.count(decision.events)
         if decision.status is not None:
+            self._metrics.count(decision.events, decision.status)
             self._metrics.show(key, decision.status)
         return self._concluded(key, before, rejection, decision)
 

@@ -7,6 +7,8 @@ bounds, and tried again with other flags, never with the same.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vlm_operator.api.base import parse
 from vlm_operator.api.names import PAUSED_ANNOTATION
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
@@ -16,7 +18,7 @@ from vlm_operator.lifecycle.decision import Decision, LogRequest
 from vlm_operator.lifecycle.history import History
 from vlm_operator.lifecycle.planned import Planner
 from vlm_operator.lifecycle.refusal import paused, refused
-from vlm_operator.lifecycle.situation import Situation
+from vlm_operator.lifecycle.situation import Rejection, Situation
 from vlm_operator.lifecycle.startup_outcome import startup_outcome
 
 SOURCE_RETRY_SECONDS = 30.0
@@ -40,7 +42,11 @@ def decide(situation: Situation) -> Decision:
         outcome = startup_outcome(situation, History.of_status(target.status).handled)
         if isinstance(outcome, LogRequest):
             return Decision(needs=(outcome,))
-        return Course(situation, planner, outcome).decision()
+        decision = Course(situation, planner, outcome).decision()
+        if situation.rejection is not None and decision.children:
+            # Said instead of the plan's conditions; the children stay in, to be applied as soon as they are accepted.
+            return replace(refused(situation, "InvalidSpec", _refusal(situation.rejection)), children=decision.children)
+        return decision
     except SourceUnavailable as error:
         return refused(situation, "ModelSourceUnavailable", _words(error), requeue_after=SOURCE_RETRY_SECONDS)
     except UnknownFact as error:
@@ -50,6 +56,10 @@ def decide(situation: Situation) -> Decision:
         return refused(situation, "ModelNotFound", _words(error))
     except InputError as error:
         return refused(situation, type(error).__name__.replace("InputError", "InvalidSpec"), _words(error))
+
+
+def _refusal(rejection: Rejection) -> str:
+    return f"the API server refuses the {rejection.kind} {rejection.name}: {rejection.message}"
 
 
 def _words(error: VlmOperatorError) -> str:
