@@ -17,8 +17,9 @@ vlmctl diagnose POD -n NAMESPACE         # a pod: the run that ended last first;
 kubectl logs POD --previous | vlmctl diagnose - -o json
 ```
 
-It reads a start-up log of vLLM 0.8 to 0.33 in one pass, whatever containers, Kubernetes, Docker Compose, journald, Ray or
-a JSON logger put around its lines. `outcome` is that of the newest start in the log: `Failed`, `Started` or `Incomplete`.
+It reads a start-up log of vLLM 0.8 to 0.33 in one pass, whatever containers, Kubernetes, Docker Compose, journald, Ray
+or a JSON logger put around its lines. `outcome` is that of the newest start in the log: `Failed`, `Started` or
+`Incomplete`.
 
 - The **root cause** is reported, never a sentence that points to it. What INFO, DEBUG and WARNING records quote counts
   for nothing. Of one failure that several workers print, the worst numbers are kept.
@@ -55,7 +56,7 @@ def _numbers() -> Iterator[str]:
     yield "| reason | numbers | releases |"
     yield "|---|---|---|"
     for kind in KINDS:
-        names = ", ".join(f"`{camel_case(name)}`" for name in _names(kind)) or "–"
+        names = ", ".join(f"`{camel_case(name)}`" for name in _names(kind)) or "none"
         yield f"| `{kind.reason}` | {names} | {_releases(kind)} |"
     yield ""
     figures = ", ".join(f"`{camel_case(name)}`" for name in CONTRACT)

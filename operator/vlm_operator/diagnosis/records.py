@@ -77,6 +77,7 @@ _INFORMATIVE: Final = (
     " server version ",
     "Traceback",
 )
+_NARROW_AFTER: Final = 64
 _INFO_MARKS: Final = (" INFO ", '"INFO"', "[INFO]", ":INFO:", " INFO:", '"info"')
 
 _NATIVE_HEAD: Final = re.compile(
@@ -112,20 +113,37 @@ _EXCEPTION_HEAD: Final = re.compile(
 )
 
 
+class _Sieve:
+    """Tells ordinary lines outside vLLM's own records from those that may hold a sentence that is looked for.
+
+    Made for one block of lines: once many were looked at, only pieces that stand somewhere in the block are looked for.
+    """
+
+    __slots__ = ("_informative", "_looked", "_text", "_tokens")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = _TOKENS
+        self._informative = _INFORMATIVE
+        self._looked = 0
+
+    def keeps(self, line: str) -> bool:
+        self._looked += 1
+        if self._looked == _NARROW_AFTER:
+            self._tokens = tuple(token for token in _TOKENS if token in self._text)
+            self._informative = tuple(token for token in _INFORMATIVE if token in self._text)
+        if ("INFO" in line or '"info"' in line) and any(map(contains, repeat(line[:300]), _INFO_MARKS)):
+            return any(map(contains, repeat(line), self._informative))  # another logger's: only figures matter
+        return any(map(contains, repeat(line), self._tokens))
+
+
 def _is_quiet(line: str, end: int) -> bool:
-    """Whether the head of a record, up to ``end``, says INFO, WARNING or DEBUG as vLLM's own records do."""
-    for level in ("INFO ", "WARNING ", "DEBUG "):
+    """Whether the head of a record, up to ``end``, says WARNING or DEBUG as vLLM's own records do."""
+    for level in ("WARNING ", "DEBUG "):
         start = line.find(level, 0, end)
         if start >= 0 and line[start + len(level)] in _AFTER_LEVEL:
             return True
     return False
-
-
-def _is_evidence(line: str) -> bool:
-    """Whether a line outside vLLM's own records may hold a sentence that is looked for."""
-    if any(map(contains, repeat(line[:300]), _INFO_MARKS)):  # another logger's record: only figures may stand in it
-        return any(map(contains, repeat(line), _INFORMATIVE))
-    return any(map(contains, repeat(line), _TOKENS))
 
 
 class LineReader:
@@ -197,6 +215,7 @@ class LineReader:
         if "\x1b" in text:
             text = _ANSI.sub("", text)
         returns = "\r" in text
+        sieve = _Sieve(text)
         for line in text.split("\n"):
             number += 1
             if returns and "\r" in line:  # a progress bar writes over its line; a record may stand behind it
@@ -206,14 +225,16 @@ class LineReader:
             bracket = line.find("] ", 0, 240)
             if self._every_line or (bracket > 0 and line[bracket + 2 : bracket + _KEY_END] in _STARTS):
                 pass
-            elif bracket > 0 and _is_quiet(line, bracket):
+            elif bracket > 0 and (level := line.find("INFO ", 0, bracket)) >= 0 and line[level + 5] in _AFTER_LEVEL:
                 continue
             elif line.find("INFO:  ", 0, 80) >= 0:  # uvicorn's access log
                 if "startup complete" not in line and not (self.awaiting_service and '" 200' in line):
                     continue
+            elif bracket > 0 and _is_quiet(line, bracket):
+                continue
             elif self.following > 0:
                 self.following -= 1
-            elif not _is_evidence(line):
+            elif not sieve.keeps(line):
                 continue
             yield from self._records(number, line, terminated)
 

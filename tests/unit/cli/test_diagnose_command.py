@@ -58,7 +58,9 @@ def test_the_failure_has_the_fields_of_the_contract(tmp_path: Path, capsys: pyte
     assert failure.pop("message").startswith("ValueError: To serve at least one request")
     assert failure == {
         "reason": "KVCacheTooSmall", "class": "Memory", "retunable": True, "line": 66, "stage": None,
-        "numbers": {"estimatedMaxLen": 32640, "unit": "GiB", "maxModelLen": 65536, "neededGiB": 2.0, "availableGiB": 1.0},
+        "numbers": {
+            "maxModelLen": 65536, "neededGiB": 2.0, "availableGiB": 1.0, "unit": "GiB", "estimatedMaxLen": 32640,
+        },
     }  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def _shorten_context(failure: families.KVCacheTooSmall, block: int, version: Eng
     elif length and needed and available and available > 0:
         target, exact = max(0, length * available // needed - block) // block * block, False
         why = (
-            f"{format_gib(available)} of the {format_gib(needed)} that {length} tokens need, less one block of {block}; "
+            f"{format_gib(available)} of the {format_gib(needed)} that {length} tokens need, less a block of {block}; "
             "an upper bound, since part of the need may not grow with length"
         )
     if target > 0:

@@ -266,7 +266,8 @@ KINDS: Final = (
                 {"kind": "free", "initial_unit": "GiB", "current_unit": "GiB"},
             ),
             Wording(
-                "Error in memory profiling. Initial free memory {initial:number}, current free memory {current:number}.",
+                "Error in memory profiling. Initial free memory {initial:number}, current free memory "
+                "{current:number}.",
                 "0.6.3-0.9.0",
                 {"kind": "free"},
             ),
