@@ -102,7 +102,8 @@ def _require_countable(section: Mapping[str, Any]) -> None:
     for key, value in section.items():
         if not isinstance(key, str):
             raise InputError(f"config.json: {str(key)[:40]!r} is no name of a field", field="config.json")
-        if isinstance(value, int | float) and ("layer" in key or "depth" in key) and abs(value) > MOST_LAYERS:
+        counts = ("layer" in key and "per_layer" not in key) or "depth" in key
+        if counts and isinstance(value, int | float) and abs(value) > MOST_LAYERS:
             raise InputError(f"{key}: {value:.3g} is more than any model's {MOST_LAYERS} layers", field=key)
 
 

@@ -95,8 +95,9 @@ def _kv_heads(text: TextConfig) -> int:
 
 
 def _tied(text: TextConfig) -> bool:
+    """The whole model's word counts before its language model's (vLLM 0.32: ``VllmConfig.with_hf_config``)."""
     whole, config = text.whole, text.config
-    for place in (text.given, whole):
+    for place in (whole, text.given):
         if place.has("tie_word_embeddings"):
             return place.boolean("tie_word_embeddings", False)
     return config.boolean("tie_word_embeddings", False)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from vlm_operator.model.facts import Component, DType, Sharding, Stage
 from vlm_operator.model.weights.language import Language
 
+FULL, SLIDING = "full_attention", "sliding_attention"
+
 
 def llama(language: Language, *, qk_norm: bool = False, attention_bias: bool | None = None) -> None:
     """Llama and the families built on it: Mistral, InternLM3, TeleChat3, Granite."""
@@ -99,11 +101,16 @@ def gemma3(language: Language) -> None:
     The table for full attention is stretched by the scaling's factor, the one for windows never is.
     """
     gemma2(language, qk_norm=True)
-    by_type = isinstance(language.config.section("rope_parameters").values.get("full_attention"), dict)
-    language.rotary(layer_type="full_attention")
-    if by_type:
-        language.rotary(layer_type="sliding_attention")
-    else:
+    kinds = language.config.items("layer_types")
+    if kinds is None:
+        pattern = language.config.integer("sliding_window_pattern", 6)
+        kinds = [SLIDING if (number + 1) % pattern else FULL for number in language.numbers]
+    by_kind = language.config.section("rope_parameters").has(FULL)
+    if FULL in kinds:
+        language.rotary(layer_type=FULL)
+    if SLIDING in kinds and by_kind:
+        language.rotary(layer_type=SLIDING)
+    elif SLIDING in kinds:
         base = language.config.number("rope_local_base_freq", 10000.0)
         language.rotary(overrides={"rope_type": "default", "rope_theta": base, "local": True})
 

@@ -12,6 +12,14 @@ from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Block
 
 
+def expert_count(config: Config, *keys: str, default: int | None = None) -> int:
+    """Routed experts of a layer; transformers 5 writes ``num_local_experts`` for what some families call otherwise."""
+    for key in (*keys, "num_local_experts"):
+        if config.has(key):
+            return config.integer(key, least=0)
+    return config.integer(keys[0], default, least=0)
+
+
 def norms(block: Block, hidden: int, *, bias: bool = False) -> None:
     """The two norms of a pre-norm layer."""
     block.norm("input_layernorm", hidden, bias=bias)
@@ -55,7 +63,7 @@ def sparse_numbers(config: Config, numbers: tuple[int, ...], experts: int) -> tu
 
 def qwen_sparse_mlp(block: Block, config: Config, hidden: int, *, shared: bool) -> None:
     """Router, routed experts and, where there is one, the gated shared expert of the Qwen families."""
-    experts = config.integer("num_experts")
+    experts = expert_count(config, "num_experts")
     router(block, "mlp.gate", experts, hidden)
     width = config.integer("shared_expert_intermediate_size", 0, least=0)
     if shared or width:
@@ -76,7 +84,7 @@ def qwen3_moe(language: Language) -> None:
 
 def _qwen_moe(language: Language, *, bias: bool, qk_norm: bool, shared: bool) -> None:
     text, config = language.text, language.config
-    sparse = sparse_numbers(config, language.numbers, config.integer("num_experts"))
+    sparse = sparse_numbers(config, language.numbers, expert_count(config, "num_experts"))
     language.frame(every_stage=True)
     layers = language.layers()
     language.attention(layers, bias=bias)
@@ -165,7 +173,7 @@ def minimax_m2(language: Language) -> None:
 def glm4_moe(language: Language) -> None:
     """GLM-4.5 and later: dense first layers, fp32 routing bias, a shared expert; MTP layers are not loaded."""
     text, config = language.text, language.config
-    experts = config.integer("n_routed_experts")
+    experts = expert_count(config, "n_routed_experts")
     first = config.integer("first_k_dense_replace", 1, least=0)
     width = config.integer("moe_intermediate_size")
     language.frame()
@@ -205,7 +213,7 @@ def granitemoe(language: Language) -> None:
 def olmoe(language: Language) -> None:
     """OLMoE: norms over all heads of query and key."""
     text, config = language.text, language.config
-    experts = config.integer("num_experts", 64)
+    experts = expert_count(config, "num_experts", default=64)
     language.frame(every_stage=True)
     layers = language.layers()
     language.attention(layers)
@@ -222,7 +230,7 @@ def mimo_v2(language: Language) -> None:
     text, config = language.text, language.config
     pattern = config.items("hybrid_layer_pattern") or []
     sparse = config.items("moe_layer_freq") or []
-    experts, hidden = config.integer("n_routed_experts"), text.hidden_size
+    experts, hidden = expert_count(config, "n_routed_experts"), text.hidden_size
     full = [n for n in language.numbers if not (n < len(pattern) and pattern[n])]
     windowed = [n for n in language.numbers if n < len(pattern) and pattern[n]]
     bias = config.boolean("attention_bias", False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.facts import DType, Sharding
-from vlm_operator.model.weights.experts import norms, qwen_sparse_mlp, router, sparse_numbers
+from vlm_operator.model.weights.experts import expert_count, norms, qwen_sparse_mlp, router, sparse_numbers
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Block
 
@@ -77,7 +77,7 @@ def qwen3_next(language: Language, *, fused_names: bool = True) -> None:
     attention.norm("self_attn.q_norm", text.head_size)
     attention.norm("self_attn.k_norm", text.head_size)
     attention.attention_scales()
-    sparse = sparse_numbers(config, language.numbers, config.integer("num_experts", 0, least=0))
+    sparse = sparse_numbers(config, language.numbers, expert_count(config, "num_experts", default=0))
     if sparse:
         qwen_sparse_mlp(language.layers(sparse), config, hidden, shared=True)
     if len(sparse) < text.layers:
@@ -190,7 +190,7 @@ def nemotron_h(language: Language) -> None:
         block.mlp("mixer", hidden, text.intermediate_size, ("up_proj", "down_proj"), bias=mlp_bias)
     if numbers["moe"]:
         block = language.layers(numbers["moe"])
-        experts, latent = config.integer("n_routed_experts"), config.integer("moe_latent_size", hidden)
+        experts, latent = expert_count(config, "n_routed_experts"), config.integer("moe_latent_size", hidden)
         router(block, "mixer.gate", experts, hidden, dtype=DType.FLOAT32)
         block.tensor("mixer.gate.e_score_correction_bias", experts, dtype=DType.FLOAT32)
         shared = config.integer("n_shared_experts", 0, least=0)
@@ -216,7 +216,7 @@ def jamba(language: Language) -> None:
     rank = -(-hidden // 16) if rank in (None, "auto") else config.integer("mamba_dt_rank")
     period, offset = config.integer("attn_layer_period", 8), config.integer("attn_layer_offset", 4, least=0)
     attention = [n for n in language.numbers if n % period == offset]
-    experts = config.integer("num_experts", 16)
+    experts = expert_count(config, "num_experts", default=16)
     period, offset = config.integer("expert_layer_period", 2), config.integer("expert_layer_offset", 1, least=0)
     sparse = [n for n in language.numbers if experts > 1 and n % period == offset]
     language.every_stage = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import DType
-from vlm_operator.model.weights.experts import norms, router, shared_expert
+from vlm_operator.model.weights.experts import expert_count, norms, router, shared_expert
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Block
 
@@ -51,7 +51,7 @@ def deepseek(language: Language) -> None:
             hint="give a checkpoint directory, whose headers hold the exact weights",
         )
     hidden = text.hidden_size
-    experts = config.integer("n_routed_experts", 0, least=0)
+    experts = expert_count(config, "n_routed_experts", default=0)
     first, step = config.integer("first_k_dense_replace", 0, least=0), config.integer("moe_layer_freq", 1)
     sparse = tuple(n for n in language.numbers if experts and n >= first and n % step == 0)
     language.frame()
