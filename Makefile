@@ -54,4 +54,4 @@ accuracy: install ## Predictions against recorded start-ups: how far off, and in
 	$(BIN)/python hack/accuracy
 
 bench: install ## How long the hot paths take
-	$(BIN)/python hack/bench
+	@for script in hack/bench-*; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

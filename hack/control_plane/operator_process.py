@@ -60,6 +60,11 @@ class OperatorProcess:
         return self._end(signal.SIGTERM)
 
     @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    @property
     def running(self) -> bool:
         """True while the process lives."""
         return self._process is not None and self._process.poll() is None

@@ -21,6 +21,11 @@ class SimulatedKubelet:
             command, cwd=REPOSITORY, env=environment, stdout=self._log, stderr=self._log, start_new_session=True
         )
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def stop(self) -> None:
         """End it."""
         self._process.terminate()

@@ -11,8 +11,8 @@ from hack.simulated_node import wordings
 from hack.simulated_node.records import CPU, GIB, Record
 
 BLOCK_TOKENS: Final = 16
+"""Tokens of a block where ``--block-size`` does not say otherwise."""
 
-_DEFAULTS: Final = {"gpu_memory_utilization": 0.9, "kv_cache_dtype": "auto"}
 NULL_BLOCK_FROM: Final = (0, 29)
 """From this release on, the capacity check holds back one block (``v1/core/kv_cache_utils.py``)."""
 
@@ -104,14 +104,15 @@ def play(record: Record, server: Server) -> Outcome:
     loaded = (*started, *words.loaded(record.weights_gib), *words.available(available / GIB))
     if available <= 0:
         return Outcome(serves=False, log=(*loaded, *words.no_kv_cache_memory()))
-    per_block = record.bytes_per_token(str(server.flags.get("kv_cache_dtype", "auto"))) * BLOCK_TOKENS
+    block = int(server.flags.get("block_size", BLOCK_TOKENS))
+    per_block = record.bytes_per_token(str(server.flags.get("kv_cache_dtype", "auto"))) * block
     usable = available - (per_block if server.version >= NULL_BLOCK_FROM else 0)
     length = int(server.flags.get("max_model_len", record.needed_tokens))
-    needed = math.ceil(length / BLOCK_TOKENS) * per_block
+    needed = math.ceil(length / block) * per_block
     if needed > usable:
-        longest = int(usable // per_block) * BLOCK_TOKENS
+        longest = int(usable // per_block) * block
         return Outcome(
             serves=False, log=(*loaded, *words.kv_cache_too_small(length, needed / GIB, usable / GIB, longest))
         )
-    tokens = int(available // per_block) * BLOCK_TOKENS
+    tokens = int(available // per_block) * block
     return Outcome(serves=True, log=(*loaded, *words.serves(tokens, length, tokens / length)))

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from vlm_operator.api.names import API_VERSION
@@ -49,8 +50,8 @@ class Applier:
         """
         for observation in decision.observations:
             self._observe(observation, situation.observations)
-        for event in decision.events:
-            self._tell(event, situation)
+        for position, event in enumerate(decision.events):
+            self._tell(event, situation, position)
         if decision.status is not None:
             self._patch_status(situation.target, decision.status)
         if situation.target.deleting:
@@ -110,8 +111,9 @@ class Applier:
         if live is None or not is_applied(observation, live):
             self._client.apply(path_of(API_VERSION, "StartupObservation", None, name), observation)
 
-    def _tell(self, event: Event, situation: Situation) -> None:
+    def _tell(self, event: Event, situation: Situation, position: int) -> None:
         target = situation.target
+        moment = situation.now + timedelta(microseconds=position)  # so that they sort in the order they were decided in
         # The same transition from the same status has the same name: told again after a kill, it is told once.
         seed = json.dumps([target.uid, event.reason, event.message, target.status.get("conditions")], sort_keys=True)
         digest = hashlib.sha256(seed.encode()).hexdigest()[:16]
@@ -121,7 +123,7 @@ class Applier:
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
             "metadata": {"name": f"{target.name}.{digest}", "namespace": target.namespace},
-            "eventTime": situation.now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "eventTime": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "type": str(event.type),
             "reason": event.reason,
             "action": event.action,

@@ -1,0 +1,138 @@
+"""Whatever breaks, nothing is lost or doubled: nodes come and go, the API server restarts, the operator is killed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from conftest import OPERATOR
+from hack.control_plane import RTX_5090, Cluster, OperatorProcess, SimulatedGpuNode
+from test_life_of_a_vlmdeployment import arguments, flag, planned_as, ready
+from vlmdeployments import condition, engine, vlmd
+
+pytestmark = pytest.mark.control_plane
+
+A100 = SimulatedGpuNode("simulated-a100", "NVIDIA-A100-SXM4-80GB", 81920, (8, 0))
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_gpu_nobody_has_waits_for_a_node_that_has_it(cluster: Cluster, namespace: str) -> None:
+    wanted = vlmd("model", namespace, gpu={"product": A100.product})
+    cluster.apply(wanted)
+    item = planned_as(cluster, namespace, "model", "False", "NoMatchingGPU")
+    assert "NVIDIA-L4" in condition(item, "Planned")["message"]
+    cluster.add_nodes([A100])
+    planned_as(cluster, namespace, "model", "True", "Fits")
+    cluster.kubectl("label", "node", A100.name, "nvidia.com/gpu.product=NVIDIA-A30", "--overwrite")
+    planned_as(cluster, namespace, "model", "False", "NoMatchingGPU")
+    cluster.kubectl("label", "node", A100.name, f"nvidia.com/gpu.product={A100.product}", "--overwrite")
+    planned_as(cluster, namespace, "model", "True", "Fits")
+    cluster.kubectl("delete", "node", A100.name)
+    planned_as(cluster, namespace, "model", "False", "NoMatchingGPU")
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_node_without_labels_is_no_gpu_that_can_be_planned_for(cluster: Cluster, namespace: str) -> None:
+    bare = replace(RTX_5090, name="simulated-bare").manifest()
+    bare["metadata"]["labels"] = {"kubernetes.io/hostname": "simulated-bare"}
+    cluster.add_nodes([bare])
+    try:
+        cluster.apply(vlmd("model", namespace))
+        ready(cluster, namespace, "model")
+    finally:
+        cluster.kubectl("delete", "node", "simulated-bare")
+
+
+def test_what_was_applied_before_the_operator_ran_is_found(
+    cluster: Cluster, operator: OperatorProcess, namespace: str
+) -> None:
+    operator.kill()
+    cluster.apply(vlmd("model", namespace))
+    operator.start()
+    ready(cluster, namespace, "model")
+
+
+def test_killed_and_started_again_it_tells_the_truth_within_five_seconds(
+    cluster: Cluster, operator: OperatorProcess, namespace: str
+) -> None:
+    cluster.apply(vlmd("kept", namespace), vlmd("changed", namespace))
+    ready(cluster, namespace, "kept")
+    ready(cluster, namespace, "changed")
+    before = cluster.get("vlmd", "kept", namespace)
+    operator.kill()
+    cluster.apply(vlmd("changed", namespace, engine=engine(contextLength=8192)))
+    cluster.kubectl("delete", "deployment", "kept", "-n", namespace)
+    operator.start()
+    back = time.monotonic()
+    cluster.wait("a deployment again", lambda: cluster.get("deployment", "kept", namespace), 5)
+    cluster.wait("the new plan", lambda: flag(arguments(cluster, namespace, "changed"), "--max-model-len") == "8192", 5)
+    cluster.wait(
+        "a status about the new spec",
+        lambda: cluster.get("vlmd", "changed", namespace)["status"]["observedGeneration"] == 2,
+        max(0.1, 5 - (time.monotonic() - back)),
+    )
+    ready(cluster, namespace, "kept")
+    after = cluster.get("vlmd", "kept", namespace)
+    assert after["status"]["plan"] == before["status"]["plan"]
+
+
+def test_killed_at_any_point_of_a_start_up_it_goes_on_where_it_was(
+    cluster: Cluster, operator: OperatorProcess, namespace: str
+) -> None:
+    """A start-up that fails and is retuned: one retune, each command once, each event once."""
+    dice = random.Random(20261125)
+    spec = vlmd("model", namespace, goal="SingleUser", engine=engine(gpuMemoryUtilization=None, contextLength=None))
+    spec["spec"]["engine"] = {key: value for key, value in spec["spec"]["engine"].items() if value is not None}
+    cluster.apply(spec)
+    for _ in range(3):
+        time.sleep(dice.uniform(0.0, 0.8))
+        operator.kill()
+        operator.start()
+    status = ready(cluster, namespace, "model", 60)["status"]
+    commands = [attempt["fingerprint"] for attempt in status["attempts"]]
+    assert [attempt["outcome"] for attempt in status["attempts"]] == ["Failed", "Started"]
+    assert len(set(commands)) == len(commands)
+    told = Counter((event["reason"], event["note"]) for event in _events(cluster, namespace))
+    assert [event for event, times in told.items() if times > 1] == []
+
+
+def test_the_api_server_restarts_and_work_goes_on(cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
+    cluster.apply(vlmd("before", namespace))
+    ready(cluster, namespace, "before")
+    cluster.restart_api_server()
+    cluster.apply(vlmd("after", namespace))
+    cluster.kubectl("delete", "deployment", "before", "-n", namespace)
+    ready(cluster, namespace, "after", 60)
+    cluster.wait("a deployment again", lambda: cluster.get("deployment", "before", namespace))
+    assert operator.running
+
+
+def test_fifty_at_once_are_all_applied_and_then_nothing_is_written_for_a_minute(
+    cluster: Cluster, operator: OperatorProcess, namespace: str
+) -> None:
+    """Steady state costs the API server reads only, heartbeats of nodes and waiting pods notwithstanding."""
+    names = [f"model-{number}" for number in range(50)]
+    cluster.apply(*(vlmd(name, namespace) for name in names))
+
+    def settled() -> bool:
+        items = cluster.get("vlmd", None, namespace)["items"]
+        deployments = cluster.get("deployment", None, namespace)["items"]
+        serving = sum(condition(item, "Ready").get("status") == "True" for item in items)
+        planned = sum(condition(item, "Planned").get("status") == "True" for item in items)
+        return (len(deployments), planned, serving) == (50, 50, 8)
+
+    cluster.wait("50 planned and applied, as many serving as there are GPUs", settled, 90)
+    time.sleep(3)
+    mark = cluster.audit.mark()
+    time.sleep(60)
+    assert cluster.audit.since(mark, user=OPERATOR) == []
+    assert operator.get("/healthz")[0] == 200
+
+
+def _events(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:
+    events = cluster.get("events.events.k8s.io", None, namespace)["items"]
+    return [event for event in events if event["regarding"]["kind"] == "VLMDeployment"]
