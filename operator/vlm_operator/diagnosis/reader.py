@@ -78,7 +78,12 @@ class _Found:
 
 @dataclass(slots=True)
 class _Start:
-    """One start of the server."""
+    """One start of the server.
+
+    Attributes:
+        service: what stands before the process in its records (a service of Docker Compose), None before one is seen.
+        went_on: last line on which it measured something.
+    """
 
     version: str | None = None
     figures: ObservationCollector = field(default_factory=ObservationCollector)
@@ -89,6 +94,8 @@ class _Start:
     serving: bool = False
     dead: bool = False
     progressed: bool = False
+    service: str | None = None
+    went_on: int = 0
 
     def serve(self) -> None:
         """It answers: whatever went wrong before did not keep it from starting."""
@@ -135,28 +142,34 @@ class LogReader:
             if self._figures(joined, record.terminated):
                 self._sentence[record.process] = (begun[0] - 1, joined[-_MESSAGE:])
             return
-        self._mark(text)
+        self._mark(record, text)
         if self._figures(text, record.terminated):
+            self._start.went_on = record.number
             self._sentence[record.process] = (2, text[:_MESSAGE])
             while len(self._sentence) > _PROCESSES:
                 self._sentence.pop(next(iter(self._sentence)))
             self._lines.following = max(self._lines.following, 2)
 
-    def _mark(self, text: str) -> None:
+    def _mark(self, record: Record, text: str) -> None:
         """Note beginnings: a version, arguments, an engine, a server that answers."""
+        service = record.process.partition("/")[0]
+        service = "" if "pid=" in service else service
         for _, wording, match in _VERSIONS.search(text):
             if wording is not VERSIONS[-1] or text.startswith(BANNER):
                 if ENGINE_STARTS in text:
                     self._start.progressed = True
                 else:
                     self._begin()
-                self._start.version = match["version"]
+                self._start.version, self._start.service = match["version"], service
                 self._recognised = True
                 break
         if ARGUMENTS in text:
             self._begin()
             self._start.figures.set_flags(_flags(text.partition(ARGUMENTS)[2]))
+            self._start.service = service
             self._recognised = True
+        if self._start.service not in (None, service):
+            return  # a neighbour's web server answers, not ours
         if any(sentence in text for sentence in SERVING) or ('" 200' in text and _ANSWERED.search(text) is not None):
             self._start.serve()
             self._lines.awaiting_service = False
@@ -295,6 +308,8 @@ class LogReader:
         last = unnamed or start.wrapper
         if last is None or (start.requests and not start.dead):
             return None
+        if start.wrapper is None and not start.dead and start.went_on > last.line:
+            return None  # nobody named it, nobody died of it, and the start went on
         return UnknownFailure(
             kind="unknown",
             reason=UNKNOWN_REASON,

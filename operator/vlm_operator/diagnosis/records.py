@@ -101,6 +101,7 @@ _NAMED: Final = (
     ),
     re.compile(r"[\w.-]{1,100} [\w./@-]{1,100}\[\d{1,10}\]:\s"),
 )
+_TRACEBACK: Final = "Traceback (most recent call last):"
 _RAY_SUFFIX: Final = re.compile(r"\s?\[repeated \d{1,9}x across cluster\].{0,200}$")
 _OTHER_LEVEL: Final = re.compile(
     r"(?:[^\n]{0,100}?[\s|:\-\[(\"'])?(?P<level>TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)(?=[\]\s:|,\-\"')])[\]\s:|,\-\"')]*"
@@ -163,6 +164,7 @@ class LineReader:
         self._rest = b""
         self._skipping = False
         self._partial: dict[str, str] = {}
+        self._learnt = ""
 
     def feed(self, chunks: Iterable[bytes]) -> Iterator[Record]:
         """The records of a stream of chunks, in order; the last call for a reader."""
@@ -255,12 +257,20 @@ class LineReader:
                 self._partial[process] = held
                 return
             text = held
+        text = self._without_learnt(text)
         if text.startswith("{"):
             records = list(_structured(number, process, text))
             if records:
                 yield from records
                 return
         yield _plain(number, process, _without_suffix(text), terminated)
+
+    def _without_learnt(self, text: str) -> str:
+        """``text`` without the prefix that an earlier traceback had: one that no pattern knows."""
+        if text.endswith(_TRACEBACK) and not text.startswith("{"):
+            prefix = text.removesuffix(_TRACEBACK)
+            self._learnt = prefix if prefix.strip(" \t|+") else self._learnt
+        return text.removeprefix(self._learnt) if self._learnt else text
 
 
 def _strip(text: str) -> tuple[str, str, str | None]:

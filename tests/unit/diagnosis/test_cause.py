@@ -229,6 +229,28 @@ def test_last_resorts(log: str, expected: str | None) -> None:
     assert reason(diagnose(log)) == expected
 
 
+def test_an_exception_after_which_the_start_goes_on_is_no_failure() -> None:
+    log = "\n".join([*frames("report_usage"), "ConnectionError: no route"]) + "\n"
+    assert reason(diagnose(log)) == "Unknown"
+    went_on = "(EngineCore pid=2) INFO 11-23 22:03:13 [a.py:1] Model loading took 14.37 GiB memory and 1.0 seconds\n"
+    assert diagnose(log + went_on).outcome is Outcome.INCOMPLETE
+    assert reason(diagnose(log + went_on + ENGINE.format(WRAPPER))) == "Unknown"
+
+
+def test_a_neighbours_web_server_does_not_make_ours_answer() -> None:
+    """What ``docker compose logs`` prints of two services."""
+    ours = "".join(f"vllm-1  | {line}\n" for line in (BANNER + ENGINE).format("0.32.0", "ValueError: odd").splitlines())
+    assert diagnose("webui-1 | " + SERVING + ours + "webui-1 | " + SERVING).outcome is Outcome.FAILED
+    assert diagnose(ours + "vllm-1  | " + SERVING).outcome is Outcome.STARTED
+
+
+def test_a_prefix_that_nobody_knows_is_learnt_from_a_traceback() -> None:
+    lines = [*frames("load_model"), "OddError: nobody names this"]
+    failure = diagnose("".join(f"qwen-7f9c vllm {line}\n" for line in lines)).failure
+    assert failure is not None
+    assert (failure.reason, failure.message) == ("Unknown", "OddError: nobody names this")
+
+
 def test_a_log_without_a_sign_of_vllm_is_not_recognised() -> None:
     assert not diagnose("hello\nworld\n").recognised
     assert diagnose(BANNER.format("0.32.0")).recognised
