@@ -119,6 +119,11 @@ class ConditionReason(_Described):
         "One request as described in spec.workload has more tokens than the context.",
         "Send fewer or smaller items (the message says which fit), or raise the context.",
     )
+    ITEM_REJECTED = (
+        "ItemRejected",
+        "An image or video as described in spec.workload exceeds the encoder budget: vLLM would start and refuse it.",
+        "Raise engine.maxNumBatchedTokens, or cap pixels or frames as the message says.",
+    )
     TENSOR_PARALLEL_INVALID = (
         "TensorParallelInvalid",
         "The tensor-parallel size does not divide the model's heads, or exceeds the GPUs.",

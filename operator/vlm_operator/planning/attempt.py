@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from vlm_operator.capacity.startup import startup_budget
 from vlm_operator.capacity.startup.first_check import free_at_start_bytes
@@ -15,12 +16,14 @@ from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.evaluation import Evaluation, evaluate
 from vlm_operator.planning.evidence import NOTHING, Evidence, experience
 from vlm_operator.planning.intent import Goal, Intent
-from vlm_operator.planning.ladder import Choice, Lever, apply_choice, cheapest, levers
+from vlm_operator.planning.item_rejection import rejected_item
+from vlm_operator.planning.ladder import Bounds, Choice, apply_choice, cheapest, levers
+from vlm_operator.planning.lever import Lever
 from vlm_operator.planning.limits import choose_limits
 from vlm_operator.planning.plan import Move
 from vlm_operator.planning.resolution import resolved
-from vlm_operator.planning.verdict import Verdict
-from vlm_operator.planning.workload import round_context, wanted_context
+from vlm_operator.planning.verdict import Reason, Verdict
+from vlm_operator.planning.workload import WantedContext, round_context, wanted_context
 
 HIGHEST_UTILIZATION: Final = 0.95
 """Never chosen above this: kernels and warm-up take memory that no term of the budget holds (llm-d issue 787)."""
@@ -30,6 +33,12 @@ SINGLE_USER_SEQUENCES: Final = 4
 
 THROUGHPUT_CONCURRENCY: Final = 4
 """Without a described workload a context is grown only while this many requests of that length are held at once."""
+
+ITEM_FLAGS: Final = ("mm_processor_kwargs", "media_io_kwargs")
+"""Flags that make described items smaller."""
+
+FOLLOWING: Final = ("max_model_len", "max_num_batched_tokens")
+"""Flags that follow the size of the described items."""
 
 
 class Attempt:
@@ -63,6 +72,7 @@ class Attempt:
             if limits is not None:
                 settings = settings.with_(limit_mm_per_prompt=limits)
         self.context = wanted_context(model, intent, settings)
+        self._contexts = {(settings.mm_processor_kwargs, settings.media_io_kwargs): self.context}
         if settings.max_model_len is None:
             settings = settings.with_(max_model_len=self.context.wanted)
         if settings.max_num_seqs is None:
@@ -72,6 +82,10 @@ class Attempt:
         default = self.wanted.settings.gpu_memory_utilization or 0.0
         if not self.is_pinned("gpu_memory_utilization") and default > self.ceiling:
             self.wanted = self.judge(settings.with_(gpu_memory_utilization=self.ceiling))
+        self._usual_batch = self.wanted.settings.max_num_batched_tokens or 0
+        if self.wanted.rejected is not None and not self.is_pinned("max_num_batched_tokens"):
+            raised = self.wanted.rejected.batch_that_holds_it
+            self.wanted = self.judge(self.wanted.requested.with_(max_num_batched_tokens=raised))
         self.chosen = self.wanted
         self.found: tuple[Lever, ...] = ()
         self.choice: Choice = ()
@@ -93,8 +107,42 @@ class Attempt:
         return min(HIGHEST_UTILIZATION, max(math.floor(100 * free / self.gpu.total_bytes) / 100, 0.01))
 
     def judge(self, requested: EngineSettings) -> Evaluation:
-        """Evaluate flags on this GPU."""
-        return evaluate(self.model, self.gpu, requested, self.intent.version, self.experience)
+        """Evaluate flags on this GPU, for the described items."""
+        found = evaluate(self.model, self.gpu, requested, self.intent.version, self.experience)
+        request = self.context.request
+        if request is None or not request.largest_encoder_tokens:
+            return found
+        request = self.context_of(requested).request or request
+        if request.largest_encoder_tokens <= (found.settings.max_num_batched_tokens or 0):
+            return found
+        rejected = rejected_item(self.model, request, found.settings, self.intent.version)
+        if rejected is None:
+            return found
+        if found.verdict is Verdict.DOES_NOT_FIT:
+            return replace(found, rejected=rejected)
+        return replace(found, verdict=Verdict.DOES_NOT_FIT, reason=Reason.ITEM_REJECTED, rejected=rejected)
+
+    def context_of(self, settings: EngineSettings) -> WantedContext:
+        """What the context should be for flags whose caps may make the described items smaller."""
+        if self.intent.workload is None:
+            return self.context
+        key = (settings.mm_processor_kwargs, settings.media_io_kwargs)
+        known = self._contexts.get(key)
+        if known is None:
+            known = self._contexts[key] = wanted_context(self.model, self.intent, settings)
+        return known
+
+    def refit(self, settings: EngineSettings) -> EngineSettings:
+        """``settings`` with context and batch as short as the items need under their caps; pins stay."""
+        context = self.context_of(settings)
+        if not self.is_pinned("max_model_len"):
+            settings = settings.with_(max_model_len=min(settings.max_model_len or context.wanted, context.wanted))
+        given, usual = settings.max_num_batched_tokens, self._usual_batch
+        if self.is_pinned("max_num_batched_tokens") or context.request is None or (given is not None and given < usual):
+            return settings
+        settings = settings.with_(max_num_batched_tokens=usual)
+        rejected = rejected_item(self.model, context.request, settings, self.intent.version)
+        return settings if rejected is None else settings.with_(max_num_batched_tokens=rejected.batch_that_holds_it)
 
     def _fits(self, requested: EngineSettings) -> bool:
         try:
@@ -124,20 +172,27 @@ class Attempt:
             self.gpu,
             self.intent,
             start.settings,
-            ceiling=self.ceiling,
-            least_context=self.context.least,
+            Bounds(
+                self.ceiling,
+                lambda settings: self.context_of(settings).least,
+                self.refit,
+                self.context_of(start.settings).request,
+            ),
             pinned=pinned,
         )
 
     def pull(self, *, mild: bool) -> bool:
         """Choose the cheapest combination of levers that fits; False where there is none."""
-        found = tuple(lever for lever in self.levers() if lever.mild or not mild)
+        found = self.levers()
+        if mild:
+            found = tuple(part for part in (lever.mild_part() for lever in found) if part.levels)
         base = self.wanted.requested
         choice = cheapest(found, lambda levels: self._fits(apply_choice(base, found, levels)))
         if choice is None:
             return False
         self.found, self.choice = found, choice
         self.chosen = self.judge(apply_choice(base, found, choice))
+        self.context = self.context_of(self.chosen.requested)
         return True
 
     def at_lowest_utilization(self, evaluation: Evaluation) -> Evaluation:
@@ -186,15 +241,33 @@ class Attempt:
         """Every lever considered, with what it gains on the wanted flags and its price; applied ones marked."""
         if self.wanted.verdict is Verdict.FITS or (self.chosen.verdict is Verdict.FITS and not any(self.choice)):
             return
-        applied = {lever.flag: level for lever, level in zip(self.found, self.choice, strict=True) if level}
+        applied = [(lever, level) for lever, level in zip(self.found, self.choice, strict=True) if level]
         for lever in self.levers():
-            level = applied.get(lever.flag, 0)
+            level = next((level for other, level in applied if lever.same_as(other)), 0)
             shown = lever.levels[level - 1] if level else lever.levels[0]
             try:
                 after = self.judge(shown.apply(self.wanted.requested))
             except UnknownFact:
                 continue
             gain = after.headroom_bytes - self.wanted.headroom_bytes
-            change = (lever.flag, getattr(self.wanted.settings, lever.flag), getattr(after.settings, lever.flag))
             if gain > 0 or level:
-                yield Move((change,), gain, shown.cost, bool(level))
+                yield Move(self._changes(after.settings, lever.flag), gain, shown.cost, bool(level))
+
+    def _changes(self, after: EngineSettings, flag: str) -> tuple[tuple[str, Any, Any], ...]:
+        """What a lever on ``flag`` changes of the wanted flags; caps take context and batch with them."""
+        before = self.wanted.settings
+        names = (flag, *(name for name in FOLLOWING if name != flag and flag in ITEM_FLAGS))
+        changes = tuple((name, getattr(before, name), getattr(after, name)) for name in names)
+        return tuple(change for change in changes if change[0] == flag or change[1] != change[2])
+
+    def cap_sentences(self) -> Iterator[str]:
+        """What was chosen for the described items: the price of each cap, and of a raised batch."""
+        for lever, level in zip(self.found, self.choice, strict=True):
+            if level and lever.flag in ITEM_FLAGS:
+                yield f"{lever.levels[level - 1].cost} (--{lever.flag.replace('_', '-')})"
+        batch, request = self.chosen.settings.max_num_batched_tokens or 0, self.context.request
+        if batch > self._usual_batch and request is not None and self.chosen.rejected is None:
+            yield (
+                f"--max-num-batched-tokens is {batch:,}: with {self._usual_batch:,} vLLM would start, but refuse the "
+                f"largest item, which has {request.largest_encoder_tokens:,} encoder tokens"
+            )

@@ -16,7 +16,7 @@ from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.attempt import Attempt
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.evidence import NOTHING, Evidence
-from vlm_operator.planning.explanation import what_would_fit
+from vlm_operator.planning.fitting import what_would_fit
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.plan import Plan, Refusal, Remedy
 from vlm_operator.planning.remedies import as_hint, remedies
@@ -68,7 +68,7 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
     attempts: list[Attempt] = []
     for size in _tensor_parallel_sizes(model, intent):
         attempt = Attempt(model, gpu, intent, size, evidence)
-        refused = contradiction(model, intent, attempt.context)
+        refused = contradiction(model, intent, attempt.context, attempt.wanted.requested)
         if refused is not None:
             return _written(attempt, attempt.wanted, refused)
         if attempt.fits_as_wanted():
@@ -116,7 +116,9 @@ def _tensor_parallel_sizes(model: ModelFacts, intent: Intent) -> Iterator[int]:
         size *= 2
 
 
-def contradiction(model: ModelFacts, intent: Intent, context: WantedContext) -> tuple[Reason, Refusal] | None:
+def contradiction(
+    model: ModelFacts, intent: Intent, context: WantedContext, settings: EngineSettings
+) -> tuple[Reason, Refusal] | None:
     """A refusal that no memory would mend: the context against the model, or the workload against the context."""
     derived, pinned = context.model_maximum, intent.settings.max_model_len
     for name, value in (("max-model-len", pinned), ("context.minimum", intent.minimum_context)):
@@ -128,7 +130,8 @@ def contradiction(model: ModelFacts, intent: Intent, context: WantedContext) -> 
         which = "pinned context" if pinned is not None else "longest context allowed"
         tokens = request.tokens.total_tokens
         message = f"one request as described takes {tokens:,} tokens, more than the {which} of {bound:,}"
-        return Reason.WORKLOAD_EXCEEDS_CONTEXT, Refusal(message, what_would_fit(intent, request, bound))
+        hint = what_would_fit(model, intent, context, settings, bound)
+        return Reason.WORKLOAD_EXCEEDS_CONTEXT, Refusal(message, hint)
     return None
 
 
@@ -159,7 +162,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         reason=reason,
         evaluation=evaluation,
         context=attempt.context,
-        limit_sentences=attempt.limit_sentences,
+        limit_sentences=(*attempt.limit_sentences, *attempt.cap_sentences()),
         sources=tuple(f"measured figures replace estimates: {source}" for source in attempt.evidence.sources),
         refusal=refusal,
         ladder=tuple(attempt.moves()),

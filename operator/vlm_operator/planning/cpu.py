@@ -65,7 +65,7 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int) -> Plan:
         verdict, reason = Verdict.DOES_NOT_FIT, Reason.KV_CACHE_TOO_SMALL
     budget = _budget(container_bytes, _weights(model, settings, intent))
     evaluation = Evaluation(settings, settings, budget, layout, least, verdict, reason)
-    refused = contradiction(model, intent, context)
+    refused = contradiction(model, intent, context, settings)
     if refused is not None:
         verdict, reason = Verdict.DOES_NOT_FIT, refused[0]
     remedies = _remedies(layout, context, container_bytes, least) if reason is Reason.KV_CACHE_TOO_SMALL else ()

@@ -11,6 +11,7 @@ from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.evidence import Experience
+from vlm_operator.planning.item_rejection import RejectedItem
 from vlm_operator.planning.resolution import resolved
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.units import format_gib
@@ -47,6 +48,7 @@ class Evaluation:
         requested: the flags as given; None where vLLM is left to decide.
         settings: the same, resolved as vLLM would on that GPU.
         least_bytes: smallest KV cache with which vLLM's capacity check passes (needed bytes and the null block).
+        rejected: an item of the workload that the server would refuse, None where there is none.
     """
 
     requested: EngineSettings
@@ -56,6 +58,7 @@ class Evaluation:
     least_bytes: int
     verdict: Verdict
     reason: Reason
+    rejected: RejectedItem | None = None
 
     @property
     def headroom_bytes(self) -> int:
@@ -81,6 +84,8 @@ class Evaluation:
 
     def message(self) -> str:
         """The verdict in one sentence with its numbers."""
+        if self.rejected is not None and self.reason is Reason.ITEM_REJECTED:
+            return self.rejected.message()
         budget, length = self.budget, self.settings.max_model_len or 0
         needed = format_gib(self.least_bytes)
         best, low = (format_gib(max(size, 0)) for size in (budget.kv_cache_bytes, budget.kv_cache_low_bytes))

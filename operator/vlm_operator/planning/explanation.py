@@ -8,27 +8,8 @@ from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.intent import Goal, Intent
 from vlm_operator.planning.verdict import Verdict
-from vlm_operator.planning.workload import RequestSize, WantedContext
+from vlm_operator.planning.workload import WantedContext
 from vlm_operator.units import format_gib
-
-
-def what_would_fit(intent: Intent, request: RequestSize, context: int) -> str:
-    """How many of the described items a context of that many tokens holds, in one line."""
-    workload = intent.workload
-    assert workload is not None
-    room = context - workload.prompt_tokens - workload.output_tokens
-    offers: list[str] = []
-    if request.tokens_per_image:
-        offers.append(f"{max(room, 0) // request.tokens_per_image:,} such images")
-    if request.tokens_per_video and workload.videos is not None:
-        seconds = workload.videos.seconds * max(room, 0) / request.tokens_per_video
-        if seconds >= workload.videos.seconds:
-            offers.append(f"{max(room, 0) // request.tokens_per_video:,} such videos")
-        else:
-            offers.append(f"about {seconds:.0f} s of that video")
-    needed = request.tokens.total_tokens
-    raise_to = f"raise the context to at least {needed:,} tokens"
-    return f"{context:,} tokens hold {', or '.join(offers)}; or {raise_to}" if offers else raise_to
 
 
 def explain(

@@ -7,20 +7,19 @@ the low bound wins, not the first lever that happens to help.
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from vlm_operator.capacity.multimodal import cap_for_tokens
-from vlm_operator.engine.flags import canonical_json
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import LatentCache, ModelFacts
 from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.item_levers import item_levers
+from vlm_operator.planning.lever import Apply, Level, Lever
 from vlm_operator.planning.limits import without
-from vlm_operator.planning.workload import family_of, modalities_of
+from vlm_operator.planning.workload import RequestSize, modalities_of
 from vlm_operator.units import format_gib
 
 GRAPHS_CHARGED_SINCE: Final = EngineVersion(0, 20)
@@ -32,36 +31,22 @@ FP8_KV_COMPUTE_CAPABILITY: Final = (8, 9)
 SEARCH_LIMIT: Final = 1500
 """Combinations judged before the search settles for a good one instead of the cheapest."""
 
-Apply = Callable[[EngineSettings], EngineSettings]
-
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """One setting of a lever.
+class Bounds:
+    """What the levers may not go beyond, and how flags follow a workload that caps have shrunk.
 
     Attributes:
-        weight: its price as a number, for the order of the search only.
-        cost: its price in words.
-        apply: the change.
+        ceiling: highest utilisation that is free at start.
+        least_context: shortest context for these flags, tokens.
+        refit: the flags with context and batch as short as the workload needs under their caps.
+        request: one request as described, None where nobody described one.
     """
 
-    weight: float
-    cost: str
-    apply: Apply
-
-
-@dataclass(frozen=True, slots=True)
-class Lever:
-    """One thing that can be changed, mildest level first.
-
-    Attributes:
-        flag: the field of ``EngineSettings`` it changes.
-        mild: True where no user would notice: tried before more GPUs are taken.
-    """
-
-    flag: str
-    levels: tuple[Level, ...]
-    mild: bool = False
+    ceiling: float
+    least_context: Callable[[EngineSettings], int]
+    refit: Callable[[EngineSettings], EngineSettings]
+    request: RequestSize | None = None
 
 
 def _set(**changes: object) -> Apply:
@@ -73,22 +58,21 @@ def levers(
     gpu: GPUFacts,
     intent: Intent,
     base: EngineSettings,
+    bounds: Bounds,
     *,
-    ceiling: float,
-    least_context: int,
     pinned: frozenset[str],
 ) -> tuple[Lever, ...]:
     """Every lever the user left free, in the order they read best.
 
     Args:
         base: the resolved flags the levers start from.
-        ceiling: highest utilisation that is free at start.
-        least_context: tokens below which the context may not shrink.
+        bounds: what they may not go beyond.
         pinned: fields that may not change.
     """
     found: list[Lever] = []
     version = intent.version
     current = base.gpu_memory_utilization or 0.0
+    ceiling = bounds.ceiling
     if "gpu_memory_utilization" not in pinned and ceiling > current:
         more = format_gib(int((ceiling - current) * gpu.total_bytes))
         found.append(
@@ -103,8 +87,7 @@ def levers(
         found.append(_batched_tokens(base))
     if "max_num_seqs" not in pinned:
         found.append(_sequences(base, intent))
-    if "mm_processor_kwargs" not in pinned:
-        found += _pixel_caps(model, base, version)
+    found += item_levers(model, intent, base, bounds.request, bounds.refit, pinned=pinned)
     if "enforce_eager" not in pinned and not base.enforce_eager and version >= GRAPHS_CHARGED_SINCE:
         eager = _set(enforce_eager=True)
         found.append(Lever("enforce_eager", (Level(9, "no CUDA graphs: tokens come slower", eager),)))
@@ -112,7 +95,7 @@ def levers(
         cost = "keys and values in eight bits: half the memory a token, a small loss of precision"
         found.append(Lever("kv_cache_dtype", (Level(8, cost, _set(kv_cache_dtype="fp8")),)))
     if "max_model_len" not in pinned:
-        found.append(_shorter_context(base, least_context))
+        found.append(_shorter_context(base, bounds.least_context, is_described=bounds.request is not None))
     return tuple(lever for lever in found if lever.levels)
 
 
@@ -167,23 +150,11 @@ def _sequences(base: EngineSettings, intent: Intent) -> Lever:
     )
 
 
-def _pixel_caps(model: ModelFacts, base: EngineSettings, version: EngineVersion) -> Iterator[Lever]:
-    family = family_of(model)
-    if family is None or not base.enabled("image") or "image" not in family.modalities:
-        return
-    levels: list[Level] = []
-    for step, tokens in enumerate((4096, 2048, 1024)):
-        cap = cap_for_tokens(family, "image", tokens, version)
-        if cap is None:
-            continue
-        kwargs = {**json.loads(base.mm_processor_kwargs or "{}"), **json.loads(cap.processor_kwargs)}
-        levels.append(Level(5 + 3 * step, cap.price, _set(mm_processor_kwargs=canonical_json(kwargs))))
-    if levels:
-        yield Lever("mm_processor_kwargs", tuple(levels))
-
-
-def _shorter_context(base: EngineSettings, least: int) -> Lever:
-    now = base.max_model_len or 0
+def _shorter_context(
+    base: EngineSettings, least_context: Callable[[EngineSettings], int], *, is_described: bool
+) -> Lever:
+    """Halves of the context, then the least; where a request is described the least holds it, and costs little."""
+    now, least = base.max_model_len or 0, least_context(base)
     sizes: list[int] = []
     size = now
     while size // 2 >= max(least, 1024) and len(sizes) < 4:
@@ -191,10 +162,18 @@ def _shorter_context(base: EngineSettings, least: int) -> Lever:
         sizes.append(size)
     if least < (sizes[-1] if sizes else now):
         sizes.append(least)
+
+    def shorten(size: int) -> Apply:
+        def apply(settings: EngineSettings) -> EngineSettings:
+            target = size if size > least else least_context(settings)
+            return settings.with_(max_model_len=min(settings.max_model_len or target, target))
+
+        return apply
+
     return Lever(
         "max_model_len",
         tuple(
-            Level(10 + 4 * step, f"requests of at most {size:,} tokens", _set(max_model_len=size))
+            Level((4 if is_described else 10) + 4 * step, f"requests of at most {size:,} tokens", shorten(size))
             for step, size in enumerate(sizes)
         ),
     )

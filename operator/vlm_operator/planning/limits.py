@@ -11,7 +11,7 @@ from typing import Final
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.intent import Workload
-from vlm_operator.planning.workload import modalities_of
+from vlm_operator.planning.workload import modalities_of, most_items
 
 GENEROSITY: Final = 2
 """Limits are set to this multiple of what the workload names: they cost no memory, and users outgrow estimates."""
@@ -33,10 +33,14 @@ def choose_limits(model: ModelFacts, workload: Workload | None) -> tuple[Limits 
     }
     for modality in sorted(modalities):
         count = counts.get(modality, 0)
-        limits[modality] = ModalityLimit(count * GENEROSITY)
-        if count:
+        most = most_items(model, modality)
+        limit = count * GENEROSITY if most is None else min(count * GENEROSITY, most)
+        limits[modality] = ModalityLimit(limit)
+        if limit == most:
+            sentences.append(f"{modality} limit {limit}: the most that the model takes in one prompt")
+        elif count:
             sentences.append(
-                f"{modality} limit {count * GENEROSITY}: twice what the workload names; a guardrail, it costs no memory"
+                f"{modality} limit {limit}: twice what the workload names; a guardrail, it costs no memory"
             )
         else:
             sentences.append(

@@ -7,9 +7,11 @@ from typing import Any
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import UnknownFact
-from vlm_operator.planning.attempt import Attempt
+from vlm_operator.planning.attempt import FOLLOWING, ITEM_FLAGS, Attempt
 from vlm_operator.planning.evaluation import Evaluation
-from vlm_operator.planning.ladder import Choice, Lever, apply_choice, cheapest
+from vlm_operator.planning.item_rejection import RejectedItem
+from vlm_operator.planning.ladder import Choice, apply_choice, cheapest
+from vlm_operator.planning.lever import Lever
 from vlm_operator.planning.plan import Remedy
 from vlm_operator.planning.validation import tensor_parallel_problem
 from vlm_operator.planning.verdict import Verdict
@@ -25,7 +27,7 @@ def flag_name(field: str) -> str:
 
 
 def remedies(attempt: Attempt, failed: Evaluation) -> tuple[Remedy, ...]:
-    """What would make ``failed`` fit, each judged to work: free flags, alone or together, then GPUs, then pinned flags."""
+    """What would make ``failed`` fit, each judged to work: free flags, then GPUs, then pinned flags."""
     single = list(_single(attempt, failed))
     free = [remedy for remedy in single if not remedy.pinned]
     if not free:
@@ -46,6 +48,15 @@ def _remedy(attempt: Attempt, field: str, value: Any, cost: str) -> Remedy:
     return Remedy(((field, value),), f"{text} ({cost})", attempt.is_pinned(field))
 
 
+def _level_remedy(attempt: Attempt, flag: str, before: EngineSettings, after: EngineSettings, cost: str) -> Remedy:
+    """A lever's level as a remedy; what follows a cap (context, batch) is part of it."""
+    remedy = _remedy(attempt, flag, getattr(after, flag), cost)
+    if flag not in ITEM_FLAGS:
+        return remedy
+    names = [name for name in FOLLOWING if getattr(after, name) != getattr(before, name)]
+    return Remedy((*remedy.change, *((name, getattr(after, name)) for name in names)), remedy.text, remedy.pinned)
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return "{" + ", ".join(f'"{name}": {limit.count}' for name, limit in value) + "}"
@@ -59,6 +70,10 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
         if raised.verdict is Verdict.FITS:
             value = raised.settings.gpu_memory_utilization
             yield _remedy(attempt, "gpu_memory_utilization", value, "takes more of the GPU")
+    if failed.rejected is not None:
+        batch = failed.rejected.batch_that_holds_it
+        if _fits(attempt, requested.with_(max_num_batched_tokens=batch)):
+            yield _remedy(attempt, "max_num_batched_tokens", batch, "the encoder budget then holds the item")
     longest = failed.layout.longest_context(max(failed.budget.kv_cache_low_bytes, 0), attempt.context.cap)
     longest = longest if longest == attempt.context.cap else longest // 256 * 256
     if longest >= max(SHORTEST_OFFERED, attempt.context.least) and _fits(
@@ -70,7 +85,7 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
         for level in lever.levels:
             changed = level.apply(requested)
             if _fits(attempt, changed):
-                yield _remedy(attempt, lever.flag, getattr(changed, lever.flag), level.cost)
+                yield _level_remedy(attempt, lever.flag, requested, changed, level.cost)
                 break
 
 
@@ -113,10 +128,19 @@ def smallest_gpu(failed: Evaluation) -> str:
     return f"use a GPU with at least {total / GIB:.0f} GiB, more GPUs, or a smaller or more quantised model"
 
 
+def send_smaller(rejected: RejectedItem) -> str:
+    """What remains where no flag helps, in words."""
+    bound = max(rejected.batched_tokens, rejected.largest_item_tokens)
+    return (
+        f"send smaller or shorter {rejected.modality}s (at most {bound:,} encoder tokens each; 'vlmctl tokens' counts "
+        "them), or use a larger GPU and a larger max_num_batched_tokens"
+    )
+
+
 def as_hint(found: tuple[Remedy, ...], failed: Evaluation) -> str:
     """The remedies in one line, at most four of them."""
     if not found:
-        return smallest_gpu(failed)
+        return send_smaller(failed.rejected) if failed.rejected is not None else smallest_gpu(failed)
     free = [remedy.text for remedy in found if not remedy.pinned]
     pinned = [remedy.text for remedy in found if remedy.pinned]
     parts = []

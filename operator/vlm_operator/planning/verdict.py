@@ -39,6 +39,8 @@ class Reason(StrEnum):
     """The pinned context is longer than the model's own maximum."""
     WORKLOAD_EXCEEDS_CONTEXT = "WorkloadExceedsContext"
     """Logical failure: a request as described has more tokens than the context."""
+    ITEM_REJECTED = "ItemRejected"
+    """Logical failure: an item as described exceeds the encoder budget; the server starts and refuses it."""
     TENSOR_PARALLEL_INVALID = "TensorParallelInvalid"
     """The tensor-parallel size does not divide the heads, or exceeds the GPUs."""
     SEQUENCES_EXCEED_STATE_BLOCKS = "SequencesExceedStateBlocks"

@@ -48,6 +48,7 @@ class RequestSize:
 
     Attributes:
         image_encoder_tokens, video_encoder_tokens: encoder outputs of one item, None where the user stated tokens.
+        frames_per_video: frames that vLLM keeps of one video, None as above.
     """
 
     tokens: WorkloadTokens
@@ -55,6 +56,12 @@ class RequestSize:
     tokens_per_video: int = 0
     image_encoder_tokens: int | None = None
     video_encoder_tokens: int | None = None
+    frames_per_video: int | None = None
+
+    @property
+    def largest_encoder_tokens(self) -> int:
+        """Encoder outputs of the largest item described, 0 where none is counted."""
+        return max(self.image_encoder_tokens or 0, self.video_encoder_tokens or 0)
 
 
 def _count(count: int, field: str) -> int:
@@ -69,7 +76,7 @@ def request_size(
     """Tokens of one request of ``workload`` on ``model``.
 
     Raises:
-        InputError: an item that the family's processor refuses, or a number out of range.
+        InputError: items that the model or the flags do not take, that its processor refuses, or a number out of range.
         UnknownFact: the family's token arithmetic is not known and the user stated no tokens per item.
     """
     for name, value in (("promptTokens", workload.prompt_tokens), ("outputTokens", workload.output_tokens)):
@@ -78,8 +85,10 @@ def request_size(
     per_image = per_video = image_total = video_total = 0
     image_encoder: int | None = None
     video_encoder: int | None = None
+    frames: int | None = None
     images, videos = workload.images, workload.videos
     if images is not None and _count(images.count, "workload.images.count"):
+        _require_served(model, settings, "image", images.count)
         if workload.tokens_per_image is not None:
             per_image = workload.tokens_per_image
         else:
@@ -87,12 +96,13 @@ def request_size(
             per_image, image_encoder = item.prompt_tokens, item.encoder_tokens
         image_total = per_image * images.count
     if videos is not None and _count(videos.count, "workload.videos.count"):
+        _require_served(model, settings, "video", videos.count)
         if workload.tokens_per_video is not None:
             per_video = workload.tokens_per_video
         else:
             source = Video(videos.seconds, videos.frames_per_second, videos.width, videos.height)
             item = video_tokens(_family(model, "tokensPerVideo"), source, settings, version)
-            per_video, video_encoder = item.prompt_tokens, item.encoder_tokens
+            per_video, video_encoder, frames = item.prompt_tokens, item.encoder_tokens, item.frames_sampled
         video_total = per_video * videos.count
     if workload.audio is not None and _count(workload.audio.count, "workload.audio.count"):
         raise UnknownFact(
@@ -101,7 +111,40 @@ def request_size(
             hint="leave audio out of the workload, allow for it in context.minimum, and pin limitMMPerPrompt.audio",
         )
     tokens = WorkloadTokens(workload.prompt_tokens, image_total, video_total, workload.output_tokens)
-    return RequestSize(tokens, per_image, per_video, image_encoder, video_encoder)
+    return RequestSize(tokens, per_image, per_video, image_encoder, video_encoder, frames)
+
+
+def _require_served(model: ModelFacts, settings: EngineSettings, modality: str, count: int) -> None:
+    """Refuse items that every request would be refused for: by the model's family, or by pinned limits."""
+    field, family = f"workload.{modality}s.count", family_of(model)
+    if family is not None and modality not in family.modalities:
+        takes = " and ".join(("text", *(f"{name}s" if name != "audio" else name for name in family.modalities)))
+        raise InputError(
+            f"workload.{modality}s: {model.model} takes no {modality}s (it takes {takes})",
+            field=f"workload.{modality}s",
+            hint=f"leave {modality}s out of the workload, or choose a model that takes them",
+        )
+    most = most_items(model, modality)
+    if most is not None and count > most:
+        raise InputError(
+            f"{field}: {count:,} {modality}s in one request, but {model.model} takes at most {most}",
+            field=field,
+            hint=f"send at most {most} {modality}{'s' if most > 1 else ''} in a request, or choose another model",
+        )
+    limit = settings.limit(modality)
+    if limit is not None and count > limit.count:
+        flag = "language-model-only" if settings.language_model_only else "limit-mm-per-prompt"
+        raise InputError(
+            f"{field}: {count:,} {modality}s in one request, but the pinned {flag} allows {limit.count:,}",
+            field=field,
+            hint=f"raise or leave out {flag}, or describe fewer {modality}s",
+        )
+
+
+def most_items(model: ModelFacts, modality: str) -> int | None:
+    """Items of one prompt that the model itself supports, None where it has no limit of its own."""
+    family = family_of(model)
+    return dict(family.item_limits).get(modality) if family is not None else None
 
 
 def _family(model: ModelFacts, remedy: str) -> MultimodalFacts:

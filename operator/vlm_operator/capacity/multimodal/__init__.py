@@ -29,7 +29,7 @@ from vlm_operator.capacity.multimodal import (  # each registers its family's an
     row_breaks,
     step3,
 )
-from vlm_operator.capacity.multimodal.caps import Cap, cap_for_tokens
+from vlm_operator.capacity.multimodal.caps import Cap, cap_for_tokens, frame_cap_for_tokens
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, largest_items
 from vlm_operator.capacity.multimodal.encoder_budget import EncoderBudget, budget_of, rejected
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens, RefusedItem, Video, check_image, check_video
@@ -50,6 +50,7 @@ __all__ = [
     "cap_for_tokens",
     "encoder_budget",
     "fitting_items",
+    "frame_cap_for_tokens",
     "image_tokens",
     "ineffective_knobs",
     "largest_item_tokens",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from vlm_operator.capacity.multimodal.qwen import largest_size
+from vlm_operator.capacity.multimodal.resize import MAX_ASPECT_RATIO
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.processors import (
     AspectTiles,
@@ -23,6 +24,9 @@ from vlm_operator.model.processors import (
     UpscaleTiles,
 )
 
+_LONGEST_PATCH_ROW: Final = 511
+"""Patches along one side that Kimi-VL's processor refuses to exceed (``image_processing_kimi_vl.py``: below 512)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cap:
@@ -30,7 +34,8 @@ class Cap:
 
     Attributes:
         processor_kwargs: JSON text for ``--mm-processor-kwargs``, keys sorted.
-        tokens: encoder tokens that no item of the modality exceeds with it.
+        tokens: encoder tokens that no item of the modality exceeds with it; a video does only where it is so long, or
+            so elongated, that its frames shrink to one row or column of cells.
         pixels: area above which images, or whole videos, are scaled down; None where the knob counts tiles or tokens.
         price: the price in words, for plans.
     """
@@ -57,6 +62,23 @@ def cap_for_tokens(facts: MultimodalFacts, modality: str, tokens: int, version: 
     return build(facts.processor, modality, tokens) if build else None
 
 
+def frame_cap_for_tokens(facts: MultimodalFacts, tokens: int, version: EngineVersion) -> Cap | None:
+    """The loosest setting that keeps every pair of frames within ``tokens``, where a family bounds frames one by one.
+
+    ``Cap.tokens`` is what a pair of frames holds: the video as a whole still grows with its length. None where the
+    family bounds the whole video, or nothing.
+    """
+    processor = facts.processor
+    if "video" not in facts.modalities or tokens < 1 or not isinstance(processor, SmartResize):
+        return None
+    if processor.video_bounds is not PixelBounds.FRAME:
+        return None
+    cell = (processor.patch_size * processor.merge_size) ** 2
+    most = min(tokens * cell, processor.video_max_pixels)
+    least = min(processor.video_min_pixels, most)
+    return Cap(_scoped("video", least, most), most // cell, most, _area_price("video frames", most))
+
+
 def _kwargs(**options: Any) -> str:
     return json.dumps(options, sort_keys=True)
 
@@ -70,35 +92,56 @@ def _area_price(what: str, pixels: int) -> str:
     return f"{what} above {pixels / 1e6:.1f} megapixels are scaled down"
 
 
+def _image_cells(tokens: int, default_least: int, default_most: int) -> tuple[int, int] | None:
+    """(min, max) cells of an image that keep every shape within ``tokens``, None where no bounds do.
+
+    Bounds are not exact where a side is cut to one cell (an image of 200:1 then keeps the square root of 200 times the
+    bound) and where a small image is enlarged to the lower bound, each side rounded up.
+    """
+    most = min(tokens if tokens >= MAX_ASPECT_RATIO else tokens * tokens // MAX_ASPECT_RATIO, default_most)
+    if most < 1:
+        return None
+    rim = (math.sqrt(MAX_ASPECT_RATIO) + 1 / math.sqrt(MAX_ASPECT_RATIO)) / 2
+    enlarged = int((math.sqrt(rim * rim + tokens - 1) - rim) ** 2)
+    return min(default_least, most, enlarged), most
+
+
 def _smart_resize(processor: SmartResize, modality: str, tokens: int) -> Cap | None:
-    cell = (processor.patch_size * processor.merge_size) ** 2
+    side = processor.patch_size * processor.merge_size
+    cell = side * side
     if modality == "image":
-        most = min(tokens * cell, processor.image_max_pixels)
-        least = min(processor.image_min_pixels, most)
-        kept = largest_size(processor.patch_size * processor.merge_size, most)
-        held = kept[0] * kept[1] // cell
-        return Cap(_scoped("image", least, most), held, most, _area_price("images", most))
+        cells = _image_cells(tokens, processor.image_min_pixels // cell, processor.image_max_pixels // cell)
+        if cells is None:
+            return None
+        most = cells[1] * cell
+        return Cap(_scoped("image", max(1, cells[0] * cell), most), _held(cells[1]), most, _area_price("images", most))
     if processor.video_bounds is PixelBounds.FRAME:
         return None  # bounds each frame only: the whole video has no cap
-    per_patch = processor.temporal_patch_size
-    most = min(tokens * cell * per_patch, processor.video_max_pixels)
-    least = min(processor.video_min_pixels, most)
+    return _whole_video(tokens, cell * processor.temporal_patch_size, processor.video_min_pixels, processor)
+
+
+def _held(most: int) -> int:
+    """Cells of the shape that takes most: within the bound, or one row of an image of 200:1."""
+    return max(most, math.isqrt(MAX_ASPECT_RATIO * most))
+
+
+def _whole_video(tokens: int, cell: int, default_least: int, processor: SmartResize | GlmResize) -> Cap:
+    most = min(tokens * cell, processor.video_max_pixels)
     price = f"a video's frames are scaled down until all of them together hold {most / 1e6:.1f} megapixels"
-    return Cap(_scoped("video", least, most), most // (cell * per_patch), most, price)
+    return Cap(_scoped("video", min(default_least, most), most), most // cell, most, price)
 
 
 def _glm(processor: GlmResize, modality: str, tokens: int) -> Cap | None:
-    cell = (processor.patch_size * processor.merge_size) ** 2
     per_patch = processor.temporal_patch_size
-    image = modality == "image"
-    most = min(tokens * cell * per_patch, processor.image_max_pixels if image else processor.video_max_pixels)
-    least = min(processor.image_min_pixels if image else processor.video_min_pixels, most)
-    area = most // per_patch if image else most
-    held = most // (cell * per_patch)
-    if not image:
-        price = f"a video's frames are scaled down until all of them together hold {most / 1e6:.1f} megapixels"
-        return Cap(_scoped("video", least, most), held, area, price)
-    return Cap(_scoped("image", least, most), held, area, _area_price("images", area))
+    cell = (processor.patch_size * processor.merge_size) ** 2 * per_patch
+    if modality == "video":
+        return _whole_video(tokens, cell, processor.video_min_pixels, processor)
+    cells = _image_cells(tokens, processor.image_min_pixels // cell, processor.image_max_pixels // cell)
+    if cells is None:
+        return None
+    most = cells[1] * cell
+    area = most // per_patch
+    return Cap(_scoped("image", max(1, cells[0] * cell), most), _held(cells[1]), area, _area_price("images", area))
 
 
 def _soft_tokens(processor: SoftTokenBudget, modality: str, tokens: int) -> Cap | None:
@@ -122,13 +165,15 @@ def _row_breaks(processor: RowBreaks, modality: str, tokens: int) -> Cap | None:
 
 
 def _patch_limit(processor: PatchLimit, modality: str, tokens: int) -> Cap | None:
-    if modality != "image":
+    """The limit counts patches before both sides are padded to whole cells: an image of one long row is the worst."""
+    merged, row = processor.merge_size**2, _LONGEST_PATCH_ROW
+    rim = row / processor.merge_size + 1
+    limit = min(int((tokens - rim) * merged * row / (row + processor.merge_size)), processor.max_patches)
+    if modality != "image" or limit < row:
         return None
-    # padding adds at most one column and one row of cells to a grid of any shape; a square one is what the limit means
-    merged = processor.merge_size**2
-    limit = min(tokens * merged, processor.max_patches)
     area = limit * processor.patch_size**2
-    return Cap(_kwargs(in_token_limit=limit), tokens, area, _area_price("images", area))
+    held = int(limit / merged + rim + limit / row / processor.merge_size)
+    return Cap(_kwargs(in_token_limit=limit), held, area, _area_price("images", area))
 
 
 def _tile_cap(

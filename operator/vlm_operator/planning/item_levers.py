@@ -1,0 +1,180 @@
+"""Which pixel caps and frame limits make described items smaller? The levers on images and videos.
+
+A cap shrinks what start-up profiles; one below the described size shrinks the request too, and with it the context that
+is wanted. A cap at the described size costs nobody anything: larger items were not described.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vlm_operator.capacity.multimodal import (
+    Cap,
+    Video,
+    cap_for_tokens,
+    frame_cap_for_tokens,
+    max_item_tokens,
+    video_tokens,
+)
+from vlm_operator.engine.flags import canonical_json
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import VlmOperatorError
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.model.processors import MultimodalFacts
+from vlm_operator.planning.intent import Intent, Videos
+from vlm_operator.planning.lever import Apply, Level, Lever
+from vlm_operator.planning.workload import RequestSize, family_of
+
+SCOPES_SINCE: Final = EngineVersion(0, 29)
+"""First release whose start-up reads ``images_kwargs`` and ``videos_kwargs`` (``multimodal/processing/context.py``)."""
+
+FLAT_SIZE_SINCE: Final = EngineVersion(0, 18)
+"""First release read whose counts follow a flat ``size`` (``models/qwen3_vl.py: _get_vision_info``)."""
+
+IMAGE_TOKENS: Final = ((4096, 5), (2048, 8), (1024, 11), (512, 20))
+"""Caps tried, encoder tokens of an image, and their weights: half a megapixel is enough for a photo, not for a page."""
+
+FEWEST_FRAMES: Final = 8
+"""A video is not thinned out below this."""
+
+Refit = Callable[[EngineSettings], EngineSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """What the levers are built from: the family's rules, the flags, and the items as described."""
+
+    family: MultimodalFacts
+    base: EngineSettings
+    version: EngineVersion
+    request: RequestSize | None
+    refit: Refit
+
+
+def item_levers(
+    model: ModelFacts,
+    intent: Intent,
+    base: EngineSettings,
+    request: RequestSize | None,
+    refit: Refit,
+    *,
+    pinned: frozenset[str],
+) -> Iterator[Lever]:
+    """Caps on images, on videos' pixels, and on their frames, as far as the family has them and they were left free."""
+    family = family_of(model)
+    if family is None:
+        return
+    try:
+        largest = max_item_tokens(family, base, intent.version)
+    except VlmOperatorError:
+        return
+    items = _Items(family, base, intent.version, request, refit)
+    if "mm_processor_kwargs" not in pinned:
+        if "image" in largest:
+            yield from _image_caps(items, largest["image"])
+        if "video" in largest and request is not None and request.video_encoder_tokens:
+            yield from _video_caps(items, request)
+    videos = intent.workload.videos if intent.workload else None
+    if "media_io_kwargs" not in pinned and videos is not None and request is not None and request.frames_per_video:
+        yield from _frames(items, videos, request.frames_per_video)
+
+
+def cap_arguments(cap: Cap, modality: str, settings: EngineSettings, version: EngineVersion) -> dict[str, Any] | None:
+    """A cap as ``--mm-processor-kwargs`` that the release understands; None where it has no such words."""
+    arguments: dict[str, Any] = json.loads(cap.processor_kwargs)
+    scope = f"{modality}s_kwargs"
+    if scope not in arguments or version >= SCOPES_SINCE:
+        return arguments
+    other = "video" if modality == "image" else "image"
+    if version < FLAT_SIZE_SINCE or settings.enabled(other):
+        return None  # a flat size reaches both modalities
+    flat: dict[str, Any] = arguments[scope]
+    return flat
+
+
+def _image_caps(items: _Items, largest: int) -> Iterator[Lever]:
+    described = items.request.image_encoder_tokens if items.request else None
+    levels: list[Level] = []
+    if described is not None and described < largest:
+        levels += _cap_level(items, "image", described, 1.5, unnoticed=True)
+    for tokens, weight in IMAGE_TOKENS:
+        if tokens < (largest if described is None else described):
+            levels += _cap_level(items, "image", tokens, weight)
+    if levels:
+        yield Lever("mm_processor_kwargs", tuple(levels))
+
+
+def _video_caps(items: _Items, request: RequestSize) -> Iterator[Lever]:
+    """The whole video bounded where the family does so, else each frame: at the described size, a half, a quarter."""
+    tokens, pairs = request.video_encoder_tokens or 0, -(-(request.frames_per_video or 1) // 2)
+    levels: list[Level] = []
+    for divisor, weight in ((1, 1.5), (2, 4), (4, 8)):
+        found = _cap_level(items, "video", -(-tokens // divisor), weight, unnoticed=divisor == 1)
+        levels += found or _cap_level(items, "frame", -(-tokens // (pairs * divisor)), weight, unnoticed=divisor == 1)
+    if levels:
+        yield Lever("mm_processor_kwargs", tuple(levels))
+
+
+def _cap_level(items: _Items, what: str, tokens: int, weight: float, *, unnoticed: bool = False) -> list[Level]:
+    """The level that caps images, whole videos or frame pairs at ``tokens``; none where the family has no such cap."""
+    if what == "frame":
+        cap = frame_cap_for_tokens(items.family, tokens, items.version)
+    else:
+        cap = cap_for_tokens(items.family, what, tokens, items.version)
+    modality = "image" if what == "image" else "video"
+    arguments = cap and cap_arguments(cap, modality, items.base, items.version)
+    if not cap or not arguments:
+        return []
+    cost = f"{cap.price}; those described are not" if unnoticed else cap.price
+    return [Level(weight, cost, _merged(arguments, items.refit), mild=unnoticed)]
+
+
+def _frames(items: _Items, videos: Videos, frames: int) -> Iterator[Lever]:
+    """Half, a quarter, an eighth of the frames, by whichever option the family's loader honours."""
+    levels: list[Level] = []
+    for divisor, weight in ((2, 5), (4, 9), (8, 16)):
+        target = frames // divisor
+        options = frame_options(items.family, items.base, videos, target, items.version)
+        if target < FEWEST_FRAMES or options is None:
+            break
+        every = videos.seconds / target
+        cost = f"of such a video {target:,} frames are seen instead of {frames:,}, one every {every:.1f} s"
+        levels.append(Level(weight, cost, _media(options, items.refit)))
+    if levels:
+        yield Lever("media_io_kwargs", tuple(levels))
+
+
+def frame_options(
+    family: MultimodalFacts, settings: EngineSettings, videos: Videos, target: int, version: EngineVersion
+) -> dict[str, Any] | None:
+    """The ``video`` part of ``--media-io-kwargs`` that keeps at most ``target`` frames; None where nothing does.
+
+    Found by counting: ``num_frames`` is the uniform loader's, ``max_frames`` Qwen's, ``fps`` the others'.
+    """
+    source = Video(videos.seconds, videos.frames_per_second, videos.width, videos.height)
+    for options in ({"num_frames": target}, {"max_frames": target}, {"fps": round(target / videos.seconds, 3)}):
+        given = settings.with_(media_io_kwargs=canonical_json({"video": options}))
+        try:
+            kept = video_tokens(family, source, given, version).frames_sampled
+        except VlmOperatorError:
+            continue
+        if kept is not None and kept <= target:
+            return dict(options)
+    return None
+
+
+def _merged(arguments: dict[str, Any], refit: Refit) -> Apply:
+    def apply(settings: EngineSettings) -> EngineSettings:
+        given: dict[str, Any] = json.loads(settings.mm_processor_kwargs or "{}")
+        return refit(settings.with_(mm_processor_kwargs=canonical_json({**given, **arguments})))
+
+    return apply
+
+
+def _media(options: dict[str, Any], refit: Refit) -> Apply:
+    arguments = canonical_json({"video": options})
+    return lambda settings: refit(settings.with_(media_io_kwargs=arguments))
