@@ -88,9 +88,9 @@ def test_the_rotary_table_has_a_row_for_each_position(parameters: dict[str, Any]
     ("config", "architecture", "error", "field"),
     [
         pytest.param({}, "BrandNewForCausalLM", UnknownFact, "architectures", id="an architecture"),
-        pytest.param({"rope_scaling": {"rope_type": "spiral"}}, "LlamaForCausalLM", UnknownFact, "rope_type", id="scaling"),
+        pytest.param({"rope_scaling": {"rope_type": "spiral"}}, "LlamaForCausalLM", UnknownFact, "rope_type", id="rope"),
         pytest.param({"rope_scaling": {"type": "linear"}}, "LlamaForCausalLM", InputError, "factor", id="no factor"),
-        pytest.param({"partial_rotary_factor": -1}, "LlamaForCausalLM", InputError, "partial_rotary_factor", id="share"),
+        pytest.param({"partial_rotary_factor": -1}, "LlamaForCausalLM", InputError, "partial_rotary", id="share"),
         pytest.param(
             {"max_position_embeddings": "many"}, "LlamaForCausalLM", InputError, "max_position_embeddings", id="text"
         ),
@@ -108,8 +108,7 @@ def test_the_rotary_table_has_a_row_for_each_position(parameters: dict[str, Any]
             "text_config.model_type",
             id="a language model inside",
         ),
-        pytest.param({"model_type": "deepseek_v32", "index_topk": 2048}, "DeepseekV3ForCausalLM", UnknownFact, "index_topk",
-                     id="an indexer"),
+        pytest.param({"index_topk": 2048}, "DeepseekV3ForCausalLM", UnknownFact, "index_topk", id="an indexer"),
     ],
 )  # fmt: skip
 def test_what_is_not_known_or_wrong_names_its_field(
