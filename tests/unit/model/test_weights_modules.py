@@ -90,7 +90,7 @@ def test_the_rotary_table_has_a_row_for_each_position(parameters: dict[str, Any]
         pytest.param({}, "BrandNewForCausalLM", UnknownFact, "architectures", id="an architecture"),
         pytest.param({"rope_scaling": {"rope_type": "spiral"}}, "LlamaForCausalLM", UnknownFact, "rope_type", id="rope"),
         pytest.param({"rope_scaling": {"type": "linear"}}, "LlamaForCausalLM", InputError, "factor", id="no factor"),
-        pytest.param({"partial_rotary_factor": -1}, "LlamaForCausalLM", InputError, "partial_rotary", id="share"),
+        pytest.param({"partial_rotary_factor": -1}, "LlamaForCausalLM", InputError, "partial", id="share"),
         pytest.param(
             {"max_position_embeddings": "many"}, "LlamaForCausalLM", InputError, "max_position_embeddings", id="text"
         ),
