@@ -87,13 +87,12 @@ def _known_model(name: str, overrides: dict[str, Any] | None) -> _Model:
         UnknownFact: the family is not known.
     """
     from vlm_operator.model.multimodal.published import published_config
-    from vlm_operator.sources import catalogue
     from vlm_operator.sources.preprocessing import is_path
 
     if is_path(name):
         return _model_at(name, overrides)
     published = published_config(name)
-    if published is not None and (overrides or catalogue.find(name) is None):
+    if published is not None:
         return _model_of(published, overrides, name)
     from vlm_operator.sources import load_model
 
@@ -123,7 +122,7 @@ def _model_of(
     facts = read_multimodal(config, companions.pop("preprocessor", None), **companions)
     if facts is None:
         raise _text_model(name)
-    return _Model(facts, _context_of(config, name))
+    return _Model(facts, _context_of(config))
 
 
 def _merged(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,18 +134,17 @@ def _merged(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
     return merged
 
 
-def _context_of(config: Mapping[str, Any], name: str) -> int | None:
+def _context_of(config: Mapping[str, Any]) -> int | None:
     """The context vLLM derives from the config; the plain field where the rest of the layout is not known."""
     from vlm_operator.model.config import Config
+    from vlm_operator.model.context_length import derived_context
     from vlm_operator.model.multimodal.families import text_config
+    from vlm_operator.model.text_config import TextConfig, architecture_of
 
+    whole = Config(config)
     try:
-        from vlm_operator.model.reader import read_model_facts
-
-        derived: int = read_model_facts(config, model=name, source=name).derived_max_model_len
-        return derived
-    except (ImportError, VlmOperatorError):
-        whole = Config(config)
+        return derived_context(TextConfig(whole, architecture_of(config))).tokens
+    except VlmOperatorError:
         for part in (text_config(whole), whole):
             if part.has("max_position_embeddings"):
                 return part.integer("max_position_embeddings")

@@ -251,14 +251,18 @@ def _require_frames(count: int, loader: FrameLoader) -> None:
         )
 
 
-def dynamic_frames(source: VideoSource, fps: float, max_duration: float = 300) -> SampledFrames:
-    """GLM-4.1V: ``fps`` frames a second for at most ``max_duration`` seconds, else as many spread over all of it."""
+def _require_rate(fps: float) -> None:
     if fps <= 0:
         raise InputError(
             f"media-io-kwargs.video.fps: {fps} is not above zero, and this loader samples by it",
             field="media-io-kwargs.video.fps",
             hint="leave fps out for 2 frames a second",
         )
+
+
+def dynamic_frames(source: VideoSource, fps: float, max_duration: float = 300) -> SampledFrames:
+    """GLM-4.1V: ``fps`` frames a second for at most ``max_duration`` seconds, else as many spread over all of it."""
+    _require_rate(fps)
     total, rate, seconds = source.total_frames, source.frames_per_second, source.seconds
     last = total - 1
     if seconds <= max_duration:
@@ -288,6 +292,7 @@ def glm46v_frames(source: VideoSource) -> SampledFrames:
 
 
 def _glmga(source: VideoSource, fps: float, max_frames: float | None) -> SampledFrames:
+    _require_rate(fps)
     rate = min(fps, _QWEN_MAX_FPS)
     most = _GLM_MAX_FRAMES if max_frames is None else min(int(max_frames), _GLM_MAX_FRAMES)
     wanted = min(int(source.seconds * rate), most, source.total_frames)

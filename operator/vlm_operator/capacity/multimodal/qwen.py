@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, largest_items
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens
@@ -22,6 +23,7 @@ from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.processors import PixelBounds, SmartResize, ThinSide
 
 _IMAGE_KNOBS = ("size", "min_pixels", "max_pixels", "cap_pixels_per_frame", "fps", "num_frames", "max_frames")
+_EDGE_ALIASES = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
 _LARGEST_VIDEO_FRAMES = 14
 """vLLM ``qwen2_vl.py: _MAX_FRAMES_PER_VIDEO``."""
 _TWO_FRAME_DUMMY_SINCE = EngineVersion(0, 15)
@@ -109,11 +111,25 @@ def pixel_bounds(
                 field="mm-processor-kwargs.size",
                 hint='for instance {"size": {"shortest_edge": 65536, "longest_edge": 4194304}}',
             )
+        _require_whole_size(processor, options)
         least = _bound("size.shortest_edge", size.get("shortest_edge"), least)
         most = _bound("size.longest_edge", size.get("longest_edge"), most)
     least = _bound("min_pixels", options.get("min_pixels"), least)
     most = _bound("max_pixels", options.get("max_pixels"), most)
     return least, most
+
+
+def _require_whole_size(processor: SmartResize, options: Mapping[str, Any]) -> None:
+    """Qwen2-VL's processors fail on a ``size`` with one edge; Qwen3-VL's fill in the other."""
+    given = {edge for edge in ("shortest_edge", "longest_edge") if options["size"].get(edge) is not None}
+    given |= {edge for key, edge in _EDGE_ALIASES.items() if options.get(key) is not None}
+    if processor.video_bounds is PixelBounds.FRAME and len(given) < 2:
+        raise InputError(
+            "mm-processor-kwargs.size: the processor fails without both 'shortest_edge' and 'longest_edge'",
+            field="mm-processor-kwargs.size",
+            hint=f'for instance {{"size": {{"shortest_edge": {processor.image_min_pixels},'
+            f' "longest_edge": {processor.image_max_pixels}}}}}',
+        )
 
 
 def _require_video_knobs(options: Mapping[str, object], version: EngineVersion) -> None:

@@ -1,0 +1,115 @@
+"""Which token rules a config describes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlm_operator.errors import UnknownFact, VlmOperatorError
+from vlm_operator.model.multimodal import read_multimodal, read_vision_tower
+from vlm_operator.model.multimodal.families import READERS
+from vlm_operator.model.multimodal.published import CONFIGS, PUBLISHED, published_config
+from vlm_operator.model.processors import AspectTiles, GlmResize, SmartResize
+
+
+def test_a_text_model_has_no_token_rules() -> None:
+    assert read_multimodal({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}) is None
+    assert read_vision_tower({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}) is None
+
+
+def test_a_family_not_known_is_named_by_its_model_type() -> None:
+    config = {"architectures": ["WonderForConditionalGeneration"], "model_type": "wonder_vl", "vision_config": {}}
+    with pytest.raises(UnknownFact, match="wonder_vl") as error:
+        read_multimodal(config)
+    assert error.value.hint
+
+
+def test_a_quantised_or_renamed_checkpoint_is_read_by_architecture() -> None:
+    facts = read_multimodal({"architectures": ["Unheard", "Qwen2VLForConditionalGeneration"]})
+    assert facts is not None
+    assert facts.family == "qwen2_vl"
+
+
+def test_the_preprocessor_file_wins_over_published_defaults() -> None:
+    config = {"architectures": ["Qwen2VLForConditionalGeneration"], "model_type": "qwen2_vl"}
+    facts = read_multimodal(config, {"min_pixels": 3136, "max_pixels": 1003520})
+    assert facts is not None
+    assert isinstance(facts.processor, SmartResize)
+    assert facts.processor.image_max_pixels == 1003520
+
+
+def test_glm_4_6v_writes_times_as_fractions_and_4_5v_does_not() -> None:
+    glm45v = read_multimodal({"architectures": ["Glm4vMoeForConditionalGeneration"], "model_type": "glm4v_moe"})
+    glm46v = PUBLISHED["zai-org/GLM-4.6V-Flash"]
+    assert glm45v is not None
+    assert isinstance(glm45v.processor, GlmResize)
+    assert isinstance(glm46v.processor, GlmResize)
+    assert (glm45v.processor.fractional_timestamps, glm46v.processor.fractional_timestamps) == (False, True)
+
+
+def test_tiles_come_from_the_config_of_internvl() -> None:
+    config = dict(CONFIGS["OpenGVLab/InternVL3-8B"])
+    facts = read_multimodal(config | {"max_dynamic_patch": 6})
+    assert facts is not None
+    assert isinstance(facts.processor, AspectTiles)
+    assert facts.processor.max_tiles == 6
+
+
+def test_published_models_can_be_read_without_network() -> None:
+    assert set(PUBLISHED) == set(CONFIGS)
+    assert published_config("OpenGVLab/InternVL3-8B") == CONFIGS["OpenGVLab/InternVL3-8B"]
+    assert published_config("someone/else") is None
+    for name, facts in PUBLISHED.items():
+        assert facts.modalities, name
+        assert facts == read_multimodal(CONFIGS[name])
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_facts_are_hashable_and_made_of_plain_parts(name: str) -> None:
+    facts = PUBLISHED[name]
+    assert hash(facts) == hash(dataclasses.replace(facts))
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+FIELDS = st.sampled_from(
+    (
+        "vision_config",
+        "patch_size",
+        "spatial_merge_size",
+        "image_size",
+        "max_dynamic_patch",
+        "text_config",
+        "image_grid_pinpoints",
+        "candidate_resolutions",
+        "query_num",
+        "version",
+        "downsample_ratio",
+        "slice_config",
+        "size",
+        "max_pixels",
+        "min_pixels",
+        "max_patches",
+        "crop_size",
+        "max_image_size",
+        "merge_size",
+    )
+)
+OBJECTS = st.dictionaries(FIELDS, VALUES | st.dictionaries(FIELDS, VALUES, max_size=4), max_size=5)
+
+
+@given(architecture=st.sampled_from(sorted(READERS)), fields=OBJECTS, preprocessor=OBJECTS)
+def test_damaged_configs_are_refused_with_a_reason(
+    architecture: str, fields: dict[str, Any], preprocessor: dict[str, Any]
+) -> None:
+    with contextlib.suppress(VlmOperatorError):
+        read_multimodal({"architectures": [architecture], **fields}, preprocessor)
