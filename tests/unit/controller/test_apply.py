@@ -1,0 +1,146 @@
+"""A decision is carried out in an order that survives a kill, and nothing is written that is already so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from api_server import FakeApiServer, serving
+
+from vlm_operator.controller.api_errors import Outdated
+from vlm_operator.controller.apply import Applier, owner_reference
+from vlm_operator.lifecycle.decision import ChildReference, Decision, Event, EventType
+from vlm_operator.lifecycle.situation import Rejection, Situation, Target
+
+TARGET = Target("default", "model", "uid-1", 2, "41", spec={}, status={"observedGeneration": 1})
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+SITUATION = Situation(TARGET, NOW)
+CHILD = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "model"}, "spec": {"replicas": 1}}
+OBSERVATION = {
+    "apiVersion": "vlm-operator.dev/v1alpha1",
+    "kind": "StartupObservation",
+    "metadata": {"name": "seen"},
+    "spec": {},
+}
+EVENT = Event(EventType.NORMAL, "Planned", "it fits", "Plan")
+DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/model"
+STATUS = "/apis/vlm-operator.dev/v1alpha1/namespaces/default/vlmdeployments/model/status"
+
+
+def apply(server: FakeApiServer, decision: Decision, situation: Situation = SITUATION) -> Rejection | None:
+    with serving(server) as client:
+        return Applier(client, "pod-1").apply(situation, decision)
+
+
+def live(**metadata: Any) -> dict[str, Any]:
+    return {**CHILD, "metadata": {"name": "model", "namespace": "default", "uid": "u", "generation": 1, **metadata}}
+
+
+def test_what_was_learnt_is_kept_before_what_follows_from_it() -> None:
+    server = FakeApiServer()
+    decision = Decision(
+        children=(CHILD,), status={"observedGeneration": 2}, events=(EVENT,), observations=(OBSERVATION,)
+    )
+    apply(server, decision)
+    assert [request.path.rsplit("/", 2)[-2] for request in server.writes] == [
+        "startupobservations",
+        "default",  # …/namespaces/default/events
+        "model",  # …/vlmdeployments/model/status
+        "deployments",
+    ]
+
+
+def test_a_child_is_applied_by_the_server_with_its_owner() -> None:
+    server = FakeApiServer()
+    apply(server, Decision(children=(CHILD,)))
+    (write,) = server.writes
+    assert (write.method, write.path, write.content_type) == ("PATCH", DEPLOYMENT, "application/apply-patch+yaml")
+    assert write.query == {"fieldManager": "vlm-operator", "force": "true"}
+    assert write.body["metadata"]["ownerReferences"] == [owner_reference(TARGET)]
+
+
+def test_steady_state_writes_nothing() -> None:
+    owned = live(ownerReferences=[owner_reference(TARGET)])
+    situation = Situation(TARGET, NOW, children=(owned,))
+    server = FakeApiServer(objects={DEPLOYMENT: owned})
+    apply(server, Decision(children=(CHILD,), status={"observedGeneration": 1, "nothing": None}), situation)
+    assert server.writes == []
+
+
+def test_a_status_is_written_only_onto_what_was_read() -> None:
+    server = FakeApiServer()
+    apply(server, Decision(status={"observedGeneration": 2}))
+    (write,) = server.writes
+    assert write.path == STATUS
+    assert write.body["metadata"] == {
+        "name": "model",
+        "namespace": "default",
+        "uid": "uid-1",
+        "resourceVersion": "41",
+    }
+
+
+def test_a_conflict_stops_before_any_child_is_touched() -> None:
+    server = FakeApiServer(failures=[(409, {"reason": "Conflict"}, {})])
+    with pytest.raises(Outdated):
+        apply(server, Decision(children=(CHILD,), status={"observedGeneration": 2}))
+    assert [request.path for request in server.writes] == [STATUS]
+
+
+def test_a_refused_child_is_an_answer_and_no_error() -> None:
+    server = FakeApiServer(objects={DEPLOYMENT: live(ownerReferences=[owner_reference(TARGET)])})
+    situation = Situation(TARGET, NOW, children=(live(),))
+    server.failures = [(422, {"reason": "Invalid", "message": "spec.replicas: Invalid value"}, {})]
+    changed = {**CHILD, "spec": {"replicas": -1}}
+    rejection = apply(server, Decision(children=(changed,)), situation)
+    assert rejection is not None
+    assert (rejection.kind, rejection.name, rejection.generation) == ("Deployment", "model", 2)
+    assert "spec.replicas: Invalid value" in rejection.message
+
+
+def test_what_belongs_to_somebody_else_is_left_alone() -> None:
+    server = FakeApiServer(objects={DEPLOYMENT: live(ownerReferences=[])})
+    rejection = apply(server, Decision(children=(CHILD,)))
+    assert rejection is not None
+    assert "somebody else's" in rejection.message
+    assert server.writes == []
+
+
+def test_the_same_event_after_a_kill_has_the_same_name() -> None:
+    """The second create answers 409, and nobody is told twice."""
+    first, second = FakeApiServer(), FakeApiServer(failures=[(409, {"reason": "AlreadyExists"}, {})])
+    apply(first, Decision(events=(EVENT,)))
+    apply(second, Decision(events=(EVENT,)))
+    assert first.writes[0].body["metadata"]["name"] == second.writes[0].body["metadata"]["name"]
+
+
+def test_the_same_words_about_a_later_status_are_another_event() -> None:
+    later = Target("default", "model", "uid-1", 2, "42", spec={}, status={"conditions": [{"type": "Ready"}]})
+    names = set()
+    for target in (TARGET, later):
+        server = FakeApiServer()
+        apply(server, Decision(events=(EVENT,)), Situation(target, NOW))
+        names.add(server.writes[0].body["metadata"]["name"])
+    assert len(names) == 2
+
+
+def test_an_event_that_cannot_be_told_stops_nothing() -> None:
+    server = FakeApiServer(failures=[(403, {"message": "namespace is being terminated"}, {})])
+    apply(server, Decision(events=(EVENT,), status={"observedGeneration": 2}))
+    assert [request.path for request in server.writes][-1] == STATUS
+
+
+def test_events_of_one_decision_sort_in_its_order() -> None:
+    server = FakeApiServer()
+    apply(server, Decision(events=(EVENT, Event(EventType.NORMAL, "Ready", "serves", "Verify"))))
+    times = [write.body["eventTime"] for write in server.writes]
+    assert times == sorted(set(times))
+
+
+def test_only_the_child_that_was_read_is_deleted() -> None:
+    server = FakeApiServer(objects={DEPLOYMENT: live()})
+    situation = Situation(TARGET, NOW, children=(live(),))
+    apply(server, Decision(delete=(ChildReference("apps/v1", "Deployment", "model"),)), situation)
+    (write,) = server.writes
+    assert (write.method, write.body["preconditions"]) == ("DELETE", {"uid": "u"})

@@ -1,0 +1,133 @@
+"""What is already as it should be is not written; everything else is."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from vlm_operator.controller.drift import is_applied
+
+WANTED: dict[str, Any] = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "model", "labels": {"a": "b"}},
+    "spec": {
+        "replicas": 1,
+        "template": {
+            "spec": {
+                "containers": [
+                    {
+                        "name": "vllm",
+                        "args": ["--port", "8000"],
+                        "resources": {"limits": {"nvidia.com/gpu": "1", "cpu": "1000m", "memory": "4096Mi"}},
+                        "ports": [{"containerPort": 8000, "name": "http"}],
+                    }
+                ],
+                "volumes": [{"name": "cache", "emptyDir": {}}],
+            }
+        },
+    },
+}
+OWNED = {
+    "f:metadata": {"f:labels": {"f:a": {}}},
+    "f:spec": {
+        "f:replicas": {},
+        "f:template": {
+            "f:spec": {
+                "f:containers": {
+                    'k:{"name":"vllm"}': {
+                        ".": {},
+                        "f:name": {},
+                        "f:args": {},
+                        "f:ports": {'k:{"containerPort":8000,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}},
+                    }
+                },
+                "f:volumes": {'k:{"name":"cache"}': {".": {}, "f:emptyDir": {}}},
+            }
+        },
+    },
+}
+
+
+def live() -> dict[str, Any]:
+    """The object as the API server would have it: defaults filled in, quantities in its own spelling."""
+    item = copy.deepcopy(WANTED)
+    item["metadata"] |= {"uid": "1", "generation": 3, "annotations": {"somebody": "else"}}
+    item["metadata"]["managedFields"] = [
+        {"manager": "vlm-operator", "operation": "Apply", "fieldsV1": copy.deepcopy(OWNED)},
+        {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {"f:x": {}}},
+    ]
+    container = item["spec"]["template"]["spec"]["containers"][0]
+    container["resources"]["limits"] = {"nvidia.com/gpu": "1", "cpu": "1", "memory": "4Gi"}
+    container["ports"][0]["protocol"] = "TCP"
+    container["imagePullPolicy"] = "IfNotPresent"
+    item["spec"]["template"]["spec"]["restartPolicy"] = "Always"
+    item["status"] = {"replicas": 1}
+    return item
+
+
+def test_what_the_server_adds_is_no_drift() -> None:
+    assert is_applied(WANTED, live())
+
+
+def test_a_sidecar_that_somebody_else_adds_is_theirs() -> None:
+    item = live()
+    item["spec"]["template"]["spec"]["containers"].insert(0, {"name": "injected", "image": "x"})
+    assert is_applied(WANTED, item)
+
+
+def _edited(item: dict[str, Any]) -> None:
+    item["spec"]["template"]["spec"]["containers"][0]["args"] = ["--port", "9000"]
+
+
+def _reordered(item: dict[str, Any]) -> None:
+    item["spec"]["template"]["spec"]["containers"][0]["args"].reverse()
+
+
+def _label_removed(item: dict[str, Any]) -> None:
+    del item["metadata"]["labels"]
+
+
+def _container_removed(item: dict[str, Any]) -> None:
+    item["spec"]["template"]["spec"]["containers"] = []
+
+
+def _gpu_added(item: dict[str, Any]) -> None:
+    item["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] = "2"
+
+
+def _owned_field_no_longer_wanted(item: dict[str, Any]) -> None:
+    item["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:paused"] = {}
+
+
+def _owned_item_no_longer_wanted(item: dict[str, Any]) -> None:
+    volumes = item["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:volumes"]
+    volumes['k:{"name":"old"}'] = {".": {}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(change, id=change.__name__.strip("_").replace("_", " "))
+        for change in (
+            _edited,
+            _reordered,
+            _label_removed,
+            _container_removed,
+            _gpu_added,
+            _owned_field_no_longer_wanted,
+            _owned_item_no_longer_wanted,
+        )
+    ],
+)
+def test_drift_is_seen(change: Any) -> None:
+    item = live()
+    change(item)
+    assert not is_applied(WANTED, item)
+
+
+def test_an_annotation_that_looks_like_a_quantity_is_text() -> None:
+    wanted = {"metadata": {"annotations": {"size": "1000m"}}}
+    assert not is_applied(wanted, {"metadata": {"annotations": {"size": "1"}}})

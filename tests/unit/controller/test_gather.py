@@ -1,0 +1,195 @@
+"""The world as the API server has it becomes one frozen situation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from api_server import FakeApiServer, serving
+
+from vlm_operator.controller.gather import LOG_BYTES, gather, read_log, read_node, read_pod
+from vlm_operator.controller.models import Models
+from vlm_operator.controller.queue import Key
+from vlm_operator.errors import ModelNotFound
+from vlm_operator.lifecycle.decision import LogRequest
+from vlm_operator.lifecycle.situation import Rejection, Situation, StartupKey
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+ROOT = "/apis/vlm-operator.dev/v1alpha1/namespaces/default/vlmdeployments/model"
+LABELS = {"vlm-operator.dev/vlmdeployment": "model"}
+LOG = "/api/v1/namespaces/default/pods/model-1/log"
+REQUEST = LogRequest(StartupKey("pod-uid", "vllm", 0), "model-1", previous=True)
+
+
+def vlmdeployment(**metadata: Any) -> dict[str, Any]:
+    known = {"name": "model", "namespace": "default", "uid": "uid-1", "resourceVersion": "7", "generation": 2}
+    return {"metadata": known | metadata, "spec": {"model": {"id": "example/model"}}, "status": {}}
+
+
+def pod(name: str, created: str, **status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "uid": f"uid-of-{name}", "creationTimestamp": created, "labels": LABELS},
+        "spec": {
+            "nodeName": "node-1",
+            "containers": [
+                {"name": "sidecar", "image": "x"},
+                {"name": "vllm", "image": "vllm/vllm-openai:v0.32.0", "args": ["example/model", "--port", "8000"]},
+            ],
+        },
+        "status": status,
+    }
+
+
+def child(kind: str, owner_uid: str) -> dict[str, Any]:
+    owner = {"uid": owner_uid, "controller": True}
+    return {"kind": kind, "metadata": {"name": "model", "labels": LABELS, "ownerReferences": [owner]}}
+
+
+def no_such_model(name: str, *, revision: str | None = None) -> Any:
+    raise ModelNotFound(f"{name} is nowhere")
+
+
+def gathered(server: FakeApiServer, rejection: Rejection | None = None) -> Situation | None:
+    with serving(server) as client:
+        models = Models(no_such_model)
+        return gather(client, models, Key("default", "model"), nodes=(), observations=(), rejection=rejection, now=NOW)
+
+
+def test_a_vlmdeployment_that_is_gone_is_no_situation() -> None:
+    assert gathered(FakeApiServer()) is None
+
+
+def test_only_children_it_controls_are_its_children() -> None:
+    deployments, services = "/apis/apps/v1/namespaces/default/deployments", "/api/v1/namespaces/default/services"
+    server = FakeApiServer(
+        objects={
+            ROOT: vlmdeployment(),
+            f"{deployments}/model": child("Deployment", "uid-1"),
+            f"{services}/model": child("Service", "uid-of-a-former-life"),
+        }
+    )
+    situation = gathered(server)
+    assert situation is not None
+    assert [item["kind"] for item in situation.children] == ["Deployment"]
+    assert situation.model_error is not None
+    assert "example/model is nowhere" in situation.model_error.message
+
+
+def test_pods_come_newest_first() -> None:
+    pods = "/api/v1/namespaces/default/pods"
+    server = FakeApiServer(
+        objects={
+            ROOT: vlmdeployment(),
+            f"{pods}/old": pod("old", "2026-11-25T10:00:00Z"),
+            f"{pods}/new": pod("new", "2026-11-25T11:00:00Z"),
+        }
+    )
+    situation = gathered(server)
+    assert situation is not None
+    assert [item.name for item in situation.pods] == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("generation", "kept"), [pytest.param(2, True, id="of now"), pytest.param(1, False, id="of before")]
+)
+def test_a_refusal_counts_for_the_generation_it_was_about(generation: int, kept: bool) -> None:
+    rejection = Rejection("Deployment", "model", "no", generation)
+    situation = gathered(FakeApiServer(objects={ROOT: vlmdeployment()}), rejection)
+    assert situation is not None
+    assert (situation.rejection == rejection) is kept
+
+
+def test_a_crash_loop_is_read_with_the_run_before() -> None:
+    ended = {"exitCode": 1, "reason": "Error", "finishedAt": "2026-11-25T11:01:00Z", "message": "the end of the log"}
+    status = {
+        "name": "vllm",
+        "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": ended},
+    }
+    read = read_pod(pod("new", "2026-11-25T11:00:00Z", phase="Running", containerStatuses=[status]))
+    assert read.args == ("example/model", "--port", "8000")
+    container = read.container("vllm")
+    assert container is not None
+    assert (container.restart_count, container.state.reason) == (3, "CrashLoopBackOff")
+    assert container.last_state is not None
+    assert (container.last_state.kind, container.last_state.exit_code) == ("terminated", 1)
+
+
+def test_a_pod_the_kubelet_has_not_seen_yet_has_no_container() -> None:
+    assert read_pod(pod("new", "2026-11-25T11:00:00Z")).container("vllm") is None
+
+
+def node(labels: dict[str, str], allocatable: dict[str, str], ready: str = "True", **spec: Any) -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": ready}]
+    return {
+        "metadata": {"name": "n", "labels": labels},
+        "spec": spec,
+        "status": {"allocatable": allocatable, "conditions": conditions},
+    }
+
+
+def test_a_node_is_what_is_planned_for_and_nothing_else() -> None:
+    read = read_node(
+        node(
+            {"nvidia.com/gpu.product": "NVIDIA-L4", "team": "x"},
+            {"nvidia.com/gpu": "1", "cpu": "4"},
+            unschedulable=True,
+        )
+    )
+    assert read is not None
+    assert (read.labels, read.allocatable) == ({"nvidia.com/gpu.product": "NVIDIA-L4"}, {"nvidia.com/gpu": "1"})
+    assert (read.ready, read.unschedulable) == (True, True)
+
+
+def test_a_node_without_gpus_is_no_concern() -> None:
+    assert read_node(node({"kubernetes.io/os": "linux"}, {"cpu": "4"})) is None
+
+
+def test_a_node_that_lost_its_plugin_is_still_seen_by_its_labels() -> None:
+    read = read_node(node({"nvidia.com/gpu.product": "NVIDIA-L4"}, {}, ready="False"))
+    assert read is not None
+    assert not read.ready
+
+
+def test_a_log_is_asked_for_from_its_end_and_of_the_run_before() -> None:
+    server = FakeApiServer(texts={LOG: "one\ntwo\n"})
+    with serving(server) as client:
+        log = read_log(client, "default", REQUEST)
+    assert (log.text, log.truncated, log.gone) == ("one\ntwo\n", False, False)
+    (request,) = server.requests
+    assert request.query == {
+        "container": "vllm",
+        "limitBytes": str(LOG_BYTES),
+        "previous": "true",
+        "tailLines": "5000",
+    }
+
+
+def test_a_log_with_lines_of_megabytes_is_read_again_from_nearer_its_end() -> None:
+    server = FakeApiServer(texts={LOG: "x" * LOG_BYTES})
+    with serving(server) as client:
+        log = read_log(client, "default", REQUEST)
+    assert log.truncated
+    assert [request.query["tailLines"] for request in server.requests] == ["5000", "500"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "gone"),
+    [
+        pytest.param(404, 'pods "model-1" not found', True, id="the pod is gone"),
+        pytest.param(400, 'previous terminated container "vllm" in pod "model-1" not found', True, id="rotated away"),
+        pytest.param(
+            400, 'container "vllm" in pod "model-1" is waiting to start: PodInitializing', False, id="too early"
+        ),
+        pytest.param(403, "pods/log is forbidden", False, id="no right to read it"),
+    ],
+)
+def test_a_log_that_cannot_be_read_says_why_and_whether_waiting_helps(code: int, words: str, gone: bool) -> None:
+    server = FakeApiServer(failures=[(code, {"message": words}, {})])
+    with serving(server) as client:
+        log = read_log(client, "default", REQUEST)
+    assert log.text is None
+    assert words in (log.unreadable or "")
+    assert log.gone is gone

@@ -1,0 +1,113 @@
+"""``/healthz`` fails when the operator only looks alive; ``/metrics`` holds what an administrator graphs."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+import pytest
+
+from vlm_operator.controller.health import Health, serve
+from vlm_operator.controller.metrics import Metrics
+from vlm_operator.controller.queue import Key
+
+KEY = Key("default", "model")
+STATUS = {
+    "conditions": [{"type": "Ready", "status": "True", "reason": "Serving"}],
+    "plan": {"budget": {"weightsBytes": 5, "kvCacheBytes": 7}},
+}
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_loop_that_turns_is_healthy() -> None:
+    clock = Clock()
+    health = Health(clock)
+    clock.now = 29
+    assert health.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "overdue", "words"),
+    [
+        pytest.param(31, 0.0, "event loop has not turned", id="the loop is stuck"),
+        pytest.param(1, 121.0, "has been waiting", id="the queue is stuck"),
+    ],
+)
+def test_what_is_stuck_is_said(seconds: float, overdue: float, words: str) -> None:
+    clock = Clock()
+    health = Health(clock)
+    health.beat(overdue)
+    clock.now = seconds
+    assert words in " ".join(health.problems())
+
+
+def test_a_reconcile_that_hangs_is_named() -> None:
+    clock = Clock()
+    health = Health(clock)
+    with health.working(KEY):
+        clock.now = 301
+        health.beat(0.0)
+        assert "default/model" in " ".join(health.problems())
+    assert health.problems() == []
+
+
+def test_the_port_answers_probes_and_scrapes() -> None:
+    clock = Clock()
+    health, metrics = Health(clock), Metrics()
+    server = serve(health, metrics, 0, "127.0.0.1")
+    try:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        codes = {path: _code(url + path) for path in ("/healthz", "/readyz", "/metrics", "/")}
+        assert codes == {"/healthz": 200, "/readyz": 503, "/metrics": 200, "/": 404}
+        health.ready = True
+        assert _code(url + "/readyz") == 200
+        clock.now = 60
+        assert _code(url + "/healthz") == 503
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _code(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_metrics_show_the_present_status_and_forget_what_is_gone() -> None:
+    metrics = Metrics()
+    metrics.show(KEY, STATUS)
+    text = metrics.text().decode()
+    assert 'vlm_operator_plan_bytes{component="weights",name="model",namespace="default"} 5.0' in text
+    assert 'reason="Serving",status="True",type="Ready"} 1.0' in text
+    metrics.show(KEY, {"conditions": [{"type": "Ready", "status": "False", "reason": "Starting"}]})
+    text = metrics.text().decode()
+    assert "Serving" not in text
+    assert "plan_bytes{" not in text
+    metrics.forget(KEY)
+    assert "default" not in metrics.text().decode()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vlm_operator_build_info",
+        "vlm_operator_reconcile_total",
+        "vlm_operator_reconcile_duration_seconds",
+        "vlm_operator_status_condition",
+        "vlm_operator_retunes_total",
+        "vlm_operator_plan_bytes",
+    ],
+)
+def test_the_promised_names_are_there(name: str) -> None:
+    assert f"# TYPE {name} " in Metrics().text().decode()

@@ -1,0 +1,104 @@
+"""The work queue: each key once, not before its time, never twice at once, later after each failure."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlm_operator.controller.queue import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, Key, WorkQueue
+
+A, B = Key("default", "a"), Key("default", "b")
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def taken(queue: WorkQueue) -> Key | None:
+    try:
+        return await asyncio.wait_for(queue.take(), 0.05)
+    except TimeoutError:
+        return None
+
+
+def test_a_key_that_is_added_twice_is_taken_once() -> None:
+    async def scenario() -> list[Key | None]:
+        queue = WorkQueue()
+        for _ in range(3):
+            queue.add(A)
+        return [await taken(queue), await taken(queue)]
+
+    assert asyncio.run(scenario()) == [A, None]
+
+
+def test_the_earliest_time_wins() -> None:
+    async def scenario() -> list[Key | None]:
+        clock = Clock()
+        queue = WorkQueue(clock=clock)
+        queue.add(A, 60)
+        queue.add(A, 10)
+        queue.add(A, 30)
+        seen = [await taken(queue)]
+        clock.now += 10
+        return [*seen, await taken(queue), await taken(queue)]
+
+    assert asyncio.run(scenario()) == [None, A, None]
+
+
+def test_a_key_is_never_worked_on_twice_at_once_and_comes_again_if_added_meanwhile() -> None:
+    async def scenario() -> list[Key | None]:
+        queue = WorkQueue()
+        queue.add(A)
+        seen = [await taken(queue)]
+        queue.add(A)
+        queue.add(B)
+        seen += [await taken(queue), await taken(queue)]
+        queue.done(A)
+        return [*seen, await taken(queue)]
+
+    assert asyncio.run(scenario()) == [A, B, None, A]
+
+
+def test_a_waiting_worker_is_woken_by_an_earlier_key() -> None:
+    async def scenario() -> Key:
+        queue = WorkQueue()
+        queue.add(A, 60)
+        waiting = asyncio.create_task(queue.take())
+        await asyncio.sleep(0.01)
+        queue.add(B)
+        return await asyncio.wait_for(waiting, 1)
+
+    assert asyncio.run(scenario()) == B
+
+
+@given(failures=st.integers(0, 40), jitter=st.floats(0, 1, exclude_max=True))
+def test_each_failure_waits_longer_up_to_a_bound(failures: int, jitter: float) -> None:
+    queue = WorkQueue(clock=Clock(), jitter=lambda: jitter)
+    delays = [queue.retry(A) for _ in range(failures + 1)]
+    assert delays == sorted(delays)
+    assert FIRST_DELAY_SECONDS / 2 <= delays[0] <= FIRST_DELAY_SECONDS
+    assert delays[-1] <= LONGEST_DELAY_SECONDS
+
+
+def test_success_forgets_the_failures_and_the_servers_wish_is_a_minimum() -> None:
+    queue = WorkQueue(clock=Clock(), jitter=lambda: 1.0)
+    assert [queue.retry(A), queue.retry(A)] == [0.5, 1.0]
+    queue.succeeded(A)
+    assert queue.retry(A) == 0.5
+    assert queue.retry(A, at_least=30) == 30
+
+
+def test_how_long_the_oldest_key_has_been_waiting_is_known() -> None:
+    clock = Clock()
+    queue = WorkQueue(clock=clock)
+    queue.add(A)
+    clock.now += 130
+    assert queue.overdue_seconds() == pytest.approx(130)

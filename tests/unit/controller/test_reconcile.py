@@ -1,0 +1,194 @@
+"""One reconcile: gather, decide, apply; again with a log, again after a refusal, never in a circle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from api_server import FakeApiServer, serving
+
+from vlm_operator.controller.api_errors import RetryLater
+from vlm_operator.controller.apply import Applier, owner_reference
+from vlm_operator.controller.gather import read_target
+from vlm_operator.controller.metrics import Metrics
+from vlm_operator.controller.models import Models
+from vlm_operator.controller.queue import Key
+from vlm_operator.controller.reconcile import Reconciler, Result
+from vlm_operator.errors import ModelNotFound, SourceUnavailable
+from vlm_operator.lifecycle.decision import Decision, Event, EventType, LogRequest
+from vlm_operator.lifecycle.situation import Situation, StartupKey
+
+KEY = Key("default", "model")
+ROOT = "/apis/vlm-operator.dev/v1alpha1/namespaces/default/vlmdeployments/model"
+LOG = "/api/v1/namespaces/default/pods/model-1/log"
+REQUEST = LogRequest(StartupKey("pod", "vllm", 0), "model-1", previous=True)
+CHILD = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "model"}, "spec": {"ports": [{"port": 1}]}}
+RAW: dict[str, Any] = {
+    "metadata": {"name": "model", "namespace": "default", "uid": "u", "resourceVersion": "1", "generation": 1},
+    "spec": {"model": {"id": "example/model"}},
+}
+
+
+@dataclass
+class Decider:
+    """Answers by a function, and remembers what it was asked."""
+
+    answer: Callable[[Situation], Decision]
+    asked: list[Situation] = field(default_factory=list)
+
+    def __call__(self, situation: Situation) -> Decision:
+        self.asked.append(situation)
+        return self.answer(situation)
+
+
+def no_model(name: str, *, revision: str | None = None) -> Any:
+    raise ModelNotFound(name)
+
+
+def reconciler(client: Any, decide: Decider) -> Reconciler:
+    return Reconciler(
+        client,
+        Models(no_model),
+        Applier(client, "pod-1"),
+        Metrics(),
+        decide=decide,
+        now=lambda: datetime(2026, 11, 25, tzinfo=UTC),
+    )
+
+
+def reconcile(server: FakeApiServer, decide: Decider, times: int = 1) -> list[Result]:
+    with serving(server) as client:
+        one = reconciler(client, decide)
+        return [one.reconcile(KEY, (), ()) for _ in range(times)]
+
+
+def test_what_is_gone_is_left_alone() -> None:
+    decide = Decider(lambda situation: Decision())
+    assert reconcile(FakeApiServer(), decide) == [Result("gone")]
+    assert decide.asked == []
+
+
+def test_it_comes_back_when_the_decision_says() -> None:
+    server = FakeApiServer(objects={ROOT: RAW})
+    assert reconcile(server, Decider(lambda situation: Decision(requeue_after=7.5))) == [Result("ok", 7.5)]
+
+
+def test_a_log_that_is_needed_is_read_before_it_is_decided() -> None:
+    server = FakeApiServer(objects={ROOT: RAW}, texts={LOG: "ValueError: too small"})
+    decide = Decider(lambda situation: Decision() if situation.logs else Decision(needs=(REQUEST,)))
+    assert reconcile(server, decide) == [Result("ok")]
+    assert [len(situation.logs) for situation in decide.asked] == [0, 1]
+    assert decide.asked[1].logs[0].text == "ValueError: too small"
+
+
+def test_a_decision_that_never_has_enough_is_a_defect_and_not_a_loop() -> None:
+    server = FakeApiServer(objects={ROOT: RAW}, texts={LOG: "x"})
+    decide = Decider(
+        lambda situation: Decision(
+            needs=(LogRequest(StartupKey("pod", "vllm", len(situation.logs)), "model-1", previous=True),)
+        )
+    )
+    with pytest.raises(AssertionError, match="no decision after 3 rounds"):
+        reconcile(server, decide)
+
+
+def test_a_conflict_is_looked_at_again_soon() -> None:
+    class Contested(FakeApiServer):
+        def answer(self, request: Any) -> Any:
+            if request.method == "PATCH":
+                self.failures = [(409, {"reason": "Conflict"}, {})]
+            return super().answer(request)
+
+    server = Contested(objects={ROOT: RAW})
+    decide = Decider(lambda situation: Decision(status={"observedGeneration": 1}))
+    assert reconcile(server, decide) == [Result("outdated", failed=True)]
+
+
+def test_an_api_server_that_is_overrun_is_the_queues_concern() -> None:
+    server = FakeApiServer(objects={ROOT: RAW}, failures=[(429, {"details": {"retryAfterSeconds": 2}}, {})])
+    with pytest.raises(RetryLater) as later:
+        reconcile(server, Decider(lambda situation: Decision()))
+    assert later.value.retry_after == 2
+
+
+def test_a_refused_child_is_decided_about_and_then_tried_ever_more_rarely() -> None:
+    class Refusing(FakeApiServer):
+        def answer(self, request: Any) -> Any:
+            if request.method == "PATCH" and "services" in request.path:
+                self.failures = [(422, {"reason": "Invalid", "message": "port: out of range"}, {})]
+            return super().answer(request)
+
+    server = Refusing(objects={ROOT: RAW})
+    decide = Decider(lambda situation: Decision(children=(CHILD,)))
+    results = reconcile(server, decide, times=3)
+    assert results == [Result("rejected", 0.0), Result("rejected", failed=True), Result("rejected", failed=True)]
+    said = [situation.rejection.message if situation.rejection else None for situation in decide.asked]
+    assert said[0] is None
+    assert "port: out of range" in str(said[1])
+
+
+def test_once_the_child_is_accepted_it_is_decided_anew() -> None:
+    path = "/api/v1/namespaces/default/services/model"
+    server = FakeApiServer(objects={ROOT: RAW})
+    decide = Decider(lambda situation: Decision(children=(CHILD,)))
+    with serving(server) as client:
+        one = reconciler(client, decide)
+        server.objects[path] = {**CHILD, "metadata": {"name": "model", "uid": "s", "ownerReferences": []}}
+        assert one.reconcile(KEY, (), ()).name == "rejected"
+        owned = {**CHILD["metadata"], "uid": "s", "ownerReferences": [owner_reference(read_target(RAW))]}
+        server.objects[path] = {**CHILD, "metadata": {**owned, "resourceVersion": "5"}}
+        assert one.reconcile(KEY, (), ()) == Result("ok", 0.0)
+        assert one.reconcile(KEY, (), ()) == Result("ok")
+    assert [bool(situation.rejection) for situation in decide.asked] == [False, True, False]
+
+
+def test_a_retune_is_counted_under_the_failure_it_answers() -> None:
+    status = {"attempts": [{"outcome": "Failed", "reason": "KVCacheTooSmall"}, {"outcome": "Starting"}]}
+    event = Event(EventType.NORMAL, "Retuned", "less context", "Retune")
+    server = FakeApiServer(objects={ROOT: RAW})
+    with serving(server) as client:
+        metrics = Metrics()
+        decide = Decider(lambda situation: Decision(status=status, events=(event,)))
+        Reconciler(client, Models(no_model), Applier(client, "p"), metrics, decide=decide).reconcile(KEY, (), ())
+    assert 'vlm_operator_retunes_total{reason="KVCacheTooSmall"} 1.0' in metrics.text().decode()
+
+
+@dataclass
+class Source:
+    """A model source that counts how often it is asked."""
+
+    error: Exception
+    asked: int = 0
+
+    def __call__(self, name: str, *, revision: str | None = None) -> Any:
+        self.asked += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        pytest.param(SourceUnavailable("the Hub is away"), 20, id="an outage is asked about again soon"),
+        pytest.param(ModelNotFound("no such model"), 300, id="a refusal holds for minutes"),
+    ],
+)
+def test_a_model_source_is_not_asked_all_the_time(error: Exception, seconds: float) -> None:
+    clock = [0.0]
+    source = Source(error)
+    models = Models(source, clock=lambda: clock[0])
+    spec = {"model": {"id": "example/model"}}
+    for moment, times in ((0.0, 1), (seconds - 1, 1), (seconds + 1, 2)):
+        clock[0] = moment
+        assert models.ask(spec).error is error
+        assert source.asked == times
+
+
+def test_a_model_in_a_volume_is_unknown_and_never_read_from_the_operators_own_disk() -> None:
+    source = Source(ModelNotFound("never asked"))
+    answer = Models(source).ask({"model": {"path": "/etc"}})
+    assert answer.facts is None
+    assert "model.path: /etc" in str(answer.error)
+    assert source.asked == 0
