@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-First = TypeVar("First")
-Rest = ParamSpec("Rest")
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
 def cached_by_identity(
-    kept: int = 256,
-) -> Callable[
-    [Callable[Concatenate[First, Rest], Result]],
-    Callable[Concatenate[First, Rest], Result],
-]:
-    """A decorator: results by the first argument's identity and the others' values, at most ``kept`` of them.
+    large: int = 1, *, kept: int = 4096, by: Callable[..., Hashable] | None = None
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """A decorator: results by the identity of the first arguments and the values of the others, all positional.
 
-    The first argument is held with the result, so that its identity stays its own.
+    What is known by identity is held with the result, so that its identity stays its own.
+
+    Args:
+        large: how many arguments are known by identity.
+        kept: most results held; when there are as many, all are forgotten.
+        by: the part of the other arguments that the result depends on; all of them where None.
     """
 
-    def decorate(function: Callable[Concatenate[First, Rest], Result]) -> Callable[Concatenate[First, Rest], Result]:
-        known: dict[tuple[Any, ...], tuple[First, Result]] = {}
+    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        known: dict[Hashable, tuple[tuple[Any, ...], Result]] = {}
 
         @wraps(function)
-        def remembered(first: First, /, *rest: Rest.args, **named: Rest.kwargs) -> Result:
-            key = (id(first), *rest, *named.items())
+        def remembered(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+            held, others = arguments[:large], arguments[large:]
+            key = (*map(id, held), others if by is None else by(*others))
             found = known.get(key)
             if found is not None:
                 return found[1]
-            result = function(first, *rest, **named)
+            result = function(*arguments, **named)
             if len(known) >= kept:
                 known.clear()
-            known[key] = (first, result)
+            known[key] = held, result
             return result
 
         return remembered

@@ -87,9 +87,8 @@ class EngineSettings:
         Raises:
             TypeError: a flag that is none.
         """
-        unknown = changes.keys() - EngineSettings.__dataclass_fields__.keys()
-        if unknown:
-            raise TypeError(f"no such flag: {sorted(unknown)[0]}")
+        if not changes.keys() <= EngineSettings.__dataclass_fields__.keys():
+            raise TypeError(f"no such flag: {min(changes.keys() - EngineSettings.__dataclass_fields__.keys())}")
         copy = object.__new__(EngineSettings)
         values = copy.__dict__
         values.update(self.__dict__)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from vlm_operator.errors import InputError, UnknownFact
 
 _PATTERN: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?([A-Za-z0-9.+_-]*)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EngineVersion:
+class EngineVersion(NamedTuple):
     """A vLLM release. Suffixes (``rc1``, ``.post1``, ``.dev280+g…``, ``+cpu``) do not change which rules hold.
+
+    A tuple, because a plan compares and hashes versions dozens of times.
 
     >>> EngineVersion.parse("v0.32.0") >= EngineVersion(0, 29)
     True

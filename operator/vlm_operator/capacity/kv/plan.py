@@ -5,7 +5,6 @@ The answer is cached per model, flags and release: planning asks for the same la
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from vlm_operator.capacity.kv.grouping import LayerGroup, group_layers, stage_of_layers
@@ -26,6 +25,7 @@ from vlm_operator.engine.runner import model_runner
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import AttentionCache, CacheLayer, LatentCache, ModelFacts, StateCache
 
 LARGEST_PARALLEL_SIZE = 1024
@@ -44,21 +44,6 @@ class _Flags(NamedTuple):
     enable_prefix_caching: bool | None
     runner: str | None
     version: EngineVersion
-
-
-class _ByIdentity:
-    """A model as a cache key: equal only to itself, so that no call hashes thousands of facts."""
-
-    __slots__ = ("model",)
-
-    def __init__(self, model: ModelFacts) -> None:
-        self.model = model
-
-    def __hash__(self) -> int:
-        return id(self.model)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByIdentity) and other.model is self.model
 
 
 def kv_layout(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> KVLayout:
@@ -82,7 +67,7 @@ def kv_layout(model: ModelFacts, settings: EngineSettings, version: EngineVersio
         settings.runner,
         version,
     )
-    return _layout(_ByIdentity(model), flags)
+    return _layout(model, flags)
 
 
 def derived_max_model_len(model: ModelFacts, version: EngineVersion) -> int:
@@ -96,9 +81,9 @@ def derived_max_model_len(model: ModelFacts, version: EngineVersion) -> int:
     return model.derived_max_model_len
 
 
-@lru_cache(maxsize=4096)
-def _layout(key: _ByIdentity, flags: _Flags) -> KVLayout:
-    model, rules = key.model, kv_cache_rules(flags.version)
+@cached_by_identity()
+def _layout(model: ModelFacts, flags: _Flags) -> KVLayout:
+    rules = kv_cache_rules(flags.version)
     _require_size(flags.tensor_parallel_size, "tensor-parallel-size", LARGEST_PARALLEL_SIZE)
     _require_size(flags.pipeline_parallel_size, "pipeline-parallel-size", LARGEST_PARALLEL_SIZE)
     _require_divisible_heads(model, flags.tensor_parallel_size)

@@ -1,12 +1,14 @@
 """The start-up budget: terms of one model, one GPU and one set of resolved flags, put together.
 
 Everything but the requested memory is independent of ``gpu_memory_utilization``, so it is worked out once per
-combination of the other flags; ``StartupTerms.at`` then gives the budget of any utilisation by subtraction.
+combination of the other flags; ``StartupTerms.at`` then gives the budget of any utilisation by subtraction. The context
+matters only to what the profiling run encodes: another context with the same items has the same terms.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vlm_operator.capacity.startup.activation import Activation, activation
 from vlm_operator.capacity.startup.budget import Budget, Term
@@ -24,6 +26,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion, require_known
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import Component, ModelFacts, StateCache
 from vlm_operator.units import format_gib
 
@@ -77,10 +80,6 @@ class StartupTerms:
         )
 
 
-_KEPT = 512
-_terms_of: dict[tuple[object, ...], tuple[ModelFacts, GPUFacts, StartupTerms]] = {}
-
-
 def startup_terms(
     model: ModelFacts,
     gpu: GPUFacts,
@@ -100,38 +99,7 @@ def startup_terms(
     Raises:
         UnknownFact: the version, the GPU's vendor, the weights or the encoder's budget is not known.
     """
-    # Models and GPUs are kept in the value so that their identity stays theirs; hashing a model costs more than this
-    # whole function.
-    key = (
-        id(model),
-        id(gpu),
-        version,
-        weights,
-        encoder,
-        settings.max_num_seqs,
-        settings.max_num_batched_tokens,
-        settings.max_model_len,
-        settings.tensor_parallel_size,
-        settings.pipeline_parallel_size,
-        settings.data_parallel_size,
-        settings.enable_expert_parallel,
-        settings.cudagraph_capture_sizes,
-        settings.limit_mm_per_prompt,
-        settings.language_model_only,
-        settings.mm_processor_kwargs,
-        settings.media_io_kwargs,
-        settings.mm_encoder_tp_mode,
-        settings.runner,
-        settings.kv_cache_dtype,
-    )
-    found = _terms_of.get(key)
-    if found is not None:
-        return found[2]
-    terms = _startup_terms(model, gpu, settings, version, weights=weights, encoder=encoder)
-    if len(_terms_of) >= _KEPT:
-        _terms_of.clear()
-    _terms_of[key] = (model, gpu, terms)
-    return terms
+    return _startup_terms(model, gpu, settings, version, _Measured(weights, encoder))
 
 
 def startup_budget(
@@ -154,14 +122,58 @@ def startup_budget(
     return terms.at(utilization, settings.kv_cache_memory_bytes)
 
 
+class _Measured(NamedTuple):
+    """What was measured; None where it is to be worked out."""
+
+    weights_bytes: int | None
+    encoder: EncoderRun | None
+
+
+class _Loaded(NamedTuple):
+    """Weights, and what the profiling run encodes with them."""
+
+    weights_bytes: int
+    weights_measured: bool
+    encoder: EncoderRun | None
+
+
+def _flags(settings: EngineSettings, version: EngineVersion, others: object) -> tuple[object, ...]:
+    """The flags that the terms of a given encoder run depend on, and what else is given."""
+    return (
+        settings.max_num_seqs,
+        settings.max_num_batched_tokens,
+        settings.tensor_parallel_size,
+        settings.pipeline_parallel_size,
+        settings.data_parallel_size,
+        settings.enable_expert_parallel,
+        settings.cudagraph_capture_sizes,
+        settings.limit_mm_per_prompt,
+        settings.language_model_only,
+        settings.mm_encoder_tp_mode,
+        settings.runner,
+        version,
+        others,
+    )
+
+
+def _flags_with_context(settings: EngineSettings, version: EngineVersion, others: object) -> tuple[object, ...]:
+    """The same, and the flags that decide what is encoded."""
+    return (
+        settings.max_model_len,
+        settings.enable_chunked_prefill,
+        settings.mm_processor_kwargs,
+        settings.media_io_kwargs,
+        _flags(settings, version, others),
+    )
+
+
+@cached_by_identity(2, by=_flags_with_context)
 def _startup_terms(
     model: ModelFacts,
     gpu: GPUFacts,
     settings: EngineSettings,
     version: EngineVersion,
-    *,
-    weights: int | None,
-    encoder: EncoderRun | None,
+    measured: _Measured,
 ) -> StartupTerms:
     require_known(version)
     if not gpu.supported:
@@ -170,17 +182,36 @@ def _startup_terms(
             field="gpu",
             hint="plan for an NVIDIA GPU, or measure with vLLM itself",
         )
-    rules = budget_rules(version, settings.runner or "V1")
-    weights_bytes = weights
-    if weights_bytes is None:
-        counted = weight_bytes(model, settings, version)
-        weights_bytes = counted.total + loaded_buffer_bytes(model, settings, version)
-        if model.pooling:
-            # vLLM leaves the head out of models that it serves for embeddings (models/adapters.py).
-            weights_bytes -= counted.by_component.get(Component.HEAD, 0)
-    if encoder is None and rules.profiles_encoder:
+    weights, encoder = measured
+    if weights is None:
+        weights = _weights(model, settings, version)
+    if not budget_rules(version, settings.runner or "V1").profiles_encoder:
+        encoder = None
+    elif encoder is None:
         encoder = profiled_encoder(model, settings, version)
-    peak = activation(model, gpu, settings, version, rules=rules, run=encoder if rules.profiles_encoder else None)
+    loaded = _Loaded(weights, measured.weights_bytes is not None, encoder)
+    return _terms_of_run(model, gpu, settings, version, loaded)
+
+
+def _weights(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:
+    """What "Model loading took" counts."""
+    counted = weight_bytes(model, settings, version)
+    size = counted.total + loaded_buffer_bytes(model, settings, version)
+    # vLLM leaves the head out of models that it serves for embeddings (models/adapters.py).
+    return size - counted.by_component.get(Component.HEAD, 0) if model.pooling else size
+
+
+@cached_by_identity(2, by=_flags)
+def _terms_of_run(
+    model: ModelFacts,
+    gpu: GPUFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    loaded: _Loaded,
+) -> StartupTerms:
+    weights_bytes, weights_measured, encoder = loaded
+    rules = budget_rules(version, settings.runner or "V1")
+    peak = activation(model, gpu, settings, version, rules=rules, run=encoder)
     outside = non_torch_bytes(gpu, version, rules.formula, settings.tensor_parallel_size)
     if settings.enable_expert_parallel and model.text.experts is not None and settings.tensor_parallel_size > 1:
         outside += EXPERT_PARALLEL_BYTES
@@ -213,7 +244,7 @@ def _startup_terms(
             encoder_bytes=peak.encoder_bytes,
             graph_bytes=graphs,
             weights_bytes=weights_bytes,
-            weights_measured=weights is not None,
+            weights_measured=weights_measured,
         ),
         free_at_start_bytes=free_at_start_bytes(gpu, version, settings.tensor_parallel_size),
         free_at_start_high_bytes=free_at_start_high_bytes(gpu, version, settings.tensor_parallel_size),

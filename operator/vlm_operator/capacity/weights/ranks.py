@@ -8,6 +8,7 @@ Sources: vLLM 0.32, ``model_executor/layers/linear.py`` (column, row and QKV par
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError
@@ -15,8 +16,7 @@ from vlm_operator.model.facts import Linear, Placement, Sharding, Stage, Tensors
 from vlm_operator.model.weights.modules import VOCABULARY_PADDING
 
 
-@dataclass(frozen=True, slots=True)
-class Ranks:
+class Ranks(NamedTuple):
     """How many ranks share what.
 
     Attributes:

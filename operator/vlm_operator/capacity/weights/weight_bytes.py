@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from vlm_operator.capacity.weights.checkpoint_bytes import FLOATING, alone, loaded_bytes, scaled
 from vlm_operator.capacity.weights.quantized import Storage
@@ -23,6 +22,7 @@ from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine.weight_rules import loads_quantization, skips_disabled_towers
 from vlm_operator.errors import UnknownFact
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import (
     CheckpointFacts,
     Component,
@@ -57,21 +57,6 @@ class WeightBytes:
     source: str
 
 
-class _Identity:
-    """A cache key that compares by identity: hashing hundreds of modules would cost more than counting them."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and self.value is other.value
-
-
 def weight_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> WeightBytes:
     """Bytes of weights on the tightest rank under these flags.
 
@@ -92,13 +77,10 @@ def weight_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVer
         )
     if model.weights is None:
         return _of_headers_alone(model, conditions)
-    return _weight_bytes(
-        _Identity(model.weights), _Identity(model.quantization), _Identity(model.checkpoint_bytes), conditions
-    )
+    return _of_modules(model.weights, model.quantization, model.checkpoint_bytes, conditions)
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(NamedTuple):
     """What weights depend on beside the modules: element type, layers to split, ranks, enabled modalities."""
 
     dtype: DType
@@ -121,24 +103,23 @@ def _of_headers_alone(model: ModelFacts, conditions: Conditions) -> WeightBytes:
     return WeightBytes(sum(components.values()), MappingProxyType(components), "checkpoint")
 
 
-@lru_cache(maxsize=64)
-def _storage(quantization: _Identity, element_bytes: int) -> Storage:
-    assert isinstance(quantization.value, Quantization)
-    return Storage(quantization.value, element_bytes)
+@cached_by_identity(kept=64)
+def _storage(quantization: Quantization, element_bytes: int) -> Storage:
+    return Storage(quantization, element_bytes)
 
 
-@lru_cache(maxsize=4096)
-def _weight_bytes(
-    weights: _Identity, quantization: _Identity, checkpoint: _Identity, conditions: Conditions
+@cached_by_identity(3)
+def _of_modules(
+    modules: tuple[WeightModule, ...],
+    quantization: Quantization | None,
+    headers: CheckpointFacts | None,
+    conditions: Conditions,
 ) -> WeightBytes:
-    modules, rule, headers = weights.value, quantization.value, checkpoint.value
-    assert isinstance(modules, tuple)
-    assert rule is None or isinstance(rule, Quantization)
-    stages = stage_components(modules, rule, conditions)
-    if isinstance(headers, CheckpointFacts):
-        alone_on_one = replace(conditions, ranks=ONE_RANK, enabled=MODALITIES)
-        whole = stage_components(modules, rule, alone_on_one)[0]
-        stored = loaded_bytes(headers, ELEMENT_BYTES[conditions.dtype], quantized=rule is not None)
+    stages = stage_components(modules, quantization, conditions)
+    if headers is not None:
+        alone_on_one = conditions._replace(ranks=ONE_RANK, enabled=MODALITIES)
+        whole = stage_components(modules, quantization, alone_on_one)[0]
+        stored = loaded_bytes(headers, ELEMENT_BYTES[conditions.dtype], quantized=quantization is not None)
         stages = [scaled(stage, whole, stored) for stage in stages]
     tightest = max(stages, key=lambda components: sum(components.values()))
     source = "config" if headers is None else "checkpoint"
@@ -150,7 +131,7 @@ def stage_components(
 ) -> list[dict[Component, int]]:
     """Bytes by component on one tensor-parallel rank of each stage of the pipeline."""
     dtype, ranks = conditions.dtype, conditions.ranks
-    storage = _storage(_Identity(quantization), ELEMENT_BYTES[dtype]) if quantization is not None else None
+    storage = _storage(quantization, ELEMENT_BYTES[dtype]) if quantization is not None else None
     bounds = stage_layers(conditions.layers, ranks.stages)
     stages: list[dict[Component, int]] = [{} for _ in bounds]
     for module in modules:
