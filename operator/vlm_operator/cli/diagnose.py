@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from vlm_operator.diagnosis import Advice, Failure
 
 CHUNK_BYTES: Final = 256 * 1024
+
+GZIP_MARK: Final = b"\x1f\x8b"
 
 UNKNOWN_EXIT_CODE: Final = 4
 
@@ -58,11 +61,13 @@ def _chunks(log: str) -> Iterator[bytes]:
         yield from iter(lambda: sys.stdin.buffer.read(CHUNK_BYTES), b"")
         return
     try:
-        with Path(log).open("rb") as file:
+        with Path(log).open("rb") as plain:
+            packed = plain.peek(2)[:2] == GZIP_MARK
+            file = gzip.GzipFile(fileobj=plain) if packed else plain
             yield from iter(lambda: file.read(CHUNK_BYTES), b"")
-    except OSError as error:
+    except (OSError, EOFError) as error:
         raise InputError(
-            f"log: {log!r} cannot be read: {error.strerror or error}",
+            f"log: {log!r} cannot be read: {getattr(error, 'strerror', None) or error}",
             field="log",
             hint="name a file, - for standard input, or a pod with --namespace NAMESPACE",
         ) from error
@@ -72,7 +77,7 @@ def _print(answer: Diagnosis) -> None:
     """The answer for people: outcome, cause, figures, the line, what to change."""
     failure = answer.failure
     version = f"vLLM {answer.vllm_version}" if answer.vllm_version else "vLLM (version not in the log)"
-    if not answer.recognised:
+    if not answer.recognised and failure is None:
         click.echo("No sign of vLLM in this log.")
         return
     click.echo(f"{answer.outcome}: {version}")

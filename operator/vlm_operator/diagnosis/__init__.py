@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from vlm_operator.diagnosis.document import document
+from vlm_operator.diagnosis.encoding import utf8
 from vlm_operator.diagnosis.failure import (
     BatchFailure,
     ContextFailure,
@@ -43,7 +44,7 @@ def diagnose(log: bytes | str | Iterable[bytes]) -> Diagnosis:
     """
     if isinstance(log, str):
         log = log.encode("utf-8", "replace")
-    return LogReader().read([log] if isinstance(log, bytes) else log)
+    return LogReader().read(utf8([log] if isinstance(log, bytes) else log))
 
 
 __all__ = [

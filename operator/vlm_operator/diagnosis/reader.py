@@ -32,6 +32,7 @@ from vlm_operator.engine.log_wordings import (
     Figure,
     Scope,
     WordingTable,
+    figure,
 )
 from vlm_operator.engine.log_wordings.measured import ARGUMENTS, BANNER, ENGINE_STARTS, FIGURES, SERVING, VERSIONS
 
@@ -49,6 +50,7 @@ _SENTENCES: Final = 16 * 1024
 """Of one line that much is searched for sentences."""
 
 _VERSIONS: Final = WordingTable((None, wording) for wording in VERSIONS)
+_WRAPPERS: Final = WordingTable((None, wording) for wording in WRAPPERS)
 _POINTERS: Final = (*(wording.needle for wording in WRAPPERS), *DEATHS)
 _ANSWERED: Final = re.compile(r'"(?:GET|POST) /\S{0,200} HTTP/1\.[01]" 200')
 _SCALAR: Final = re.compile(r"'(\w{1,80})': (True|False|None|-?\d{1,18}(?:\.\d{1,18})?|'[^'\n]{0,400}')")
@@ -200,6 +202,7 @@ class LogReader:
         named = self._name(record, text, trace)
         trace.window.append((record.number, text[:_MESSAGE]))
         wrapped = self._wrapped(record.number, text)
+        self._recognised = self._recognised or "vllm" in text
         if found is not None and not named and not wrapped:
             self._start.progressed = True
             if len(self._start.exceptions) < _EXCEPTIONS:
@@ -214,11 +217,13 @@ class LogReader:
         if not any(map(contains, repeat(text), _POINTERS)):
             return False
         self._start.dead = self._start.dead or any(death in text for death in DEATHS)
-        if not any(wording.needle in text for wording in WRAPPERS):
+        told = [wording.figures(match) for _, wording, match in _WRAPPERS.search(text)]
+        if not told:
             return False
         self._recognised = self._start.progressed = True
         if self._start.wrapper is None:
             self._start.wrapper = Exceptional(line, text[:_MESSAGE], noise=True)
+        self._start.wrapper.numbers = max(told, key=len) | self._start.wrapper.numbers
         return True
 
     def _trace(self, process: str) -> ProcessTrace:
@@ -317,6 +322,7 @@ class LogReader:
             retunable=False,
             line=last.line,
             message=last.message,
+            numbers=last.numbers,
         )
 
 
@@ -387,4 +393,11 @@ def _flags(text: str) -> dict[str, Any]:
         value = None
     if isinstance(value, dict):
         return {str(key): each for key, each in value.items()}
-    return {match[1]: ast.literal_eval(match[2]) for match in _SCALAR.finditer(literal)}
+    return {match[1]: _scalar(match[2]) for match in _SCALAR.finditer(literal)}
+
+
+def _scalar(text: str) -> Any:
+    """One plain value as Python prints it."""
+    if text.startswith("'"):
+        return text[1:-1]
+    return {"True": True, "False": False, "None": None}[text] if text[0] in "TFN" else figure(text)

@@ -15,7 +15,7 @@ from itertools import repeat
 from operator import contains
 from typing import Any, Final
 
-from vlm_operator.engine.log_wordings import FAILURES, WRAPPERS
+from vlm_operator.engine.log_wordings import CRASHES, FAILURES, WRAPPERS
 from vlm_operator.engine.log_wordings.measured import FIGURES, MESSAGE_STARTS
 
 MAX_LINE_BYTES: Final = 64 * 1024
@@ -55,7 +55,7 @@ _AFTER_LEVEL: Final = "0123456789["
 _COMMON: Final = (
     "rror", "xception", "emory", "odel", "max_", "GPU", "not ", "ailed", "uantization", "GiB", "prompt", "blocks",
     "architecture", "KV cache", " tokens", "version", "trust_remote_code", "nccl", "died ", "Traceback", 'File "',
-    "startup complete", "-default args", "LLM engine",
+    "startup complete", "-default args", "LLM engine", *CRASHES,
 )  # fmt: skip
 """Pieces of words that most sentences hold which are looked for; a line without any is ordinary."""
 
@@ -88,7 +88,7 @@ _PROCESS: Final = re.compile(
     r"\((?P<name>[\w:.<>-]{1,80}(?: [\w=.-]{1,40}){0,4}? pid=\d{1,10})(?:, ip=[\w.:]{1,60})?\)\s?"
 )
 _BRACKETED: Final = (
-    re.compile(r"\d{4}-\d\d-\d\dT[\d:.,]{8,24}(?:Z|[+-]\d\d:?\d\d)? (?:stdout|stderr) (?P<partial>[FP]) "),
+    re.compile(r"\d{4}-\d\d-\d\dT[\d:.,]{8,24}(?:Z|[+-]\d\d:?\d\d)? (?:stdout|stderr) [FP] "),
     re.compile(r"\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?Z| ?[+-]\d\d:?\d\d| UTC)?\]?(?:\s|$)"),
     re.compile(r"\[?(?P<pod>pod/[\w./-]{1,300})\]\s?"),
     re.compile(r"\[(?P<rank>rank\d{1,5})\]:\s?"),
@@ -100,6 +100,10 @@ _NAMED: Final = (
         r"[A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,9})? [\w.-]{1,100} [\w./@-]{1,100}(?:\[\d{1,10}\])?:\s?"
     ),
     re.compile(r"[\w.-]{1,100} [\w./@-]{1,100}\[\d{1,10}\]:\s"),
+)
+_CUT: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT[\d:.,]{8,24}(?:Z|[+-]\d\d:?\d\d)? (?P<stream>stdout|stderr) (?P<flag>[FP]) (?P<rest>.*)",
+    re.DOTALL,
 )
 _TRACEBACK: Final = "Traceback (most recent call last):"
 _RAY_SUFFIX: Final = re.compile(r"\s?\[repeated \d{1,9}x across cluster\].{0,200}$")
@@ -163,7 +167,7 @@ class LineReader:
         self._number = 0
         self._rest = b""
         self._skipping = False
-        self._partial: dict[str, str] = {}
+        self._partial: dict[str, tuple[int, str]] = {}
         self._learnt = ""
 
     def feed(self, chunks: Iterable[bytes]) -> Iterator[Record]:
@@ -245,18 +249,20 @@ class LineReader:
         text = line[:MAX_LINE_BYTES]
         if not text.isascii():
             text = text.encode("latin-1").decode("utf-8", "replace")
+        cut = _CUT.match(text) if (" P " in text[:60] or self._partial) else None
+        if cut is not None:  # containerd cuts long lines: P goes on, F ends
+            number, head = self._partial.pop(cut["stream"], (number, text[: cut.start("rest")]))
+            text = head + cut["rest"]
+            if cut["flag"] == "P" and len(text) < MAX_LINE_BYTES:
+                self._partial[cut["stream"]] = (number, text)
+                self.following = max(self.following, 1)
+                return
         native = _NATIVE_HEAD.search(text, 0, 400)
         if native is not None and not text.startswith("{"):
             process = _identity(text[: native.start()]) if native.start() else ""
             yield Record(number, process, native["level"], _without_suffix(text[native.end() :]), terminated)
             return
-        process, text, partial = _strip(text)
-        if partial:
-            held = self._partial.pop(process, "") + text
-            if partial == "P" and len(held) < MAX_LINE_BYTES:
-                self._partial[process] = held
-                return
-            text = held
+        process, text = _strip(text)
         text = self._without_learnt(text)
         if text.startswith("{"):
             records = list(_structured(number, process, text))
@@ -273,21 +279,18 @@ class LineReader:
         return text.removeprefix(self._learnt) if self._learnt else text
 
 
-def _strip(text: str) -> tuple[str, str, str | None]:
-    """Who printed the line, the line without prefixes, and whether the runtime cut it (``P``) or ended it."""
+def _strip(text: str) -> tuple[str, str]:
+    """Who printed the line, and the line without prefixes."""
     names: list[str] = []
-    partial: str | None = None
     if text[:1] in " \t" and text.lstrip(" \t").startswith("("):
         text = text.lstrip(" \t")
     for _ in range(6):
         match = _prefix(text)
         if match is None:
             break
-        groups = match.groupdict()
-        partial = groups.pop("partial", None) or partial
-        names += [value for value in groups.values() if value]
+        names += [value for value in match.groupdict().values() if value]
         text = text[match.end() :]
-    return "/".join(names), text, partial
+    return "/".join(names), text
 
 
 def _prefix(text: str) -> re.Match[str] | None:

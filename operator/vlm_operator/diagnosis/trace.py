@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from vlm_operator.engine.log_wordings import CRASHES, Figure
 from vlm_operator.engine.log_wordings.measured import STAGES
 
 _FRAME: Final = re.compile(r'\s*(?:\| *)*File "(?P<file>[^"\n]{1,500})", line \d{1,7}, in (?P<function>[\w<>.]{1,200})')
@@ -25,11 +26,17 @@ _MESSAGE: Final = 2000
 
 @dataclass(slots=True)
 class Exceptional:
-    """An exception line that may be the cause of a failure nobody named."""
+    """A line that may be the cause of a failure nobody named.
+
+    Attributes:
+        noise: true of what only follows from another failure (a cancelled task, a broken pipe, a wrapper).
+        numbers: figures of a wrapper.
+    """
 
     line: int
     message: str
     noise: bool
+    numbers: dict[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -89,6 +96,8 @@ class ProcessTrace:
         self.stage = stage
 
     def _see_exception(self, line: int, text: str, stripped: str) -> Exceptional | None:
+        if any(crash in stripped for crash in CRASHES):
+            return Exceptional(line, stripped[:_MESSAGE], noise=False)
         indented = text[:1] in (" ", "\t") and self._open
         pattern = _IN_TRACEBACK if self._open else _EXCEPTION
         if pattern.match(stripped) is None or (indented and _EXCEPTION.match(stripped) is None):

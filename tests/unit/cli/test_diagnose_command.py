@@ -79,6 +79,19 @@ def test_the_table_for_people(name: str, tmp_path: Path, capsys: pytest.CaptureF
     assert run(capsys, str(path))[1] == snapshot
 
 
+def test_a_gzipped_file_is_read_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, str(DATA / "kv_cache_too_small.log.gz"), "-o", "json")
+    assert (code, json.loads(out)["failure"]["reason"]) == (0, "KVCacheTooSmall")
+
+
+def test_a_gzipped_file_that_breaks_off_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "vllm.log.gz"
+    path.write_bytes((DATA / "started.log.gz").read_bytes()[:900])
+    code, _, err = run(capsys, str(path))
+    assert code == 2
+    assert "cannot be read" in err
+
+
 def test_standard_input_is_read() -> None:
     from vlm_operator.cli.diagnose import command
 

@@ -244,11 +244,43 @@ def test_a_neighbours_web_server_does_not_make_ours_answer() -> None:
     assert diagnose(ours + "vllm-1  | " + SERVING).outcome is Outcome.STARTED
 
 
+def test_a_record_that_containerd_cut_is_put_together() -> None:
+    record = ENGINE.format(TOO_SMALL.format("10.50", "4.25", 53040)).rstrip()
+    stamp = "2025-11-23T22:03:13.123456789Z stderr"
+    log = f"{stamp} F first\n{stamp} P {record[:110]}\n{stamp} P {record[110:180]}\n{stamp} F {record[180:]}\n"
+    failure = diagnose(log).failure
+    assert isinstance(failure, KVCacheTooSmall)
+    assert (failure.line, failure.numbers["needed_gib"], failure.estimated_max_len) == (2, 10.5, 53040)
+
+
 def test_a_prefix_that_nobody_knows_is_learnt_from_a_traceback() -> None:
     lines = [*frames("load_model"), "OddError: nobody names this"]
     failure = diagnose("".join(f"qwen-7f9c vllm {line}\n" for line in lines)).failure
     assert failure is not None
     assert (failure.reason, failure.message) == ("Unknown", "OddError: nobody names this")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Fatal Python error: Segmentation fault", "Aborted (core dumped)", "!!!!!!! Segfault encountered !!!!!!!",
+     "terminate called after throwing an instance of 'c10::Error'"],
+)  # fmt: skip
+def test_a_crash_without_an_exception_is_unknown_and_told(line: str) -> None:
+    failure = diagnose(BANNER.format("0.32.0") + line + "\n").failure
+    assert failure is not None
+    assert (failure.reason, failure.message, failure.line) == ("Unknown", line, 2)
+
+
+def test_where_nothing_but_a_wrapper_stands_its_figures_are_told() -> None:
+    failure = diagnose(WRAPPER.format("{'EngineCore_DP0': 1}") + "\n").failure
+    assert failure is not None
+    assert failure.numbers == {"procs": "{'EngineCore_DP0': 1}"}
+
+
+def test_a_log_in_utf_16_is_read() -> None:
+    log = ENGINE.format(TOO_SMALL.format("2.0", "1.0", 32640)).encode("utf-16")
+    assert reason(diagnose(log)) == "KVCacheTooSmall"
+    assert reason(diagnose(log[start : start + 1] for start in range(len(log)))) == "KVCacheTooSmall"
 
 
 def test_a_log_without_a_sign_of_vllm_is_not_recognised() -> None:

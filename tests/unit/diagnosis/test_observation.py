@@ -119,6 +119,7 @@ def test_a_figure_in_which_the_log_breaks_off_is_not_told(digits: int) -> None:
                      {"limit_mm_per_prompt": {"image": 4, "video": 0}}, id="nested"),
         pytest.param("{'max_model_len': 196608, 'quantization_config': Spec(weight=Key(dtype=torch.float8)), 'port': 1}",
                      {"max_model_len": 196608, "port": 1}, id="objects that cannot be read are left out"),
+        pytest.param("{'port': 1, 'model': 'a\0b', 'x': Spec()}", {"port": 1, "model": "a\0b"}, id="null bytes"),
         pytest.param("{" * 5000, {}, id="no dict"),
     ],
 )  # fmt: skip

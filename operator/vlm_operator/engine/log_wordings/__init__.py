@@ -10,7 +10,7 @@ from typing import Final
 from vlm_operator.engine.log_wordings import configuration, memory, model, node, request
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind, Scope
 from vlm_operator.engine.log_wordings.template import Figure, Wording, WordingTable, figure
-from vlm_operator.engine.log_wordings.wrapper import DEATHS, WRAPPERS
+from vlm_operator.engine.log_wordings.wrapper import CRASHES, DEATHS, WRAPPERS
 
 KINDS: Final[tuple[FailureKind, ...]] = (
     *memory.KINDS,
@@ -28,6 +28,7 @@ UNKNOWN_REASON: Final = "Unknown"
 """Reason of a failure that no kind names."""
 
 __all__ = [
+    "CRASHES",
     "DEATHS",
     "FAILURES",
     "KINDS",
