@@ -266,8 +266,8 @@ class Attempt:
             if level and lever.flag in ITEM_FLAGS:
                 yield f"{lever.levels[level - 1].cost} (--{lever.flag.replace('_', '-')})"
         batch, request = self.chosen.settings.max_num_batched_tokens or 0, self.context.request
-        if batch > self._usual_batch and request is not None and self.chosen.rejected is None:
-            yield (
-                f"--max-num-batched-tokens is {batch:,}: with {self._usual_batch:,} vLLM would start, but refuse the "
-                f"largest item, which has {request.largest_encoder_tokens:,} encoder tokens"
-            )
+        if batch > self._usual_batch and request is not None:
+            usual = self.chosen.settings.with_(max_num_batched_tokens=self._usual_batch)
+            rejected = rejected_item(self.model, request, usual, self.intent.version)
+            if rejected is not None:
+                yield rejected.why_raised(batch)

@@ -19,6 +19,7 @@ from vlm_operator.model.facts import LatentCache, ModelFacts
 from vlm_operator.planning.choose import contradiction, unknown_plan
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.item_rejection import RejectedItem, rejected_item
 from vlm_operator.planning.limits import choose_limits
 from vlm_operator.planning.plan import Plan, Remedy
 from vlm_operator.planning.validation import validate
@@ -59,12 +60,15 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int) -> Plan:
         longest = layout.longest_context(container_bytes, context.cap)
         wanted = context.wanted if longest >= context.wanted else max(longest, context.least)
         settings = settings.with_(max_model_len=wanted)
+    settings, rejected, raised = _with_batch(model, intent, context, settings)
     least = layout.least_bytes_that_start(settings.max_model_len or 0)
     verdict, reason = Verdict.FITS, Reason.FITS
+    if rejected is not None:
+        verdict, reason = Verdict.DOES_NOT_FIT, Reason.ITEM_REJECTED
     if least > container_bytes:
         verdict, reason = Verdict.DOES_NOT_FIT, Reason.KV_CACHE_TOO_SMALL
     budget = _budget(container_bytes, _weights(model, settings, intent))
-    evaluation = Evaluation(settings, settings, budget, layout, least, verdict, reason)
+    evaluation = Evaluation(settings, settings, budget, layout, least, verdict, reason, rejected)
     refused = contradiction(model, intent, context, settings)
     if refused is not None:
         verdict, reason = Verdict.DOES_NOT_FIT, refused[0]
@@ -80,15 +84,32 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int) -> Plan:
         reason=reason,
         evaluation=evaluation,
         context=context,
-        limit_sentences=sentences,
+        limit_sentences=(*sentences, *raised),
         refusal=refused[1] if refused else None,
         remedies=remedies,
-        remedy_hint="; or ".join(
-            [f"set cpu.kvCacheSpace to {-(-least // GIB)}GiB", *(remedy.text for remedy in remedies)]
-        )
-        if reason is Reason.KV_CACHE_TOO_SMALL
-        else None,
+        remedy_hint=_hint(reason, least, remedies, rejected),
     )
+
+
+def _hint(reason: Reason, least: int, remedies: tuple[Remedy, ...], rejected: RejectedItem | None) -> str | None:
+    if reason is Reason.KV_CACHE_TOO_SMALL:
+        return "; or ".join([f"set cpu.kvCacheSpace to {-(-least // GIB)}GiB", *(remedy.text for remedy in remedies)])
+    if reason is Reason.ITEM_REJECTED and rejected is not None:
+        return f"raise --max-num-batched-tokens to {rejected.batch_that_holds_it}"
+    return None
+
+
+def _with_batch(
+    model: ModelFacts, intent: Intent, context: WantedContext, settings: EngineSettings
+) -> tuple[EngineSettings, RejectedItem | None, tuple[str, ...]]:
+    """The batch raised so that described items are served; where it is pinned, the item that is refused."""
+    if context.request is None:
+        return settings, None, ()
+    rejected = rejected_item(model, context.request, settings, intent.version)
+    if rejected is None or "max_num_batched_tokens" in intent.pinned:
+        return settings, rejected, ()
+    raised = settings.with_(max_num_batched_tokens=rejected.batch_that_holds_it)
+    return raised, None, (rejected.why_raised(rejected.batch_that_holds_it),)
 
 
 def _resolved(settings: EngineSettings, model: ModelFacts, intent: Intent) -> EngineSettings:

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.evaluation import Evaluation
-from vlm_operator.planning.intent import Goal, Intent
+from vlm_operator.planning.fitting import items_that_fit
+from vlm_operator.planning.intent import Goal, Intent, Workload
 from vlm_operator.planning.verdict import Verdict
-from vlm_operator.planning.workload import WantedContext
+from vlm_operator.planning.workload import RequestSize, WantedContext
 from vlm_operator.units import format_gib
 
 
 def explain(
-    evaluation: Evaluation, context: WantedContext, intent: Intent, gpu: GPUFacts | None, notes: tuple[str, ...]
+    evaluation: Evaluation,
+    context: WantedContext,
+    intent: Intent,
+    *,
+    model: ModelFacts,
+    gpu: GPUFacts | None,
+    notes: tuple[str, ...],
 ) -> tuple[str, ...]:
     """The explanation of an evaluation, in reading order; ``notes`` are sentences of the choices behind it."""
-    return tuple(_sentences(evaluation, context, intent, gpu, notes))
+    return tuple(_sentences(evaluation, context, intent, model=model, gpu=gpu, notes=notes))
 
 
 def _sentences(
-    evaluation: Evaluation, context: WantedContext, intent: Intent, gpu: GPUFacts | None, notes: tuple[str, ...]
+    evaluation: Evaluation,
+    context: WantedContext,
+    intent: Intent,
+    *,
+    model: ModelFacts,
+    gpu: GPUFacts | None,
+    notes: tuple[str, ...],
 ) -> Iterator[str]:
     budget, length = evaluation.budget, evaluation.settings.max_model_len or 0
     container = evaluation.container(context.model_maximum)
@@ -38,9 +53,15 @@ def _sentences(
         )
     yield f"Cup: one request of {length:,} tokens needs {format_gib(evaluation.layout.needed_bytes(length))}."
     yield _why_this_context(length, context, intent)
+    held = items_that_fit(model, intent, context.request, evaluation.settings, length) if context.request else ""
+    if held and length >= context.least:
+        yield f"Beside prompt and answer it holds {held}."
+    if context.request is not None and intent.workload is not None:
+        yield from _resolution(context.request, intent.workload)
     idle = container.capacity_tokens - length
     if evaluation.verdict is Verdict.FITS and idle > 0:
         yield f"With one such request {idle:,} tokens stay idle; they cache prefixes or serve more requests."
+    yield from _concurrency(container.capacity_tokens, context, intent)
     for note in notes:
         yield f"{note[0].upper()}{note[1:]}."
     if gpu is None:
@@ -53,6 +74,38 @@ def _sentences(
             rest = format_gib(max(budget.free_at_start_bytes - budget.requested_bytes, 0))
             yield f"{rest} of the GPU stay free for the desktop or another process."
     yield from gpu.notes
+
+
+SEEN_WHOLE: Final = 0.9
+"""An image of which this share of pixels is left after rounding to whole patches is not called scaled down."""
+
+
+def _resolution(request: RequestSize, workload: Workload) -> Iterator[str]:
+    """At which resolution the described items are seen, where it is less than theirs."""
+    images, videos = workload.images, workload.videos
+    if images is not None and request.image_pixels is not None:
+        width, height = request.image_pixels
+        if width * height < SEEN_WHOLE * images.width * images.height:
+            yield f"Such an image is seen at {width} x {height} pixels."
+    if videos is not None and request.frames_per_video is not None:
+        every = videos.seconds / request.frames_per_video
+        size = ""
+        if request.frame_pixels is not None:
+            width, height = request.frame_pixels
+            size = f", each at {width} x {height} pixels"
+        yield f"Of such a video {request.frames_per_video:,} frames are seen, one every {every:.1f} s{size}."
+
+
+def _concurrency(capacity: int, context: WantedContext, intent: Intent) -> Iterator[str]:
+    """Whether the container holds the requests that are to be served at once."""
+    wanted = intent.workload.concurrent_requests if intent.workload else None
+    if wanted is None or context.request is None:
+        return
+    held = capacity // max(context.request.tokens.total_tokens, 1)
+    if held >= wanted:
+        yield f"It holds {held:,} requests as described at once; {wanted:,} are asked for."
+    else:
+        yield f"It holds {held:,} requests as described at once, {wanted:,} are asked for: the others wait."
 
 
 def _why_this_context(length: int, context: WantedContext, intent: Intent) -> str:

@@ -40,6 +40,13 @@ class RejectedItem:
         """``max_num_batched_tokens`` with which it is served."""
         return -(-self.encoder_tokens // BATCH_STEP) * BATCH_STEP
 
+    def why_raised(self, batch: int) -> str:
+        """Why ``max_num_batched_tokens`` was raised to ``batch``."""
+        return (
+            f"--max-num-batched-tokens is {batch:,}: with {self.batched_tokens:,} vLLM would start, but refuse the "
+            f"{self.modality} described, which has {self.encoder_tokens:,} encoder tokens"
+        )
+
     def message(self) -> str:
         """The refusal in one sentence."""
         return (

@@ -138,4 +138,5 @@ class Plan:
         """True sentences for people, in reading order."""
         if self.evaluation is None or self.context is None:
             return ()
-        return explain(self.evaluation, self.context, self.intent, self.gpu, (*self.limit_sentences, *self.sources))
+        notes = (*self.limit_sentences, *self.sources)
+        return explain(self.evaluation, self.context, self.intent, model=self.model, gpu=self.gpu, notes=notes)

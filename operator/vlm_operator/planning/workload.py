@@ -49,6 +49,7 @@ class RequestSize:
     Attributes:
         image_encoder_tokens, video_encoder_tokens: encoder outputs of one item, None where the user stated tokens.
         frames_per_video: frames that vLLM keeps of one video, None as above.
+        image_pixels, frame_pixels: (width, height) that an image or a frame is resized to, None where tiles are cut.
     """
 
     tokens: WorkloadTokens
@@ -57,6 +58,8 @@ class RequestSize:
     image_encoder_tokens: int | None = None
     video_encoder_tokens: int | None = None
     frames_per_video: int | None = None
+    image_pixels: tuple[int, int] | None = None
+    frame_pixels: tuple[int, int] | None = None
 
     @property
     def largest_encoder_tokens(self) -> int:
@@ -86,6 +89,8 @@ def request_size(
     image_encoder: int | None = None
     video_encoder: int | None = None
     frames: int | None = None
+    image_pixels: tuple[int, int] | None = None
+    frame_pixels: tuple[int, int] | None = None
     images, videos = workload.images, workload.videos
     if images is not None and _count(images.count, "workload.images.count"):
         _require_served(model, settings, "image", images.count)
@@ -93,7 +98,7 @@ def request_size(
             per_image = workload.tokens_per_image
         else:
             item = image_tokens(_family(model, "tokensPerImage"), Image(images.width, images.height), settings, version)
-            per_image, image_encoder = item.prompt_tokens, item.encoder_tokens
+            per_image, image_encoder, image_pixels = item.prompt_tokens, item.encoder_tokens, item.scaled_to
         image_total = per_image * images.count
     if videos is not None and _count(videos.count, "workload.videos.count"):
         _require_served(model, settings, "video", videos.count)
@@ -102,7 +107,8 @@ def request_size(
         else:
             source = Video(videos.seconds, videos.frames_per_second, videos.width, videos.height)
             item = video_tokens(_family(model, "tokensPerVideo"), source, settings, version)
-            per_video, video_encoder, frames = item.prompt_tokens, item.encoder_tokens, item.frames_sampled
+            per_video, video_encoder = item.prompt_tokens, item.encoder_tokens
+            frames, frame_pixels = item.frames_sampled, item.scaled_to
         video_total = per_video * videos.count
     if workload.audio is not None and _count(workload.audio.count, "workload.audio.count"):
         raise UnknownFact(
@@ -111,7 +117,7 @@ def request_size(
             hint="leave audio out of the workload, allow for it in context.minimum, and pin limitMMPerPrompt.audio",
         )
     tokens = WorkloadTokens(workload.prompt_tokens, image_total, video_total, workload.output_tokens)
-    return RequestSize(tokens, per_image, per_video, image_encoder, video_encoder, frames)
+    return RequestSize(tokens, per_image, per_video, image_encoder, video_encoder, frames, image_pixels, frame_pixels)
 
 
 def _require_served(model: ModelFacts, settings: EngineSettings, modality: str, count: int) -> None:
