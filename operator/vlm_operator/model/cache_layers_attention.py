@@ -169,7 +169,7 @@ def chunked(text: TextConfig) -> Caches:
     """Llama 4: layers with rotary positions attend within chunks (``llama4.py``)."""
     config, layers = text.config, text.layers
     full = attention(text)
-    size = config.integer("attention_chunk_size", None if "attention_chunk_size" in config.values else 8192, least=0)
+    size = config.integer("attention_chunk_size", 0 if "attention_chunk_size" in config.values else 8192, least=0)
     rotary = config.items("no_rope_layers") or []
     if not rotary:
         interval = config.integer("no_rope_layer_interval", 4)

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.model.cache_layers import cache_layers
+from vlm_operator.model.cache_layers import cache_layers, rule_of
+from vlm_operator.model.cache_layers_attention import bidirectional
 from vlm_operator.model.config import Config
 from vlm_operator.model.context_length import derived_context
+from vlm_operator.model.declarations import declared_cache_dtype, prefix_lm_item_tokens
 from vlm_operator.model.facts import ModelFacts, Quantization, VisionTower, WeightModule
 from vlm_operator.model.text import element_type, read_text
 from vlm_operator.model.text_config import TextConfig, architecture_of
@@ -57,7 +59,7 @@ def read_model_facts(
         model=model,
         architecture=architecture,
         model_type=whole.text("model_type") or "",
-        dtype=element_type(whole, text),
+        dtype=element_type(whole, text, cached=rule_of(text) is not bidirectional),
         derived_max_model_len=context.tokens,
         text=facts,
         cache_layers=layers,
@@ -69,6 +71,8 @@ def read_model_facts(
         multimodal_unknown=multimodal_unknown,
         source=source,
         scaled_max_model_len=context.tokens_before if context.tokens_before != context.tokens else None,
+        prefix_lm_item_tokens=prefix_lm_item_tokens(whole, text),
+        kv_cache_dtype=declared_cache_dtype(whole),
     )
 
 

@@ -32,12 +32,18 @@ _EXPERTS_PER_TOKEN: Final = (
 )
 
 
-def element_type(whole: Config, text: TextConfig) -> DType:
-    """The element type vLLM serves in: the config's, float32 as bfloat16.
+def element_type(whole: Config, text: TextConfig, *, cached: bool = True) -> DType:
+    """The element type vLLM serves in: the config's, float32 as bfloat16 (as float16 for encoders).
+
+    Args:
+        whole: the whole config.
+        text: its language model.
+        cached: False for a model that caches nothing, which vLLM only pools.
 
     Raises:
         UnknownFact: a type that is not known.
     """
+    preferred = DType.BFLOAT16 if cached else DType.FLOAT16
     places = [whole, text.given]
     if whole.has("vision_config") and isinstance(whole.values["vision_config"], dict):
         places.append(whole.section("vision_config"))
@@ -53,8 +59,8 @@ def element_type(whole: Config, text: TextConfig) -> DType:
                 raise UnknownFact(f"{field}: element type {name[:40]!r} is not known", field=field) from None
             if dtype is DType.FLOAT16 and whole.text("model_type") in _NO_HALF:
                 return DType.BFLOAT16
-            return DType.BFLOAT16 if dtype is DType.FLOAT32 else dtype
-    return DType.BFLOAT16
+            return dtype if dtype is not DType.FLOAT32 else preferred
+    return preferred
 
 
 def read_text(text: TextConfig) -> TextFacts:

@@ -135,7 +135,7 @@ def _attention_page(cache: AttentionCache, rank: RankShape) -> LayerPage:
     rules, block_size, element = rank.rules, rank.block_size, rank.element_bytes
     heads = heads_on_rank(cache.kv_heads, rank.tensor_parallel_size)
     windowed = cache.sliding_window is not None
-    own_value_head = rules.window_value_heads if windowed or cache.chunk_size is not None else rules.value_heads
+    own_value_head = rules.window_value_heads if windowed else rules.value_heads and cache.chunk_size is None
     value_head = cache.value_head_size if own_value_head else cache.head_size
     shape = (heads, cache.head_size, value_head, element)
     window, extra, tokens, kind = 0, 0, UNBOUNDED_TOKENS, CacheKind.FULL_ATTENTION

@@ -52,8 +52,11 @@ def state_elements(cache: StateCache, ranks: int) -> tuple[int, int]:
             channels = _divide(cache.intermediate_size, ranks, "state channels")
             return channels * kept, channels * cache.state_size
         case StateKind.MAMBA2:
-            # Groups that do not divide are copied so that each rank has those its heads read.
-            groups = cache.groups if cache.groups % ranks == 0 else ranks
+            groups = cache.groups
+            if groups == 1:
+                groups = ranks  # one group is copied to every rank
+            elif groups:
+                _divide(groups, ranks, "state groups")
             channels = _divide(cache.intermediate_size + 2 * groups * cache.state_size, ranks, "convolution channels")
             heads = _divide(cache.heads, ranks, "state heads")
             return channels * kept, heads * cache.head_size * cache.state_size
