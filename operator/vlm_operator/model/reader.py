@@ -121,8 +121,8 @@ def _weights(
         return read_weight_modules(config, architecture, text), quantization, None
     except (InputError, UnknownFact) as unknown:
         return None, None, unknown.message
-    except (OverflowError, MemoryError) as error:
-        return None, None, f"config.json: a figure is out of range: {error}"
+    except (ArithmeticError, MemoryError, TypeError) as error:
+        return None, None, f"config.json: a field is out of range or of the wrong type: {error}"
 
 
 def _multimodal(config: Mapping[str, Any]) -> tuple[VisionTower | None, object | None, str | None]:
@@ -132,5 +132,5 @@ def _multimodal(config: Mapping[str, Any]) -> tuple[VisionTower | None, object |
         return read_vision_tower(config), read_multimodal(config), None
     except (InputError, UnknownFact) as unknown:
         return None, None, unknown.message
-    except (OverflowError, MemoryError) as error:
-        return None, None, f"config.json: a figure is out of range: {error}"
+    except (ArithmeticError, MemoryError, TypeError) as error:
+        return None, None, f"config.json: a field is out of range or of the wrong type: {error}"
