@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from builders import gpu, qwen3_vl
-
 from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.capacity.startup import startup_budget
 from vlm_operator.engine.version import DEFAULT
@@ -151,7 +150,7 @@ class World:
         return StartupLog(key, self.log)
 
     def reconcile(self, *, killed_after: int | None = None) -> Decision:
-        """Decide and apply; ``killed_after`` writes only the first so many of: observations, events, status, children."""
+        """Decide and apply; ``killed_after`` stops after so many of: observations, events, status, children."""
         decision = self.decide()
         steps = (self._apply_observations, self._apply_events, self._apply_status, self._apply_children)
         for step in steps[: killed_after if killed_after is not None else len(steps)]:
@@ -265,7 +264,7 @@ class World:
         return next((item for item in self.status.get("conditions", ()) if item["type"] == kind), {})
 
     def settle(self, rounds: int = 12) -> str:
-        """Reconcile and start up until nothing moves; ``Ready`` or ``Stalled``, or ``moving`` where it never settles."""
+        """Reconcile and start up until nothing moves: ``Ready`` or ``Stalled``; ``moving`` where it never settles."""
         for _ in range(rounds):
             self.reconcile()
             self.reconcile()

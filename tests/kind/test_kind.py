@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from hack.control_plane.cluster import find_tools
+from hack.control_plane.cluster import find_tools  # noqa: E402 - hack is no package on the path
 
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(1200)]
 

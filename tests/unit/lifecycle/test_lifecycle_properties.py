@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from lifecycle_world import MODEL, UNKNOWN_LOG, UNSUPPORTED_LOG, World, flags_of
 
+from lifecycle_world import MODEL, UNKNOWN_LOG, UNSUPPORTED_LOG, World, flags_of
 from vlm_operator.units import GIB
 
 FLAGS = {"contextLength": "--max-model-len", "gpuMemoryUtilization": "--gpu-memory-utilization",

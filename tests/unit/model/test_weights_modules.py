@@ -88,7 +88,7 @@ def test_the_rotary_table_has_a_row_for_each_position(parameters: dict[str, Any]
     ("config", "architecture", "error", "field"),
     [
         pytest.param({}, "BrandNewForCausalLM", UnknownFact, "architectures", id="an architecture"),
-        pytest.param({"rope_scaling": {"rope_type": "spiral"}}, "LlamaForCausalLM", UnknownFact, "rope_type", id="rope"),
+        pytest.param({"rope_scaling": {"rope_type": "spiral"}}, "LlamaForCausalLM", UnknownFact, "rope_type", id="r"),
         pytest.param({"rope_scaling": {"type": "linear"}}, "LlamaForCausalLM", InputError, "factor", id="no factor"),
         pytest.param({"partial_rotary_factor": -1}, "LlamaForCausalLM", InputError, "partial", id="share"),
         pytest.param(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import gpu, qwen3, qwen3_vl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import gpu, qwen3, qwen3_vl
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
