@@ -46,9 +46,11 @@ check: install ## Lint, format, types, layers, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python hack/generate --check
+	$(BIN)/python hack/worked-example --check
 
 generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generate
+	$(BIN)/python hack/worked-example
 
 accuracy: install ## Predictions against recorded start-ups: how far off, and in which direction
 	$(BIN)/python hack/accuracy
