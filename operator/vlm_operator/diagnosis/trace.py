@@ -19,7 +19,7 @@ _IN_TRACEBACK: Final = re.compile(r"(?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{1,100}(?
 _NOISE: Final = re.compile(
     r"(?:\w+\.){0,8}(?:KeyboardInterrupt|SystemExit|CancelledError|BrokenPipeError|ConnectionResetError|EOFError)\b"
 )
-_VALIDATION: Final = re.compile(r"\d+ validation errors? for \w+$")
+_VALIDATION: Final = re.compile(r"(?<!\d)\d{1,6} validation errors? for \w{1,200}$")
 _WINDOW: Final = 3
 _MESSAGE: Final = 2000
 

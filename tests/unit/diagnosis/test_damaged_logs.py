@@ -104,6 +104,22 @@ def test_memory_does_not_grow_with_the_log() -> None:
     assert peak < 12 * 2**20
 
 
+@pytest.mark.parametrize(
+    "filler", ["1", "x", " ", "[", "{", "(", "'a': ", '" 200 ', "a.", "A", "Error", ":", "/", "\t"]
+)
+@pytest.mark.parametrize(
+    "head",
+    ["ValueError: ", "Traceback (most recent call last):\n", '  File "vllm/', "ERROR 11-23 22:03:13 [a.py:1] ", "", "{",
+     "INFO 11-23 22:03:13 [a.py:1] non-default args: ", "INFO 11-23 22:03:13 [a.py:1] Model loading took ",
+     "2025-11-23T22:03:13.1Z stderr P ", "1 validation error for "],
+)  # fmt: skip
+def test_no_line_takes_long_whatever_it_repeats(head: str, filler: str) -> None:
+    log = (head + filler * (2**17 // len(filler)) + "\n").encode()
+    begun = time.process_time()
+    diagnose(log)
+    assert time.process_time() - begun < 1
+
+
 def test_a_line_of_many_megabytes_is_read_at_its_head_and_the_next_one_too() -> None:
     log = b"x" * (8 * 2**20) + b"\nValueError: " + SENTENCES[0].encode() + b"\n"
     failure = diagnose(log).failure
