@@ -50,6 +50,7 @@ _SENTENCES: Final = 16 * 1024
 """Of one line that much is searched for sentences."""
 
 _VERSIONS: Final = WordingTable((None, wording) for wording in VERSIONS)
+_MARKS: Final = (*(wording.needle for wording in VERSIONS), ARGUMENTS, *SERVING, '" 200')
 _WRAPPERS: Final = WordingTable((None, wording) for wording in WRAPPERS)
 _POINTERS: Final = (*(wording.needle for wording in WRAPPERS), *DEATHS)
 _ANSWERED: Final = re.compile(r'"(?:GET|POST) /\S{0,200} HTTP/1\.[01]" 200')
@@ -154,6 +155,8 @@ class LogReader:
 
     def _mark(self, record: Record, text: str) -> None:
         """Note beginnings: a version, arguments, an engine, a server that answers."""
+        if not any(map(contains, repeat(text), _MARKS)):
+            return
         service = record.process.partition("/")[0]
         service = "" if "pid=" in service else service
         for _, wording, match in _VERSIONS.search(text):

@@ -77,7 +77,7 @@ _INFORMATIVE: Final = (
     " server version ",
     "Traceback",
 )
-_NARROW_AFTER: Final = 64
+_NARROW_AFTER: Final = 1000
 _INFO_MARKS: Final = (" INFO ", '"INFO"', "[INFO]", ":INFO:", " INFO:", '"info"')
 
 _NATIVE_HEAD: Final = re.compile(

@@ -26,6 +26,10 @@ RECHECK_SECONDS: Final = 15.0
 """Until a log that could not be read, or a fault of the node, is looked at again."""
 
 
+UNDER_WAY_SECONDS: Final = 10.0
+"""Until a start-up under way is looked at again even if no watch says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Nothing more will be tried until a person changes something."""
@@ -324,7 +328,7 @@ class Course:
             events=tuple(self.events),
             observations=tuple(self.observations),
             forget=superfluous(self.situation.observations) if self.observations else (),
-            requeue_after=self.requeue,
+            requeue_after=self.requeue or _next_look(conditions),
         )
 
     def _tell_transitions(self, conditions: tuple[Condition, ...]) -> None:
@@ -349,6 +353,16 @@ class Course:
 
     def _tell(self, kind: EventType, reason: EventReason, message: str, action: str) -> None:
         self.events.append(Event(kind, str(reason), message, action))
+
+
+def _next_look(conditions: tuple[Condition, ...]) -> float | None:
+    """Seconds until the next look while something is under way: a watch may have missed what happened meanwhile."""
+    settled = any(
+        condition.type is ConditionType.STALLED
+        or (condition.type is ConditionType.READY and condition.status == "True")
+        for condition in conditions
+    )
+    return None if settled else UNDER_WAY_SECONDS
 
 
 def _numbers(startup: MeasuredStartup) -> dict[str, Any]:

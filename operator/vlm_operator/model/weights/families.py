@@ -64,6 +64,7 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "DeepseekForCausalLM": latent.deepseek,
     "DeepseekV2ForCausalLM": latent.deepseek,
     "DeepseekV3ForCausalLM": latent.deepseek,
+    "Glm4MoeLiteForCausalLM": latent.glm4_moe_lite,
     "MiniCPM3ForCausalLM": latent.minicpm3,
     "Qwen3NextForCausalLM": hybrid.qwen3_next,
     "Qwen3_5ForCausalLM": hybrid.qwen3_5,
@@ -94,6 +95,8 @@ LANGUAGE_OF_MODEL_TYPE: Final[dict[str, str]] = {
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
     "qwen3_moe": "Qwen3MoeForCausalLM",
+    "qwen3_5_moe_text": "Qwen3_5MoeForCausalLM",
+    "qwen3_5_text": "Qwen3_5ForCausalLM",
     "qwen3_next": "Qwen3NextForCausalLM",
 }
 """The language model that a wrapper builds for a ``text_config`` of this ``model_type``."""

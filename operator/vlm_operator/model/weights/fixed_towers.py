@@ -25,6 +25,7 @@ class TowerPlace:
         layers: blocks that are built, or None for all.
         post_norm: whether the norm after the last block is built, or None: where all blocks are.
         quantizable: False where vLLM hands the tower no quantisation.
+        inner: what stands between the prefix and the parts of CLIP and SigLIP.
     """
 
     prefix: str
@@ -33,6 +34,11 @@ class TowerPlace:
     layers: int | None = None
     post_norm: bool | None = None
     quantizable: bool = True
+    inner: str = "vision_model"
+
+    def named(self, suffix: str) -> str:
+        """Name of a part inside the tower's own model, where CLIP and SigLIP have one."""
+        return ".".join(filter(None, (self.inner, suffix)))
 
     def part(self, collection: Collection, suffix: str = "", blocks: int = 1, *, sharded: bool = True) -> Block:
         """A block of the tower."""
@@ -57,13 +63,13 @@ def _encoder(collection: Collection, place: TowerPlace, vision: Config, width: i
     inner = vision.integer("intermediate_size", 3072)
     whole = vision.integer("num_hidden_layers", 12)
     count = whole if place.layers is None else place.layers
-    blocks = place.part(collection, "vision_model.encoder.layers.{}", count)
+    blocks = place.part(collection, place.named("encoder.layers.{}"), count)
     _separate_attention(blocks, width, heads, "out_proj")
     blocks.norm("layer_norm1", width, bias=True)
     blocks.norm("layer_norm2", width, bias=True)
     blocks.mlp("mlp", width, inner, ("fc1", "fc2"))
     if place.post_norm or (place.post_norm is None and count == whole):
-        place.part(collection, "vision_model").norm("post_layernorm", width, bias=True)
+        place.part(collection, place.named("")).norm("post_layernorm", width, bias=True)
 
 
 def clip(collection: Collection, vision: Config, place: TowerPlace) -> None:
@@ -71,12 +77,12 @@ def clip(collection: Collection, vision: Config, place: TowerPlace) -> None:
     width, heads = vision.integer("hidden_size", 768), vision.integer("num_attention_heads", 12)
     patch, image = vision.integer("patch_size", 32), vision.integer("image_size", 224)
     positions = (image // patch) ** 2 + 1
-    embeddings = place.part(collection, "vision_model.embeddings")
+    embeddings = place.part(collection, place.named("embeddings"))
     embeddings.tensor("class_embedding", width)
     embeddings.linear("patch_embedding", width, vision.integer("num_channels", 3) * patch**2, quantizable=False)
     embeddings.tensor("position_embedding.weight", positions * width)
     embeddings.tensor("position_ids", positions, dtype=DType.INT64)
-    place.part(collection, "vision_model").norm("pre_layrnorm", width, bias=True)
+    place.part(collection, place.named("")).norm("pre_layrnorm", width, bias=True)
     _encoder(collection, place, vision, width, heads)
 
 
@@ -90,7 +96,7 @@ def siglip(
     heads = vision.integer("num_attention_heads", have["num_attention_heads"])
     patch, image = vision.integer("patch_size", have["patch_size"]), vision.integer("image_size", have["image_size"])
     positions = (image // patch) ** 2
-    embeddings = place.part(collection, "vision_model.embeddings")
+    embeddings = place.part(collection, place.named("embeddings"))
     inputs = vision.integer("num_channels", 3) * patch**2
     embeddings.linear("patch_embedding", width, inputs, bias=True, quantizable=False)
     embeddings.tensor("position_embedding.weight", positions * width)

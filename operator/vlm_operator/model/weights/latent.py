@@ -79,6 +79,25 @@ def deepseek(language: Language) -> None:
     norms(layers, hidden)
 
 
+def glm4_moe_lite(language: Language) -> None:
+    """GLM-4.7-Flash: latent attention with GLM-4.5's experts, router in fp32."""
+    config, text = language.config, language.text
+    hidden, width = text.hidden_size, config.integer("moe_intermediate_size")
+    experts, first = expert_count(config, "n_routed_experts"), config.integer("first_k_dense_replace", 1, least=0)
+    language.frame()
+    layers = language.layers()
+    size = latent_attention(language, layers, fused=True)
+    layers.attention_scales("self_attn.mla_attn")
+    language.layers(language.numbers[:first]).gated_mlp("mlp", hidden, text.intermediate_size)
+    moe = language.layers(language.numbers[first:])
+    router(moe, "mlp.gate", experts, hidden, dtype=DType.FLOAT32)
+    moe.tensor("mlp.gate.e_score_correction_bias", experts, dtype=DType.FLOAT32)
+    shared_expert(moe, "mlp.shared_experts", hidden, width * config.integer("n_shared_experts", 0, least=0))
+    moe.experts("mlp.experts", experts, hidden, width)
+    norms(layers, hidden)
+    language.rotary(size)
+
+
 def minicpm3(language: Language) -> None:
     """MiniCPM3: latent attention over a dense decoder, two separate down-projections."""
     text = language.text

@@ -13,6 +13,7 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component, TextFacts
 from vlm_operator.model.weights import fixed_towers, patch_towers
+from vlm_operator.model.weights.audio_towers import AUDIO, gemma4_audio
 from vlm_operator.model.weights.families import LANGUAGE_MODELS, LANGUAGE_OF_MODEL_TYPE
 from vlm_operator.model.weights.fixed_towers import TowerPlace
 from vlm_operator.model.weights.language import Language
@@ -178,6 +179,33 @@ def kimi_vl(wrapper: Wrapper) -> None:
     LANGUAGE_MODELS["DeepseekV2ForCausalLM"](wrapper.language())
 
 
+def minicpmv4_6(wrapper: Wrapper) -> None:
+    """MiniCPM-V 4.6: SigLIP, windows of patches merged inside the tower and once more before the language model."""
+    config, vision = wrapper.config, wrapper.vision
+    if config.integer("merger_times", 1) != 1:
+        raise UnknownFact("merger_times: the weights of more than one merger are not known", field="merger_times")
+    width, inner = vision.integer("hidden_size", 768), vision.integer("intermediate_size", 3072)
+    whole = vision.integer("num_hidden_layers", 12)
+    built = whole - 1 if config.boolean("drop_vision_last_layer", False) else whole
+    place = TowerPlace("vpm", IMAGE, data_parallel=True, layers=built, post_norm=True, inner="")
+    fixed_towers.siglip(wrapper.collection, vision, place, position_ids=False)
+    window = wrapper.collection.tower("vit_merger", 1, modalities=IMAGE, data_parallel=True)
+    heads = vision.integer("num_attention_heads", 12)
+    window.qkv("self_attn", heads, heads, width // heads, width, bias=True)
+    window.row("self_attn.out_proj", width, width, bias=True)
+    window.norm("layer_norm1", width, bias=True)
+    window.norm("pre_norm", 4 * width, bias=True)
+    window.linear("linear_1", 4 * inner, 4 * width, bias=True, quantizable=False)
+    window.linear("linear_2", width, 4 * inner, bias=True, quantizable=False)
+    kernel = config.items("merge_kernel_size") or [2, 2]
+    merged = width * int(kernel[0]) * int(kernel[1])
+    merger = wrapper.projector("merger.mlp.0", sharded=False)
+    merger.norm("pre_norm", merged, bias=True)
+    merger.linear("linear_1", merged, merged, bias=True, quantizable=False)
+    merger.linear("linear_2", wrapper.text.hidden_size, merged, bias=True, quantizable=False)
+    wrapper.read_language(factor=1)
+
+
 def mistral3(wrapper: Wrapper) -> None:
     """Mistral Small 3.1 and later: Pixtral tower, patches merged before the projector."""
     config, vision = wrapper.config, wrapper.vision
@@ -207,13 +235,11 @@ def gemma3(wrapper: Wrapper) -> None:
 
 
 def gemma4(wrapper: Wrapper) -> None:
-    """Gemma 4: transformers' own tower; one matrix to the language model. Audio towers are not known."""
+    """Gemma 4: transformers' own towers; one matrix from each to the language model."""
     if wrapper.config.has("audio_config"):
-        raise UnknownFact(
-            "audio_config: the weights of Gemma 4's audio tower are not known",
-            field="audio_config",
-            hint="give a checkpoint directory, whose safetensors headers hold the exact weights",
-        )
+        width = gemma4_audio(wrapper.collection, wrapper.config.section("audio_config"))
+        embedder = wrapper.projector("embed_audio", modalities=AUDIO, sharded=False)
+        embedder.linear("embedding_projection", wrapper.text.hidden_size, width)
     place = TowerPlace("vision_tower", IMAGE_AND_VIDEO)
     fixed_towers.gemma4_vision(wrapper.collection, wrapper.vision, place)
     projector = wrapper.projector("embed_vision", modalities=IMAGE_AND_VIDEO, sharded=False)
@@ -347,6 +373,7 @@ MULTIMODAL_MODELS: dict[str, Callable[[Wrapper], None]] = {
     "LlavaNextVideoForConditionalGeneration": llava_next_video,
     "LlavaOnevisionForConditionalGeneration": llava_onevision,
     "KimiVLForConditionalGeneration": kimi_vl,
+    "MiniCPMV4_6ForConditionalGeneration": minicpmv4_6,
     "Mistral3ForConditionalGeneration": mistral3,
     "Gemma3ForConditionalGeneration": gemma3,
     "Gemma4ForConditionalGeneration": gemma4,
