@@ -11,6 +11,9 @@ from vlm_operator.model.facts import DType, Sharding
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Block
 
+SHARED_EXPERT_WIDTHS = {"qwen2_moe": 5632, "qwen3_5_moe_text": 512, "qwen3_next": 512}
+"""``shared_expert_intermediate_size`` where a config says none (transformers 5: the default of each config class)."""
+
 
 def expert_count(config: Config, *keys: str, default: int | None = None) -> int:
     """Routed experts of a layer; transformers 5 writes ``num_local_experts`` for what some families call otherwise."""
@@ -65,7 +68,8 @@ def qwen_sparse_mlp(block: Block, config: Config, hidden: int, *, shared: bool) 
     """Router, routed experts and, where there is one, the gated shared expert of the Qwen families."""
     experts = expert_count(config, "num_experts")
     router(block, "mlp.gate", experts, hidden)
-    width = config.integer("shared_expert_intermediate_size", 0, least=0)
+    default = SHARED_EXPERT_WIDTHS.get(config.text("model_type") or "", 0)
+    width = config.integer("shared_expert_intermediate_size", default, least=0)
     if shared or width:
         block.linear("mlp.shared_expert_gate", 1, hidden, quantizable=False)
         shared_expert(block, "mlp.shared_expert", hidden, width)

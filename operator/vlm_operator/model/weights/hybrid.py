@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.facts import DType, Sharding
-from vlm_operator.model.weights.experts import expert_count, norms, qwen_sparse_mlp, router, sparse_numbers
+from vlm_operator.model.weights.experts import (
+    SHARED_EXPERT_WIDTHS,
+    expert_count,
+    norms,
+    qwen_sparse_mlp,
+    router,
+    sparse_numbers,
+)
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Block
 
@@ -77,7 +84,9 @@ def qwen3_next(language: Language, *, fused_names: bool = True) -> None:
     attention.norm("self_attn.q_norm", text.head_size)
     attention.norm("self_attn.k_norm", text.head_size)
     attention.attention_scales()
-    sparse = sparse_numbers(config, language.numbers, expert_count(config, "num_experts", default=0))
+    dense_default = None if config.text("model_type") in SHARED_EXPERT_WIDTHS else 0
+    experts = expert_count(config, "num_experts", default=dense_default)
+    sparse = sparse_numbers(config, language.numbers, experts)
     if sparse:
         qwen_sparse_mlp(language.layers(sparse), config, hidden, shared=True)
     if len(sparse) < text.layers:
