@@ -220,29 +220,42 @@ class LineReader:
         text = block.decode("latin-1")  # looked at as text, since searching bytes costs three times as much
         if "\x1b" in text:
             text = _ANSI.sub("", text)
-        returns = "\r" in text
+        if "\r" in text:
+            text = text.replace("\r\n", "\n")
+        if "\r" in text or self._every_line:
+            yield from self._slowly(text, number, terminated)
+            return
+        sieve, starts, after_level, key_end = _Sieve(text), _STARTS, _AFTER_LEVEL, _KEY_END
+        for line in text.split("\n"):
+            number += 1
+            bracket = line.find("] ", 0, 240)
+            if bracket > 0:  # the head of a record
+                level = line.find("INFO ", 0, bracket)
+                quiet = (level >= 0 and line[level + 5] in after_level) or _is_quiet(line, bracket)
+                if line[bracket + 2 : bracket + key_end] not in starts and (quiet or not self._keeps(sieve, line)):
+                    continue
+            elif not self._keeps(sieve, line):
+                continue
+            yield from self._records(number, line, terminated)
+
+    def _keeps(self, sieve: _Sieve, line: str) -> bool:
+        """Whether a line that is no quiet record of vLLM's may matter."""
+        if line.find("INFO:  ", 0, 80) >= 0:  # uvicorn's access log
+            return "startup complete" in line or (self.awaiting_service and '" 200' in line)
+        if self.following > 0:
+            self.following -= 1
+            return True
+        return sieve.keeps(line)
+
+    def _slowly(self, text: str, number: int, terminated: bool) -> Iterator[Record]:
+        """The same where progress bars write over their lines, so that a record may stand behind one."""
         sieve = _Sieve(text)
         for line in text.split("\n"):
             number += 1
-            if returns and "\r" in line:  # a progress bar writes over its line; a record may stand behind it
-                for piece in filter(None, line.split("\r")):
+            pieces = [piece for piece in line.split("\r") if piece] or [""]
+            for piece in pieces:
+                if self._every_line or len(pieces) > 1 or "] " in piece or self._keeps(sieve, piece):
                     yield from self._records(number, piece, terminated)
-                continue
-            bracket = line.find("] ", 0, 240)
-            if self._every_line or (bracket > 0 and line[bracket + 2 : bracket + _KEY_END] in _STARTS):
-                pass
-            elif bracket > 0 and (level := line.find("INFO ", 0, bracket)) >= 0 and line[level + 5] in _AFTER_LEVEL:
-                continue
-            elif line.find("INFO:  ", 0, 80) >= 0:  # uvicorn's access log
-                if "startup complete" not in line and not (self.awaiting_service and '" 200' in line):
-                    continue
-            elif bracket > 0 and _is_quiet(line, bracket):
-                continue
-            elif self.following > 0:
-                self.following -= 1
-            elif not sieve.keeps(line):
-                continue
-            yield from self._records(number, line, terminated)
 
     def _records(self, number: int, line: str, terminated: bool) -> Iterator[Record]:
         terminated = terminated and len(line) <= MAX_LINE_BYTES
