@@ -213,7 +213,7 @@ class Attempt:
         if self.chosen.verdict is Verdict.FITS and not self.intent.is_prediction:
             if self.intent.goal is Goal.SINGLE_USER and not self.is_pinned("gpu_memory_utilization"):
                 self.chosen = self.at_lowest_utilization(self.chosen)
-            if not self.is_pinned("max_model_len") and not self._pulled("max_model_len"):
+            if not (self.is_pinned("max_model_len") or self._pulled("max_model_len") or self.evidence.failed):
                 self.chosen = self._grown()
         return self.chosen
 
