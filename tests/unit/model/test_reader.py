@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -215,11 +216,8 @@ VALUES = st.one_of(
 def test_no_config_ends_in_a_python_error(config: dict[str, Any], fields: dict[str, Any], dropped: set[str]) -> None:
     hostile = {key: value for key, value in {**config, **fields}.items() if key not in dropped}
     begun = time.perf_counter()
-    try:
-        layout = kv_layout(read(hostile), EngineSettings(), VERSION)
-        layout.needed_bytes(1000)
-    except VlmOperatorError as refused:
-        assert refused.message
+    with suppress(VlmOperatorError):
+        kv_layout(read(hostile), EngineSettings(), VERSION).needed_bytes(1000)
     assert time.perf_counter() - begun < 1
 
 
