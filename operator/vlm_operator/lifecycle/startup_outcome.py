@@ -80,7 +80,9 @@ def startup_outcome(situation: Situation, handled: frozenset[StartupKey] = froze
     Args:
         handled: runs whose outcome is already in ``status.attempts``; their logs are not asked for again.
     """
-    pod = next((pod for pod in situation.pods if not pod.deleting), None)
+    present = [pod for pod in situation.pods if not pod.deleting]
+    # A pod that failed as a whole has been replaced already where another one is there: creation times are in seconds.
+    pod = next((pod for pod in present if pod.phase != "Failed"), present[0] if present else None)
     if pod is None:
         return StartupOutcome(StartupState.NONE)
     if pod.phase == "Failed" and pod.reason in _NODE_REASONS:
