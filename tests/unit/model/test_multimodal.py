@@ -111,3 +111,17 @@ def test_damaged_configs_are_refused_with_a_reason(
 ) -> None:
     with contextlib.suppress(VlmOperatorError):
         read_multimodal({"architectures": [architecture], **fields}, preprocessor)
+
+
+def test_bounds_without_a_published_default_must_be_given() -> None:
+    config = {"architectures": ["InternS1ProForConditionalGeneration"], "model_type": "interns1_pro"}
+    with pytest.raises(UnknownFact, match=r"preprocessor_config\.json is missing"):
+        read_multimodal(config)
+    assert read_multimodal(config, {"size": {"shortest_edge": 65536, "longest_edge": 16777216}}) is not None
+
+
+def test_resolutions_of_r_4b_and_bee_come_from_the_config() -> None:
+    config = {"architectures": ["BeeForConditionalGeneration"], "vision_config": {"model_type": "siglip_vision_model"}}
+    with pytest.raises(UnknownFact, match="image_grid_pinpoints"):
+        read_multimodal(config)
+    assert read_multimodal(config | {"image_grid_pinpoints": [[384, 768], [768, 384]]}) is not None

@@ -15,6 +15,9 @@ from vlm_operator.capacity.multimodal.llava import best_resolution
 from vlm_operator.capacity.multimodal.request import Request
 from vlm_operator.model.processors import CandidateCanvases, OcrViews
 
+_LARGEST_GRIDS = {32: (4, 8)}
+"""(columns, rows) of the image that start-up takes for the largest, by most tiles; 2x2 elsewhere."""
+
 
 @count_image.register
 def _(processor: CandidateCanvases, image: Image, request: Request) -> ItemTokens:
@@ -52,8 +55,10 @@ def _(processor: OcrViews, image: Image, request: Request) -> ItemTokens:
 
 @largest_items.register
 def _(processor: OcrViews, request: Request) -> Mapping[str, int]:
-    side = 2 * processor.tile_size  # size options of --limit-mm-per-prompt do not reach this family's dummy
-    return {"image": count_image(processor, Image(side, side), request).encoder_tokens}
+    # size options of --limit-mm-per-prompt do not reach this family's dummy
+    columns, rows = _LARGEST_GRIDS.get(processor.max_tiles, (2, 2))
+    dummy = Image(columns * processor.tile_size, rows * processor.tile_size)
+    return {"image": count_image(processor, dummy, request).encoder_tokens}
 
 
 def _view_tokens(rows: int, columns: int, newlines: bool) -> int:

@@ -79,9 +79,12 @@ def _(processor: SmartResize, source: VideoSource, frame: Image, request: Reques
 def _(processor: SmartResize, request: Request) -> Mapping[str, int]:
     least, most = pixel_bounds(processor, "image", request)
     cell = processor.patch_size * processor.merge_size
-    width, height = smart_resize(
-        *_largest_dummy(cell, least, most, request.version), cell, min_pixels=least, max_pixels=most
-    )
+    if processor.thin_side is ThinSide.ENLARGE:
+        stated = request.scoped("image").get("max_pixels")  # "size" does not reach PaddleOCR-VL's dummy
+        dummy = _near_square(cell, processor.image_max_pixels if stated is None else most)
+    else:
+        dummy = _largest_dummy(cell, least, most, request.version)
+    width, height = smart_resize(*dummy, cell, min_pixels=least, max_pixels=most)
     largest = {"image": (width // cell) * (height // cell)}
     if "video" in request.facts.modalities:
         largest["video"] = (
@@ -218,6 +221,13 @@ def _largest_dummy(cell: int, least: int, most: int, version: EngineVersion) -> 
     if version >= _FACTORED_SIZE_SINCE:
         return largest_size(cell, most)
     return smart_resize(_HUGE_SIDE, _HUGE_SIDE, cell, min_pixels=least, max_pixels=most)
+
+
+def _near_square(cell: int, max_pixels: int) -> tuple[int, int]:
+    """(width, height): as many rows as a square would have, and whole columns (``paddleocr_vl.py``)."""
+    cells = max(1, max_pixels // (cell * cell))
+    rows = math.isqrt(cells)
+    return cells // rows * cell, rows * cell
 
 
 def _largest_framewise_video(processor: SmartResize, request: Request) -> int:

@@ -21,6 +21,7 @@ from vlm_operator.model.processors import (
     PatchLimit,
     PixelBounds,
     SmartResize,
+    ThinSide,
 )
 
 
@@ -219,4 +220,37 @@ def read_qwen2_vl_images(config: Config, files: Preprocessor) -> MultimodalFacts
     _require_files(config, files)
     return MultimodalFacts(
         config.text("model_type") or "qwen2_vl", ("image",), qwen2_processor(config.section("vision_config"), files)
+    )
+
+
+@reads(
+    "InternS1ProForConditionalGeneration",
+    "InternS2PreviewForConditionalGeneration",
+    "InternS2MobiusForConditionalGeneration",
+    "Cosmos3ForConditionalGeneration",
+)
+def read_qwen3_vl_relative(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Intern-S1-Pro, Intern-S2 and Cosmos3: Qwen3-VL's rules; bounds differ by checkpoint.
+
+    Raises:
+        UnknownFact: no ``preprocessor_config.json`` is at hand.
+    """
+    _require_files(config, files)
+    return MultimodalFacts(
+        config.text("model_type") or "qwen3_vl",
+        ("image", "video"),
+        qwen3_processor(config.section("vision_config"), files),
+        FrameLoader.QWEN3_VL,
+    )
+
+
+@reads("PaddleOCRVLForConditionalGeneration", model_types=("paddleocr_vl",))
+def read_paddleocr_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """PaddleOCR-VL (``PaddlePaddle/PaddleOCR-VL``: 147,384 to 2,822,400 pixels)."""
+    processor = qwen2_processor(config.section("vision_config"), files)
+    least, most = files.image_bounds(147_384, 2_822_400)
+    return MultimodalFacts(
+        "paddleocr_vl",
+        ("image",),
+        replace(processor, image_min_pixels=least, image_max_pixels=most, thin_side=ThinSide.ENLARGE),
     )

@@ -45,6 +45,39 @@ def read_llava_next(config: Config, files: Preprocessor) -> MultimodalFacts:
     return MultimodalFacts("llava_next", ("image",), AnyResolution(side, patches, base, pinpoints))
 
 
+@reads("RForConditionalGeneration", "BeeForConditionalGeneration")
+def read_llava_next_siglip(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """R-4B and Bee: LLaVA-NeXT's count over the config's own pinpoints; Bee scales large grids down.
+
+    Raises:
+        UnknownFact: ``image_grid_pinpoints`` is missing: it has no known default.
+    """
+    side, patches, base = selected_tokens(config, "full")
+    pinpoints = _pinpoints(config, ())
+    if not pinpoints:
+        raise UnknownFact(
+            "image_grid_pinpoints is missing from the config and has no known default",
+            field="image_grid_pinpoints",
+            hint="give the model's complete config.json",
+        )
+    bee = "BeeForConditionalGeneration" in (config.items("architectures") or [])
+    family = config.text("model_type") or ("bee" if bee else "rvl")
+    return MultimodalFacts(
+        family, ("image",), AnyResolution(side, patches, base, pinpoints, max_tiles=_any_resolution_tiles(config, bee))
+    )
+
+
+def _any_resolution_tiles(config: Config, bee: bool) -> int:
+    """Tiles of ``vision_aspect_ratio`` (``anyres_max_9``); 0 for a family that does not read it."""
+    if not bee:
+        return 0
+    text = config.text("vision_aspect_ratio", "anyres_max_9") or "anyres_max_9"
+    digits = text.removeprefix("anyres_max_")
+    if not (digits.isascii() and digits.isdigit() and 1 <= int(digits[:6]) == int(digits)):
+        raise InputError(f"vision_aspect_ratio: {text[:40]!r} is not anyres_max_N", field="vision_aspect_ratio")
+    return int(digits)
+
+
 @reads("LlavaOnevisionForConditionalGeneration", model_types=("llava_onevision",))
 def read_llava_onevision(config: Config, files: Preprocessor) -> MultimodalFacts:
     """LLaVA-OneVision (``llava-hf/llava-onevision-qwen2-7b-ov-hf``: SigLIP 384, 36 pinpoints, nine tiles at most)."""
@@ -186,6 +219,12 @@ def read_deepseek_vl2(config: Config, files: Preprocessor) -> MultimodalFacts:
 def read_deepseek_ocr(config: Config, files: Preprocessor) -> MultimodalFacts:
     """DeepSeek-OCR: vLLM's fixed mode (a view of 1024 pixels, 2 to 6 tiles of 640, newline tokens)."""
     return MultimodalFacts("deepseek_ocr", ("image",), OcrViews(1024, 16, 640, 10, 2, 6, newlines=True))
+
+
+@reads("UnlimitedOCRForCausalLM")
+def read_unlimited_ocr(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Unlimited-OCR: DeepSeek-OCR with up to 32 tiles."""
+    return MultimodalFacts("unlimited_ocr", ("image",), OcrViews(1024, 16, 640, 10, 2, 32, newlines=True))
 
 
 @reads("DeepseekOCR2ForCausalLM", model_types=("deepseek_ocr2",))

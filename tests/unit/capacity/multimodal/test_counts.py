@@ -42,6 +42,7 @@ QWEN3 = facts_of("Qwen3VLForConditionalGeneration", model_type="qwen3_vl")
 GEMMA3 = facts_of("Gemma3ForConditionalGeneration")
 GEMMA4 = facts_of("Gemma4ForConditionalGeneration")
 LLAMA4 = facts_of("Llama4ForConditionalGeneration")
+PADDLE_OCR = facts_of("PaddleOCRVLForConditionalGeneration", model_type="paddleocr_vl")
 INTERNVL = PUBLISHED["OpenGVLab/InternVL3-8B"]
 
 
@@ -51,6 +52,7 @@ INTERNVL = PUBLISHED["OpenGVLab/InternVL3-8B"]
         pytest.param(QWEN2, (224, 224), None, 66, 64, id="qwen2-vl-64-cells-and-two-marks"),
         pytest.param(QWEN2, (1920, 1080), None, 2693, 2691, id="qwen2-vl-hd"),
         pytest.param(QWEN3, (1920, 1080), None, 2042, 2040, id="qwen3-vl-hd-in-cells-of-32"),
+        pytest.param(PADDLE_OCR, (20, 600), None, 230, 228, id="paddleocr-vl-thin-side-enlarged-first"),
         pytest.param(GEMMA3, (1920, 1080), None, 260, 256, id="gemma3-one-view-for-any-size"),
         pytest.param(
             GEMMA3,
