@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final
 
 import click
@@ -252,18 +253,33 @@ def _notes(
     total = sum(item["promptTokens"] for item in answer["items"])
     length = settings.max_model_len
     if length is not None and total > length:
-        room = length
-        fitting = 0
-        for item in answer["items"]:
-            room -= item["promptTokens"]
-            if room < 0:
-                break
-            fitting += 1
+        fitting = sum(filled <= length for filled in accumulate(item["promptTokens"] for item in answer["items"]))
+        held = ", or ".join(_held(answer["items"], length, facts, settings, version))
         notes.append(
-            f"note: these items take {total} tokens, more than the context of {length}: the first {fitting} of"
-            f" {len(answer['items'])} fit"
+            f"note: these items take {total:,} tokens, more than the context of {length:,}: the first {fitting} of"
+            f" {len(answer['items'])} fit; it holds {held}"
         )
     return notes
+
+
+def _held(
+    items: list[dict[str, Any]], length: int, facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion
+) -> list[str]:
+    """How many of each kind of item a context holds, each kind alone: "3 images of 1920x1080", "41 s of that video"."""
+    from vlm_operator.capacity.multimodal import Video
+    from vlm_operator.planning.fitting import fitting_seconds
+
+    held: list[str] = []
+    for item in items:
+        count, size = length // item["promptTokens"], f"{item['width']}x{item['height']}"
+        if count or item["modality"] == "image":
+            words = f"{count:,} {item['modality']}{'' if count == 1 else 's'} of {size}"
+        else:
+            video = Video(item["seconds"], item["framesPerSecond"], item["width"], item["height"])
+            words = f"{fitting_seconds(facts, video, length, settings, version):,} s of that video"
+        if words not in held:
+            held.append(words)
+    return held
 
 
 def _print_table(answer: Mapping[str, Any]) -> None:

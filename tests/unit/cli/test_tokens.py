@@ -131,3 +131,8 @@ def test_a_family_not_known_is_unknown(tmp_path: Path) -> None:
 def test_a_text_model_takes_no_images(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}))
     assert isinstance(invoke(tmp_path, "--image", "64x64").exception, InputError)
+
+
+def test_a_reader_is_told_how_many_seconds_of_a_video_fit() -> None:
+    result = invoke("Qwen/Qwen2.5-VL-7B-Instruct", "--video", "60s@30fps@1280x720", "--max-model-len", "40000")
+    assert "it holds 33 s of that video" in result.stderr
