@@ -30,19 +30,9 @@ def validate(intent: Intent) -> None:
             field="gpu-memory-utilization",
             hint="give a fraction of the GPU's memory, for instance 0.9",
         )
-    for name in (
-        "max_model_len",
-        "max_num_seqs",
-        "max_num_batched_tokens",
-        "block_size",
-        "tensor_parallel_size",
-        "pipeline_parallel_size",
-        "data_parallel_size",
-        "kv_cache_memory_bytes",
-    ):
-        value = getattr(settings, name)
-        flag = name.replace("_", "-")
+    for name, value in _counts(settings):
         if value is not None and not 1 <= value <= LARGEST_TOKENS:
+            flag = name.replace("_", "-")
             raise InputError(f"{flag}: {value} is not between 1 and 2^40", field=flag, hint=f"give --{flag} a count")
     if settings.kv_cache_dtype not in KV_CACHE_DTYPES:
         raise InputError(
@@ -52,6 +42,19 @@ def validate(intent: Intent) -> None:
         )
     _validate_context(intent)
     _validate_gpus(intent)
+
+
+def _counts(settings: EngineSettings) -> tuple[tuple[str, int | None], ...]:
+    return (
+        ("max_model_len", settings.max_model_len),
+        ("max_num_seqs", settings.max_num_seqs),
+        ("max_num_batched_tokens", settings.max_num_batched_tokens),
+        ("block_size", settings.block_size),
+        ("tensor_parallel_size", settings.tensor_parallel_size),
+        ("pipeline_parallel_size", settings.pipeline_parallel_size),
+        ("data_parallel_size", settings.data_parallel_size),
+        ("kv_cache_memory_bytes", settings.kv_cache_memory_bytes),
+    )
 
 
 def _validate_context(intent: Intent) -> None:
