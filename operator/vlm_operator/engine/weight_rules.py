@@ -6,6 +6,10 @@ from typing import Final
 
 from vlm_operator.engine.version import EngineVersion
 
+VOCABULARY_PADDING: Final = 64
+"""Rows of an embedding are padded to a multiple of this (0.32: ``layers/vocab_parallel_embedding.py``,
+``DEFAULT_VOCAB_PADDING_SIZE``)."""
+
 _TOWERS_SKIPPED_SINCE: Final = EngineVersion(0, 15)
 """Since 0.15 every encoder is left out where the limits of its modalities are 0 (``models/interfaces.py``,
 ``_mark_tower_model``)."""

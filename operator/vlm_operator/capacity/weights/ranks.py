@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.weight_rules import VOCABULARY_PADDING
 from vlm_operator.errors import InputError
 from vlm_operator.model.facts import Linear, Placement, Sharding, Stage, Tensors
-from vlm_operator.model.weights.modules import VOCABULARY_PADDING
 
 
 class Ranks(NamedTuple):

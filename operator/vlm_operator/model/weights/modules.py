@@ -25,9 +25,6 @@ ATTENTION_SCALES = 4
 """fp32 scalars of each attention layer: key, value, query and probability scale (0.32:
 ``model_executor/layers/attention/attention.py``, ``set_default_quant_scales``)."""
 
-VOCABULARY_PADDING = 64
-"""0.32: ``model_executor/layers/vocab_parallel_embedding.py``, ``DEFAULT_VOCAB_PADDING_SIZE``."""
-
 
 @dataclass(slots=True)
 class Block:
