@@ -1,0 +1,84 @@
+"""What does a published start-up say it was? Release, GPU, model and flags of one record, each known or refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion, require_known
+from vlm_operator.errors import UnknownFact
+from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.sources import load_model
+
+PLAIN_FLAGS = {
+    "gpu_memory_utilization",
+    "max_model_len",
+    "max_num_batched_tokens",
+    "max_num_seqs",
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+    "enable_expert_parallel",
+    "kv_cache_dtype",
+    "block_size",
+    "enforce_eager",
+    "enable_prefix_caching",
+    "language_model_only",
+}
+
+
+def kind_of(row: dict[str, Any]) -> str:
+    version, gpu, others = str(row.get("vllm_version")), str(row.get("gpu")), json.dumps(row["flags"].get("others"))
+    if "AMD" in gpu or "rocm" in row["id"].lower():
+        return "AMD"
+    if "GB10" in gpu:
+        return "unified memory"
+    if re.search(r"gilded|frontier|^0\.1\.dev|backport", version) or "fork" in str(row.get("notes", "")).lower():
+        return "fork"
+    return "speculative" if "speculative" in others else "stock"
+
+
+def release_of(text: str | None) -> EngineVersion:
+    match = re.match(r"(\d+\.\d+(?:\.\d+)?)", text or "")
+    if match is None:
+        raise UnknownFact("release is not stated")
+    return require_known(EngineVersion.parse(match[1]))
+
+
+def gpu_of(row: dict[str, Any]) -> GPUFacts:
+    name = re.sub(r"\(.*?\)", "", row.get("gpu") or "").strip()
+    if not name or "unknown" in name.lower() or "class" in name.lower():
+        raise UnknownFact("product is not named")
+    return find_gpu(name)
+
+
+def model_of(name: str | None, configs: Path | None) -> ModelFacts:
+    if not name:
+        raise UnknownFact("model is not named")
+    short = name.split()[0].removeprefix("<path>/")
+    if configs is not None:
+        tail = short.rpartition("/")[2].lower()
+        for path in sorted(configs.glob("*.json")):
+            if path.stem.lower() in {short.replace("/", "--").lower(), tail} or path.stem.lower().endswith("--" + tail):
+                return load_model(str(path))
+    return load_model(short, offline=True)
+
+
+def flags_of(row: dict[str, Any]) -> EngineSettings:
+    flags = {key: value for key, value in row["flags"].items() if key in PLAIN_FLAGS and value is not None}
+    others = row["flags"].get("others")
+    if isinstance(others, dict):
+        flags |= {key: value for key, value in others.items() if key in PLAIN_FLAGS and value is not None}
+        if isinstance(others.get("mm_processor_kwargs"), dict):
+            flags["mm_processor_kwargs"] = json.dumps(others["mm_processor_kwargs"], sort_keys=True)
+    printed = row["observed"].get("max_num_batched_tokens_printed")
+    if printed is None and (match := re.search(r"max_num_batched_tokens=(\d+)", str(others))):
+        printed = int(match[1])
+    if printed:
+        flags.setdefault("max_num_batched_tokens", printed)
+    return EngineSettings(**flags)
