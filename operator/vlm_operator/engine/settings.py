@@ -74,7 +74,10 @@ class EngineSettings:
         """The limit set for ``modality``, or None where vLLM's default holds."""
         if self.language_model_only:
             return ModalityLimit(0)
-        return dict(self.limit_mm_per_prompt or ()).get(modality)
+        for name, limit in self.limit_mm_per_prompt or ():
+            if name == modality:
+                return limit
+        return None
 
     def enabled(self, modality: str) -> bool:
         """False only where the modality's limit is 0."""

@@ -13,7 +13,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.planning.evaluation import Evaluation, evaluate
+from vlm_operator.planning.evaluation import Evaluation, at_utilization, evaluate
 from vlm_operator.planning.evidence import NOTHING, Evidence, experience
 from vlm_operator.planning.intent import Goal, Intent
 from vlm_operator.planning.item_rejection import rejected_item
@@ -73,15 +73,16 @@ class Attempt:
                 settings = settings.with_(limit_mm_per_prompt=limits)
         self.context = wanted_context(model, intent, settings)
         self._contexts = {(settings.mm_processor_kwargs, settings.media_io_kwargs): self.context}
-        if settings.max_model_len is None:
-            settings = settings.with_(max_model_len=self.context.wanted)
-        if settings.max_num_seqs is None:
-            settings = settings.with_(max_num_seqs=self._sequences())
+        if settings.max_model_len is None or settings.max_num_seqs is None:
+            settings = settings.with_(
+                max_model_len=settings.max_model_len or self.context.wanted,
+                max_num_seqs=settings.max_num_seqs or self._sequences(),
+            )
         self.ceiling = self._ceiling(tensor_parallel_size)
         self.wanted = self.judge(settings)
         default = self.wanted.settings.gpu_memory_utilization or 0.0
         if not self.is_pinned("gpu_memory_utilization") and default > self.ceiling:
-            self.wanted = self.judge(settings.with_(gpu_memory_utilization=self.ceiling))
+            self.wanted = self.judge_at(self.wanted, self.ceiling)
         self._usual_batch = self.wanted.settings.max_num_batched_tokens or 0
         if self.wanted.rejected is not None and not self.is_pinned("max_num_batched_tokens"):
             raised = self.wanted.rejected.batch_that_holds_it
@@ -108,11 +109,27 @@ class Attempt:
 
     def judge(self, requested: EngineSettings) -> Evaluation:
         """Evaluate flags on this GPU, for the described items."""
-        found = evaluate(self.model, self.gpu, requested, self.intent.version, self.experience)
+        return self._with_items(evaluate(self.model, self.gpu, requested, self.intent.version, self.experience))
+
+    def judge_at(self, evaluation: Evaluation, utilization: float) -> Evaluation:
+        """The same flags at another utilisation."""
+        return self._with_items(
+            at_utilization(
+                evaluation,
+                self.model,
+                self.gpu,
+                self.intent.version,
+                utilization=utilization,
+                experience=self.experience,
+            )
+        )
+
+    def _with_items(self, found: Evaluation) -> Evaluation:
+        """The evaluation, with the first described item that the server would refuse."""
         request = self.context.request
         if request is None or not request.largest_encoder_tokens:
             return found
-        request = self.context_of(requested).request or request
+        request = self.context_of(found.requested).request or request
         if request.largest_encoder_tokens <= (found.settings.max_num_batched_tokens or 0):
             return found
         rejected = rejected_item(self.model, request, found.settings, self.intent.version)
@@ -156,7 +173,7 @@ class Attempt:
             return True
         if self.is_pinned("gpu_memory_utilization") or self.intent.is_prediction:
             return False
-        if not self._fits(self.wanted.requested.with_(gpu_memory_utilization=self.ceiling)):
+        if self.judge_at(self.wanted, self.ceiling).verdict is not Verdict.FITS:
             return False
         self.chosen = self.at_lowest_utilization(self.wanted)
         return True
@@ -197,13 +214,13 @@ class Attempt:
 
     def at_lowest_utilization(self, evaluation: Evaluation) -> Evaluation:
         """The same flags at the lowest utilisation, in hundredths, whose low bound holds the cup."""
-        highest = self.judge(evaluation.requested.with_(gpu_memory_utilization=self.ceiling))
+        highest = self.judge_at(evaluation, self.ceiling)
         if highest.verdict is not Verdict.FITS:
             return evaluation
         needed = highest.budget.requested_bytes - highest.headroom_bytes
         lowest = max(math.ceil(100 * needed / highest.budget.total_bytes), 1)
         for hundredths in range(lowest, round(100 * self.ceiling)):
-            lower = self.judge(evaluation.requested.with_(gpu_memory_utilization=hundredths / 100))
+            lower = self.judge_at(evaluation, hundredths / 100)
             if lower.verdict is Verdict.FITS:
                 return lower
         return highest

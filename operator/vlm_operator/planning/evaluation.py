@@ -135,11 +135,35 @@ def evaluate(
     """
     settings = resolved(requested, model, gpu, version)
     layout = kv_layout(model, settings, version)
-    budget = startup_budget(model, gpu, settings, version)
+    return _judged(requested, settings, layout, startup_budget(model, gpu, settings, version), experience)
+
+
+def at_utilization(
+    evaluation: Evaluation,
+    model: ModelFacts,
+    gpu: GPUFacts,
+    version: EngineVersion,
+    *,
+    utilization: float,
+    experience: Experience | None = None,
+) -> Evaluation:
+    """The same flags at another utilisation: only the container and the verdict can differ."""
+    requested = evaluation.requested.with_(gpu_memory_utilization=utilization)
+    settings = evaluation.settings.with_(gpu_memory_utilization=utilization)
+    return _judged(requested, settings, evaluation.layout, startup_budget(model, gpu, settings, version), experience)
+
+
+def _judged(
+    requested: EngineSettings,
+    settings: EngineSettings,
+    layout: KVLayout,
+    budget: Budget,
+    experience: Experience | None,
+) -> Evaluation:
     if experience is not None:
         budget = experience.adjust(budget, settings)
     least = layout.least_bytes_that_start(settings.max_model_len or 0)
-    verdict, reason = _judged(budget, least)
+    verdict, reason = _verdict(budget, least)
     if experience is not None:
         if experience.peak_too_high(budget):
             verdict, reason = Verdict.DOES_NOT_FIT, Reason.OUT_OF_MEMORY
@@ -153,7 +177,7 @@ def evaluate(
     return Evaluation(requested, settings, budget, layout, least, verdict, reason)
 
 
-def _judged(budget: Budget, least: int) -> tuple[Verdict, Reason]:
+def _verdict(budget: Budget, least: int) -> tuple[Verdict, Reason]:
     """Physical failures first, then vLLM's capacity check."""
     if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_high_bytes:
         return Verdict.DOES_NOT_FIT, Reason.OUT_OF_MEMORY

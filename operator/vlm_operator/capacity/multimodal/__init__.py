@@ -38,6 +38,7 @@ from vlm_operator.capacity.multimodal.request import request_of
 from vlm_operator.engine.media_limits import max_image_pixels
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.processors import MultimodalFacts
 
 __all__ = [
@@ -118,6 +119,19 @@ def largest_item_tokens(facts: MultimodalFacts, settings: EngineSettings, versio
     return largest
 
 
+def _item_flags(settings: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
+    """The flags that the largest items depend on."""
+    return (
+        settings.max_model_len,
+        settings.limit_mm_per_prompt,
+        settings.language_model_only,
+        settings.mm_processor_kwargs,
+        settings.media_io_kwargs,
+        version,
+    )
+
+
+@cached_by_identity(by=_item_flags)
 def max_item_tokens(facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> Mapping[str, int]:
     """Encoder tokens of the largest item of each enabled modality: what vLLM profiles. Raises as the function above."""
     largest = largest_item_tokens(facts, settings, version) if any(map(settings.enabled, facts.modalities)) else {}
