@@ -161,7 +161,8 @@ class Attempt:
         rejected = rejected_item(self.model, context.request, settings, self.intent.version)
         return settings if rejected is None else settings.with_(max_num_batched_tokens=rejected.batch_that_holds_it)
 
-    def _fits(self, requested: EngineSettings) -> bool:
+    def fits(self, requested: EngineSettings) -> bool:
+        """True where these flags fit for certain."""
         try:
             return self.judge(requested).verdict is Verdict.FITS
         except UnknownFact:
@@ -204,7 +205,7 @@ class Attempt:
         if mild:
             found = tuple(part for part in (lever.mild_part() for lever in found) if part.levels)
         base = self.wanted.requested
-        choice = cheapest(found, lambda levels: self._fits(apply_choice(base, found, levels)))
+        choice = cheapest(found, lambda levels: self.fits(apply_choice(base, found, levels)))
         if choice is None:
             return False
         self.found, self.choice = found, choice

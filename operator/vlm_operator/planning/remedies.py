@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.errors import UnknownFact
 from vlm_operator.planning.attempt import FOLLOWING, ITEM_FLAGS, Attempt
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.item_rejection import RejectedItem
@@ -34,13 +33,6 @@ def remedies(attempt: Attempt, failed: Evaluation) -> tuple[Remedy, ...]:
         free = list(_together(attempt, failed, attempt.intent.pinned))
     found = [*free, *_more_gpus(attempt, failed.requested), *(remedy for remedy in single if remedy.pinned)]
     return tuple(found or _together(attempt, failed, frozenset()))
-
-
-def _fits(attempt: Attempt, requested: EngineSettings) -> bool:
-    try:
-        return attempt.judge(requested).verdict is Verdict.FITS
-    except UnknownFact:
-        return False
 
 
 def _remedy(attempt: Attempt, field: str, value: Any, cost: str) -> Remedy:
@@ -72,32 +64,30 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
             yield _remedy(attempt, "gpu_memory_utilization", value, "takes more of the GPU")
     if failed.rejected is not None:
         batch = failed.rejected.batch_that_holds_it
-        if _fits(attempt, requested.with_(max_num_batched_tokens=batch)):
+        if attempt.fits(requested.with_(max_num_batched_tokens=batch)):
             yield _remedy(attempt, "max_num_batched_tokens", batch, "the encoder budget then holds the item")
     longest = failed.layout.longest_context(max(failed.budget.kv_cache_low_bytes, 0), attempt.context.cap)
     longest = longest if longest == attempt.context.cap else longest // 256 * 256
-    if longest >= max(SHORTEST_OFFERED, attempt.context.least) and _fits(
-        attempt, requested.with_(max_model_len=longest)
-    ):
+    if longest >= max(SHORTEST_OFFERED, attempt.context.least) and attempt.fits(requested.with_(max_model_len=longest)):
         yield _remedy(attempt, "max_model_len", longest, f"requests of at most {longest:,} tokens")
     offered = attempt.levers_from(failed, frozenset({"max_model_len", "gpu_memory_utilization"}))
     for lever in offered:
         for level in lever.levels:
             changed = level.apply(requested)
-            if _fits(attempt, changed):
+            if attempt.fits(changed):
                 yield _level_remedy(attempt, lever.flag, requested, changed, level.cost)
                 break
 
 
 def _judge_of(attempt: Attempt, requested: EngineSettings, found: tuple[Lever, ...]) -> Callable[[Choice], bool]:
-    return lambda levels: _fits(attempt, apply_choice(requested, found, levels))
+    return lambda levels: attempt.fits(apply_choice(requested, found, levels))
 
 
 def _more_gpus(attempt: Attempt, requested: EngineSettings) -> Iterator[Remedy]:
     size = requested.tensor_parallel_size * 2
     while size <= max(attempt.intent.gpus_available, requested.tensor_parallel_size):
-        if tensor_parallel_problem(attempt.model, size) is None and _fits(
-            attempt, requested.with_(tensor_parallel_size=size)
+        if tensor_parallel_problem(attempt.model, size) is None and attempt.fits(
+            requested.with_(tensor_parallel_size=size)
         ):
             yield _remedy(attempt, "tensor_parallel_size", size, f"{size} GPUs")
             return
