@@ -59,7 +59,8 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("delete", "startupobservations", "--all", "--ignore-not-found")  # what earlier tests have taught
     yield name
-    cluster.kubectl("delete", "vlmd", "--all", "-n", name, "--timeout=30s")
-    cluster.kubectl("delete", "deployment,replicaset", "--all", "-n", name)  # faster than the garbage collector
-    cluster.kubectl("delete", "pod", "--all", "-n", name, "--grace-period=0", "--force")
+    # All at once, faster than the garbage collector.
+    cluster.kubectl("delete", "vlmd", "--all", "-n", name, "--wait=false")
+    cluster.kubectl("delete", "deployment,replicaset", "--all", "-n", name, "--wait=false")
+    cluster.kubectl("delete", "pod", "--all", "-n", name, "--grace-period=0", "--force", "--wait=false")
     cluster.kubectl("delete", "namespace", name, "--wait=false")

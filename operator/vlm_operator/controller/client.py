@@ -16,6 +16,7 @@ import urllib3
 
 from vlm_operator.api.names import FIELD_MANAGER
 from vlm_operator.controller.api_errors import NotFound, RetryLater, error_of
+from vlm_operator.errors import ClusterUnreachable
 
 REQUEST_SECONDS: Final = 30
 """Longest time one request may take."""
@@ -54,12 +55,22 @@ class Client:
 
     @classmethod
     def connect(cls) -> Self:
-        """As the pod's ServiceAccount inside a cluster, else as KUBECONFIG or ``~/.kube/config`` says."""
+        """As the pod's ServiceAccount inside a cluster, else as KUBECONFIG or ``~/.kube/config`` says.
+
+        Raises:
+            ClusterUnreachable: nothing says which cluster.
+        """
         configuration = kubernetes.client.Configuration()
         try:
             kubernetes.config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except kubernetes.config.ConfigException:
-            kubernetes.config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            try:
+                kubernetes.config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            except kubernetes.config.ConfigException as error:
+                raise ClusterUnreachable(
+                    f"neither a pod's ServiceAccount nor a kubeconfig says which cluster: {error}",
+                    hint="run it in a cluster, or let KUBECONFIG name a kubeconfig",
+                ) from error
         configuration.retries = urllib3.Retry(total=0, redirect=0, raise_on_status=False)  # the queue backs off
         configuration.connection_pool_maxsize = 16
         return cls(kubernetes.client.ApiClient(configuration))

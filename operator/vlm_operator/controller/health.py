@@ -40,8 +40,8 @@ class Health:
         self._overdue = 0.0
         self._working: dict[Key, float] = {}
         self._lock = threading.Lock()
-        self.ready = False
-        """True once the watches run."""
+        self.waiting_for: str | None = "the watches do not run yet"
+        """What the operator waits for before it is ready, None once it is."""
 
     def beat(self, overdue_seconds: float) -> None:
         """The loop turns; the longest-waiting key has waited so long past its time."""
@@ -88,7 +88,7 @@ def serve(health: Health, metrics: Metrics, port: int, address: str = "") -> Thr
             if self.path == "/healthz":
                 self._answer(503 if problems else 200, "\n".join(problems) or "ok")
             elif self.path == "/readyz":
-                waiting = [] if health.ready else ["the watches do not run yet"]
+                waiting = [] if health.waiting_for is None else [health.waiting_for]
                 self._answer(503 if problems or waiting else 200, "\n".join(problems + waiting) or "ok")
             elif self.path == "/metrics":
                 self._answer(200, metrics.text().decode(), "text/plain; version=0.0.4; charset=utf-8")

@@ -6,13 +6,17 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from vlm_operator.errors import ClusterUnreachable
+
 if TYPE_CHECKING:
+    from vlm_operator.controller.client import Client
     from vlm_operator.controller.health import Health
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -59,7 +63,11 @@ def main(namespaces: str, log_format: str, log_level: str, **options: Any) -> No
 
     logs.set_up(log_format, log_level)
     names = tuple(name.strip() for name in namespaces.split(",") if name.strip())
-    asyncio.run(run(Options(names, **options)))
+    try:
+        asyncio.run(run(Options(names, **options)))
+    except ClusterUnreachable as error:
+        LOGGER.error("%s; %s", error.message, error.hint)
+        sys.exit(error.exit_code)
 
 
 async def run(options: Options) -> None:
@@ -86,7 +94,7 @@ async def run(options: Options) -> None:
         work = Workers(queue, world, reconciler=reconciler, metrics=metrics, health=health, threads=threads)
         tasks = work.start(options.workers, options.resync_seconds)
         watching = asyncio.Event()
-        tasks.append(asyncio.create_task(_say_ready(watching, health)))
+        tasks.append(asyncio.create_task(_become_ready(watching, health, client, options)))
         LOGGER.info("watching %s", ", ".join(options.namespaces) or "all namespaces")
         try:
             await kopf.operator(
@@ -103,9 +111,21 @@ async def run(options: Options) -> None:
             server.shutdown()
 
 
-async def _say_ready(watching: asyncio.Event, health: Health) -> None:
+async def _become_ready(watching: asyncio.Event, health: Health, client: Client, options: Options) -> None:
+    """Ready is who watches and has been answered: the API server is there, the CRD is, and so is the right to list."""
+    from vlm_operator.api.names import API_VERSION
+    from vlm_operator.controller.api_errors import ApiError
+    from vlm_operator.controller.client import path_of
+
     await watching.wait()
-    health.ready = True
+    path = path_of(API_VERSION, "VLMDeployment", options.namespaces[0] if options.namespaces else None)
+    while health.waiting_for is not None:
+        try:
+            await asyncio.to_thread(client.text, path, {"limit": "1"})
+            health.waiting_for = None
+        except ApiError as error:
+            health.waiting_for = error.message
+            await asyncio.sleep(1)
 
 
 if __name__ == "__main__":

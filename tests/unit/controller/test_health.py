@@ -67,7 +67,7 @@ def test_the_port_answers_probes_and_scrapes() -> None:
         url = f"http://127.0.0.1:{server.server_address[1]}"
         codes = {path: _code(url + path) for path in ("/healthz", "/readyz", "/metrics", "/")}
         assert codes == {"/healthz": 200, "/readyz": 503, "/metrics": 200, "/": 404}
-        health.ready = True
+        health.waiting_for = None
         assert _code(url + "/readyz") == 200
         clock.now = 60
         assert _code(url + "/healthz") == 503
