@@ -170,3 +170,16 @@ def test_the_command_never_goes_below_the_floor() -> None:
     world = World(spec=spec(context={"minimum": 65536}), product="NVIDIA-L4", error_bytes=2 * GIB)
     world.settle()
     assert all(int(flags_of(args)["--max-model-len"]) >= 65536 for args in world.commands)
+
+
+def test_a_server_whose_log_cannot_be_read_is_ready_all_the_same_and_measured_once_it_can() -> None:
+    world = World()
+    world.reconcile()
+    world.start_up()
+    world.unreadable = True
+    world.reconcile()
+    assert world.condition("Ready")["status"] == "True"
+    assert "nothing was measured" in world.condition("CapacityVerified")["message"]
+    world.unreadable = False
+    world.reconcile()
+    assert "tokens measured" in world.condition("CapacityVerified")["message"]
