@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL
-from vlm_operator.controller.api_errors import NotFound, Rejected
+from vlm_operator.controller.api_errors import NotFound, Outdated, Rejected
 from vlm_operator.controller.client import Client, Object, path_of
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
@@ -20,6 +20,7 @@ from vlm_operator.lifecycle.situation import (
     Pod,
     Rejection,
     Situation,
+    StartupKey,
     StartupLog,
     Target,
 )
@@ -98,25 +99,50 @@ def gather(
 def read_log(client: Client, namespace: str, request: LogRequest) -> StartupLog:
     """The log a decision asked for, bounded; or the API server's words why there is none.
 
+    The kubelet keeps two logs, the present run's and the one before, and tells neither which run it is of: between the
+    look at the pod and the reading the container may have been started again. So the pod is looked at once more.
+
     Raises:
+        Outdated: the pod is another, or has been started again more than once: look at everything anew.
         RetryLater: the API server or the kubelet does not answer now.
     """
-    path = f"{path_of('v1', 'Pod', namespace, request.pod_name)}/log"
-    query = {"container": request.key.container, "limitBytes": str(LOG_BYTES)}
-    if request.previous:
-        query["previous"] = "true"
+    pod_path = path_of("v1", "Pod", namespace, request.pod_name)
+    previous = request.previous
+    for _ in range(2):
+        log = _read(client, f"{pod_path}/log", request.key, previous=previous)
+        now = _present_run(client, pod_path, request.key)
+        if now is None or request.key.run not in {now, now - 1}:
+            raise Outdated(f"{pod_path}: run {request.key.run} of {request.key.container} is not among its last two")
+        # A container that waits to be started again has its last run's log as the previous one, too.
+        if previous or now == request.key.run:
+            return log
+        previous = True
+    return log
+
+
+def _present_run(client: Client, pod_path: str, key: StartupKey) -> int | None:
+    """How often the container has been started again by now; None if the pod is another or gone."""
+    raw = client.find(pod_path)
+    if raw is None or raw["metadata"]["uid"] != key.pod_uid:
+        return None
+    status = read_pod(raw).container(key.container)
+    return status.restart_count if status is not None else None
+
+
+def _read(client: Client, path: str, key: StartupKey, *, previous: bool) -> StartupLog:
+    query = {"container": key.container, "limitBytes": str(LOG_BYTES), **({"previous": "true"} if previous else {})}
     text = ""
     try:
         for lines in LOG_LINES:
             text = client.text(path, {**query, "tailLines": str(lines)})
             if len(text.encode()) < LOG_BYTES:
-                return StartupLog(request.key, text, truncated=text.count("\n") >= lines)
-        return StartupLog(request.key, text, truncated=True)
+                return StartupLog(key, text, truncated=text.count("\n") >= lines)
+        return StartupLog(key, text, truncated=True)
     except NotFound as error:
-        return StartupLog(request.key, None, unreadable=error.message, gone=True)
+        return StartupLog(key, None, unreadable=error.message, gone=True)
     except Rejected as error:
         # "previous terminated container … not found" comes as 400: that run's log was rotated away.
-        return StartupLog(request.key, None, unreadable=error.message, gone="not found" in error.message)
+        return StartupLog(key, None, unreadable=error.message, gone="not found" in error.message)
 
 
 # --- objects --------------------------------------------------------------------------------------------------------

@@ -33,14 +33,14 @@ class FakeApiServer:
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: list[tuple[int, dict[str, Any], dict[str, str]]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
-    texts: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
 
     def answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:
         self.requests.append(request)
         if self.failures:
             return self.failures.pop(0)
         if request.path in self.texts:
-            return 200, self.texts[request.path], {}
+            return 200, self.texts[request.path].pop(0), {}
         if request.method == "GET":
             found = self.objects.get(request.path)
             if found is not None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from api_server import FakeApiServer, serving
 
+from vlm_operator.controller.api_errors import Outdated
 from vlm_operator.controller.gather import LOG_BYTES, gather, read_log, read_node, read_pod
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
 from vlm_operator.errors import ModelNotFound
 from vlm_operator.lifecycle.decision import LogRequest
-from vlm_operator.lifecycle.situation import Rejection, Situation, StartupKey
+from vlm_operator.lifecycle.situation import Rejection, Situation, StartupKey, StartupLog
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ROOT = "/apis/vlm-operator.dev/v1alpha1/namespaces/default/vlmdeployments/model"
@@ -153,26 +154,56 @@ def test_a_node_that_lost_its_plugin_is_still_seen_by_its_labels() -> None:
     assert not read.ready
 
 
-def test_a_log_is_asked_for_from_its_end_and_of_the_run_before() -> None:
-    server = FakeApiServer(texts={LOG: "one\ntwo\n"})
+def server_with_pod(restarts: int, *logs: str, uid: str = "pod-uid", **more: Any) -> FakeApiServer:
+    """A pod whose container has been restarted so often; its logs, in the order they are asked for."""
+    status = {"name": "vllm", "restartCount": restarts, "state": {"running": {}}}
+    raw = pod("model-1", "2026-11-25T11:00:00Z", containerStatuses=[status])
+    raw["metadata"]["uid"] = uid
+    return FakeApiServer(objects={LOG.removesuffix("/log"): raw}, texts={LOG: list(logs)}, **more)
+
+
+def read(server: FakeApiServer, request: LogRequest = REQUEST) -> StartupLog:
     with serving(server) as client:
-        log = read_log(client, "default", REQUEST)
+        return read_log(client, "default", request)
+
+
+def asked(server: FakeApiServer) -> list[dict[str, str]]:
+    return [request.query for request in server.requests if request.path == LOG]
+
+
+def test_a_log_is_asked_for_from_its_end_and_of_the_run_before() -> None:
+    server = server_with_pod(1, "one\ntwo\n")
+    log = read(server)
     assert (log.text, log.truncated, log.gone) == ("one\ntwo\n", False, False)
-    (request,) = server.requests
-    assert request.query == {
-        "container": "vllm",
-        "limitBytes": str(LOG_BYTES),
-        "previous": "true",
-        "tailLines": "5000",
-    }
+    assert asked(server) == [
+        {"container": "vllm", "limitBytes": str(LOG_BYTES), "previous": "true", "tailLines": "5000"}
+    ]
 
 
 def test_a_log_with_lines_of_megabytes_is_read_again_from_nearer_its_end() -> None:
-    server = FakeApiServer(texts={LOG: "x" * LOG_BYTES})
-    with serving(server) as client:
-        log = read_log(client, "default", REQUEST)
-    assert log.truncated
-    assert [request.query["tailLines"] for request in server.requests] == ["5000", "500"]
+    server = server_with_pod(1, "x" * LOG_BYTES, "x" * LOG_BYTES)
+    assert read(server).truncated
+    assert [query["tailLines"] for query in asked(server)] == ["5000", "500"]
+
+
+def test_a_container_that_was_started_again_meanwhile_has_its_log_among_the_previous() -> None:
+    """It ended, was looked at, was started again, and only then its log was read: that is the new run's."""
+    server = server_with_pod(1, "the new run has begun", "ValueError: the old run's cause")
+    log = read(server, LogRequest(StartupKey("pod-uid", "vllm", 0), "model-1", previous=False))
+    assert log.text == "ValueError: the old run's cause"
+    assert ["previous" in query for query in asked(server)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("restarts", "uid"),
+    [
+        pytest.param(2, "pod-uid", id="started twice since then"),
+        pytest.param(1, "another-pod", id="another pod of that name"),
+    ],
+)
+def test_the_log_of_another_run_is_never_taken_for_it(restarts: int, uid: str) -> None:
+    with pytest.raises(Outdated):
+        read(server_with_pod(restarts, "of another run", uid=uid))
 
 
 @pytest.mark.parametrize(
@@ -180,16 +211,12 @@ def test_a_log_with_lines_of_megabytes_is_read_again_from_nearer_its_end() -> No
     [
         pytest.param(404, 'pods "model-1" not found', True, id="the pod is gone"),
         pytest.param(400, 'previous terminated container "vllm" in pod "model-1" not found', True, id="rotated away"),
-        pytest.param(
-            400, 'container "vllm" in pod "model-1" is waiting to start: PodInitializing', False, id="too early"
-        ),
+        pytest.param(400, 'container "vllm" is waiting to start: PodInitializing', False, id="too early"),
         pytest.param(403, "pods/log is forbidden", False, id="no right to read it"),
     ],
 )
 def test_a_log_that_cannot_be_read_says_why_and_whether_waiting_helps(code: int, words: str, gone: bool) -> None:
-    server = FakeApiServer(failures=[(code, {"message": words}, {})])
-    with serving(server) as client:
-        log = read_log(client, "default", REQUEST)
+    log = read(server_with_pod(1, failures=[(code, {"message": words}, {})]))
     assert log.text is None
     assert words in (log.unreadable or "")
     assert log.gone is gone

@@ -23,7 +23,8 @@ from vlm_operator.lifecycle.situation import Situation, StartupKey
 
 KEY = Key("default", "model")
 ROOT = "/apis/vlm-operator.dev/v1alpha1/namespaces/default/vlmdeployments/model"
-LOG = "/api/v1/namespaces/default/pods/model-1/log"
+POD = "/api/v1/namespaces/default/pods/model-1"
+LOG = f"{POD}/log"
 REQUEST = LogRequest(StartupKey("pod", "vllm", 0), "model-1", previous=True)
 CHILD = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "model"}, "spec": {"ports": [{"port": 1}]}}
 RAW: dict[str, Any] = {
@@ -42,6 +43,13 @@ class Decider:
     def __call__(self, situation: Situation) -> Decision:
         self.asked.append(situation)
         return self.answer(situation)
+
+
+RAW_POD: dict[str, Any] = {
+    "metadata": {"name": "model-1", "uid": "pod", "creationTimestamp": "2026-11-25T11:00:00Z"},
+    "spec": {"containers": [{"name": "vllm"}]},
+    "status": {"containerStatuses": [{"name": "vllm", "restartCount": 1, "state": {"running": {}}}]},
+}
 
 
 def no_model(name: str, *, revision: str | None = None) -> Any:
@@ -77,7 +85,7 @@ def test_it_comes_back_when_the_decision_says() -> None:
 
 
 def test_a_log_that_is_needed_is_read_before_it_is_decided() -> None:
-    server = FakeApiServer(objects={ROOT: RAW}, texts={LOG: "ValueError: too small"})
+    server = FakeApiServer(objects={ROOT: RAW, POD: RAW_POD}, texts={LOG: ["ValueError: too small"]})
     decide = Decider(lambda situation: Decision() if situation.logs else Decision(needs=(REQUEST,)))
     assert reconcile(server, decide) == [Result("ok")]
     assert [len(situation.logs) for situation in decide.asked] == [0, 1]
@@ -85,7 +93,7 @@ def test_a_log_that_is_needed_is_read_before_it_is_decided() -> None:
 
 
 def test_a_decision_that_never_has_enough_is_a_defect_and_not_a_loop() -> None:
-    server = FakeApiServer(objects={ROOT: RAW}, texts={LOG: "x"})
+    server = FakeApiServer(objects={ROOT: RAW, POD: RAW_POD}, texts={LOG: ["x"] * 9})
     decide = Decider(
         lambda situation: Decision(
             needs=(LogRequest(StartupKey("pod", "vllm", len(situation.logs)), "model-1", previous=True),)
