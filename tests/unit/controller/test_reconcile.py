@@ -48,7 +48,12 @@ class Decider:
 RAW_POD: dict[str, Any] = {
     "metadata": {"name": "model-1", "uid": "pod", "creationTimestamp": "2026-11-25T11:00:00Z"},
     "spec": {"containers": [{"name": "vllm"}]},
-    "status": {"containerStatuses": [{"name": "vllm", "restartCount": 1, "state": {"running": {}}}]},
+    "status": {
+        "containerStatuses": [
+            {"name": name, "restartCount": 1, "state": {"running": {}}}
+            for name in ("vllm", "container-0", "container-1", "container-2")
+        ]
+    },
 }
 
 
@@ -96,7 +101,7 @@ def test_a_decision_that_never_has_enough_is_a_defect_and_not_a_loop() -> None:
     server = FakeApiServer(objects={ROOT: RAW, POD: RAW_POD}, texts={LOG: ["x"] * 9})
     decide = Decider(
         lambda situation: Decision(
-            needs=(LogRequest(StartupKey("pod", "vllm", len(situation.logs)), "model-1", previous=True),)
+            needs=(LogRequest(StartupKey("pod", f"container-{len(situation.logs)}", 0), "model-1", previous=True),)
         )
     )
     with pytest.raises(AssertionError, match="no decision after 3 rounds"):
