@@ -19,7 +19,12 @@ pytestmark = pytest.mark.control_plane
 
 
 def ready(cluster: Cluster, namespace: str, name: str, seconds: int = 30) -> dict[str, Any]:
-    cluster.kubectl("wait", "--for=condition=Ready", f"vlmd/{name}", "-n", namespace, f"--timeout={seconds}s")
+    try:
+        cluster.kubectl("wait", "--for=condition=Ready", f"vlmd/{name}", "-n", namespace, f"--timeout={seconds}s")
+    except CommandFailed as error:
+        status = cluster.get("vlmd", name, namespace).get("status", {})
+        pods = cluster.kubectl("get", "pods", "-n", namespace, "-o", "wide")
+        pytest.fail(f"{error}\n{yaml.safe_dump([status.get('conditions'), status.get('attempts')])}\n{pods}")
     return cluster.get("vlmd", name, namespace)
 
 
