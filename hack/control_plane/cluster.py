@@ -95,6 +95,7 @@ class Cluster:
                 "--extra-args=kube-controller-manager=leader-elect=false",
                 "--extra-args=kube-scheduler=leader-elect=false",
                 "--disable-qps-limits",
+                "--node-lease-duration-seconds=40",  # how long a restarted KWOK waits for its own nodes
                 "--enable-crds=Stage,Logs",
                 "--wait=90s",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from hack.control_plane.cluster import REPOSITORY, Cluster
 
@@ -27,7 +28,14 @@ class SimulatedKubelet:
         return self._process.pid
 
     def stop(self) -> None:
-        """End it."""
+        """End it.
+
+        Raises:
+            RuntimeError: it had ended before, with the end of its log.
+        """
+        ended = self._process.poll()
         self._process.terminate()
         self._process.wait(timeout=20)
         self._log.close()
+        if ended is not None:
+            raise RuntimeError(f"the simulated kubelet had ended:\n{Path(self._log.name).read_text()[-2000:]}")

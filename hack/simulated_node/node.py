@@ -61,6 +61,11 @@ class ApiServer(Client):
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/status"
         self._json("PATCH", path, body={"status": status}, content_type="application/merge-patch+json")
 
+    def remove_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Its containers have ended: the pod goes away."""
+        body = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
+        self._json("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}", body=body)
+
     def serve_logs(self, namespace: str, name: str, folder: Path, *, previous: bool) -> None:
         """Have KWOK answer ``pods/log`` from these files."""
         log = {"containers": [CONTAINER], "logsFile": str(folder / "current.log")}
@@ -87,6 +92,8 @@ class ApiServer(Client):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 event = json.loads(line)
+                if event["type"] == "ERROR":  # the server dropped the watch: begin anew
+                    return
                 yield event["type"], event["object"]
 
 
@@ -129,8 +136,12 @@ class SimulatedNodes:
 
     def _seen(self, kind: str, pod: dict[str, Any]) -> None:
         uid = pod["metadata"]["uid"]
-        if kind == "DELETED" or "deletionTimestamp" in pod["metadata"]:
+        if kind == "DELETED":
             self._runs.pop(uid, None)
+        elif "deletionTimestamp" in pod["metadata"]:
+            if pod["spec"].get("nodeName"):
+                self._runs.setdefault(uid, Run(pod, self._folder))
+                self._later("end", uid, 0)
         elif uid not in self._runs and pod["spec"].get("nodeName"):
             folder = self._folder / uid
             folder.mkdir(parents=True, exist_ok=True)
@@ -195,6 +206,11 @@ class SimulatedNodes:
             self._write_status(run, "Running", {"waiting": words})
         run.restarts += 1
         self._later("start", uid, 0 if run.restarts == 1 else self._backoff_seconds * 2 ** (run.restarts - 2))
+
+    def _end(self, uid: str, run: Run) -> None:
+        """The pod was deleted: its containers end at once."""
+        self._api.remove_pod(run.pod["metadata"]["namespace"], run.pod["metadata"]["name"], uid)
+        self._runs.pop(uid, None)
 
     # --- what is written ----------------------------------------------------------------------------------------
 
