@@ -104,11 +104,6 @@ class ConditionReason(_Described):
         "The cup fits by what the plan counts, but flags in engine.extraArgs move memory in ways that it does not.",
         "Leave a margin (a lower engine.contextLength), or remove the flags that the message names.",
     )
-    CONTEXT_BELOW_MINIMUM = (
-        "ContextBelowMinimum",
-        "What fits is shorter than context.minimum.",
-        "Lower context.minimum, or take one of the changes that the message names.",
-    )
     CONTEXT_ABOVE_MODEL = (
         "ContextAboveModel",
         "The pinned context is longer than the model's own maximum.",
@@ -123,11 +118,6 @@ class ConditionReason(_Described):
         "ItemRejected",
         "An image or video as described in spec.workload exceeds the encoder budget: vLLM would start and refuse it.",
         "Raise engine.maxNumBatchedTokens, or cap pixels or frames as the message says.",
-    )
-    TENSOR_PARALLEL_INVALID = (
-        "TensorParallelInvalid",
-        "The tensor-parallel size does not divide the model's heads, or exceeds the GPUs.",
-        "Choose a size that the message names.",
     )
     SEQUENCES_EXCEED_STATE_BLOCKS = (
         "SequencesExceedStateBlocks",

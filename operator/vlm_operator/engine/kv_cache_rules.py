@@ -266,3 +266,9 @@ def cache_element_bytes(kv_cache_dtype: str, model_element_bytes: int, version: 
         field="kv-cache-dtype",
         hint=f"use one of {', '.join(CACHE_DTYPES)}",
     )
+
+
+STATE_BLOCKS_CHECKED_SINCE: Final = EngineVersion(0, 20)
+"""First release that refuses to capture full CUDA graphs where a model with recurrent layers has fewer blocks than
+``max_num_seqs``. Source: ``config/compilation.py: resolve_cudagraph_mode_and_sizes`` (0.20.2 to 0.32.0, both runners;
+not in 0.19.1); full graphs are the default from 0.12, and there are none with ``--enforce-eager``."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_operator.capacity.kv import KVLayout, kv_layout
+from vlm_operator.capacity.kv.page import CacheKind
 from vlm_operator.capacity.startup import Budget, startup_budget
+from vlm_operator.engine.kv_cache_rules import STATE_BLOCKS_CHECKED_SINCE
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
@@ -47,7 +49,8 @@ class Evaluation:
     Attributes:
         requested: the flags as given; None where vLLM is left to decide.
         settings: the same, resolved as vLLM would on that GPU.
-        least_bytes: smallest KV cache with which vLLM's capacity check passes (needed bytes and the null block).
+        least_bytes: smallest KV cache with which vLLM starts: its capacity check passes (needed bytes and the null
+            block), and a hybrid has a block of state for every sequence.
         rejected: an item of the workload that the server would refuse, None where there is none.
     """
 
@@ -82,6 +85,13 @@ class Evaluation:
             concurrency=round(self.layout.concurrency(kv_bytes, length), 2),
         )
 
+    def _wanted(self) -> str:
+        """What takes ``least_bytes``: the context, or the states of a hybrid's sequences where they take more."""
+        length = self.settings.max_model_len or 0
+        if self.least_bytes > self.layout.least_bytes_that_start(length):
+            return f"{length:,} tokens and the recurrent states of {self.settings.max_num_seqs or 0:,} sequences"
+        return f"{length:,} tokens"
+
     def message(self) -> str:
         """The verdict in one sentence with its numbers."""
         if self.rejected is not None and self.reason is Reason.ITEM_REJECTED:
@@ -91,10 +101,10 @@ class Evaluation:
         best, low = (format_gib(max(size, 0)) for size in (budget.kv_cache_bytes, budget.kv_cache_low_bytes))
         match self.reason:
             case Reason.FITS:
-                return f"{length:,} tokens need {needed} of KV cache; vLLM will find about {best} (at least {low})"
+                return f"{self._wanted()} need {needed} of KV cache; vLLM will find about {best} (at least {low})"
             case Reason.FITS_TIGHT:
                 return (
-                    f"{length:,} tokens need {needed} of KV cache; vLLM will find about {best}, "
+                    f"{self._wanted()} need {needed} of KV cache; vLLM will find about {best}, "
                     f"but only {low} is certain"
                 )
             case Reason.FREE_MEMORY_UNCERTAIN:
@@ -102,6 +112,12 @@ class Evaluation:
                     f"{length:,} tokens need {needed} of KV cache and would find {best}, but utilisation "
                     f"{self.settings.gpu_memory_utilization} asks for {format_gib(budget.requested_bytes)} while about "
                     f"{format_gib(budget.free_at_start_bytes)} is free at start"
+                )
+            case Reason.SEQUENCES_EXCEED_STATE_BLOCKS:
+                blocks = self.layout.num_blocks(max(budget.kv_cache_bytes, 0))
+                return (
+                    f"{self.settings.max_num_seqs or 0:,} sequences need as many blocks of recurrent state "
+                    f"({needed}), but vLLM will find only about {best}: {blocks:,} blocks"
                 )
             case Reason.KV_CACHE_TOO_SMALL:
                 return f"{length:,} tokens need {needed} of KV cache, but vLLM will find only about {best}"
@@ -135,7 +151,15 @@ def evaluate(
     """
     settings = resolved(requested, model, gpu, version)
     layout = kv_layout(model, settings, version)
-    return _judged(requested, settings, layout, startup_budget(model, gpu, settings, version), experience)
+    budget = startup_budget(model, gpu, settings, version)
+    return _judged(
+        requested,
+        settings,
+        layout,
+        budget,
+        state_bytes=_state_bytes(layout, settings, version),
+        experience=experience,
+    )
 
 
 def at_utilization(
@@ -150,7 +174,23 @@ def at_utilization(
     """The same flags at another utilisation: only the container and the verdict can differ."""
     requested = evaluation.requested.with_(gpu_memory_utilization=utilization)
     settings = evaluation.settings.with_(gpu_memory_utilization=utilization)
-    return _judged(requested, settings, evaluation.layout, startup_budget(model, gpu, settings, version), experience)
+    budget, layout = startup_budget(model, gpu, settings, version), evaluation.layout
+    return _judged(
+        requested,
+        settings,
+        layout,
+        budget,
+        state_bytes=_state_bytes(layout, settings, version),
+        experience=experience,
+    )
+
+
+def _state_bytes(layout: KVLayout, settings: EngineSettings, version: EngineVersion) -> int:
+    """KV cache that a hybrid's recurrent states take with every sequence running; 0 where vLLM does not check it."""
+    checked = version >= STATE_BLOCKS_CHECKED_SINCE and not settings.enforce_eager
+    if not checked or all(group.kind != CacheKind.MAMBA for group in layout.groups):
+        return 0
+    return (settings.max_num_seqs or 0) * layout.bytes_per_block
 
 
 def _judged(
@@ -158,12 +198,17 @@ def _judged(
     settings: EngineSettings,
     layout: KVLayout,
     budget: Budget,
+    *,
+    state_bytes: int,
     experience: Experience | None,
 ) -> Evaluation:
     if experience is not None:
         budget = experience.adjust(budget, settings)
-    least = layout.least_bytes_that_start(settings.max_model_len or 0)
+    cup = layout.least_bytes_that_start(settings.max_model_len or 0)
+    least = max(cup, state_bytes)
     verdict, reason = _verdict(budget, least)
+    if reason is Reason.KV_CACHE_TOO_SMALL and cup <= budget.kv_cache_bytes:
+        reason = Reason.SEQUENCES_EXCEED_STATE_BLOCKS
     if experience is not None:
         if experience.peak_too_high(budget):
             verdict, reason = Verdict.DOES_NOT_FIT, Reason.OUT_OF_MEMORY
