@@ -106,6 +106,7 @@ class World:
     pod: Pod | None = None
     log: str | None = None
     unreadable: bool = False
+    termination_message: str | None = None
     observations: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
@@ -214,7 +215,14 @@ class World:
             return ending
         if ending == "unreadable":
             self.unreadable = True
-            self._set(ContainerState("terminated", exit_code=1, reason="Error"), restart=True)
+            ended = ContainerState(
+                "terminated",
+                exit_code=1,
+                reason="Error",
+                message=self.termination_message,
+                finished_at=self.now.isoformat(),
+            )
+            self._set(ended, restart=True)
             return ending
         self.unreadable = False
         self.log = ending
@@ -222,7 +230,9 @@ class World:
             self._set(ContainerState("running"), ready=True)
             return "started"
         self.failed.append(self.pod.args)
-        self._set(ContainerState("terminated", exit_code=1, reason="Error"), restart=True)
+        self._set(
+            ContainerState("terminated", exit_code=1, reason="Error", finished_at=self.now.isoformat()), restart=True
+        )
         return "failed"
 
     def _truth(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections import Counter
@@ -80,11 +81,16 @@ def test_killed_and_started_again_it_tells_the_truth_within_five_seconds(
     assert after["status"]["plan"] == before["status"]["plan"]
 
 
+EPISODES = int(os.environ.get("KILLED_EPISODES", "1"))
+"""Episodes with three kills each; ``KILLED_EPISODES=17`` kills at 51 points."""
+
+
+@pytest.mark.parametrize("seed", range(EPISODES))
 def test_killed_at_any_point_of_a_start_up_it_goes_on_where_it_was(
-    cluster: Cluster, operator: OperatorProcess, namespace: str
+    cluster: Cluster, operator: OperatorProcess, namespace: str, seed: int
 ) -> None:
     """A start-up that fails and is retuned: one retune, each command once, each event once."""
-    dice = random.Random(20261125)
+    dice = random.Random(20261125 + seed)
     spec = vlmd("model", namespace, goal="SingleUser", engine=engine(gpuMemoryUtilization=None, contextLength=None))
     spec["spec"]["engine"] = {key: value for key, value in spec["spec"]["engine"].items() if value is not None}
     cluster.apply(spec)

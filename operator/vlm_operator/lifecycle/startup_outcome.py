@@ -8,10 +8,12 @@ reported, never guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from vlm_operator.diagnosis import Diagnosis, Outcome, diagnose
+from vlm_operator.engine.log_wordings import UNKNOWN_REASON
 from vlm_operator.lifecycle.decision import LogRequest
 from vlm_operator.lifecycle.situation import ContainerState, ContainerStatus, Pod, Situation, StartupKey
 
@@ -25,6 +27,10 @@ _NODE_REASONS: Final = frozenset(
 )
 _SIGKILL: Final = 137
 _SIGTERM: Final = 143
+
+
+READABLE_AGAIN_SECONDS: Final = 10.0
+"""How long after a run ended an unreadable log is asked for again: a kubelet that is busy answers well within it."""
 
 
 class StartupState(StrEnum):
@@ -162,13 +168,19 @@ def _failed(
     log = situation.log(key)
     if log is None:
         return LogRequest(key, pod.name, previous=previous)
-    text = log.text if log.text is not None else state.message
-    if not text:
-        words = f"the log of the failed start-up cannot be read: {log.unreadable or 'it is empty'}"
-        return StartupOutcome(
-            StartupState.LOG_UNREADABLE, pod, key, words, exit_code=exit_code, finished_at=finished, final=log.gone
-        )
-    diagnosis = diagnose(text)
+    if log.text:
+        diagnosis = diagnose(log.text)
+    else:
+        given_up = log.gone or _seconds_since(finished, situation.now) > READABLE_AGAIN_SECONDS
+        ending = diagnose(state.message) if state.message and given_up else None
+        if ending is None or ending.failure is None or ending.failure.reason == UNKNOWN_REASON:
+            words = f"the log of the failed start-up cannot be read: {log.unreadable or 'it is empty'}"
+            if ending is not None:
+                words += "; what the kubelet kept of its end names no cause"
+            return StartupOutcome(
+                StartupState.LOG_UNREADABLE, pod, key, words, exit_code=exit_code, finished_at=finished, final=given_up
+            )
+        diagnosis = ending
     if diagnosis.outcome is not Outcome.FAILED and exit_code in {_SIGKILL, _SIGTERM}:
         words = (
             f"ended from outside (exit code {exit_code}): the start-up probe ran out, or the node stopped the container"
@@ -177,3 +189,8 @@ def _failed(
             StartupState.NODE_FAULT, pod, key, words, diagnosis, exit_code=exit_code, finished_at=finished
         )
     return StartupOutcome(StartupState.FAILED, pod, key, diagnosis=diagnosis, exit_code=exit_code, finished_at=finished)
+
+
+def _seconds_since(moment: str | None, now: datetime) -> float:
+    """Seconds from an RFC 3339 time to ``now``; 0 where no time is told."""
+    return (now - datetime.fromisoformat(moment)).total_seconds() if moment else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -111,6 +112,51 @@ def test_a_node_fault_counts_against_nobody() -> None:
 def test_a_log_that_is_gone_is_reported_never_guessed() -> None:
     world = World(script=["unreadable"])
     assert world.settle() == "Stalled"
+    assert world.condition("Stalled")["reason"] == "LogUnreadable"
+    assert len(world.commands) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "words"),
+    [
+        pytest.param(UNSUPPORTED_LOG, "ArchitectureUnsupported", "FooForCausalLM", id="its end names the cause"),
+        pytest.param("RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}",
+                     "LogUnreadable", "names no cause", id="its end names none"),
+    ],
+)  # fmt: skip
+def test_of_a_log_that_is_gone_the_termination_message_counts_only_if_it_names_a_cause(
+    message: str, reason: str, words: str
+) -> None:
+    world = World(script=["unreadable"], termination_message=message)
+    assert world.settle() == "Stalled"
+    stalled = world.condition("Stalled")
+    assert stalled["reason"] == reason
+    assert words in stalled["message"]
+
+
+def test_a_log_that_may_become_readable_is_asked_for_again() -> None:
+    world = World(script=[UNSUPPORTED_LOG])
+    world.reconcile()
+    world.start_up()
+    kept, world.log = world.log, None
+    waiting = world.reconcile()
+    assert waiting.requeue_after
+    assert world.condition("CapacityVerified")["reason"] == "LogUnreadable"
+    assert not world.condition("Stalled")
+    world.log = kept
+    assert world.settle() == "Stalled"
+    assert world.condition("Stalled")["reason"] == "ArchitectureUnsupported"
+
+
+def test_a_log_that_stays_unreadable_is_reported_in_the_end() -> None:
+    world = World(script=[UNSUPPORTED_LOG])
+    world.reconcile()
+    world.start_up()
+    world.log = None
+    world.reconcile()
+    assert not world.condition("Stalled")
+    world.now += timedelta(seconds=30)
+    world.reconcile()
     assert world.condition("Stalled")["reason"] == "LogUnreadable"
     assert len(world.commands) == 1
 

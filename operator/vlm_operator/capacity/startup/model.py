@@ -28,7 +28,6 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import Component, ModelFacts, StateCache
-from vlm_operator.units import format_gib
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,12 +274,3 @@ def runner_buffer_bytes(model: ModelFacts, settings: EngineSettings, rules: Budg
     if rules.counts_penalty_buffers:
         size += penalty_buffer_bytes(settings.max_num_seqs or 1, model.text.vocab_size)
     return size
-
-
-def describe(budget: Budget) -> str:
-    """One line: what the request is split into."""
-    return (
-        f"{format_gib(budget.requested_bytes)} requested = {format_gib(budget.weights_bytes)} weights + "
-        f"{format_gib(budget.activation_peak_bytes)} peak + {format_gib(budget.non_torch_bytes)} non-torch + "
-        f"{format_gib(budget.cuda_graph_bytes)} graphs + {format_gib(budget.kv_cache_bytes)} KV cache"
-    )
