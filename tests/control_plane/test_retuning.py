@@ -37,11 +37,11 @@ def stalled(cluster: Cluster, namespace: str, name: str, seconds: int = 30) -> d
 
 
 def outcomes(item: dict[str, Any]) -> list[tuple[str, str | None]]:
-    return [(attempt["outcome"], attempt.get("reason")) for attempt in item["status"].get("attempts", ())]
+    return [(attempt["outcome"], attempt.get("reason")) for attempt in (item.get("status") or {}).get("attempts", ())]
 
 
 def commands(item: dict[str, Any]) -> list[str]:
-    return [attempt["fingerprint"] for attempt in item["status"].get("attempts", ())]
+    return [attempt["fingerprint"] for attempt in (item.get("status") or {}).get("attempts", ())]
 
 
 def test_a_container_that_is_too_small_is_mended_by_one_retune(cluster: Cluster, namespace: str) -> None:
