@@ -161,8 +161,6 @@ class World:
     def _apply_observations(self, decision: Decision) -> None:
         for item in decision.observations:
             self.observations[item["metadata"]["name"]] = copy.deepcopy(item)
-        for name in decision.forget:
-            self.observations.pop(name, None)
 
     def _apply_events(self, decision: Decision) -> None:
         self.events += [event for event in decision.events if event not in self.events]

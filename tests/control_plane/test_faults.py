@@ -117,6 +117,24 @@ def test_the_api_server_restarts_and_work_goes_on(cluster: Cluster, operator: Op
     assert operator.running
 
 
+def test_what_was_deleted_while_the_watches_were_down_is_forgotten(
+    cluster: Cluster, operator: OperatorProcess, namespace: str
+) -> None:
+    """A watch that begins anew lists what is there and says nothing of what is gone."""
+    cluster.add_nodes([A100])
+    cluster.apply(vlmd("model", namespace, gpu={"product": A100.product}), vlmd("first", namespace))
+    planned_as(cluster, namespace, "model", "True", "Fits")
+    ready(cluster, namespace, "first")
+    with operator.frozen():
+        cluster.restart_api_server()
+        cluster.kubectl("delete", "node", A100.name)
+        cluster.kubectl("delete", "startupobservations", "--all")
+    planned_as(cluster, namespace, "model", "False", "NoMatchingGPU")
+    cluster.apply(vlmd("second", namespace))
+    item = ready(cluster, namespace, "second", 60)
+    assert not any("earlier start-up" in sentence for sentence in item["status"]["plan"]["explanation"])
+
+
 def test_fifty_at_once_are_all_applied_and_then_nothing_is_written_for_a_minute(
     cluster: Cluster, operator: OperatorProcess, namespace: str
 ) -> None:

@@ -77,7 +77,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [get, list, watch]
 - apiGroups: [vlm-operator.dev]
   resources: [startupobservations]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, create, patch, delete]
 # To notice when its own CRDs appear after it has started.
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]

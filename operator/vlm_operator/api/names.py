@@ -19,5 +19,8 @@ FINGERPRINT_ANNOTATION: Final = f"{GROUP}/fingerprint"
 DEPLOYMENT_LABEL: Final = f"{GROUP}/vlmdeployment"
 """On children and pods: name of the VLMDeployment they belong to."""
 
+MODEL_LABEL: Final = f"{GROUP}/model"
+"""On StartupObservations: the model they are about, as far as a label can spell it."""
+
 GPU_PRODUCT_LABEL: Final = "nvidia.com/gpu.product"
 """On nodes, by GPU feature discovery: which GPU product the node has."""

@@ -20,6 +20,7 @@ from vlm_operator.controller.client import Client, Object, path_of
 from vlm_operator.controller.drift import is_applied
 from vlm_operator.controller.gather import is_controlled_by
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event
+from vlm_operator.lifecycle.observations import superfluous
 from vlm_operator.lifecycle.situation import Manifest, Rejection, Situation, Target
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -48,8 +49,7 @@ class Applier:
             Outdated: somebody wrote in between: gather and decide again.
             ApiError: another request failed; what was written before it stays and is right.
         """
-        for observation in decision.observations:
-            self._observe(observation, situation.observations)
+        self._observe(decision.observations, situation.observations)
         for position, event in enumerate(decision.events):
             self._tell(event, situation, position)
         if decision.status is not None:
@@ -63,8 +63,6 @@ class Applier:
             return Rejection(child["kind"], child["metadata"]["name"], error.message, situation.target.generation)
         for reference in decision.delete:
             self._delete(reference, situation)
-        for name in decision.forget:
-            self._client.delete(path_of(API_VERSION, "StartupObservation", None, name))
         return None
 
     def _patch_status(self, target: Target, status: Manifest) -> None:
@@ -105,11 +103,17 @@ class Applier:
             path = path_of(reference.api_version, reference.kind, situation.target.namespace, reference.name)
             self._client.delete(path, uid=live["metadata"]["uid"])
 
-    def _observe(self, observation: Manifest, known: Iterable[Manifest]) -> None:
-        name = observation["metadata"]["name"]
-        live = next((item for item in known if item["metadata"]["name"] == name), None)
-        if live is None or not is_applied(observation, live):
-            self._client.apply(path_of(API_VERSION, "StartupObservation", None, name), observation)
+    def _observe(self, observations: Iterable[Manifest], known: Iterable[Manifest]) -> None:
+        live = {item["metadata"]["name"]: item for item in known}
+        grown = False
+        for observation in observations:
+            name = observation["metadata"]["name"]
+            if name not in live or not is_applied(observation, live[name]):
+                self._client.apply(path_of(API_VERSION, "StartupObservation", None, name), observation)
+                grown = grown or name not in live
+        if grown:
+            for name in superfluous(self._client.list(path_of(API_VERSION, "StartupObservation", None))):
+                self._client.delete(path_of(API_VERSION, "StartupObservation", None, name))
 
     def _tell(self, event: Event, situation: Situation, position: int) -> None:
         target = situation.target

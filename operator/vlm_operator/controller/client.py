@@ -21,6 +21,12 @@ from vlm_operator.errors import ClusterUnreachable
 REQUEST_SECONDS: Final = 30
 """Longest time one request may take."""
 
+PAGE: Final = 500
+"""Objects of one answer to a listing."""
+
+METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Content type of a listing without ``spec`` and ``status``."""
+
 PLURALS: Final = {
     "Deployment": "deployments",
     "Service": "services",
@@ -29,6 +35,7 @@ PLURALS: Final = {
     "VLMDeployment": "vlmdeployments",
     "StartupObservation": "startupobservations",
     "Event": "events",
+    "Node": "nodes",
     "Pod": "pods",
 }
 """Kinds this operator reads or writes, as they stand in a path."""
@@ -90,11 +97,22 @@ class Client:
         except NotFound:
             return None
 
-    def list(self, path: str, *, labels: str) -> list[Object]:
+    def list(self, path: str, *, labels: str = "") -> list[Object]:
         """Objects at this path with these labels, each with its kind filled in."""
-        answer = self._json("GET", path, {"labelSelector": labels})
+        answer = self._json("GET", path, {"labelSelector": labels} if labels else {})
         kind = str(answer.get("kind", "")).removesuffix("List")
         return [{"apiVersion": answer.get("apiVersion"), "kind": kind, **item} for item in answer.get("items", ())]
+
+    def uids(self, path: str) -> set[str]:
+        """UIDs of all objects at this path; the server sends their metadata only."""
+        found: set[str] = set()
+        query = {"limit": str(PAGE)}
+        while True:
+            page = json.loads(self._request("GET", path, query, accept=METADATA_ONLY))
+            found.update(item["metadata"]["uid"] for item in page["items"])
+            if not (rest := page["metadata"].get("continue")):
+                return found
+            query["continue"] = rest
 
     def apply(self, path: str, manifest: Mapping[str, Any]) -> Object:
         """Server-side apply: these fields are ours, whoever else wrote them."""
@@ -135,8 +153,10 @@ class Client:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        *,
+        accept: str = "application/json, */*",
     ) -> bytes:
-        headers = {"Accept": "application/json, */*", "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type}
         try:
             method, url, headers, sent, _ = self._api.param_serialize(
                 method,

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL
+from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, MODEL_LABEL
 from vlm_operator.controller.api_errors import NotFound, Outdated, Rejected
 from vlm_operator.controller.client import Client, Object, path_of
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
 from vlm_operator.lifecycle.decision import LogRequest
+from vlm_operator.lifecycle.observations import model_label
 from vlm_operator.lifecycle.situation import (
     ContainerState,
     ContainerStatus,
@@ -47,7 +48,6 @@ def gather(
     key: Key,
     *,
     nodes: Iterable[GpuNode],
-    observations: Iterable[Manifest],
     rejection: Rejection | None,
     now: datetime,
 ) -> Situation | None:
@@ -58,7 +58,6 @@ def gather(
         models: facts of models.
         key: which VLMDeployment.
         nodes: as the node index has them.
-        observations: every ``StartupObservation``, as their index has them.
         rejection: what the API server said to the last children of this VLMDeployment, if it refused them.
         now: the time.
 
@@ -82,7 +81,6 @@ def gather(
         reverse=True,
     )
     answer = models.ask(target.spec)
-    name = (target.spec.get("model") or {}).get("id")
     return Situation(
         target=target,
         now=now,
@@ -91,7 +89,7 @@ def gather(
         pods=tuple(pods),
         model=answer.facts,
         model_error=answer.error,
-        observations=tuple(item for item in observations if _model_of(item) == name),
+        observations=_observations(client, target),
         rejection=rejection if rejection and rejection.generation == target.generation else None,
     )
 
@@ -236,6 +234,10 @@ def is_controlled_by(child: Mapping[str, Any], uid: str) -> bool:
     return any(owner.get("controller") and owner.get("uid") == uid for owner in owners)
 
 
-def _model_of(observation: Manifest) -> str | None:
-    name: str | None = ((observation.get("spec") or {}).get("key") or {}).get("model")
-    return name
+def _observations(client: Client, target: Target) -> tuple[Manifest, ...]:
+    """As they are now: a plan by a figure that was deleted, or without one that was just measured, is a wrong plan."""
+    model = (target.spec.get("model") or {}).get("id")
+    if not model:
+        return ()
+    path = path_of(API_VERSION, "StartupObservation", None)
+    return tuple(client.list(path, labels=f"{MODEL_LABEL}={model_label(model)}"))

@@ -91,7 +91,9 @@ async def run(options: Options) -> None:
     reconciler = Reconciler(client, Models(), Applier(client, instance), metrics, decide=decide)
     server = serve(health, metrics, options.port)
     with ThreadPoolExecutor(options.workers, thread_name_prefix="reconcile") as threads:
-        work = Workers(queue, world, reconciler=reconciler, metrics=metrics, health=health, threads=threads)
+        work = Workers(
+            queue, world, reconciler=reconciler, metrics=metrics, health=health, threads=threads, client=client
+        )
         tasks = work.start(options.workers, options.resync_seconds)
         watching = asyncio.Event()
         tasks.append(asyncio.create_task(_become_ready(watching, health, client, options)))

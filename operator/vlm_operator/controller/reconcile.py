@@ -16,7 +16,7 @@ from vlm_operator.controller.metrics import Metrics
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
 from vlm_operator.lifecycle.decision import Decision
-from vlm_operator.lifecycle.situation import GpuNode, Manifest, Rejection, Situation
+from vlm_operator.lifecycle.situation import GpuNode, Rejection, Situation
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Reconciler:
         self._now = now
         self._rejections: dict[Key, Rejection] = {}
 
-    def reconcile(self, key: Key, nodes: Sequence[GpuNode], observations: Sequence[Manifest]) -> Result:
+    def reconcile(self, key: Key, nodes: Sequence[GpuNode]) -> Result:
         """Look at one VLMDeployment and make what should be of it.
 
         Raises:
@@ -81,7 +81,6 @@ class Reconciler:
             self._models,
             key,
             nodes=nodes,
-            observations=observations,
             rejection=before,
             now=self._now(),
         )

@@ -6,6 +6,7 @@ is down must not keep ``kubectl delete`` hanging.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import kopf
@@ -13,32 +14,44 @@ import kopf
 from vlm_operator.api.names import DEPLOYMENT_LABEL, GROUP, VERSION
 from vlm_operator.controller.gather import read_node
 from vlm_operator.controller.queue import Key, WorkQueue
-from vlm_operator.lifecycle.situation import GpuNode, Manifest
+from vlm_operator.lifecycle.situation import GpuNode
 
 SETTLE_SECONDS: Final = 0.05
 """A change of a child seldom comes alone: wait this long for its companions."""
 
 
 class World:
-    """What the indexes hold, as of now. To be read from the event loop's thread."""
+    """The nodes with GPUs, as of now. To be used from the event loop's thread.
+
+    A watch that begins anew lists what is there; of what went meanwhile kopf hears nothing, and its index keeps it. So
+    whoever sees a listing sets ``listed``, and ``keep`` is told which nodes there are.
+    """
 
     def __init__(self) -> None:
         self._nodes: kopf.Index[str, GpuNode] | None = None
-        self._observations: kopf.Index[str, Manifest] | None = None
+        self._gone: set[str] = set()
+        self.listed = asyncio.Event()
         self.known: set[Key] = set()
         """VLMDeployments that exist."""
 
-    def see(self, nodes: kopf.Index[str, GpuNode], observations: kopf.Index[str, Manifest]) -> None:
-        """Remember the indexes; they stay current by themselves."""
-        self._nodes, self._observations = nodes, observations
+    def see(self, nodes: kopf.Index[str, GpuNode]) -> None:
+        """Remember the index of nodes by UID; it stays current by itself, but for the nodes that ``keep`` drops."""
+        self._nodes = nodes
+
+    def uids(self) -> set[str]:
+        """UIDs of the nodes in the index."""
+        return set(self._nodes or ())
+
+    def keep(self, uids: set[str], seen: set[str]) -> bool:
+        """Drop nodes that had been ``seen`` before ``uids`` were listed and are not among them; True if any was."""
+        gone = seen - uids
+        news = gone - self._gone
+        self._gone = gone
+        return bool(news)
 
     def nodes(self) -> list[GpuNode]:
         """All nodes with GPUs."""
-        return [node for store in (self._nodes or {}).values() for node in store]
-
-    def observations(self) -> list[Manifest]:
-        """All observations."""
-        return [item for store in (self._observations or {}).values() for item in store]
+        return [node for uid, store in (self._nodes or {}).items() if uid not in self._gone for node in store]
 
 
 def register(queue: WorkQueue, world: World) -> kopf.OperatorRegistry:
@@ -48,17 +61,13 @@ def register(queue: WorkQueue, world: World) -> kopf.OperatorRegistry:
     planned_for: dict[str, GpuNode | None] = {}
 
     @kopf.index("nodes", id="gpu_nodes", registry=registry)
-    def gpu_nodes(body: kopf.Body, **_: Any) -> dict[str, GpuNode] | None:
+    def gpu_nodes(body: kopf.Body, uid: str | None, **_: Any) -> dict[str, GpuNode] | None:
         node = read_node(body)
-        return None if node is None else {node.name: node}
-
-    @kopf.index(GROUP, VERSION, "startupobservations", id="observed", registry=registry)
-    def observed(body: kopf.Body, name: str | None, **_: Any) -> dict[str, Manifest]:
-        return {str(name): _plain(body)}
+        return None if node is None else {str(uid): node}
 
     @kopf.on.event(GROUP, VERSION, "vlmdeployments", registry=registry)
     def vlmdeployment_changed(event: kopf.RawEvent, namespace: str | None, name: str | None, **indexes: Any) -> None:
-        world.see(indexes["gpu_nodes"], indexes["observed"])
+        world.see(indexes["gpu_nodes"])
         key = Key(str(namespace), str(name))
         if event["type"] == "DELETED":
             world.known.discard(key)
@@ -77,8 +86,10 @@ def register(queue: WorkQueue, world: World) -> kopf.OperatorRegistry:
         node = None if event["type"] == "DELETED" else read_node(body)
         before = planned_for.get(str(name))
         planned_for[str(name)] = node
-        # The heartbeat of a node changes nothing that is planned for. At the start every VLMDeployment comes anyway.
-        if node != before and event["type"] is not None:
+        if event["type"] is None:
+            world.listed.set()
+        # The heartbeat of a node changes nothing that is planned for.
+        if node != before or event["type"] == "ADDED":
             for key in world.known:
                 queue.add(key, SETTLE_SECONDS)
 
@@ -99,10 +110,5 @@ def watch_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = 300
     for plural in ("deployments", "services", "pods"):
         settings.watching.label_selectors[plural] = DEPLOYMENT_LABEL
-    settings.queueing.worker_limit = 50
     settings.process.ultimate_exiting_timeout = 20
     return settings
-
-
-def _plain(body: kopf.Body) -> dict[str, Any]:
-    return {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec") if key in body}

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from typing import Final
 
 from vlm_operator.controller.api_errors import ApiError, RetryLater
+from vlm_operator.controller.client import Client, path_of
 from vlm_operator.controller.health import Health
 from vlm_operator.controller.metrics import Metrics
 from vlm_operator.controller.queue import Key, WorkQueue
@@ -15,6 +16,12 @@ from vlm_operator.controller.reconcile import Reconciler, Result
 from vlm_operator.controller.watches import World
 
 LOGGER: Final = logging.getLogger(__name__)
+
+LISTING_SECONDS: Final = 1.0
+"""Events of one listing come within this time."""
+
+NODES_RETRY_SECONDS: Final = 5.0
+"""Until nodes that could not be listed are listed again."""
 
 
 class Workers:
@@ -29,7 +36,9 @@ class Workers:
         metrics: Metrics,
         health: Health,
         threads: Executor,
+        client: Client,
     ) -> None:
+        self._client = client
         self._queue = queue
         self._world = world
         self._reconciler = reconciler
@@ -40,7 +49,8 @@ class Workers:
     def start(self, workers: int, resync_seconds: float) -> list[asyncio.Task[None]]:
         """Start them; the tasks run until they are cancelled."""
         tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
-        return [*tasks, asyncio.create_task(self._resync(resync_seconds)), asyncio.create_task(self._beat())]
+        others = (self._resync(resync_seconds), self._forget_gone_nodes(), self._beat())
+        return [*tasks, *(asyncio.create_task(other) for other in others)]
 
     async def _work(self) -> None:
         while True:
@@ -61,11 +71,11 @@ class Workers:
     async def _reconciled(self, key: Key) -> Result | None:
         """The result, or None where it failed; a failure has been put back with a delay."""
         about = {"vlmdeployment": "/".join(key)}
-        nodes, observations = self._world.nodes(), self._world.observations()
+        nodes = self._world.nodes()
         loop = asyncio.get_running_loop()
         try:
             with self._health.working(key), self._metrics.duration.time():
-                result = await loop.run_in_executor(self._threads, self._reconciler.reconcile, key, nodes, observations)
+                result = await loop.run_in_executor(self._threads, self._reconciler.reconcile, key, nodes)
         except ApiError as error:
             at_least = error.retry_after if isinstance(error, RetryLater) else None
             delay = self._queue.retry(key, at_least)
@@ -88,6 +98,25 @@ class Workers:
             await asyncio.sleep(seconds)
             for key in self._world.known:
                 self._queue.add(key)
+
+    async def _forget_gone_nodes(self) -> None:
+        """After a watch has begun anew: nodes that went meanwhile are planned for no longer."""
+        while True:
+            await self._world.listed.wait()
+            self._world.listed.clear()
+            seen = self._world.uids()
+            loop = asyncio.get_running_loop()
+            try:
+                uids = await loop.run_in_executor(self._threads, self._client.uids, path_of("v1", "Node", None))
+            except ApiError as error:
+                LOGGER.warning("nodes are listed again in %.0f s: %s", NODES_RETRY_SECONDS, error.message)
+                self._world.listed.set()
+                await asyncio.sleep(NODES_RETRY_SECONDS)
+                continue
+            if self._world.keep(uids, seen):
+                for key in self._world.known:
+                    self._queue.add(key)
+            await asyncio.sleep(LISTING_SECONDS)
 
     async def _beat(self) -> None:
         while True:

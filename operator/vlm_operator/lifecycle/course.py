@@ -13,7 +13,7 @@ from vlm_operator.lifecycle.conditions import Condition, Status, status_of, summ
 from vlm_operator.lifecycle.decision import Decision, Event, EventType
 from vlm_operator.lifecycle.failure_reaction import Reaction, reaction_to
 from vlm_operator.lifecycle.history import FAILED, STARTED, STARTING, AttemptRecord, History, fingerprints
-from vlm_operator.lifecycle.observations import recorded, superfluous
+from vlm_operator.lifecycle.observations import recorded, used
 from vlm_operator.lifecycle.planned import Planned, Planner
 from vlm_operator.lifecycle.server import Server, server_of
 from vlm_operator.lifecycle.situation import Manifest, Situation
@@ -143,6 +143,8 @@ class Course:
     def _observe(self, planned: Planned, startup: MeasuredStartup, reason: str | None, message: str | None) -> None:
         if startup.kv_cache_bytes is None or planned.offer is None or self.outcome.key is None:
             return
+        if self.planner.spec.model.id is None:  # what lies at a path is another model on another volume
+            return
         key = self.planner.key(planned.gpu, planned.offer.resource)
         self.observations.append(
             recorded(
@@ -162,6 +164,7 @@ class Course:
     def _plan_anew(self, failed: Planned | None) -> Planned | None:
         """A plan that nothing has refuted; ``failed`` is the one whose command just did."""
         planned = self.planner.fresh(self.history, failed.offer if failed else None)
+        self._note_use(planned)
         if planned is None or planned.plan is None or not planned.plan.fits:
             return planned
         server = self._server(planned)
@@ -175,6 +178,14 @@ class Course:
         else:
             self._tell(EventType.NORMAL, EventReason.PLANNED, planned.plan.message, "Plan")
         return planned
+
+    def _note_use(self, planned: Planned | None) -> None:
+        if planned is None or planned.offer is None:
+            return
+        key = self.planner.key(planned.gpu, planned.offer.resource)
+        written = {item["metadata"]["name"] for item in self.observations}
+        noted = used(self.situation.observations, key, self.situation.now)
+        self.observations += [item for item in noted if item["metadata"]["name"] not in written]
 
     def _last_failed(self, planned: Planned) -> EngineSettings:
         return self.history.episode(planned.episode).failed()[-1].settings
@@ -338,7 +349,6 @@ class Course:
             status=status,
             events=tuple(self.events),
             observations=tuple(self.observations),
-            forget=superfluous(self.situation.observations) if self.observations else (),
             requeue_after=self.requeue or _next_look(conditions),
         )
 

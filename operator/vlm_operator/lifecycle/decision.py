@@ -70,7 +70,6 @@ class Decision:
         status: the whole ``status`` that should be; None leaves it as it is.
         events: what just became so.
         observations: ``StartupObservation`` objects that should be (cluster-scoped, no owner).
-        forget: names of ``StartupObservation`` objects that should go.
         requeue_after: seconds until the situation should be looked at again even if nothing happens, None for never.
         needs: logs to read before deciding again; where this is not empty, nothing else of the decision is carried out.
     """
@@ -80,6 +79,5 @@ class Decision:
     status: Manifest | None = None
     events: tuple[Event, ...] = ()
     observations: tuple[Manifest, ...] = ()
-    forget: tuple[str, ...] = ()
     requeue_after: float | None = None
     needs: tuple[LogRequest, ...] = ()

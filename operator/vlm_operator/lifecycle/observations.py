@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from vlm_operator.api.names import API_VERSION
+from vlm_operator.api.names import API_VERSION, MODEL_LABEL
 from vlm_operator.engine.flags import canonical_json
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
@@ -24,6 +24,12 @@ from vlm_operator.planning.log_evidence import MeasuredStartup, together
 
 LIMIT: Final = 500
 """Observations kept in a cluster; beyond it the ones that were unused longest go."""
+
+USE_IS_NEWS_AFTER: Final = timedelta(days=1)
+"""A use is written down where the last one written is older: plans are made too often to write each."""
+
+LONGEST_LABEL: Final = 63
+"""Characters of a label's value, by Kubernetes."""
 
 TERMS: Final = {
     "total": "total_bytes",
@@ -142,9 +148,37 @@ def recorded(
     return {
         "apiVersion": API_VERSION,
         "kind": "StartupObservation",
-        "metadata": {"name": name},
+        "metadata": {"name": name, "labels": {MODEL_LABEL: model_label(key.model)}},
         "spec": {field: value for field, value in spec.items() if value is not None},
     }
+
+
+def used(known: Iterable[Manifest], key: ObservationKey, now: datetime) -> tuple[Manifest, ...]:
+    """The observations of ``key`` as they should be after a plan has used them; those whose use is no news left out."""
+    news = timestamp(now - USE_IS_NEWS_AFTER)
+    return tuple(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "StartupObservation",
+            "metadata": {"name": item["metadata"]["name"], "labels": {MODEL_LABEL: model_label(key.model)}},
+            "spec": {**item["spec"], "lastUsedAt": timestamp(now)},
+        }
+        for item in known
+        if key.matches(item["spec"].get("key") or {}) and (item["spec"].get("lastUsedAt") or "") < news
+    )
+
+
+def model_label(model: str) -> str:
+    """The model as the value of a label; two models may share one, ``spec.key.model`` tells them apart.
+
+    >>> model_label("Qwen/Qwen3-VL-8B-Instruct")
+    'Qwen.Qwen3-VL-8B-Instruct'
+    """
+    allowed = "".join(c if (c.isascii() and c.isalnum()) or c in "-_." else "." for c in model)
+    if len(allowed) > LONGEST_LABEL:
+        digest = hashlib.sha256(model.encode()).hexdigest()[:16]
+        allowed = f"{allowed[: LONGEST_LABEL - len(digest) - 1]}-{digest}"
+    return allowed.strip("-_.")
 
 
 def observation_name(identity: Mapping[str, Any]) -> str:
@@ -154,10 +188,10 @@ def observation_name(identity: Mapping[str, Any]) -> str:
     return f"{'-'.join(filter(None, words.split('-')))[:40].strip('-') or 'model'}-{digest}"
 
 
-def superfluous(known: Iterable[Manifest], limit: int = LIMIT) -> tuple[str, ...]:
-    """Names of the observations beyond ``limit`` that were unused longest."""
+def superfluous(known: Iterable[Manifest]) -> tuple[str, ...]:
+    """Names of the observations beyond ``LIMIT`` that were unused longest."""
     items = sorted(known, key=lambda item: (item["spec"].get("lastUsedAt") or "", item["metadata"]["name"]))
-    return tuple(item["metadata"]["name"] for item in items[: max(len(items) - limit, 0)])
+    return tuple(item["metadata"]["name"] for item in items[: max(len(items) - LIMIT, 0)])
 
 
 def read_observations(documents: Iterable[Any]) -> tuple[Manifest, ...]:

@@ -10,6 +10,7 @@ from api_server import FakeApiServer, serving
 
 from vlm_operator.controller.api_errors import Outdated
 from vlm_operator.controller.apply import Applier, owner_reference
+from vlm_operator.lifecycle import observations
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event, EventType
 from vlm_operator.lifecycle.situation import Rejection, Situation, Target
 
@@ -25,7 +26,12 @@ OBSERVATION = {
 }
 EVENT = Event(EventType.NORMAL, "Planned", "it fits", "Plan")
 DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/model"
+OBSERVATIONS = "/apis/vlm-operator.dev/v1alpha1/startupobservations"
 STATUS = "/apis/vlm-operator.dev/v1alpha1/namespaces/default/vlmdeployments/model/status"
+
+
+def observation(name: str, used: str) -> dict[str, Any]:
+    return {**OBSERVATION, "metadata": {"name": name}, "spec": {"lastUsedAt": used}}
 
 
 def apply(server: FakeApiServer, decision: Decision, situation: Situation = SITUATION) -> Rejection | None:
@@ -49,6 +55,14 @@ def test_what_was_learnt_is_kept_before_what_follows_from_it() -> None:
         "model",  # …/vlmdeployments/model/status
         "deployments",
     ]
+
+
+def test_of_too_many_observations_those_unused_longest_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observations, "LIMIT", 3)
+    known = {f"{OBSERVATIONS}/of-day-{day}": observation(f"of-day-{day}", f"2026-11-0{day}") for day in (3, 1, 2)}
+    server = FakeApiServer(objects=known)
+    apply(server, Decision(observations=(observation("new", "2026-11-25"),)))
+    assert [request.path.rsplit("/", 1)[-1] for request in server.writes] == ["new", "of-day-1"]
 
 
 def test_a_child_is_applied_by_the_server_with_its_owner() -> None:

@@ -54,7 +54,7 @@ def no_such_model(name: str, *, revision: str | None = None) -> Any:
 def gathered(server: FakeApiServer, rejection: Rejection | None = None) -> Situation | None:
     with serving(server) as client:
         models = Models(no_such_model)
-        return gather(client, models, Key("default", "model"), nodes=(), observations=(), rejection=rejection, now=NOW)
+        return gather(client, models, Key("default", "model"), nodes=(), rejection=rejection, now=NOW)
 
 
 def test_a_vlmdeployment_that_is_gone_is_no_situation() -> None:
@@ -75,6 +75,16 @@ def test_only_children_it_controls_are_its_children() -> None:
     assert [item["kind"] for item in situation.children] == ["Deployment"]
     assert situation.model_error is not None
     assert "example/model is nowhere" in situation.model_error.message
+
+
+def test_observations_are_those_of_the_model_as_they_are_now() -> None:
+    path = "/apis/vlm-operator.dev/v1alpha1/startupobservations"
+    server = FakeApiServer(objects={ROOT: vlmdeployment(), f"{path}/one": {"metadata": {"name": "one"}, "spec": {}}})
+    situation = gathered(server)
+    assert situation is not None
+    assert [item["metadata"]["name"] for item in situation.observations] == ["one"]
+    (asked,) = [request for request in server.requests if request.path == path]
+    assert asked.query == {"labelSelector": "vlm-operator.dev/model=example.model"}
 
 
 def test_pods_come_newest_first() -> None:

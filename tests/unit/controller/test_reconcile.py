@@ -75,7 +75,7 @@ def reconciler(client: Any, decide: Decider) -> Reconciler:
 def reconcile(server: FakeApiServer, decide: Decider, times: int = 1) -> list[Result]:
     with serving(server) as client:
         one = reconciler(client, decide)
-        return [one.reconcile(KEY, (), ()) for _ in range(times)]
+        return [one.reconcile(KEY, ()) for _ in range(times)]
 
 
 def test_what_is_gone_is_left_alone() -> None:
@@ -150,11 +150,11 @@ def test_once_the_child_is_accepted_it_is_decided_anew() -> None:
     with serving(server) as client:
         one = reconciler(client, decide)
         server.objects[path] = {**CHILD, "metadata": {"name": "model", "uid": "s", "ownerReferences": []}}
-        assert one.reconcile(KEY, (), ()).name == "rejected"
+        assert one.reconcile(KEY, ()).name == "rejected"
         owned = {**CHILD["metadata"], "uid": "s", "ownerReferences": [owner_reference(read_target(RAW))]}
         server.objects[path] = {**CHILD, "metadata": {**owned, "resourceVersion": "5"}}
-        assert one.reconcile(KEY, (), ()) == Result("ok", 0.0)
-        assert one.reconcile(KEY, (), ()) == Result("ok")
+        assert one.reconcile(KEY, ()) == Result("ok", 0.0)
+        assert one.reconcile(KEY, ()) == Result("ok")
     assert [bool(situation.rejection) for situation in decide.asked] == [False, True, False]
 
 
@@ -165,7 +165,7 @@ def test_a_retune_is_counted_under_the_failure_it_answers() -> None:
     with serving(server) as client:
         metrics = Metrics()
         decide = Decider(lambda situation: Decision(status=status, events=(event,)))
-        Reconciler(client, Models(no_model), Applier(client, "p"), metrics, decide=decide).reconcile(KEY, (), ())
+        Reconciler(client, Models(no_model), Applier(client, "p"), metrics, decide=decide).reconcile(KEY, ())
     assert 'vlm_operator_retunes_total{reason="KVCacheTooSmall"} 1.0' in metrics.text().decode()
 
 

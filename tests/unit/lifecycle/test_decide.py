@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lifecycle_world import MODEL, UNKNOWN_LOG, UNSUPPORTED_LOG, World, flags_of
+from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.units import GIB
 
 
@@ -51,6 +52,26 @@ def test_what_was_measured_makes_the_next_plan_right_the_first_time() -> None:
     second = World(spec=spec(goal="SingleUser"), error_bytes=GIB, observations=world.observations)
     assert second.settle() == "Ready"
     assert len(second.commands) == 1
+
+
+def test_that_a_plan_used_what_was_measured_is_noted_once_a_day() -> None:
+    """The observations that were unused longest go first, so use must show."""
+    world = World(spec=spec(goal="SingleUser"), error_bytes=GIB)
+    world.settle()
+    measured = {name: item["spec"]["measured"] for name, item in world.observations.items()}
+    for days, noted in ((0.5, False), (2.0, True)):
+        later = world.now + timedelta(days=days)
+        another = World(spec=spec(goal="SingleUser"), error_bytes=GIB, observations=dict(world.observations), now=later)
+        another.reconcile()
+        uses = {item["spec"]["lastUsedAt"] for item in another.observations.values()}
+        assert (uses == {timestamp(later)}) is noted
+        assert {name: item["spec"]["measured"] for name, item in another.observations.items()} == measured
+
+
+def test_what_lies_at_a_path_teaches_nobody_else() -> None:
+    world = World(spec=spec(goal="SingleUser", model={"path": "/models/served"}), error_bytes=GIB)
+    assert world.settle() == "Ready"
+    assert world.observations == {}
 
 
 def test_a_serving_plan_is_not_improved_upon() -> None:
