@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hack.control_plane import Cluster
+from hack.control_plane import Cluster, SimulatedGpuNode
 from vlmdeployments import condition
 
-from vlm_operator.cli.deployment_file import plan_deployment, read_deployments
+from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.units import MIB
 
 ROOT = Path(__file__).resolve().parents[2]
 INTENTS = sorted((ROOT / "examples" / "intents").glob("*.yaml"))
-ON_THESE_NODES = [
-    path
-    for path in INTENTS
-    if any(product in path.read_text(encoding="utf-8") for product in ("NVIDIA-L4\n", "Tesla-T4", "cpu:"))
-]
-"""Those whose GPU is a node of the suite's cluster."""
 
 pytestmark = pytest.mark.control_plane
 
@@ -36,9 +34,34 @@ def test_each_is_admitted(cluster: Cluster, path: Path) -> None:
     assert "created (server dry run)" in said
 
 
-@pytest.mark.usefixtures("operator")
-@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in ON_THESE_NODES])
-def test_the_operator_plans_what_was_planned_offline(cluster: Cluster, namespace: str, path: Path) -> None:
+@pytest.fixture(scope="module")
+def nodes(cluster: Cluster) -> Iterator[None]:
+    """One node for each kind of GPU that an intent asks for."""
+    wanted = [spec["gpu"] for spec in (yaml.safe_load(path.read_text())["spec"] for path in INTENTS) if "gpu" in spec]
+    manifests = {f"{gpu['product']} {gpu.get('resource')}": _node(number, gpu) for number, gpu in enumerate(wanted)}
+    cluster.add_nodes(manifests.values())
+    yield
+    cluster.kubectl("delete", "node", *(manifest["metadata"]["name"] for manifest in manifests.values()))
+
+
+def _node(number: int, gpu: dict[str, Any]) -> dict[str, Any]:
+    facts = find_gpu(gpu["product"])
+    assert facts.nvml_total_bytes is not None
+    assert facts.compute_capability is not None
+    memory = facts.nvml_total_bytes // MIB
+    node = SimulatedGpuNode(f"intent-{number}", gpu["product"], memory, facts.compute_capability, count=2)
+    manifest = node.manifest()
+    if "resource" in gpu:
+        manifest["metadata"]["labels"]["nvidia.com/mig.strategy"] = "mixed"
+        resources = manifest["status"]["allocatable"]
+        resources[gpu["resource"]] = resources.pop("nvidia.com/gpu")
+        manifest["status"] = {"allocatable": resources, "capacity": resources}
+    return manifest
+
+
+@pytest.mark.usefixtures("operator", "nodes")
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in INTENTS])
+def test_the_operator_deploys_what_is_rendered_offline(cluster: Cluster, namespace: str, path: Path) -> None:
     manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
     name = manifest["metadata"]["name"]
     manifest["metadata"]["namespace"] = namespace
@@ -49,13 +72,16 @@ def test_the_operator_plans_what_was_planned_offline(cluster: Cluster, namespace
         return item if condition(item, "Planned").get("status") == "True" else None
 
     cluster.wait(f"{name} is planned", planned)
-    (deployment,) = read_deployments(str(path))
-    offline = plan_deployment(deployment, None, offline=True).plan
+    live = cluster.wait(f"{name} has a deployment", lambda: cluster.get("deployment", name, namespace))
+    command = [str(Path(sys.executable).with_name("vlmctl")), "render", "-f", str(path), "--offline"]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (offline,) = [item for item in yaml.safe_load_all(rendered) if item["kind"] == "Deployment"]
+    assert _server(live) == _server(offline)
 
-    def command() -> list[str] | None:
-        deployed = cluster.get("deployment", name, namespace)
-        args: list[str] = deployed["spec"]["template"]["spec"]["containers"][0]["args"]
-        return args
 
-    args = cluster.wait(f"{name} has a deployment", command)
-    assert args[args.index("--max-model-len") + 1] == str(offline.settings.max_model_len)
+def _server(deployment: dict[str, Any]) -> tuple[Any, ...]:
+    """What the plan decides of a pod."""
+    pod = deployment["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    resources = container.get("resources", {}).get("limits")
+    return container["args"], container["image"], resources, container.get("env"), pod.get("nodeSelector")
