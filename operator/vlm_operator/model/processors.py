@@ -45,6 +45,8 @@ class SmartResize:
         timestamps: True where each temporal patch carries its time as text (``<1.5 seconds>``).
         thin_side: what happens to a side below one cell.
         image_wrapper_tokens, video_wrapper_tokens: begin and end tokens the chat template puts around an item.
+        stated_video_bounds: (min, max) pixels of a video once any size option is stated flat, None where the bounds
+            above hold then too (Qwen-Omni falls back to the video processor's own).
     """
 
     patch_size: int
@@ -59,6 +61,7 @@ class SmartResize:
     thin_side: ThinSide = ThinSide.KEEP
     image_wrapper_tokens: int = 2
     video_wrapper_tokens: int = 2
+    stated_video_bounds: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,7 @@ class AspectTiles:
         min_tiles, max_tiles: bounds of the grid, without thumbnail.
         use_thumbnail: whether a thumbnail joins a grid of more than one tile.
         tiles_knob: the ``--mm-processor-kwargs`` key that sets ``max_tiles``, None where there is none.
+        dynamic_knobs: True where ``min_dynamic_patch``, ``dynamic_image_size`` and ``use_thumbnail`` are such keys too.
         video_text: text before each frame.
         video_fills_context: True where start-up assumes a video as long as the context (Nemotron Nano VL).
         grid_choice: which grid suits an image.
@@ -218,6 +222,7 @@ class AspectTiles:
     use_thumbnail: bool
     wrapper_tokens: int = 2
     tiles_knob: str | None = None
+    dynamic_knobs: bool = False
     video_text: VideoText = VideoText.NONE
     video_fills_context: bool = False
     grid_choice: GridChoice = GridChoice.CLOSEST_ASPECT

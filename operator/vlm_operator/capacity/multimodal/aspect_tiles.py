@@ -7,6 +7,7 @@ Sources: vLLM 0.32 ``transformers_utils/processors/internvl.py``, ``model_execut
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, dummy_image, dummy_video, largest_items
@@ -19,12 +20,14 @@ from vlm_operator.engine.video_sampling import SampledFrames, VideoSource
 from vlm_operator.errors import InputError
 from vlm_operator.model.processors import AspectTiles, GridChoice, VideoText
 
+_DYNAMIC_KNOBS = ("max_dynamic_patch", "min_dynamic_patch", "dynamic_image_size", "use_thumbnail")
 _KNOB_BREAKS_VIDEO_SINCE = EngineVersion(0, 19)
 """First release read whose InternVL hands ``max_dynamic_patch`` to a video processor that takes none (not 0.18.1)."""
 
 
 @count_image.register
 def _(processor: AspectTiles, image: Image, request: Request) -> ItemTokens:
+    processor = _turned(processor, request)
     tiles = _tiles(processor, image, *_tile_bounds(processor, request))
     tokens = tiles * processor.tokens_per_tile
     return ItemTokens(tokens + processor.wrapper_tokens + (tiles if processor.tile_tags else 0), tokens)
@@ -51,6 +54,7 @@ def _(processor: AspectTiles, source: VideoSource, frame: Image, request: Reques
 
 @largest_items.register
 def _(processor: AspectTiles, request: Request) -> Mapping[str, int]:
+    processor = _turned(processor, request)
     bounds = _tile_bounds(processor, request)
     largest = {}
     width, height = _largest_image(processor, *bounds)
@@ -69,6 +73,19 @@ def _(processor: AspectTiles, request: Request) -> Mapping[str, int]:
     return largest
 
 
+def _turned(processor: AspectTiles, request: Request) -> AspectTiles:
+    """The processor with the options that InternVL's image processor takes where no video processor is beside it."""
+    if not processor.dynamic_knobs:
+        return processor
+    thumbnail = request.boolean("image", "use_thumbnail", processor.use_thumbnail)
+    least = request.integer("image", "min_dynamic_patch", processor.min_tiles)
+    if not request.boolean("image", "dynamic_image_size", True):
+        return replace(processor, use_thumbnail=thumbnail, min_tiles=1, max_tiles=1, tiles_knob=None)
+    if (thumbnail, least) == (processor.use_thumbnail, processor.min_tiles):
+        return processor
+    return replace(processor, use_thumbnail=thumbnail, min_tiles=least)
+
+
 def _tile_bounds(processor: AspectTiles, request: Request) -> tuple[int, int]:
     """(least, most) tiles of the grid.
 
@@ -78,15 +95,15 @@ def _tile_bounds(processor: AspectTiles, request: Request) -> tuple[int, int]:
     knob = processor.tiles_knob
     if knob is None and request.version < _KNOB_BREAKS_VIDEO_SINCE:
         knob = "max_dynamic_patch"
-    for key in ("max_dynamic_patch", "min_dynamic_patch", "dynamic_image_size", "use_thumbnail"):
-        if key in request.processor_kwargs and key != knob:
+    for key in _DYNAMIC_KNOBS:
+        if "video" in request.facts.modalities and key in request.processor_kwargs and key != knob:
             raise InputError(
                 f"mm-processor-kwargs.{key}: vLLM fails with it on {request.facts.family} (the video processor takes no"
                 " such argument)",
                 field=f"mm-processor-kwargs.{key}",
                 hint=f"set it in the model's config instead: --hf-overrides '{{\"{key}\": …}}'",
             )
-    request.allow(*((knob,) if knob else ()))
+    request.allow(*(_DYNAMIC_KNOBS if processor.dynamic_knobs else (knob,) if knob else ()))
     most = request.integer("image", knob, processor.max_tiles) if knob else processor.max_tiles
     return min(processor.min_tiles, most), most
 

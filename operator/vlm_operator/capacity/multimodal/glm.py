@@ -18,7 +18,8 @@ from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, dynam
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.processors import GlmResize
 
-_KNOBS = ("size", "fps")
+_KNOBS = ("size", "fps", "max_pixels")
+"""``max_pixels`` reaches no item: start-up alone reads it."""
 _DUMMY_SIDE = 9_999_999
 _DUMMY_MIN_PIXELS = 112 * 112
 _LARGEST_VIDEO_FRAMES = 640
@@ -63,21 +64,35 @@ def _(processor: GlmResize, request: Request) -> Mapping[str, int]:
     if request.counted("image"):
         largest["image"] = _largest_image(processor, request)[1]
     if request.counted("video"):
-        _, most = _bounds(processor, "video", request)
+        most = _assumed_most(processor, "video", request)
         per_patch = processor.temporal_patch_size
         times = _LARGEST_VIDEO_FRAMES // per_patch
         largest["video"] = most // (per_patch * cell * cell) + times * (2 + _LONGEST_TIME_TOKENS) + 2
     return largest
 
 
-def _bounds(processor: GlmResize, modality: str, request: Request) -> tuple[int, int]:
+def _default_bounds(processor: GlmResize, modality: str) -> tuple[int, int]:
     if modality == "image":
-        least, most = processor.image_min_pixels, processor.image_max_pixels
-    else:
-        least, most = processor.video_min_pixels, processor.video_max_pixels
+        return processor.image_min_pixels, processor.image_max_pixels
+    return processor.video_min_pixels, processor.video_max_pixels
+
+
+def _assumed_most(processor: GlmResize, modality: str, request: Request) -> int:
+    """The bound that start-up assumes (``_get_image_max_pixels``): flat keys only, ``max_pixels`` before ``size``."""
+    options = request.processor_kwargs
+    if options.get("max_pixels") is not None:
+        return whole_number("mm-processor-kwargs.max_pixels", options["max_pixels"])
+    size = options.get("size")
+    edge = size.get("longest_edge") if isinstance(size, Mapping) else None
+    if edge is None:
+        return _default_bounds(processor, modality)[1]
+    return whole_number("mm-processor-kwargs.size.longest_edge", edge)
+
+
+def _bounds(processor: GlmResize, modality: str, request: Request) -> tuple[int, int]:
     size = request.scoped(modality).get("size")
     if size is None:
-        return least, most
+        return _default_bounds(processor, modality)
     if not isinstance(size, Mapping) or not {"shortest_edge", "longest_edge"} <= size.keys():
         raise InputError(
             f"mm-processor-kwargs.size: {str(size)[:60]!r} lacks shortest_edge or longest_edge, and the processor"
@@ -115,7 +130,7 @@ def _video(processor: GlmResize, frames: SampledFrames, frame: Image, request: R
 
 def _largest_image(processor: GlmResize, request: Request) -> tuple[tuple[int, int], int]:
     """Size and tokens of the image that start-up takes for the largest."""
-    _, most = _bounds(processor, "image", request)
+    most = _assumed_most(processor, "image", request)
     cell = processor.patch_size * processor.merge_size
     size = _image_size(processor, Image(_DUMMY_SIDE, _DUMMY_SIDE), _DUMMY_MIN_PIXELS, most)
     width, height = _image_size(processor, Image(*size), _DUMMY_MIN_PIXELS, most)
@@ -142,7 +157,7 @@ def _largest_processed(processor: GlmResize, request: Request) -> Mapping[str, i
 
 def _fullest_frames(processor: GlmResize, frame: Image, room: int, request: Request) -> int:
     """The number of frames, up to 600, whose tokens come closest to ``room`` from below."""
-    _, most = _bounds(processor, "video", request)
+    most = _assumed_most(processor, "video", request)
     cell = processor.patch_size * processor.merge_size
     per_patch = processor.temporal_patch_size
     best, best_tokens = 1, 0

@@ -21,6 +21,7 @@ _LARGEST_EDGE = 4096
 @count_image.register
 def _(processor: LongestEdgeTiles, image: Image, request: Request) -> ItemTokens:
     request.allow(*_KNOBS)
+    request.refuse_scoped(*_KNOBS)
     rows, columns = _grid(processor, image, request)
     if not rows:
         return ItemTokens(processor.tokens_per_tile + 3, processor.tokens_per_tile)

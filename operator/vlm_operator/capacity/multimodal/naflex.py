@@ -8,17 +8,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from vlm_operator.capacity.multimodal.counting import count_image, dummy_image, largest_items
 from vlm_operator.capacity.multimodal.grids import closest_grid, grids_between
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens
 from vlm_operator.capacity.multimodal.request import Request
+from vlm_operator.model.config import Config
 from vlm_operator.model.processors import NaflexTiles
+
+_KNOBS = ("min_image_tokens", "max_image_tokens", "min_tiles", "max_tiles", "tile_size", "max_pixels_tolerance")
+
+
+def _turned(processor: NaflexTiles, request: Request) -> NaflexTiles:
+    """The processor with the options of ``--mm-processor-kwargs``; start-up's dummy and the tiles both follow them."""
+    options = request.scoped("image")
+    if not any(options.get(key) is not None for key in _KNOBS):
+        return processor
+    request.refuse_scoped(*_KNOBS)
+    tolerance = Config(options, "mm-processor-kwargs").number("max_pixels_tolerance", processor.tolerance)
+    return replace(
+        processor,
+        min_tokens=request.integer("image", "min_image_tokens", processor.min_tokens),
+        max_tokens=request.integer("image", "max_image_tokens", processor.max_tokens),
+        min_tiles=request.integer("image", "min_tiles", processor.min_tiles),
+        max_tiles=request.integer("image", "max_tiles", processor.max_tiles),
+        tile_size=request.integer("image", "tile_size", processor.tile_size),
+        tolerance=processor.tolerance if tolerance is None else tolerance,
+    )
 
 
 @count_image.register
 def _(processor: NaflexTiles, image: Image, request: Request) -> ItemTokens:
-    request.allow()
+    request.allow(*_KNOBS)
+    processor = _turned(processor, request)
     width, height = _fitted(processor, image)
     cell = processor.patch_size * processor.downsample
     view = (width // cell) * (height // cell)
@@ -33,8 +56,9 @@ def _(processor: NaflexTiles, image: Image, request: Request) -> ItemTokens:
 
 @largest_items.register
 def _(processor: NaflexTiles, request: Request) -> Mapping[str, int]:
-    cell = processor.patch_size * processor.downsample
-    side = int(math.sqrt(processor.max_tokens * cell**2))
+    turned = _turned(processor, request)
+    cell = turned.patch_size * turned.downsample
+    side = int(math.sqrt(turned.max_tokens * cell**2))
     return {"image": count_image(processor, dummy_image(request, side, side), request).encoder_tokens}
 
 

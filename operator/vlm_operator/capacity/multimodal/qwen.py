@@ -100,12 +100,14 @@ def pixel_bounds(
 ) -> tuple[int, int]:
     """(min, max) pixels: the processor's (for ``defaults``, if another modality's count), then what flags say."""
     options = request.scoped(modality)
+    if processor.video_bounds is PixelBounds.VIDEO and request.version >= _VIDEO_PIXEL_KNOBS_SINCE:
+        _require_no_scoped_pixels(request)
     if modality == "video" and processor.video_bounds is PixelBounds.VIDEO:
         _require_video_knobs(options, request.version)
     if (defaults or modality) == "image":
         least, most = processor.image_min_pixels, processor.image_max_pixels
     else:
-        least, most = processor.video_min_pixels, processor.video_max_pixels
+        least, most = _video_defaults(processor, request)
     size = options.get("size")
     if size is not None:
         if not isinstance(size, Mapping):
@@ -122,6 +124,14 @@ def pixel_bounds(
     return least, most
 
 
+def _video_defaults(processor: SmartResize, request: Request) -> tuple[int, int]:
+    """(min, max) pixels of a video where flags leave one of them open."""
+    stated = any(request.processor_kwargs.get(key) is not None for key in ("size", *_EDGE_ALIASES))
+    if stated and processor.stated_video_bounds is not None:
+        return processor.stated_video_bounds
+    return processor.video_min_pixels, processor.video_max_pixels
+
+
 def _require_whole_size(processor: SmartResize, options: Mapping[str, Any]) -> None:
     """Qwen2-VL's processors fail on a ``size`` with one edge; Qwen3-VL's fill in the other."""
     given = {edge for edge in ("shortest_edge", "longest_edge") if options["size"].get(edge) is not None}
@@ -133,6 +143,19 @@ def _require_whole_size(processor: SmartResize, options: Mapping[str, Any]) -> N
             hint=f'for instance {{"size": {{"shortest_edge": {processor.image_min_pixels},'
             f' "longest_edge": {processor.image_max_pixels}}}}}',
         )
+
+
+def _require_no_scoped_pixels(request: Request) -> None:
+    """Qwen3-VL's video processor takes no ``min_pixels`` and ``max_pixels``; vLLM folds the flat ones into ``size``."""
+    scope = request.processor_kwargs.get("videos_kwargs")
+    for key, edge in _EDGE_ALIASES.items():
+        if isinstance(scope, Mapping) and scope.get(key) is not None:
+            raise InputError(
+                f"mm-processor-kwargs.videos_kwargs.{key}: the video processor takes no such argument, and every"
+                " request fails",
+                field=f"mm-processor-kwargs.videos_kwargs.{key}",
+                hint=f'give {{"videos_kwargs": {{"size": {{"{edge}": …}}}}}}',
+            )
 
 
 def _require_video_knobs(options: Mapping[str, object], version: EngineVersion) -> None:

@@ -89,6 +89,23 @@ class Request:
                 hint=f"known for this family: {', '.join(known)}" if known else "leave it out: this family has no knob",
             )
 
+    def refuse_scoped(self, *keys: str) -> None:
+        """Refuse image options stated in ``images_kwargs`` where vLLM's count reads flat keys only.
+
+        Raises:
+            InputError: the processor would read the option and the count would not, so that the prompt's placeholders
+                and the encoder's outputs differ in number and the request fails.
+        """
+        scope = self.processor_kwargs.get(SCOPES["image"])
+        for key in keys:
+            if isinstance(scope, Mapping) and scope.get(key) is not None:
+                raise InputError(
+                    f"mm-processor-kwargs.images_kwargs.{key}: the processor reads it, vLLM's count of placeholders"
+                    " does not, and requests fail",
+                    field=f"mm-processor-kwargs.images_kwargs.{key}",
+                    hint=f'state it flat: {{"{key}": …}}',
+                )
+
     def sample(self, source: VideoSource) -> SampledFrames:
         """The frames that the release's loader for this family keeps."""
         backend = self.video_options.get("video_backend")

@@ -48,6 +48,7 @@ def aspect_tiles(config: Config, *, tiles_knob: str | None) -> AspectTiles:
         max_tiles=config.integer("max_dynamic_patch", 12) if dynamic else 1,
         use_thumbnail=config.boolean("use_thumbnail", True),
         tiles_knob=tiles_knob,
+        dynamic_knobs=tiles_knob is not None,
         video_text=VideoText.FRAME,
     )
 
@@ -57,14 +58,16 @@ def read_h2ovl(config: Config, files: Preprocessor) -> MultimodalFacts:
     """H2OVL-Mississippi: InternVL's tiles, twice over where ``use_msac`` is set."""
     processor = aspect_tiles(config, tiles_knob="max_dynamic_patch")
     two_passes = config.boolean("use_msac", False)
-    return MultimodalFacts("h2ovl", ("image",), replace(processor, two_passes=two_passes))
+    return MultimodalFacts("h2ovl", ("image",), replace(processor, two_passes=two_passes, dynamic_knobs=False))
 
 
 @reads("NVLM_D", model_types=("NVLM_D",))
 def read_nvlm(config: Config, files: Preprocessor) -> MultimodalFacts:
     """NVLM-D: InternVL's tiles, a tag before each, a newline after the image."""
     processor = aspect_tiles(config, tiles_knob="max_dynamic_patch")
-    return MultimodalFacts("nvlm", ("image",), replace(processor, tile_tags=True, wrapper_tokens=3))
+    return MultimodalFacts(
+        "nvlm", ("image",), replace(processor, tile_tags=True, wrapper_tokens=3, dynamic_knobs=False)
+    )
 
 
 @reads("SkyworkR1VChatModel", "QianfanOCRForConditionalGeneration", "Eagle2_5_VLForConditionalGeneration")

@@ -175,7 +175,8 @@ def read_kimi_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
 def read_qwen_omni(config: Config, files: Preprocessor) -> MultimodalFacts:
     """The thinkers of Qwen2.5-Omni and Qwen3-Omni: Qwen2-VL's rules, frames of 128 to 768 tokens.
 
-    The bounds of frames are fixed by transformers' processors (``processing_qwen2_5_omni.py``, ``_defaults``).
+    The bounds of frames are fixed by transformers' processors (``processing_qwen2_5_omni.py``, ``_defaults``); a size
+    option brings back the files' bounds (vLLM ``qwen2_5_omni_thinker.py: _get_hf_mm_inputs``).
     """
     thinker = config.section("thinker_config")
     patch_size = 16 if config.text("model_type") == "qwen3_omni_moe" else 14
@@ -185,7 +186,12 @@ def read_qwen_omni(config: Config, files: Preprocessor) -> MultimodalFacts:
     return MultimodalFacts(
         config.text("model_type") or "qwen2_5_omni",
         ("audio", "image", "video"),
-        replace(processor, video_min_pixels=128 * cell, video_max_pixels=768 * cell),
+        replace(
+            processor,
+            video_min_pixels=128 * cell,
+            video_max_pixels=768 * cell,
+            stated_video_bounds=(processor.video_min_pixels, processor.video_max_pixels),
+        ),
         FrameLoader.QWEN2_VL,
         audio_tokens=(positions - 2) // 2 + 1,
     )
