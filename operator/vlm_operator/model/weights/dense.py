@@ -75,6 +75,8 @@ def gemma(language: Language) -> None:
 
 def gemma2(language: Language, *, qk_norm: bool = False) -> None:
     """Gemma 2 and 3: four norms a layer."""
+    if not qk_norm:
+        language.tied(True)
     bias = language.config.boolean("attention_bias", False)
     language.frame(every_stage=True)
     layers = language.layers()
@@ -117,6 +119,7 @@ def gemma3(language: Language) -> None:
 
 def cohere(language: Language) -> None:
     """Command R: one norm before both attention and MLP; head always tied."""
+    language.tied(True)
     config, text = language.config, language.text
     language.every_stage = True
     language.embeddings()
@@ -158,18 +161,22 @@ def stablelm(language: Language) -> None:
 def chatglm(language: Language) -> None:
     """ChatGLM 2 and 3, GLM-4 9B in its first format: interleaved names, half of each head rotated."""
     config, text = language.config, language.text
+    rows = config.integer("padded_vocab_size", text.vocab_size)
+    inner = config.integer("ffn_hidden_size", text.intermediate_size)
+    shares = config.boolean("multi_query_attention", False)
+    kv_heads = config.integer("multi_query_group_num", 1) if shares else text.attention_heads
     linear_bias = config.boolean("add_bias_linear", False)
     norm_bias = not config.boolean("rmsnorm", True)
     language.every_stage = True
-    language.embeddings("transformer.embedding")
+    language.embeddings("transformer.embedding", rows)
     if config.boolean("post_layer_norm", True):
         language.final_norm("transformer.encoder.final_layernorm", bias=norm_bias)
-    language.head("transformer.output_layer")
+    language.head("transformer.output_layer", rows=rows)
     layers = language.layers(prefix="transformer.encoder.layers.{}")
     layers.qkv(
         "self_attention",
         text.attention_heads,
-        text.kv_heads,
+        kv_heads,
         text.head_size,
         text.hidden_size,
         bias=linear_bias or config.boolean("add_qkv_bias", False),
@@ -181,11 +188,11 @@ def chatglm(language: Language) -> None:
     layers.merged(
         "mlp.dense_h_to_4h",
         ("mlp.dense_h_to_4h", "mlp.dense_h_to_4h"),
-        (text.intermediate_size, text.intermediate_size),
+        (inner, inner),
         text.hidden_size,
         bias=linear_bias,
     )
-    layers.row("mlp.dense_4h_to_h", text.hidden_size, text.intermediate_size, bias=linear_bias)
+    layers.row("mlp.dense_4h_to_h", text.hidden_size, inner, bias=linear_bias)
     layers.norm("input_layernorm", text.hidden_size, bias=norm_bias)
     layers.norm("post_attention_layernorm", text.hidden_size, bias=norm_bias)
     language.end("transformer", Stage.EVERY).tensor(

@@ -78,7 +78,7 @@ def qwen_sparse_mlp(block: Block, config: Config, hidden: int, *, shared: bool) 
 
 def qwen2_moe(language: Language) -> None:
     """Qwen2-MoE: biased attention, a gated shared expert."""
-    _qwen_moe(language, bias=language.config.boolean("qkv_bias", True), qk_norm=False, shared=True)
+    _qwen_moe(language, bias=True, qk_norm=False, shared=True)
 
 
 def qwen3_moe(language: Language) -> None:
@@ -104,6 +104,7 @@ def _qwen_moe(language: Language, *, bias: bool, qk_norm: bool, shared: bool) ->
 
 def llama4(language: Language) -> None:
     """Llama 4: sparse every ``interleave_moe_layer_step`` layers, with one shared expert."""
+    language.tied(False)
     text, config = language.text, language.config
     step = config.integer("interleave_moe_layer_step", 1, least=0)
     experts, width = config.integer("num_local_experts", 16), config.integer("intermediate_size", 8192)
@@ -124,6 +125,7 @@ def llama4(language: Language) -> None:
 
 def phimoe(language: Language) -> None:
     """Phi-3.5-MoE: biased attention and head, layer norms with biases."""
+    language.tied(False)
     text, config = language.text, language.config
     experts = config.integer("num_local_experts", 16)
     language.frame(head_bias=True, norm_bias=True, every_stage=True)
@@ -139,6 +141,7 @@ def phimoe(language: Language) -> None:
 
 def gpt_oss(language: Language) -> None:
     """gpt-oss: attention sinks, biased router and experts, rotary table in fp32."""
+    language.tied(False)
     text, config = language.text, language.config
     experts = config.integer("num_local_experts")
     language.every_stage = True
@@ -156,6 +159,7 @@ def gpt_oss(language: Language) -> None:
 
 def minimax_m2(language: Language) -> None:
     """MiniMax M2: norms over all heads of query and key, router and its bias in fp32."""
+    language.tied(False)
     text, config = language.text, language.config
     experts = config.integer("num_local_experts")
     language.frame()
@@ -176,6 +180,7 @@ def minimax_m2(language: Language) -> None:
 
 def glm4_moe(language: Language) -> None:
     """GLM-4.5 and later: dense first layers, fp32 routing bias, a shared expert; MTP layers are not loaded."""
+    language.tied(False)
     text, config = language.text, language.config
     experts = expert_count(config, "n_routed_experts")
     first = config.integer("first_k_dense_replace", 1, least=0)
@@ -216,6 +221,7 @@ def granitemoe(language: Language) -> None:
 
 def olmoe(language: Language) -> None:
     """OLMoE: norms over all heads of query and key."""
+    language.tied(False)
     text, config = language.text, language.config
     experts = expert_count(config, "num_experts", default=64)
     language.frame(every_stage=True)
@@ -231,6 +237,7 @@ def olmoe(language: Language) -> None:
 
 def mimo_v2(language: Language) -> None:
     """MiMo V2: two kinds of attention, each with its own heads; sinks where the config adds them."""
+    language.tied(False)
     text, config = language.text, language.config
     pattern = config.items("hybrid_layer_pattern") or []
     sparse = config.items("moe_layer_freq") or []

@@ -108,7 +108,7 @@ def siglip(
 def pixtral(collection: Collection, vision: Config, place: TowerPlace) -> None:
     """Pixtral in transformers' format: gated MLPs, no biases, rotary positions."""
     width, heads = vision.integer("hidden_size", 1024), vision.integer("num_attention_heads", 16)
-    patch, size = vision.integer("patch_size", 16), vision.integer("head_dim", width // heads)
+    patch, size = vision.integer("patch_size", 16), width // heads
     whole = vision.integer("num_hidden_layers", 24)
     tower = place.part(collection)
     tower.linear("patch_conv", width, vision.integer("num_channels", 3) * patch**2, quantizable=False)
@@ -119,7 +119,8 @@ def pixtral(collection: Collection, vision: Config, place: TowerPlace) -> None:
     blocks.row("attention.o_proj", width, heads * size)
     blocks.gated_mlp("feed_forward", width, vision.integer("intermediate_size", 4096))
     blocks.norm("ffn_norm", width)
-    tower.tensor("patch_positional_embedding.inv_freq", 2 * (size // 2), dtype=DType.FLOAT32)
+    rotated = vision.integer("head_dim", size)
+    tower.tensor("patch_positional_embedding.inv_freq", 2 * (rotated // 2), dtype=DType.FLOAT32)
 
 
 def intern_vit(collection: Collection, vision: Config, place: TowerPlace) -> None:

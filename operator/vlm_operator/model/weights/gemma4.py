@@ -24,6 +24,7 @@ def gemma4(language: Language) -> None:
     if len(kinds) != len(numbers) or not set(kinds) <= {FULL, SLIDING}:
         field = config.field("layer_types")
         raise UnknownFact(f"{field}: not one of {FULL} and {SLIDING} for each of {len(numbers)} layers", field=field)
+    kinds[-1:] = [FULL]  # whatever the config says (transformers: ``Gemma4TextConfig``)
     shared = config.integer("num_kv_shared_layers", 0, least=0)
     first_shared = len(numbers) - shared
     language.frame(every_stage=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.facts import DType, Sharding
 from vlm_operator.model.weights.experts import (
-    SHARED_EXPERT_WIDTHS,
     expert_count,
     norms,
     qwen_sparse_mlp,
@@ -56,18 +55,21 @@ def require_kinds(language: Language, kinds: list[str], *known: str) -> None:
         raise UnknownFact(f"{field}: {strange[0]!r} is not known for this family", field=field)
 
 
-def qwen3_next(language: Language, *, fused_names: bool = True) -> None:
+def qwen3_next(language: Language, *, fused_names: bool = True, sparse_everywhere: bool = False) -> None:
     """Qwen3-Next and Qwen3.5: gated delta net beside gated attention; dense or sparse MLPs.
 
     Args:
         language: the model being read.
         fused_names: True where the checkpoint holds ``in_proj_qkvz`` and ``in_proj_ba`` (Qwen3-Next); Qwen3.5 stores
             ``in_proj_qkv``, ``in_proj_z``, ``in_proj_b`` and ``in_proj_a``.
+        sparse_everywhere: True where every layer has experts whatever the config says (Qwen3.5-MoE).
     """
     text, config = language.text, language.config
     hidden = text.hidden_size
     kinds = layer_kinds(language)
     require_kinds(language, kinds, LINEAR, FULL)
+    if fused_names:
+        language.tied(False)
     language.every_stage = True
     language.embeddings()
     language.every_stage = fused_names
@@ -84,9 +86,9 @@ def qwen3_next(language: Language, *, fused_names: bool = True) -> None:
     attention.norm("self_attn.q_norm", text.head_size)
     attention.norm("self_attn.k_norm", text.head_size)
     attention.attention_scales()
-    dense_default = None if config.text("model_type") in SHARED_EXPERT_WIDTHS else 0
-    experts = expert_count(config, "num_experts", default=dense_default)
-    sparse = sparse_numbers(config, language.numbers, experts)
+    sparse = language.numbers if sparse_everywhere else ()
+    if fused_names:
+        sparse = sparse_numbers(config, language.numbers, expert_count(config, "num_experts"))
     if sparse:
         qwen_sparse_mlp(language.layers(sparse), config, hidden, shared=True)
     if len(sparse) < text.layers:
@@ -102,8 +104,9 @@ def qwen3_next(language: Language, *, fused_names: bool = True) -> None:
 
 
 def qwen3_5(language: Language) -> None:
-    """Qwen3.5: Qwen3-Next's layers, projections stored apart."""
-    qwen3_next(language, fused_names=False)
+    """Qwen3.5: Qwen3-Next's layers, projections stored apart; dense or sparse by its ``model_type``."""
+    sparse = language.config.text("model_type") == "qwen3_5_moe_text"
+    qwen3_next(language, fused_names=False, sparse_everywhere=sparse)
 
 
 def _gated_delta_net(language: Language, block: Block, *, fused_names: bool) -> None:
@@ -165,6 +168,7 @@ NEMOTRON_KINDS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 
 def nemotron_h(language: Language) -> None:
     """Nemotron-H and Nemotron 3: each layer is one of Mamba2, attention, MLP, experts; no rotary embeddings."""
+    language.tied(False)
     text, config = language.text, language.config
     hidden = text.hidden_size
     pattern = config.text("hybrid_override_pattern")
@@ -218,6 +222,7 @@ def nemotron_h(language: Language) -> None:
 
 def jamba(language: Language) -> None:
     """Jamba: Mamba1 and attention layers by period and offset, experts likewise; no rotary embeddings."""
+    language.tied(False)
     text, config = language.text, language.config
     hidden, state = text.hidden_size, config.integer("mamba_d_state", 16)
     inner = config.integer("mamba_expand", 2) * hidden

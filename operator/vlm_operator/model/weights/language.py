@@ -9,24 +9,12 @@ from typing import Any
 from vlm_operator.errors import InputError
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component, DType, Stage, TextFacts
+from vlm_operator.model.weights.class_defaults import positions_of
 from vlm_operator.model.weights.modules import Block, Collection
 from vlm_operator.model.weights.rotary import rope_parameters, rotary_elements
 
 MOST_LAYERS = 4096
 """More decoder layers than any model has; a config that says more is refused before it costs memory."""
-
-DEFAULT_POSITIONS: Mapping[str, int] = {
-    "bert": 512, "chatglm": 8192, "cohere": 8192, "cohere2": 8192, "deepseek_v2": 2048, "deepseek_v3": 4096,
-    "gemma": 8192, "gemma2": 8192, "gemma3_text": 131072, "gemma3n_text": 32768, "gemma4_text": 131072,
-    "glm": 131072, "glm4": 131072, "glm4_moe": 131072, "glm4v_text": 32768, "gpt_oss": 131072, "granite": 2048,
-    "granitemoe": 2048, "granitemoehybrid": 2048, "internlm2": 32768, "jamba": 262144, "llama": 2048,
-    "llama4_text": 131072, "minicpm": 32768, "minicpm3": 32768, "ministral": 32768, "ministral3": 262144,
-    "mistral": 131072, "mixtral": 131072, "nemotron": 4096, "nemotron_h": 4096, "olmo2": 2048, "olmoe": 4096,
-    "phi3": 4096, "phimoe": 131072, "qwen2": 32768, "qwen2_moe": 32768, "qwen3": 32768, "qwen3_5_moe_text": 32768,
-    "qwen3_5_text": 32768, "qwen3_moe": 32768, "qwen3_next": 32768, "qwen3_vl_moe_text": 128000,
-    "qwen3_vl_text": 128000, "stablelm": 4096, "starcoder2": 4096,
-}  # fmt: skip
-"""``max_position_embeddings`` where a config says none (transformers 5: the default of each config class)."""
 
 
 def layer_numbers(count: int) -> tuple[int, ...]:
@@ -54,6 +42,7 @@ class Language:
         collection: where modules are collected.
         prefix: what stands before ``model`` in vLLM's names (``language_model`` inside a wrapper).
         multimodal_rotary_factor: rows a position of a multimodal rotary table.
+        root: what vLLM calls the part that most families call ``model``.
         every_stage: True for families whose embeddings, final norm and head vLLM builds on every stage of a pipeline,
             used there or not; the family's reader sets it.
     """
@@ -63,11 +52,14 @@ class Language:
     collection: Collection
     prefix: str = ""
     multimodal_rotary_factor: int = 4
+    root: str = "model"
     every_stage: bool = False
     _rotary_seen: set[object] = field(default_factory=set)
 
     def name(self, suffix: str) -> str:
         """A name inside this language model."""
+        if suffix == "model" or suffix.startswith("model."):
+            suffix = self.root + suffix[len("model") :]
         return f"{self.prefix}.{suffix}" if self.prefix else suffix
 
     @property
@@ -79,7 +71,7 @@ class Language:
     def positions(self) -> int:
         """``max_position_embeddings``, or the default of the config class."""
         kind = self.config.text("model_type") or ""
-        return self.config.integer("max_position_embeddings", DEFAULT_POSITIONS.get(kind))
+        return self.config.integer("max_position_embeddings", positions_of(kind))
 
     def rope(self, layer_type: str | None = None) -> Mapping[str, Any]:
         """Parameters of the rotary embeddings."""
@@ -109,14 +101,14 @@ class Language:
         """A block of its own on the last (or another) stage."""
         return self.collection.at(self.name(prefix), Component.LANGUAGE_LAYERS, stage)
 
-    def head(self, name: str = "lm_head", *, bias: bool = False) -> None:
+    def head(self, name: str = "lm_head", *, bias: bool = False, rows: int = 0) -> None:
         """The output matrix, unless it is the embeddings'."""
         if self.text.tie_word_embeddings:
             return
         self.collection.vocabulary(
             self.name(name),
             Component.HEAD,
-            self.text.vocab_size,
+            rows or self.text.vocab_size,
             self.text.hidden_size,
             self._last,
             bias=bias,
@@ -164,6 +156,10 @@ class Language:
         self.embeddings()
         self.final_norm(bias=norm_bias)
         self.head(bias=head_bias)
+
+    def tied(self, tie: bool) -> None:
+        """For families whose head is always the embeddings', or never."""
+        self.text = replace(self.text, tie_word_embeddings=tie)
 
     def with_(self, **changes: object) -> Language:
         """The same with these attributes changed."""

@@ -43,6 +43,7 @@ def latent_attention(language: Language, block: Block, *, fused: bool, value_def
 
 def deepseek(language: Language) -> None:
     """DeepSeek V2, V3 and R1, Kimi K2: latent attention, dense first layers, shared experts; MTP is not loaded."""
+    language.tied(False)
     config, text = language.config, language.text
     if config.has("index_topk"):
         raise UnknownFact(
@@ -81,6 +82,7 @@ def deepseek(language: Language) -> None:
 
 def glm4_moe_lite(language: Language) -> None:
     """GLM-4.7-Flash: latent attention with GLM-4.5's experts, router in fp32."""
+    language.tied(False)
     config, text = language.config, language.text
     hidden, width = text.hidden_size, config.integer("moe_intermediate_size")
     experts, first = expert_count(config, "n_routed_experts"), config.integer("first_k_dense_replace", 1, least=0)

@@ -6,14 +6,17 @@ Sources: vLLM 0.32, ``model_executor/models/``, the file named as the family; ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
+from vlm_operator.model.config_defaults import TEXT_DEFAULTS, TEXT_MODEL_TYPES
 from vlm_operator.model.facts import Component, TextFacts
 from vlm_operator.model.weights import fixed_towers, patch_towers
 from vlm_operator.model.weights.audio_towers import AUDIO, gemma4_audio
+from vlm_operator.model.weights.class_defaults import NEVER_TIED_UNLESS_SAID, TIED_IF_EITHER_SAYS, filled
 from vlm_operator.model.weights.families import LANGUAGE_MODELS, LANGUAGE_OF_MODEL_TYPE
 from vlm_operator.model.weights.fixed_towers import TowerPlace
 from vlm_operator.model.weights.language import Language
@@ -21,6 +24,15 @@ from vlm_operator.model.weights.modules import Block, Collection
 
 IMAGE = ("image",)
 IMAGE_AND_VIDEO = ("image", "video")
+
+VISION_TYPES: Final[Mapping[str, str]] = {
+    "qwen2_5_vl": "qwen2_5_vl_vision",
+    "qwen3_5": "qwen3_5_vision",
+    "qwen3_5_moe": "qwen3_5_moe_vision",
+    "qwen3_vl": "qwen3_vl_vision",
+    "qwen3_vl_moe": "qwen3_vl_moe_vision",
+}
+"""``model_type`` of a vision section that does not say, by ``model_type`` of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +53,55 @@ class Wrapper:
 
     @property
     def vision(self) -> Config:
-        """The vision tower's section."""
-        return self.config.section("vision_config")
+        """The vision tower's section, its class's defaults filled."""
+        return _filled_by(self.config.section("vision_config"), VISION_TYPES.get(self.kind))
 
-    def language(self, *, prefix: str = "language_model", section: str = "text_config", factor: int = 4) -> Language:
-        """The language model, to be read."""
+    @property
+    def kind(self) -> str:
+        """``model_type`` of the whole."""
+        return self.config.text("model_type") or ""
+
+    def language(
+        self, *, prefix: str = "language_model", section: str = "text_config", factor: int = 4, root: str = "model",
+        own_word: bool = False, kind: str | None = None,
+    ) -> Language:  # fmt: skip
+        """The language model, to be read.
+
+        Args:
+            prefix: what stands before its modules' names.
+            section: where its fields are; the whole config where it has no such section.
+            factor: rows a position of a multimodal rotary table.
+            root: what vLLM calls its ``model``.
+            own_word: True for families whose language model asks its own section whether the head is tied.
+            kind: ``model_type`` whose defaults fill the section, where the family decides that.
+        """
         config = self.config.section(section)
         if not config.values:
             config = self.config
-        return Language(config, self.text, self.collection, prefix, factor)
+        config = filled(config, kind) if kind else _filled_by(config, TEXT_MODEL_TYPES.get(self.kind))
+        text = replace(self.text, tie_word_embeddings=self._tied(config, own_word=own_word))
+        return Language(config, text, self.collection, prefix, factor, root)
 
-    def read_language(self, *, prefix: str = "language_model", section: str = "text_config", factor: int = 4) -> None:
+    def _tied(self, section: Config, *, own_word: bool) -> bool:
+        if own_word:
+            defaults = TEXT_DEFAULTS.get(section.text("model_type") or "", {})
+            return section.boolean("tie_word_embeddings", bool(defaults.get("tie_word_embeddings", False)))
+        if self.kind in TIED_IF_EITHER_SAYS:
+            return any(place.boolean("tie_word_embeddings", False) for place in (self.config, section))
+        if self.kind in NEVER_TIED_UNLESS_SAID:
+            return self.config.boolean("tie_word_embeddings", False)
+        return self.text.tie_word_embeddings
+
+    def read_language(
+        self, *, prefix: str = "language_model", section: str = "text_config", factor: int = 4, root: str = "model",
+        own_word: bool = False,
+    ) -> None:  # fmt: skip
         """Read the language model by the architecture or type its section names.
 
         Raises:
             UnknownFact: neither is known.
         """
-        language = self.language(prefix=prefix, section=section, factor=factor)
+        language = self.language(prefix=prefix, section=section, factor=factor, root=root, own_word=own_word)
         architectures = language.config.items("architectures") or []
         kind = language.config.text("model_type") or ""
         name = next((a for a in architectures if a in LANGUAGE_MODELS), None) or LANGUAGE_OF_MODEL_TYPE.get(kind)
@@ -83,6 +127,10 @@ class Wrapper:
             sharded=sharded,
             data_parallel=data_parallel,
         )
+
+
+def _filled_by(section: Config, otherwise: str | None) -> Config:
+    return filled(section, section.text("model_type") or otherwise)
 
 
 def feature_layers(config: Config, default: int) -> int:
@@ -120,18 +168,13 @@ def _tower_by_type(wrapper: Wrapper, place: TowerPlace) -> int:
     return vision.integer("hidden_size", width)
 
 
-def _feature_count(config: Config) -> int:
-    value = config.values.get("vision_feature_layer")
-    return len(value) if isinstance(value, list | tuple) else 1
-
-
 def llava(wrapper: Wrapper) -> None:
     """LLaVA 1.5, Pixtral in transformers' format: tower up to a feature layer, two-layer projector."""
     width = _tower_by_type(wrapper, TowerPlace("vision_tower"))
     hidden = wrapper.text.hidden_size
     bias = wrapper.config.boolean("multimodal_projector_bias", True)
     projector = wrapper.projector()
-    projector.column("linear_1", hidden, width * _feature_count(wrapper.config), bias=bias)
+    projector.column("linear_1", hidden, width, bias=bias)
     projector.row("linear_2", hidden, hidden, bias=bias)
     wrapper.read_language()
 
@@ -176,7 +219,7 @@ def kimi_vl(wrapper: Wrapper) -> None:
     projector.norm("pre_norm", width, bias=True)
     projector.linear("linear_1", merged, merged, bias=True)
     projector.linear("linear_2", wrapper.text.hidden_size, merged, bias=True)
-    LANGUAGE_MODELS["DeepseekV2ForCausalLM"](wrapper.language())
+    LANGUAGE_MODELS["DeepseekV2ForCausalLM"](wrapper.language(kind="deepseek_v2"))
 
 
 def minicpmv4_6(wrapper: Wrapper) -> None:
@@ -203,7 +246,7 @@ def minicpmv4_6(wrapper: Wrapper) -> None:
     merger.norm("pre_norm", merged, bias=True)
     merger.linear("linear_1", merged, merged, bias=True, quantizable=False)
     merger.linear("linear_2", wrapper.text.hidden_size, merged, bias=True, quantizable=False)
-    wrapper.read_language(factor=1)
+    wrapper.read_language(factor=1, own_word=True)
 
 
 def mistral3(wrapper: Wrapper) -> None:
@@ -218,7 +261,7 @@ def mistral3(wrapper: Wrapper) -> None:
     projector = wrapper.projector()
     projector.norm("norm", width)
     projector.linear("patch_merger.merging_layer", width, width * merge**2, quantizable=False)
-    projector.column("linear_1", hidden, width * _feature_count(config), bias=bias)
+    projector.column("linear_1", hidden, width, bias=bias)
     projector.row("linear_2", hidden, hidden, bias=bias)
     wrapper.read_language()
 
@@ -253,7 +296,7 @@ def paligemma(wrapper: Wrapper) -> None:
     vision = wrapper.vision
     fixed_towers.siglip(wrapper.collection, vision, TowerPlace("vision_tower"))
     width = vision.integer("hidden_size", 768)
-    output = vision.integer("projection_dim", wrapper.config.integer("projection_dim", wrapper.text.hidden_size))
+    output = wrapper.config.integer("projection_dim", 2048)
     wrapper.projector(sharded=False).linear("linear", output, width, bias=True, quantizable=False)
     wrapper.read_language()
 
@@ -261,14 +304,14 @@ def paligemma(wrapper: Wrapper) -> None:
 def idefics3(wrapper: Wrapper) -> None:
     """Idefics3 and SmolVLM: SigLIP-like tower, pixels shuffled into one matrix; the head stands outside."""
     vision = wrapper.vision
-    place = TowerPlace("model.vision_model", post_norm=True)
+    place = TowerPlace("model.vision_model", post_norm=True, inner="")
     width = vision.integer("hidden_size", 1152)
     defaults = {"hidden_size": 1152, "num_attention_heads": 16, "patch_size": 32}
     fixed_towers.siglip(wrapper.collection, vision, place, defaults=defaults, position_ids=False)
     scale = wrapper.config.integer("scale_factor", 2)
     connector = wrapper.projector("model.connector", sharded=False)
     connector.linear("modality_projection.proj", wrapper.text.hidden_size, width * scale**2)
-    wrapper.read_language(prefix="")
+    wrapper.read_language(prefix="", root="model.text_model", own_word=True)
 
 
 def cohere2_vision(wrapper: Wrapper) -> None:
@@ -277,7 +320,7 @@ def cohere2_vision(wrapper: Wrapper) -> None:
     fixed_towers.siglip(wrapper.collection, vision, TowerPlace("vision_tower"))
     factor, inner = config.integer("downsample_factor", 2), config.integer("alignment_intermediate_size", 36864)
     projector = wrapper.projector()
-    inputs = vision.integer("hidden_size", 1152) * factor**2
+    inputs = vision.integer("hidden_size", 768) * factor**2
     projector.column("linear_1", inner, inputs, bias=True)
     projector.row("linear_2", wrapper.text.hidden_size, inner // 2, bias=True)
     wrapper.read_language()
@@ -347,10 +390,10 @@ def qwen2_5_vl(wrapper: Wrapper) -> None:
     LANGUAGE_MODELS["Qwen2ForCausalLM"](wrapper.language())
 
 
-def _qwen3_tower_with(language_model: str) -> Callable[[Wrapper], None]:
+def _qwen3_tower_with(language_model: str, *, own_word: bool = False) -> Callable[[Wrapper], None]:
     def read(wrapper: Wrapper) -> None:
         patch_towers.qwen3_vl(wrapper.collection, wrapper.vision)
-        LANGUAGE_MODELS[language_model](wrapper.language(factor=1))
+        LANGUAGE_MODELS[language_model](wrapper.language(factor=1, own_word=own_word))
 
     return read
 
@@ -389,8 +432,8 @@ MULTIMODAL_MODELS: dict[str, Callable[[Wrapper], None]] = {
     "Qwen2_5_VLForConditionalGeneration": qwen2_5_vl,
     "Qwen3VLForConditionalGeneration": _qwen3_tower_with("Qwen3ForCausalLM"),
     "Qwen3VLMoeForConditionalGeneration": _qwen3_tower_with("Qwen3MoeForCausalLM"),
-    "Qwen3_5ForConditionalGeneration": _qwen3_tower_with("Qwen3_5ForCausalLM"),
-    "Qwen3_5MoeForConditionalGeneration": _qwen3_tower_with("Qwen3_5MoeForCausalLM"),
+    "Qwen3_5ForConditionalGeneration": _qwen3_tower_with("Qwen3_5ForCausalLM", own_word=True),
+    "Qwen3_5MoeForConditionalGeneration": _qwen3_tower_with("Qwen3_5MoeForCausalLM", own_word=True),
     "Glm4vForConditionalGeneration": glm4v,
     "Glm4vMoeForConditionalGeneration": glm4v_moe,
 }

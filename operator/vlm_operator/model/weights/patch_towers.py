@@ -36,7 +36,8 @@ def fused_attention(blocks: Block, width: int, *, bias: bool) -> None:
 def qwen2_vl(collection: Collection, vision: Config, prefix: str = "visual") -> None:
     """Qwen2-VL: plain MLPs, layer norms with biases."""
     width, heads = vision.integer("embed_dim", 1280), vision.integer("num_heads", 16)
-    merge, output = vision.integer("spatial_merge_size", 2), vision.integer("hidden_size", 3584)
+    output = vision.integer("hidden_size", 3584)
+    merge = 2  # vLLM's merger has its own default, whatever ``spatial_merge_size`` says
     tower = collection.tower(prefix, 1, data_parallel=True)
     patch_embedding(tower, vision, width, bias=False)
     blocks = collection.tower(f"{prefix}.blocks.{{}}", vision.integer("depth", 32), data_parallel=True)
@@ -104,7 +105,6 @@ def glm4v(collection: Collection, vision: Config, prefix: str = "visual") -> Non
     width, heads = vision.integer("hidden_size", 1536), vision.integer("num_heads", 12)
     merge, output = vision.integer("spatial_merge_size", 2), vision.integer("out_hidden_size", 4096)
     image, patch = vision.integer("image_size", 336), vision.integer("patch_size", 14)
-    bias = vision.boolean("attention_bias", False)
     tower = collection.tower(prefix, 1, data_parallel=True)
     patch_embedding(tower, vision, width, bias=True)
     positions = (image // patch) ** 2
@@ -113,7 +113,7 @@ def glm4v(collection: Collection, vision: Config, prefix: str = "visual") -> Non
     blocks = collection.tower(f"{prefix}.blocks.{{}}", vision.integer("depth", 24), data_parallel=True)
     blocks.norm("norm1", width)
     blocks.norm("norm2", width)
-    fused_attention(blocks, width, bias=bias)
+    fused_attention(blocks, width, bias=False)
     blocks.gated_mlp("mlp", width, output)
     tower.norm("post_conv_layernorm", width)
     tower.norm("post_layernorm", width)

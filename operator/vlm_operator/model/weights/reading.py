@@ -8,6 +8,7 @@ from typing import Any
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component, DType, Stage, TextFacts, WeightModule
+from vlm_operator.model.weights.class_defaults import filled
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Collection
@@ -35,9 +36,9 @@ def read_weight_modules(config: Mapping[str, Any], architecture: str, text: Text
     if wrapper is not None:
         wrapper(Wrapper(whole, text, collection, architecture))
     elif reader is not None:
-        reader(Language(whole, text, collection))
+        reader(Language(filled(whole), text, collection))
     elif architecture.endswith(CLASSIFIER) and architecture.removesuffix(CLASSIFIER) + "ForCausalLM" in LANGUAGE_MODELS:
-        _classifier(Language(whole, text, collection), architecture.removesuffix(CLASSIFIER) + "ForCausalLM")
+        _classifier(Language(filled(whole), text, collection), architecture.removesuffix(CLASSIFIER) + "ForCausalLM")
     else:
         raise UnknownFact(
             f"architectures: the weights of {architecture!r} are not known",
