@@ -158,7 +158,7 @@ class Cluster:
         )
         return found
 
-    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 30) -> Any:
+    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 60) -> Any:
         """Ask until the answer is true, and return it.
 
         Raises:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.control_plane
 @pytest.fixture(scope="module", autouse=True)
 def crds(cluster: Cluster) -> None:
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
 
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in INTENTS])

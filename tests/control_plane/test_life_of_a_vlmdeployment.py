@@ -18,7 +18,7 @@ from vlmdeployments import condition, engine, vlmd
 pytestmark = pytest.mark.control_plane
 
 
-def ready(cluster: Cluster, namespace: str, name: str, seconds: int = 30) -> dict[str, Any]:
+def ready(cluster: Cluster, namespace: str, name: str, seconds: int = 60) -> dict[str, Any]:
     try:
         cluster.kubectl("wait", "--for=condition=Ready", f"vlmd/{name}", "-n", namespace, f"--timeout={seconds}s")
     except CommandFailed as error:
@@ -149,7 +149,7 @@ def test_two_of_one_name_in_two_namespaces_do_not_meet(cluster: Cluster, namespa
 def test_deleting_it_removes_its_children_and_never_hangs(cluster: Cluster, namespace: str) -> None:
     cluster.apply(vlmd("model", namespace))
     ready(cluster, namespace, "model")
-    cluster.kubectl("delete", "vlmd", "model", "-n", namespace, "--timeout=5s")
+    cluster.kubectl("delete", "vlmd", "model", "-n", namespace, "--timeout=20s")
 
     def left() -> list[Any]:
         items: list[Any] = cluster.get("deployment,service,pod", None, namespace)["items"]

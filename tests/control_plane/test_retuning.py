@@ -31,7 +31,7 @@ def node_says(cluster: Cluster, **notes: str) -> Iterator[None]:
         cluster.kubectl("annotate", "node", NODE, *(f"{name}-" for name in names))
 
 
-def stalled(cluster: Cluster, namespace: str, name: str, seconds: int = 30) -> dict[str, Any]:
+def stalled(cluster: Cluster, namespace: str, name: str, seconds: int = 60) -> dict[str, Any]:
     cluster.kubectl("wait", "--for=condition=Stalled", f"vlmd/{name}", "-n", namespace, f"--timeout={seconds}s")
     return cluster.get("vlmd", name, namespace)
 
