@@ -26,13 +26,15 @@ def command(words: tuple[str, ...], output: str) -> None:
 
 
 def _matches(entry: CatalogueEntry, words: tuple[str, ...]) -> bool:
-    text = " ".join((entry.id, entry.architecture, entry.quantization or "unquantized", *entry.modalities)).lower()
+    quantization = entry.quantization or "unquantized"
+    text = " ".join((entry.id, *entry.aliases, entry.architecture, quantization, *entry.modalities)).lower()
     return all(word.lower() in text for word in words)
 
 
 def _row(entry: CatalogueEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
+        "aliases": list(entry.aliases),
         "architecture": entry.architecture,
         "parameters": entry.parameters,
         "weightsBytes": entry.weights_bytes,

@@ -35,6 +35,7 @@ class CatalogueEntry:
         modalities: what a prompt may hold beside text.
         revision: commit that the facts were read at; None where the copy that was read does not say.
         source: where the facts come from.
+        aliases: ids that the Hub leads to the same checkpoint: it was renamed.
     """
 
     id: str
@@ -46,6 +47,7 @@ class CatalogueEntry:
     modalities: tuple[str, ...]
     revision: str | None
     source: str
+    aliases: tuple[str, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -57,12 +59,24 @@ class CatalogueEntry:
 def entries() -> Mapping[str, CatalogueEntry]:
     """All entries, by their id in lower case, in the order of the ids."""
     rows: list[dict[str, Any]] = json.loads((FOLDER / INDEX_NAME).read_bytes())
-    return {row["id"].lower(): CatalogueEntry(**{**row, "modalities": tuple(row["modalities"])}) for row in rows}
+    return {
+        row["id"].lower(): CatalogueEntry(
+            **{**row, "modalities": tuple(row["modalities"]), "aliases": tuple(row.get("aliases", ()))}
+        )
+        for row in rows
+    }
+
+
+@functools.cache
+def _by_name() -> Mapping[str, CatalogueEntry]:
+    """All entries, by their id and by each alias, in lower case."""
+    renamed = {alias.lower(): entry for entry in entries().values() for alias in entry.aliases}
+    return renamed | dict(entries())
 
 
 def find(name: str) -> CatalogueEntry | None:
-    """The entry of a Hugging Face id, upper and lower case alike, or None."""
-    return entries().get(name.lower())
+    """The entry of a Hugging Face id or of an alias of it, upper and lower case alike, or None."""
+    return _by_name().get(name.lower())
 
 
 def load(entry: CatalogueEntry) -> ModelFacts:
@@ -71,16 +85,21 @@ def load(entry: CatalogueEntry) -> ModelFacts:
 
 
 def close_names(name: str, count: int = 3) -> list[str]:
-    """Ids of the catalogue that look like ``name``, likeliest first.
+    """Ids of the catalogue that look like ``name``, likeliest first: those that go on where it ends or end where it
+    goes on (a size without its variant, a quantisation that is not there), then those that are spelt alike.
 
     >>> close_names("qwen3-vl-30b-a3b-instruct")[0]
     'Qwen/Qwen3-VL-30B-A3B-Instruct'
+    >>> close_names("example/Qwen3-VL-8B-Instruct-W4A16")[0]
+    'Qwen/Qwen3-VL-8B-Instruct'
     """
-    known = entries()
+    known = _by_name()
     by_name = {key.rpartition("/")[2]: entry.id for key, entry in known.items()}
     wanted = name.lower()
-    close = [known[key].id for key in difflib.get_close_matches(wanted, known, n=count, cutoff=0.75)]
-    close += [
-        by_name[key] for key in difflib.get_close_matches(wanted.rpartition("/")[2], by_name, n=count, cutoff=0.75)
-    ]
+    short = wanted.rpartition("/")[2]
+    akin = [known_name for known_name in by_name if known_name.startswith(short) or short.startswith(known_name)]
+    akin = sorted(akin, key=lambda known_name: abs(len(known_name) - len(short))) if short else []
+    close = [by_name[key] for key in akin]
+    close += [known[key].id for key in difflib.get_close_matches(wanted, known, n=count, cutoff=0.75)]
+    close += [by_name[key] for key in difflib.get_close_matches(short, by_name, n=count, cutoff=0.75)]
     return list(dict.fromkeys(close))[:count]

@@ -37,9 +37,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_knows_many_models_and_their_quantised_siblings() -> None:
-    assert len(ENTRIES) >= 100
-    assert sum(bool(entry.modalities) for entry in ENTRIES) >= 40
-    assert sum(entry.quantization is not None for entry in ENTRIES) >= 25
+    assert len(ENTRIES) >= 190
+    assert sum(bool(entry.modalities) for entry in ENTRIES) >= 90
+    assert sum(entry.quantization is not None for entry in ENTRIES) >= 50
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
@@ -68,6 +68,37 @@ def test_nothing_of_the_machine_it_was_made_on_is_in_it() -> None:
         assert not re.search(rb"/(work|tmp|root|home)/", path.read_bytes()), path
 
 
+def test_what_is_not_known_of_an_entry_is_named() -> None:
+    for entry in ENTRIES:
+        facts = catalogue.load(entry)
+        assert (facts.weights is None) == (facts.weights_unknown is not None), entry.id
+        assert facts.multimodal is None or facts.multimodal_unknown is None, entry.id
+        assert entry.weights_bytes is None or facts.weights is not None, entry.id
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+ALIASES = [(alias, entry.id) for entry in ENTRIES for alias in entry.aliases]
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(("alias", "name"), ALIASES, ids=[alias for alias, _ in ALIASES])
+def test_a_renamed_checkpoint_is_found_by_the_ids_it_had(alias: str, name: str) -> None:
+    assert load_model(alias).model == name
+    assert load_model(alias.lower()).model == name
+
+
+def test_the_renamed_models_of_meta_answer_to_both_ids() -> None:
+    assert ("meta-llama/Meta-Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B-Instruct") in ALIASES
+
+
+def test_an_alias_belongs_to_one_entry_and_is_no_entry_itself() -> None:
+    names = [alias.lower() for alias, _ in ALIASES]
+    assert len(names) == len(set(names))
+    assert not set(names) & set(catalogue.entries())
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+", alias) for alias, _ in ALIASES)
+
+
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("name", [KNOWN, KNOWN.lower(), KNOWN.upper()])
 def test_an_id_is_found_however_it_is_capitalised(name: str) -> None:
@@ -80,10 +111,22 @@ def test_an_id_is_found_however_it_is_capitalised(name: str) -> None:
         pytest.param("Qwen/Qwen3-VL-8B-Instrct", KNOWN, id="a letter is missing"),
         pytest.param("qwen3-vl-8b-instruct", KNOWN, id="the owner is missing"),
         pytest.param("unsloth/Qwen3-VL-8B-Instruct", KNOWN, id="another owner"),
+        pytest.param("Qwen/Qwen3-VL-8B", KNOWN, id="the variant is missing"),
+        pytest.param("cyankiwi/Qwen3-VL-8B-Instruct-AWQ-8bit", KNOWN, id="a quantisation that is not there"),
+        pytest.param(
+            "meta-llama/Meta-Llama-3.1-8B-Instuct", "meta-llama/Llama-3.1-8B-Instruct", id="an alias, misspelt"
+        ),
     ],
 )
 def test_close_names_are_suggested(name: str, meant: str) -> None:
     assert meant in catalogue.close_names(name)
+
+
+@pytest.mark.usefixtures("empty_caches", "no_network")
+def test_an_unknown_id_is_answered_with_the_ids_that_are_close() -> None:
+    with pytest.raises(SourceUnavailable) as refused:
+        load_model("Qwen/Qwen3-VL-8B-Instruct-INT8", offline=True)
+    assert "did you mean Qwen/Qwen3-VL-8B-Instruct or " in str(refused.value.hint)
 
 
 def test_a_name_like_no_other_gets_no_suggestion() -> None:
@@ -158,7 +201,7 @@ def test_the_command_lists_every_entry_with_its_source() -> None:
     assert [model["id"] for model in listed] == [entry.id for entry in ENTRIES]
     assert all(model["source"] for model in listed)
     assert set(listed[0]) == {
-        "id", "architecture", "parameters", "weightsBytes", "weightsGiB", "contextTokens", "quantization",
+        "id", "aliases", "architecture", "parameters", "weightsBytes", "weightsGiB", "contextTokens", "quantization",
         "modalities", "revision", "source",
     }  # fmt: skip
 
@@ -167,6 +210,12 @@ def test_words_narrow_the_list() -> None:
     listed = json.loads(CliRunner().invoke(command, ["qwen3-vl", "IMAGE", "30b", "-o", "json"]).stdout)["models"]
     assert listed
     assert all("qwen3-vl-30b" in model["id"].lower() and "image" in model["modalities"] for model in listed)
+
+
+def test_a_former_id_finds_the_model_it_became() -> None:
+    listed = json.loads(CliRunner().invoke(command, ["meta-llama-3.1-8b-instruct", "-o", "json"]).stdout)["models"]
+    assert [model["id"] for model in listed] == ["meta-llama/Llama-3.1-8B-Instruct"]
+    assert listed[0]["aliases"] == ["meta-llama/Meta-Llama-3.1-8B-Instruct"]
 
 
 def test_the_table_is_one_line_a_model() -> None:

@@ -95,7 +95,44 @@ def test_what_is_not_known_for_certain_gets_no_entry(
     assert said in line
 
 
-def test_an_id_that_stands_twice_is_refused(script: ModuleType, tmp_path: Path) -> None:
-    write_list(tmp_path, "example/model", "Example/Model")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(["example/model\t-\thttps://example.org", "Example/Model\t-\thttps://example.org"], id="an id"),
+        pytest.param(
+            ["example/model\t-\thttps://example.org", "example/new\t-\thttps://example.org\tExample/Model"],
+            id="an alias that is another's id",
+        ),
+        pytest.param(
+            ["example/a\t-\thttps://example.org\texample/old", "example/b\t-\thttps://example.org\texample/old"],
+            id="an alias of two",
+        ),
+    ],
+)
+def test_a_name_that_stands_twice_is_refused(script: ModuleType, tmp_path: Path, lines: list[str]) -> None:
+    (tmp_path / "catalogue.tsv").write_text("\n".join(lines) + "\n")
     with pytest.raises(SystemExit, match="twice"):
         script.main()
+
+
+def test_the_ids_that_a_renamed_checkpoint_had_stand_in_its_row(script: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "catalogue.tsv").write_text("example/new\t-\thttps://example.org\texample/old example/older\n")
+    write_config(tmp_path, "example/new")
+    script.main()
+    (row,) = json.loads(written(tmp_path)["index.json"])
+    assert row["aliases"] == ["example/old", "example/older"]
+
+
+def test_a_preprocessor_file_beside_the_config_gives_the_token_rules(script: ModuleType, tmp_path: Path) -> None:
+    vision = {"vision_config": {"patch_size": 14}, "image_token_id": 151665, "model_type": "dots_ocr"}
+    write_list(tmp_path, "example/ocr")
+    write_config(tmp_path, "example/ocr", architectures=["DotsOCRForCausalLM"], **vision)
+    script.main()
+    facts = json.loads(written(tmp_path)["example/ocr.json"])
+    assert "preprocessor_config.json" in facts["multimodal_unknown"]
+    bounds = {"min_pixels": 3136, "max_pixels": 1003520, "patch_size": 14, "merge_size": 2}
+    (tmp_path / "configs" / "example--ocr.preprocessor_config.json").write_text(json.dumps(bounds))
+    script.main()
+    facts = json.loads(written(tmp_path)["example/ocr.json"])
+    assert facts["multimodal"]["processor"]["image_max_pixels"] == 1003520
+    assert facts.get("multimodal_unknown") is None
