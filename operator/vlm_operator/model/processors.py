@@ -29,6 +29,8 @@ class ThinSide(StrEnum):
     """Nothing: the side may round to zero cells before the bounds enlarge it (Qwen-VL)."""
     ENLARGE = "enlarge"
     """The item is enlarged until the side is one cell (Keye, PaddleOCR-VL)."""
+    CLIP = "clip"
+    """The side becomes one cell, the other at most 200 times as long: nothing is refused (ERNIE 4.5 VL)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +318,9 @@ class PatchLimit:
         max_patches: patches above which an image is shrunk (``in_token_limit``).
         wrapper_tokens: tokens the chat template puts around the item.
         dummy_side: side of the square that start-up takes for the largest image.
+        side_patches: patches a side is shrunk to, 0 where sides have no limit of their own (``patch_limit_on_one_side``
+            of Kimi-K2.5).
+        fixed_tokens: tokens of every image, 0 for as many as it has cells (``fixed_output_tokens``).
     """
 
     patch_size: int
@@ -323,6 +328,8 @@ class PatchLimit:
     max_patches: int
     wrapper_tokens: int
     dummy_side: int = 1024
+    side_patches: int = 0
+    fixed_tokens: int = 0
 
 
 class SliceLayout(StrEnum):
@@ -345,6 +352,7 @@ class Slices:
         video_slices: most slices of a video frame.
         dummy_side: width of the image that start-up takes for the largest, ``dummy_slices`` times as high.
         numbered: True where an image carries its number as text (2.6 and later).
+        numbered_video: True where a video does (4.6; not 4.7).
     """
 
     layout: SliceLayout
@@ -356,6 +364,7 @@ class Slices:
     dummy_side: int = 448
     dummy_slices: int = 9
     numbered: bool = True
+    numbered_video: bool = True
     max_video_frames: int = 16
 
 
@@ -483,6 +492,49 @@ class CoveringPartition:
     threshold: float = 0.9
 
 
+@dataclass(frozen=True, slots=True)
+class NativePatches:
+    """Native resolution in patches, scaled into a range that the context bounds too (Nemotron 3 Nano Omni).
+
+    Attributes:
+        downsample: patches a side that become one token.
+        min_patches, max_patches: range of an image; ``max_patches`` is 0 where only the context bounds it.
+        wrapper_tokens: begin and end tokens of an image.
+    """
+
+    patch_size: int
+    downsample: int
+    min_patches: int
+    max_patches: int
+    wrapper_tokens: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedResize:
+    """Smart resize of images; start-up probes a huge square and adds frames of it while they fit (ERNIE 4.5 VL, Keye).
+
+    Attributes:
+        temporal_patch_size: frames that become one temporal patch.
+        min_pixels, max_pixels: bounds of an image's area after resizing.
+        even_frames: True where start-up drops an odd last frame.
+        min_frames, max_frames: bounds of the frames that start-up takes; ``max_frames`` is 0 for no bound.
+        reserves_every_image: True where start-up leaves room for as many images as a prompt may hold, not for one.
+        thin_side: what happens to a side below one cell.
+    """
+
+    patch_size: int
+    merge_size: int
+    temporal_patch_size: int
+    min_pixels: int
+    max_pixels: int
+    even_frames: bool
+    min_frames: int
+    max_frames: int = 0
+    reserves_every_image: bool = False
+    thin_side: ThinSide = ThinSide.KEEP
+    wrapper_tokens: int = 2
+
+
 Processor = (
     SmartResize
     | GlmResize
@@ -506,6 +558,8 @@ Processor = (
     | OcrViews
     | NaflexTiles
     | CoveringPartition
+    | NativePatches
+    | ProbedResize
 )
 
 

@@ -35,23 +35,33 @@ def _(processor: Slices, source: VideoSource, frame: Image, request: Request) ->
         raise InputError(f"video: {request.facts.family} takes no videos here", field="video", hint="send images")
     request.allow(*_KNOBS, modality="video")
     frames = request.sample(source).count
-    tokens, text = _view(processor, frame, processor.video_slices, _divisor(request, "video"))
-    numbered = _ID_TOKENS if processor.layout is SliceLayout.MERGED and processor.numbered else 0
+    tokens, text = _view(processor, frame, _video_slices(processor, request), _divisor(request, "video"))
+    numbered = _ID_TOKENS if processor.layout is SliceLayout.MERGED and processor.numbered_video else 0
     return ItemTokens(frames * (tokens + text) + numbered, frames * tokens, frames)
 
 
 @largest_items.register
 def _(processor: Slices, request: Request) -> Mapping[str, int]:
-    image = Image(processor.dummy_side, processor.dummy_side * processor.dummy_slices)
     most = request.integer("image", "max_slice_nums", processor.max_slices)
+    # 4.7's dummy is as high as the knob says, that of the others as the config says
+    dummy_slices = processor.dummy_slices if processor.numbered_video or most == processor.max_slices else most
+    image = Image(processor.dummy_side, processor.dummy_side * dummy_slices)
     largest = {"image": _view(processor, image, most, _divisor(request, "image"))[0]}
     if "video" in request.facts.modalities:
-        frame = Image(processor.dummy_side, processor.dummy_side * processor.video_slices)
-        frame_tokens = _view(processor, frame, processor.video_slices, 16)[0]
+        slices = _video_slices(processor, request)
+        frame = Image(processor.dummy_side, processor.dummy_side * slices)
+        frame_tokens = _view(processor, frame, slices, _divisor(request, "video"))[0]
         room = request.max_model_len() - largest["image"] * request.counted("image")
         frames = max(1, min(room // frame_tokens // max(1, request.counted("video")), processor.max_video_frames))
         largest["video"] = frame_tokens * frames
     return largest
+
+
+def _video_slices(processor: Slices, request: Request) -> int:
+    """Most slices of a frame: up to 4.5 vLLM fixes it, later the knob sets it for images and videos alike."""
+    if processor.layout is SliceLayout.RESAMPLED:
+        return processor.video_slices
+    return request.integer("video", "max_slice_nums", processor.video_slices)
 
 
 def _divisor(request: Request, modality: str) -> int:

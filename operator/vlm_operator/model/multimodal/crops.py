@@ -22,18 +22,33 @@ from vlm_operator.model.processors import (
 )
 
 
-@reads("Step3VLForConditionalGeneration", model_types=("step3_vl",))
+@reads(
+    "Step3VLForConditionalGeneration",
+    "StepVLForConditionalGeneration",
+    "Step3p7ForConditionalGeneration",
+    model_types=("step3_vl", "step_robotics", "step3p7"),
+)
 def read_step3(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """Step3: vLLM's own processor (a view of 728 pixels and 169 tokens, windows of 504 pixels and 81 tokens)."""
+    """Step3, Step3-VL-10B and Step 3.7: vLLM's own processor.
+
+    A view of 728 pixels and 169 tokens, windows of 504 pixels and 81 tokens.
+    """
     enabled = config.section("vision_config").boolean("enable_patch", True)
     return MultimodalFacts("step3_vl", ("image",), WindowPatches(169, 81, enabled))
 
 
-@reads("MiniCPMV4_6ForConditionalGeneration", model_types=("minicpmv4_6",))
+@reads(
+    "MiniCPMV4_6ForConditionalGeneration",
+    "MiniCPMV4_7ForConditionalGeneration",
+    model_types=("minicpmv4_6", "minicpmv4_7"),
+)
 def read_minicpmv4_6(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """MiniCPM-V 4.6 (transformers' processor defaults: slices of 448 pixels, 9 at most, 16 patches a token)."""
+    """MiniCPM-V 4.6 and 4.7 (transformers' processor defaults: slices of 448 pixels, 9 at most, 16 patches a token)."""
+    later = config.text("model_type") == "minicpmv4_7" or "MiniCPMV4_7ForConditionalGeneration" in (
+        config.items("architectures") or []
+    )
     return MultimodalFacts(
-        "minicpmv4_6",
+        "minicpmv4_7" if later else "minicpmv4_6",
         ("image", "video"),
         Slices(
             SliceLayout.MERGED,
@@ -43,6 +58,7 @@ def read_minicpmv4_6(config: Config, files: Preprocessor) -> MultimodalFacts:
             video_slices=files.video.integer("max_slice_nums", 9),
             dummy_side=config.integer("image_size", 448),
             dummy_slices=9,
+            numbered_video=not later,
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vlm_operator.errors import UnknownFact
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.multimodal.families import reads, text_config, vision_grid
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
@@ -12,6 +12,7 @@ from vlm_operator.model.processors import (
     AspectTiles,
     GridChoice,
     MultimodalFacts,
+    NativePatches,
     VideoText,
 )
 
@@ -131,14 +132,26 @@ def _pair(section: Config, key: str, default: int) -> int:
     return section.integer(key, default)
 
 
-@reads("NemotronH_Nano_VL_V2", model_types=("NemotronH_Nano_VL_V2",))
+@reads(
+    "NemotronH_Nano_VL_V2",
+    "NemotronH_Nano_Omni_Reasoning_V3",
+    "NemotronH_Super_Omni_Reasoning_V3",
+    "NemotronH_Omni_Reasoning_V3",
+    model_types=("NemotronH_Nano_VL_V2", "NemotronH_Nano_Omni_Reasoning_V3"),
+)
 def read_nemotron_nano_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """Nemotron Nano VL 12B v2 (``nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16``: tiles of 512 pixels, 12 at most)."""
+    """Nemotron Nano VL 12B v2 (``nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16``: tiles of 512 pixels, 12 at most) and the
+    Omni models, whose config bounds patches instead of tiles.
+
+    Raises:
+        UnknownFact: tiles beside a sound encoder, a combination that no published model has.
+    """
     arguments = config.section("vision_config").section("args")
-    if arguments.has("min_num_patches") or config.has("sound_config"):
+    if arguments.has("min_num_patches"):
+        return _native_patches(config, arguments)
+    if config.has("sound_config"):
         raise UnknownFact(
-            "vision_config.args.min_num_patches: the token count of this model's dynamic resolution is not known",
-            field="vision_config.args.min_num_patches",
+            "sound_config: the token count of tiles beside a sound encoder is not known", field="sound_config"
         )
     side = config.integer("force_image_size", 512)
     ratio = config.number("downsample_ratio", 0.5) or 0.5
@@ -157,6 +170,27 @@ def read_nemotron_nano_vl(config: Config, files: Preprocessor) -> MultimodalFact
             video_fills_context=True,
         ),
     )
+
+
+def _native_patches(config: Config, arguments: Config) -> MultimodalFacts:
+    ratio = config.number("downsample_ratio", 0.5)
+    if ratio != _HALVES:
+        raise InputError(f"downsample_ratio: {ratio} is not {_HALVES}, which vLLM asks for", field="downsample_ratio")
+    heard = ("audio",) if config.has("sound_config") else ()
+    return MultimodalFacts(
+        "nemotron_omni" if heard else "nemotron_nano_vl",
+        ("image", "video", *heard),
+        NativePatches(
+            patch_size=config.integer("patch_size", 16),
+            downsample=2,
+            min_patches=arguments.integer("min_num_patches"),
+            max_patches=max(0, arguments.integer("max_num_patches", 0, least=-1)),
+        ),
+    )
+
+
+_HALVES = 0.5
+"""The only ``downsample_ratio`` that vLLM's dynamic tiler takes (``DynamicResolutionImageTiler.__init__``)."""
 
 
 @reads("Llama_Nemotron_Nano_VL", model_types=("Llama_Nemotron_Nano_VL",))

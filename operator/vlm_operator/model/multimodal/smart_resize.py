@@ -20,6 +20,7 @@ from vlm_operator.model.processors import (
     OvisResize,
     PatchLimit,
     PixelBounds,
+    ProbedResize,
     SmartResize,
     ThinSide,
 )
@@ -90,7 +91,8 @@ def qwen3_processor(vision: Config, files: Preprocessor) -> SmartResize:
     "Glm4vForConditionalGeneration",
     "Glm4vMoeForConditionalGeneration",
     "Glm46VForConditionalGeneration",
-    model_types=("glm4v", "glm4v_moe", "glm46v"),
+    "GlmOcrForConditionalGeneration",
+    model_types=("glm4v", "glm4v_moe", "glm46v", "glm_ocr"),
 )
 def read_glm4v(config: Config, files: Preprocessor) -> MultimodalFacts:
     """GLM-4.1V and 4.5V (model type ``glm4v``, ``glm4v_moe``) and GLM-4.6V (``glm46v``)."""
@@ -166,6 +168,86 @@ def read_kimi_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
     )
 
 
+@reads("KimiK25ForConditionalGeneration", model_types=("kimi_k25",))
+def read_kimi_k25(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Kimi-K2.5 and K2.6 (``moonshotai/Kimi-K2.5``: 16,384 patches of 14 pixels at most, 512 along a side).
+
+    Images only: vLLM cuts a video into chunks of frames before it counts, which is not known here.
+    """
+    media = files.image.section("media_proc_cfg")
+    kernel = media.values.get("merge_kernel_size")
+    if isinstance(kernel, list | tuple) and kernel:
+        media = Config({**media.values, "merge_kernel_size": kernel[0]}, media.path)
+    return MultimodalFacts(
+        "kimi_k25",
+        ("image",),
+        PatchLimit(
+            patch_size=media.integer("patch_size", 14),
+            merge_size=media.integer("merge_kernel_size", 2),
+            max_patches=media.integer("in_patch_limit", 16_384),
+            wrapper_tokens=4,
+            dummy_side=3000,
+            side_patches=media.integer("patch_limit_on_one_side", 512),
+            fixed_tokens=media.integer("fixed_output_tokens", 0, least=0),
+        ),
+    )
+
+
+@reads("Ernie4_5_VLMoeForConditionalGeneration", model_types=("ernie4_5_vl_moe", "ernie4_5_moe_vl"))
+def read_ernie4_5_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """ERNIE 4.5 VL (``baidu/ERNIE-4.5-VL-28B-A3B-PT``: 3,136 to 28 x 28 x 6,177 pixels an image)."""
+    vision = config.section("vision_config")
+    least, most = files.image_bounds(56 * 56, 28 * 28 * 6177)
+    return MultimodalFacts(
+        "ernie4_5_vl_moe",
+        ("image", "video"),
+        ProbedResize(
+            patch_size=vision.integer("patch_size", 14),
+            merge_size=config.integer("spatial_conv_size", vision.integer("spatial_merge_size", 2)),
+            temporal_patch_size=config.integer("temporal_conv_size", vision.integer("temporal_merge_size", 2)),
+            min_pixels=least,
+            max_pixels=most,
+            even_frames=True,
+            min_frames=2,
+            thin_side=ThinSide.CLIP,
+        ),
+    )
+
+
+@reads(
+    "KeyeForConditionalGeneration",
+    "KeyeVL1_5ForConditionalGeneration",
+    model_types=("keye", "keye_vl1_5"),
+)
+def read_keye(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Keye-VL and Keye-VL 1.5: bounds differ by checkpoint.
+
+    Raises:
+        UnknownFact: no ``preprocessor_config.json`` is at hand.
+    """
+    _require_files(config, files)
+    vision = config.section("vision_config")
+    least, most = files.image_bounds(28 * 28 * 4, 28 * 28 * 1280)
+    later = "KeyeVL1_5ForConditionalGeneration" in (config.items("architectures") or [])
+    return MultimodalFacts(
+        "keye_vl1_5" if later else "keye",
+        ("image", "video"),
+        ProbedResize(
+            patch_size=vision.integer("patch_size", 14),
+            merge_size=vision.integer("spatial_merge_size", 2),
+            temporal_patch_size=1,
+            min_pixels=least,
+            max_pixels=most,
+            even_frames=False,
+            min_frames=1,
+            max_frames=2048 if later else 16,
+            reserves_every_image=True,
+            thin_side=ThinSide.ENLARGE,
+        ),
+        item_limits=(("video", 1),) if later else (),
+    )
+
+
 @reads(
     "Qwen2_5OmniModel",
     "Qwen2_5OmniForConditionalGeneration",
@@ -234,9 +316,10 @@ def read_qwen2_vl_images(config: Config, files: Preprocessor) -> MultimodalFacts
     "InternS2PreviewForConditionalGeneration",
     "InternS2MobiusForConditionalGeneration",
     "Cosmos3ForConditionalGeneration",
+    "Qwen4ExpForConditionalGeneration",
 )
 def read_qwen3_vl_relative(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """Intern-S1-Pro, Intern-S2 and Cosmos3: Qwen3-VL's rules; bounds differ by checkpoint.
+    """Intern-S1-Pro, Intern-S2, Cosmos3 and Qwen4: Qwen3-VL's rules; bounds differ by checkpoint.
 
     Raises:
         UnknownFact: no ``preprocessor_config.json`` is at hand.

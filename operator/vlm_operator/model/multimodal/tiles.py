@@ -5,6 +5,8 @@ Defaults of ``preprocessor_config.json`` are those of the published checkpoints 
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.multimodal.families import reads, vision_grid
@@ -43,6 +45,45 @@ def read_llava_next(config: Config, files: Preprocessor) -> MultimodalFacts:
     side, patches, base = selected_tokens(config, "default")
     pinpoints = _pinpoints(config, ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008)))
     return MultimodalFacts("llava_next", ("image",), AnyResolution(side, patches, base, pinpoints))
+
+
+@reads("Granite4VisionForConditionalGeneration", model_types=("granite4_vision",))
+def read_granite4_vision(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Granite 4 Vision: LLaVA-NeXT's count over a grid that a Q-Former shrinks by ``downsample_rate`` (``4/8``).
+
+    Raises:
+        UnknownFact: ``image_grid_pinpoints`` or ``downsample_rate`` is missing: neither has a known default.
+    """
+    side, patches, _ = selected_tokens(config, "full")
+    pinpoints = _pinpoints(config, ())
+    rate = _fraction(config, "downsample_rate")
+    if not pinpoints or rate is None:
+        field = "downsample_rate" if pinpoints else "image_grid_pinpoints"
+        raise UnknownFact(
+            f"{field} is missing from the config and has no known default",
+            field=field,
+            hint="give the model's complete config.json",
+        )
+    shrunk = int(patches * rate)
+    if not shrunk:
+        raise InputError(f"downsample_rate: {rate} leaves nothing of {patches} patches a side", field="downsample_rate")
+    return MultimodalFacts("granite4_vision", ("image",), AnyResolution(side, shrunk, shrunk * shrunk, pinpoints))
+
+
+def _fraction(config: Config, key: str) -> Fraction | None:
+    """A ratio above 0 and at most 1 that the config writes as ``4/8`` or as a number."""
+    value = config.values.get(key)
+    if value is None:
+        return None
+    try:
+        ratio = Fraction(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError, ZeroDivisionError):
+        ratio = None
+    if ratio is None or not 0 < ratio <= 1:
+        raise InputError(
+            f"{config.field(key)}: {str(value)[:40]!r} is not a ratio above 0 and up to 1", field=config.field(key)
+        )
+    return ratio
 
 
 @reads("RForConditionalGeneration", "BeeForConditionalGeneration")

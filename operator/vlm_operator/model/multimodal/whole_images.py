@@ -33,11 +33,19 @@ def read_gemma3(config: Config, files: Preprocessor) -> MultimodalFacts:
     )
 
 
-@reads("Gemma4ForConditionalGeneration", "Gemma4UnifiedForConditionalGeneration", model_types=("gemma4",))
+@reads(
+    "Gemma4ForConditionalGeneration",
+    "Gemma4UnifiedForConditionalGeneration",
+    "DiffusionGemmaForBlockDiffusion",
+    model_types=("gemma4", "diffusion_gemma"),
+)
 def read_gemma4(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """Gemma 4: the budget is in the config, frames and audio as vLLM and transformers fix them."""
+    """Gemma 4: the budget is in the config, frames and audio as vLLM and transformers fix them; DiffusionGemma hears
+    nothing."""
     vision = config.section("vision_config")
-    audio = config.has("audio_config")
+    audio = config.has("audio_config") and "DiffusionGemmaForBlockDiffusion" not in (
+        config.items("architectures") or []
+    )
     budget = "num_soft_tokens" if vision.has("num_soft_tokens") else "default_output_length"
     return MultimodalFacts(
         "gemma4",
@@ -108,6 +116,12 @@ def read_aria(config: Config, files: Preprocessor) -> MultimodalFacts:
     queries = config.section("projector_patch_to_query_dict")
     tokens = max((queries.integer(key) for key in queries.values), default=256)
     return MultimodalFacts("aria", ("image",), FixedTokens(tokens))
+
+
+@reads("Moondream3ForCausalLM", "HfMoondream", model_types=("moondream3",))
+def read_moondream3(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Moondream 3: a grid of 27x27 and the begin-of-text token, which belongs to the encoder's outputs."""
+    return MultimodalFacts("moondream3", ("image",), FixedTokens(27 * 27 + 1), item_limits=(("image", 1),))
 
 
 @reads("Blip2ForConditionalGeneration", model_types=("blip-2",))
