@@ -499,13 +499,19 @@ class NativePatches:
     Attributes:
         downsample: patches a side that become one token.
         min_patches, max_patches: range of an image; ``max_patches`` is 0 where only the context bounds it.
-        wrapper_tokens: begin and end tokens of an image.
+        frame_patches: patches that a video frame is resized to about.
+        frame_keeps_aspect: False where every frame becomes a square.
+        frames_per_patch: frames that become one temporal patch (tubelet).
+        wrapper_tokens: begin and end tokens of an image, and of each temporal patch.
     """
 
     patch_size: int
     downsample: int
     min_patches: int
     max_patches: int
+    frame_patches: int
+    frame_keeps_aspect: bool
+    frames_per_patch: int
     wrapper_tokens: int = 2
 
 

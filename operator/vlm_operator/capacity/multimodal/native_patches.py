@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, largest_items
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens, RefusedItem
 from vlm_operator.capacity.multimodal.request import Request
-from vlm_operator.engine.video_sampling import VideoSource
-from vlm_operator.errors import UnknownFact
+from vlm_operator.capacity.multimodal.timestamps import numbering_digits, whole_digits
+from vlm_operator.engine.video_sampling import SampledFrames, VideoSource
 from vlm_operator.model.processors import NativePatches
 
 _RESERVED_TOKENS = 4
@@ -31,11 +31,14 @@ def _(processor: NativePatches, image: Image, request: Request) -> ItemTokens:
 
 @count_video.register
 def _(processor: NativePatches, source: VideoSource, frame: Image, request: Request) -> ItemTokens:
-    raise UnknownFact(
-        f"video: the tokens of a video of {request.facts.family} are not known",
-        field="video",
-        hint="state the tokens a video takes, measured on a running server",
-    )
+    request.allow(modality="video")
+    frames = request.sample(source)
+    columns, rows = _frame_grid(processor, frame)
+    per_patch = (columns // processor.downsample) * (rows // processor.downsample)
+    patches = -(-frames.count // processor.frames_per_patch)
+    tokens = patches * (per_patch + processor.wrapper_tokens) + _text_tokens(frames, patches)
+    size = columns * processor.patch_size, rows * processor.patch_size
+    return ItemTokens(tokens, tokens, frames.count, size)
 
 
 @largest_items.register
@@ -72,6 +75,34 @@ def _grid(processor: NativePatches, image: Image, room: int) -> tuple[int, int]:
         rows, columns = math.ceil(grow * rows), math.ceil(grow * columns)
     rows = _even(rows, divisor, columns, most)
     return _even(columns, divisor, rows, most), rows
+
+
+def _frame_grid(processor: NativePatches, frame: Image) -> tuple[int, int]:
+    """(columns, rows) of a video frame's patches (``get_video_target_size_and_feature_size``)."""
+    target, divisor = processor.frame_patches, processor.downsample
+    if not processor.frame_keeps_aspect:
+        side = max(divisor, int(math.sqrt(target)) // divisor * divisor)
+        return side, side
+    aspect = frame.width / frame.height
+    rows, columns = max(1, round(math.sqrt(target / aspect))), max(1, round(math.sqrt(target * aspect)))
+    raised = tuple(-(-side // divisor) * divisor for side in (columns, rows))
+    if raised[0] * raised[1] <= target:
+        return raised[0], raised[1]
+    return max(divisor, columns // divisor * divisor), max(divisor, rows // divisor * divisor)
+
+
+def _text_tokens(frames: SampledFrames, patches: int) -> int:
+    """``Frame 1 sampled at 0.00 seconds and frame 2 sampled at 0.50 seconds: `` before each temporal patch, a newline
+    between them; all of it counts as encoder output.
+    """
+    count = frames.count
+    milliseconds = int(1000 / frames.source.frames_per_second)
+
+    def moment(position: int) -> float:
+        return frames.index(position) * milliseconds / 1000.0
+
+    joints, ends, newlines = count - patches, 2 * patches, patches - 1
+    return 9 * count + joints + ends + newlines + numbering_digits(count) + whole_digits(count, moment, 2)
 
 
 def _even(side: int, divisor: int, other: int, most: int) -> int:

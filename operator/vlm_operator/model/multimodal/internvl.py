@@ -176,15 +176,24 @@ def _native_patches(config: Config, arguments: Config) -> MultimodalFacts:
     ratio = config.number("downsample_ratio", 0.5)
     if ratio != _HALVES:
         raise InputError(f"downsample_ratio: {ratio} is not {_HALVES}, which vLLM asks for", field="downsample_ratio")
+    patch_size = config.integer("patch_size", 16)
+    vision = config.section("vision_config")
+    frame_patches = vision.integer("video_target_num_patches", 0, least=0)
+    if not frame_patches:
+        frame_side = vision.integer("video_target_img_size", config.integer("force_image_size", 512))
+        frame_patches = (-(-frame_side // patch_size)) ** 2
     heard = ("audio",) if config.has("sound_config") else ()
     return MultimodalFacts(
         "nemotron_omni" if heard else "nemotron_nano_vl",
         ("image", "video", *heard),
         NativePatches(
-            patch_size=config.integer("patch_size", 16),
+            patch_size=patch_size,
             downsample=2,
             min_patches=arguments.integer("min_num_patches"),
             max_patches=max(0, arguments.integer("max_num_patches", 0, least=-1)),
+            frame_patches=frame_patches,
+            frame_keeps_aspect=vision.boolean("video_maintain_aspect_ratio", False),
+            frames_per_patch=vision.integer("video_temporal_patch_size", 1),
         ),
     )
 
