@@ -105,9 +105,11 @@ def filled(section: Config, kind: str | None = None) -> Config:
     """
     name = kind or section.text("model_type") or ""
     missing: dict[str, Any] = {"model_type": name} if name and not section.has("model_type") else {}
-    for key, value in FIELDS.get(name, {}).items():
-        if not any(other in section.values for other in (key, *OTHER_NAMES.get(key, ()))):
-            missing[key] = value
+    missing |= {
+        key: value
+        for key, value in FIELDS.get(name, {}).items()
+        if not any(other in section.values for other in (key, *OTHER_NAMES.get(key, ())))
+    }
     if not missing:
         return section
     return Config(MappingProxyType({**section.values, **missing}), section.path)
