@@ -222,7 +222,7 @@ class ConditionReason(_Described):
     )
     HOST_OUT_OF_MEMORY = (
         "HostOutOfMemory",
-        "The kernel killed the container for its use of main memory (exit code 137).",
+        "Main memory ran out: an allocation failed, or the kernel killed the container (exit code 137).",
         "Raise the container's memory limit in spec.podTemplate, or use a node with more memory.",
     )
 
@@ -293,7 +293,28 @@ class ConditionReason(_Described):
         "Remove --quantization from engine.extraArgs, or use a complete checkpoint.",
     )
 
+    CONFIGURATION_REJECTED = (
+        "ConfigurationRejected",
+        "vLLM refused its flags: they contradict each other, the model or the GPU.",
+        "Correct engine.extraArgs as vLLM's sentence in the message says.",
+    )
+    COMPILATION_FAILED = (
+        "CompilationFailed",
+        "torch.compile, Triton or FlashInfer could not compile a kernel, or the image lacks the compiler.",
+        "Use vLLM's own image, or add --enforce-eager to engine.extraArgs.",
+    )
+    DEPENDENCY_MISSING = (
+        "DependencyMissing",
+        "The image lacks a Python package that the model or a flag needs, or has another version of it.",
+        "Build an image on top of vLLM's that holds the package that the message names.",
+    )
+
     # --- hardware ---
+    GPU_UNSUPPORTED_BY_IMAGE = (
+        "GPUUnsupportedByImage",
+        "The image holds no kernels for this GPU.",
+        "Use an image that was built for the GPU's compute capability, or another GPU.",
+    )
     DTYPE_UNSUPPORTED_BY_GPU = (
         "DtypeUnsupportedByGPU",
         "The GPU does not support bfloat16.",
@@ -320,6 +341,11 @@ class ConditionReason(_Described):
         "ModelAccessDenied",
         "The model is gated, and the token does not give access.",
         "Accept the model's terms on the Hub, and set model.tokenSecretRef to a token that may read it.",
+    )
+    CHECKPOINT_UNREADABLE = (
+        "CheckpointUnreadable",
+        "A file of the checkpoint is damaged, incomplete, or of another architecture.",
+        "Delete the model's directory in the cache, so that it is fetched anew, and check the files' sizes.",
     )
     TRUST_REMOTE_CODE_REQUIRED = (
         "TrustRemoteCodeRequired",
@@ -357,6 +383,21 @@ class ConditionReason(_Described):
         "DiskFull",
         "The disk that holds the model cache is full.",
         "Mount a larger volume over the volume cache in spec.podTemplate.",
+    )
+    ADDRESS_IN_USE = (
+        "AddressInUse",
+        "The server's port, or one between its processes, is taken.",
+        "Remove hostNetwork from spec.podTemplate, or end what listens there.",
+    )
+    GPU_ERROR = (
+        "GPUError",
+        "The GPU reported a fault while a kernel ran.",
+        "Look for an Xid in the node's kernel log; if other GPUs fail too, use another image.",
+    )
+    PERMISSION_DENIED = (
+        "PermissionDenied",
+        "The container's user may not read or write a file that vLLM needs.",
+        "Set fsGroup or runAsUser in spec.podTemplate's securityContext.",
     )
     WORKER_DIED = (
         "WorkerDied",

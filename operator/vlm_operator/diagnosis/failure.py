@@ -179,6 +179,8 @@ class UnsupportedConfiguration(Failure):
         "QuantizationConfigInvalid",
         "AttentionBackendUnsupported",
         "KVLayoutUnsupported",
+        "ConfigurationRejected",
+        "GPUUnsupportedByImage",
     )
 
     method: str | None = None
@@ -186,13 +188,30 @@ class UnsupportedConfiguration(Failure):
     supported: str | None = None
     args: str | None = None
     arg: str | None = None
+    lora_rank: int | None = None
+    max_lora_rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFailure(Failure):
+    """The image lacks a compiler or a package, or what it compiles does not compile."""
+
+    reasons = ("CompilationFailed", "DependencyMissing")
+
+    package: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFailure(Failure):
     """The model cannot be had, is not trusted or is not supported."""
 
-    reasons = ("ModelAccessDenied", "ModelNotFound", "TrustRemoteCodeRequired", "ArchitectureUnsupported")
+    reasons = (
+        "ModelAccessDenied",
+        "ModelNotFound",
+        "CheckpointUnreadable",
+        "TrustRemoteCodeRequired",
+        "ArchitectureUnsupported",
+    )
 
     model: str | None = None
     archs: str | None = None
@@ -202,11 +221,25 @@ class ModelFailure(Failure):
 class NodeFailure(Failure):
     """Pod, node or network: nothing that a plan could have avoided."""
 
-    reasons = ("NoGPUVisible", "SharedMemoryTooSmall", "NCCLError", "EngineStartTimeout", "DiskFull", "WorkerDied")
+    reasons = (
+        "NoGPUVisible",
+        "SharedMemoryTooSmall",
+        "NCCLError",
+        "EngineStartTimeout",
+        "DiskFull",
+        "AddressInUse",
+        "HostOutOfMemory",
+        "GPUError",
+        "PermissionDenied",
+        "WorkerDied",
+    )
 
     size_bytes: int | None = None
     seconds: int | None = None
     exit_code: int | None = None
+    port: int | None = None
+    path: str | None = None
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,8 +261,8 @@ FAMILIES: Final[Mapping[str, type[Failure]]] = {
     reason: family
     for family in (
         UnknownFailure, KVCacheTooSmall, NoKVCacheMemory, FreeMemoryTooLow, OutOfMemory, MemoryChangedDuringProfiling,
-        ContextFailure, BatchFailure, ParallelFailure, MultimodalFailure, UnsupportedConfiguration, ModelFailure,
-        NodeFailure, RequestFailure,
+        ContextFailure, BatchFailure, ParallelFailure, MultimodalFailure, UnsupportedConfiguration, ImageFailure,
+        ModelFailure, NodeFailure, RequestFailure,
     )
     for reason in family.reasons
 }  # fmt: skip

@@ -23,6 +23,7 @@ from vlm_operator.diagnosis.records import QUIET_LEVELS, LineReader, Record
 from vlm_operator.diagnosis.result import Diagnosis, Outcome
 from vlm_operator.diagnosis.trace import Exceptional, ProcessTrace
 from vlm_operator.engine.log_wordings import (
+    CONFIGURATION_REJECTED,
     DEATHS,
     FAILURES,
     UNKNOWN_REASON,
@@ -313,6 +314,8 @@ class LogReader:
         died = named[0] if named else None
         if died is not None and (unnamed is None or _killed(died) or died.line < unnamed.line):
             return died.build()
+        if unnamed is not None and unnamed.refused:
+            return build(CONFIGURATION_REJECTED, unnamed.line, unnamed.message, None, {})
         last = unnamed or start.wrapper
         if last is None or (start.requests and not start.dead):
             return None
@@ -331,7 +334,7 @@ class LogReader:
 
 def _killed(died: _Found) -> bool:
     code = died.numbers.get("exit_code")
-    return isinstance(code, int) and code < 0
+    return isinstance(code, int) and code < 0 and code != -15  # which is what the others are ended with
 
 
 def _detailed(kind: FailureKind, numbers: dict[str, Figure], text: str, terminated: bool) -> dict[str, Figure]:

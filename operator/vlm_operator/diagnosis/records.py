@@ -55,7 +55,8 @@ _AFTER_LEVEL: Final = "0123456789["
 _COMMON: Final = (
     "rror", "xception", "emory", "odel", "max_", "GPU", "not ", "ailed", "uantization", "GiB", "prompt", "blocks",
     "architecture", "KV cache", " tokens", "version", "trust_remote_code", "nccl", "died ", "Traceback", 'File "',
-    "startup complete", "-default args", "LLM engine", *CRASHES,
+    "startup complete", "-default args", "LLM engine", " divisible", "upport", "nvalid ", "Can't load", "No such file",
+    "space left", "url: ", " install", "ADDRINUSE", "imed out", "exit code", "rocessing class", *CRASHES,
 )  # fmt: skip
 """Pieces of words that most sentences hold which are looked for; a line without any is ordinary."""
 

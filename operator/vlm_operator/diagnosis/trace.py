@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vlm_operator.engine.log_wordings import CRASHES, Figure
-from vlm_operator.engine.log_wordings.measured import STAGES
+from vlm_operator.engine.log_wordings.measured import CONFIGURATION_FILES, STAGES
 
 _FRAME: Final = re.compile(r'\s*(?:\| *)*File "(?P<file>[^"\n]{1,500})", line \d{1,7}, in (?P<function>[\w<>.]{1,200})')
 _EXCEPTION: Final = re.compile(
@@ -20,6 +20,7 @@ _NOISE: Final = re.compile(
     r"(?:\w+\.){0,8}(?:KeyboardInterrupt|SystemExit|CancelledError|BrokenPipeError|ConnectionResetError|EOFError)\b"
 )
 _VALIDATION: Final = re.compile(r"(?<!\d)\d{1,6} validation errors? for \w{1,200}$")
+_REFUSAL: Final = re.compile(r"(?:Value|NotImplemented|Assertion|Type|Runtime|Import)Error: \S")
 _WINDOW: Final = 3
 _MESSAGE: Final = 2000
 
@@ -30,12 +31,14 @@ class Exceptional:
 
     Attributes:
         noise: true of what only follows from another failure (a cancelled task, a broken pipe, a wrapper).
+        refused: raised by vLLM's own code that checks flags (see ``CONFIGURATION_FILES``).
         numbers: figures of a wrapper.
     """
 
     line: int
     message: str
     noise: bool
+    refused: bool = False
     numbers: dict[str, Figure] = field(default_factory=dict)
 
 
@@ -52,6 +55,7 @@ class ProcessTrace:
     stage: str | None = None
     window: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     suspect: int = 0
+    _innermost: str = ""
     _open: bool = False
     _ignored: bool = False
     _cause_printed: bool = False
@@ -71,7 +75,7 @@ class ProcessTrace:
             self._last.message = f"{self._last.message} {stripped}"[:_MESSAGE]
             return None
         if stripped.startswith("Traceback (most recent call last)"):
-            self._open, self.stage = True, None
+            self._open, self.stage, self._innermost = True, None, ""
         elif stripped.startswith("During handling of the above exception"):
             self._handling = True
         elif stripped.startswith("The above exception was the direct cause"):
@@ -83,7 +87,7 @@ class ProcessTrace:
         return None
 
     def _see_frame(self, file: str, function: str) -> None:
-        self._open = True
+        self._open, self._innermost = True, file
         stage = STAGES.get(function)
         if stage is None or "vllm" not in file:
             return
@@ -107,9 +111,13 @@ class ProcessTrace:
         if ignored or caused:
             return None
         found = Exceptional(line, stripped[:_MESSAGE], _NOISE.match(stripped) is not None)
+        found.refused = _REFUSAL.match(stripped) is not None and any(
+            part in self._innermost for part in CONFIGURATION_FILES
+        )
         self._continuing = 2 if _VALIDATION.search(stripped) else 0
         if handled and self._last is not None and not found.noise:
             self._last.line, self._last.message, self._last.noise = found.line, found.message, False
+            self._last.refused = found.refused
             return None
         self._last = found
         return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from vlm_operator.diagnosis import failure as families
-from vlm_operator.diagnosis.advice import configuration, memory
+from vlm_operator.diagnosis.advice import configuration, environment, memory
 from vlm_operator.diagnosis.advice.start import release_of
 from vlm_operator.diagnosis.observation import Observation
 from vlm_operator.diagnosis.result import Advice
@@ -38,10 +38,13 @@ _BY_FAMILY: Final[Mapping[type[families.Failure], Advisor]] = {
     families.ParallelFailure: configuration.parallel,
     families.MultimodalFailure: configuration.multimodal,
     families.UnsupportedConfiguration: configuration.unsupported,
+    families.ImageFailure: environment.image,
     families.RequestFailure: configuration.request,
 }
 _ADVISORS: Final[Mapping[str, Advisor]] = {
     **{reason: advisor for family, advisor in _BY_FAMILY.items() for reason in family.reasons},
     "EngineStartTimeout": configuration.start_timeout,
+    "NoGPUVisible": environment.no_gpu_visible,
+    "AddressInUse": environment.address_in_use,
     "TrustRemoteCodeRequired": configuration.trust,
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from vlm_operator.diagnosis import failure as families
 from vlm_operator.diagnosis.advice.start import block_size_of, whole
 from vlm_operator.diagnosis.observation import Observation
 from vlm_operator.diagnosis.result import Advice
 from vlm_operator.engine.version import EngineVersion
+
+_FLAG: Final = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]{1,60}")
 
 
 def context(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
@@ -126,6 +130,8 @@ def unsupported(failure: families.Failure, observation: Observation, version: En
     assert isinstance(failure, families.UnsupportedConfiguration)
     flags = observation.flags
     match failure.reason:
+        case "UnknownArgument" if "config" in failure.numbers:
+            yield _field(failure, flags)
         case "UnknownArgument":
             text = failure.args or failure.arg or ""
             flag = text.split()[0].partition("=")[0] if text.split() else None
@@ -158,12 +164,34 @@ def unsupported(failure: families.Failure, observation: Observation, version: En
                 failure.model_method,
                 "leave it to the checkpoint, which names its own",
             )
+        case "QuantizationUnsupportedByGPU" if failure.kind == "fp8_unsupported":
+            yield Advice(
+                "--kv-cache-dtype",
+                flags.get("kv_cache_dtype"),
+                "auto",
+                "the GPU has no FP8 arithmetic; where the weights are FP8 too, take another quantisation of the model",
+            )
+        case "ConfigurationRejected" if failure.lora_rank is not None:
+            yield Advice("--max-lora-rank", failure.max_lora_rank, failure.lora_rank, "the adapter's rank", exact=True)
+        case "ConfigurationRejected":
+            for flag in dict.fromkeys(_FLAG.findall(failure.message)):
+                yield Advice(flag, flags.get(flag[2:].replace("-", "_")), None, "vLLM's sentence names it")
         case "AttentionBackendUnsupported":
             if flags.get("kv_cache_dtype", "auto") != "auto" or "kv" in failure.message.lower():
                 yield Advice(
                     "--kv-cache-dtype", flags.get("kv_cache_dtype"), "auto", "no backend has this KV type on this GPU"
                 )
             yield Advice("--attention-backend", flags.get("attention_backend"), None, "let vLLM choose")
+
+
+def _field(failure: families.UnsupportedConfiguration, flags: Mapping[str, Any]) -> Advice:
+    """What to correct after vLLM could not read the value of one field of its configuration."""
+    config, name = str(failure.numbers["config"]), failure.arg or ""
+    owner = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", config).lower() + "_config"
+    flag = next((f"--{each.replace('_', '-')}" for each in (name, owner) if each in flags), None)
+    expected = failure.numbers.get("expected")
+    why = f"{name} of vLLM's {config} configuration: " + (f"expected is {expected}" if expected else "not known")
+    return Advice(flag, flags.get(name), None, why)
 
 
 def start_timeout(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.log_wordings import configuration, memory, model, node, request
+from vlm_operator.engine.log_wordings import configuration, image, memory, model, node, request
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind, Scope
 from vlm_operator.engine.log_wordings.template import Figure, Wording, WordingTable, figure
 from vlm_operator.engine.log_wordings.wrapper import CRASHES, DEATHS, WRAPPERS
@@ -16,6 +16,7 @@ KINDS: Final[tuple[FailureKind, ...]] = (
     *memory.KINDS,
     *configuration.KINDS,
     *node.KINDS,
+    *image.KINDS,
     *model.KINDS,
     *request.KINDS,
 )
@@ -24,10 +25,14 @@ KINDS: Final[tuple[FailureKind, ...]] = (
 FAILURES: Final = WordingTable((kind, wording) for kind in KINDS for wording in kind.wordings)
 """Every wording of every kind of failure."""
 
+CONFIGURATION_REJECTED: Final = next(kind for kind in KINDS if kind.name == "configuration_rejected")
+"""What an exception is that vLLM's checks of flags raise, whatever its words."""
+
 UNKNOWN_REASON: Final = "Unknown"
 """Reason of a failure that no kind names."""
 
 __all__ = [
+    "CONFIGURATION_REJECTED",
     "CRASHES",
     "DEATHS",
     "FAILURES",

@@ -142,6 +142,22 @@ KINDS: Final = (
                 "Weight {what:word} = {size:int}{:text} is not divisible by {by:text} = {divisor:int}.", "0.8-0.33"
             ),
             Wording("AssertionError: {size:int} is not divisible by {divisor:last}", "0.6.3-0.33"),
+            *wordings(
+                "The input size is not aligned with the quantized weight shape.",
+                "The output size is not aligned with the quantized weight shape.",
+                versions="0.6.3-0.33",
+            ),
+            Wording("n_physical_experts={size:int} must be divisible by ep_size={divisor:last}", "0.20-0.33"),
+            *wordings(
+                "Input size per partition ({size:int}) must be divisible by group size ({divisor:int})",
+                "input_size_per_partition ({size:int}) to be divisible by {divisor:last}",
+                "intermediate_size_per_partition={size:int} must be divisible by {divisor:last}",
+                "in divisible by {divisor:int}, got {size:last}",
+                "size divisible by {divisor:int}, got {size:last}",
+                "dimension to be divisible by {divisor:int}, got {size:last}",
+                "intermediate_size_per_partition divisible by {divisor:int}, got {size:last}",
+                versions="0.13-0.33",
+            ),
         ),
     ),
     FailureKind(
@@ -180,6 +196,13 @@ KINDS: Final = (
             ),
             *wordings("DP adjusted local rank {local_rank:int} is out of bounds.", versions="0.11.2-0.23"),
             *wordings("Cannot provide a placement group requiring {world_size:int} GPUs", versions="0.11.2-0.33"),
+            *wordings(
+                "exceeds the total number of available GPUs in the placement group",
+                "Ray does not allocate any GPUs on the driver node",
+                "Current node has no GPU available",
+                versions="0.6.3-0.33",
+            ),
+            *wordings("CUDA error: invalid device ordinal"),
         ),
     ),
     FailureKind(
@@ -214,6 +237,22 @@ KINDS: Final = (
             "error: argument {arg:text}: invalid {:word} value: {value2:rest}",
             "error: argument {arg:text}: expected one argument",
             "error: argument {arg:text}: expected at least one argument",
+            "error: argument {arg:text}: not allowed with argument {value2:rest}",
+            "error: ambiguous option: {arg:token} could match {value2:rest}",
+            "error: the following arguments are required: {args:rest}",
+            "invalid tool call parser: {value:text} (chose from",
+            "invalid reasoning parser: {value:text} (chose from",
+            "TypeError: {:token}__init__() got an unexpected keyword argument '{arg:word}'",
+            *(
+                f"validation error for {{config:word}}{ending} {{arg:name}} {complaint}"
+                for ending in ("Config", "Args")
+                for complaint in (
+                    "Input should be {expected:rest}",
+                    "Unexpected keyword argument",
+                    "Extra inputs are not permitted",
+                    "Value error, {expected:rest}",
+                )
+            ),
         ),
     ),
     FailureKind(
@@ -264,6 +303,41 @@ KINDS: Final = (
         ),
     ),
     FailureKind(
+        name="quantization_kernel_missing",
+        reason="QuantizationUnsupportedByGPU",
+        failure_class=FailureClass.HARDWARE,
+        retunable=False,
+        priority=11,
+        meaning="No kernel runs this quantisation, with these group sizes and types, on this GPU.",
+        remedy="Take another quantisation of the model, or a newer GPU or image; with --tensor-parallel-size above 1 "
+        "try a smaller one.",
+        wordings=wordings(
+            "Failed to find a kernel that can implement the {what:text} linear layer",
+            "No {method:text} MoE backend supports the deployment configuration",
+            "Marlin does not support weight_bits = {method:text}. Only types = {supported:list} are supported",
+            "Quantization method {method:name} is not supported for the current GPU",
+            "ValueError: No valid NVFP4 GEMM backend found",
+            "Current platform does not support NVFP4 quantization",
+            "quantization config '{method:text}' requires GPU compute capability >= {min_capability:number} (",
+            "online quantization requires a Blackwell",
+            versions="0.8-0.33",
+        ),
+    ),
+    FailureKind(
+        name="fp8_unsupported",
+        reason="QuantizationUnsupportedByGPU",
+        failure_class=FailureClass.HARDWARE,
+        retunable=True,
+        priority=11,
+        meaning="The GPU cannot compute in FP8 (E4M3): that takes compute capability 8.9 or newer.",
+        remedy="Take --kv-cache-dtype auto; if the weights are FP8, another quantisation of the model or a newer GPU.",
+        wordings=wordings(
+            "type fp8e4nv not supported in this architecture",
+            "fp8e4nv data type is not supported on CUDA arch < {min_capability:last}",
+            "torch._scaled_mm is only supported on CUDA devices with compute capability",
+        ),
+    ),
+    FailureKind(
         name="quantization_dtype_unsupported",
         reason="QuantizationDtypeUnsupported",
         failure_class=FailureClass.CONFIGURATION,
@@ -309,9 +383,64 @@ KINDS: Final = (
             ),
             *wordings("{backend:word} V1 with FP8 KV cache not yet supported", versions="0.8-0.17"),
             *wordings(
+                "FlashAttention only supports Ampere GPUs or newer",
+                "FlashAttention only support fp16 and bf16 data type",
+                "FlashAttention forward only supports head dimension at most {max_head_size:last}",
+                "Head size {head_size:int} is not supported by {backend:name}",
+                "Head size ({head_size:int}) is not supported",
+                "Does not support key cache of type fp8 with head_size {head_size:last}",
+            ),
+            *wordings(
+                "FP8 KV cache is not supported by the {backend:text} backend on {device:text} (compute capability",
+                "bfloat16 KV cache is not supported {:text}(compute capability",
+                "ValueError: --kv-cache-dtype {kv_cache_dtype:word} requires the SM100",
+                "KV cache block size {block_size:int} is not supported by attention backend(s)",
+                versions="0.25-0.33",
+            ),
+            *wordings(
                 "{backend:word} with FP8 KV cache not yet supported",
                 "{backend:word} does not support {:token} kv-cache on this device",
                 versions="0.8.4-0.21",
+            ),
+        ),
+    ),
+    FailureKind(
+        name="lora_rank_above_maximum",
+        reason="ConfigurationRejected",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="An adapter has a larger rank than --max-lora-rank.",
+        remedy="Raise --max-lora-rank to the adapter's rank.",
+        wordings=wordings(
+            "LoRA rank {lora_rank:int} is greater than max_lora_rank {max_lora_rank:last}", versions="0.6.3-0.33"
+        ),
+    ),
+    FailureKind(
+        name="configuration_rejected",
+        reason="ConfigurationRejected",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=40,
+        meaning="vLLM refused its flags: they contradict each other, the model or the GPU.",
+        remedy="The quoted sentence names the flag; change or remove it.",
+        wordings=(
+            *(
+                Wording(f"validation {errors} for {{config:word}}{ending} Value error, {{complaint:rest}}")
+                for errors in ("error", "errors")
+                for ending in ("Config", "Args")
+            ),
+            *wordings(
+                "Pipeline parallelism is not supported for this model",
+                "Pipeline parallelism is only supported for the following architectures",
+                "{model:word} does not support LoRA yet",
+                "Model {model:text} is not supported for LoRA",
+                "No supported LoRA modules found in {model:word}",
+                "The supplied chat template {chat_template:text} looks like a file path, but it failed to be opened",
+                "The supplied chat template string ({chat_template:token}) appears path-like, but doesn't exist!",
+                "Error: --enable-auto-tool-choice requires --tool-call-parser",
+                "Model Runner V{runner:int} does not {:text}support: {features:rest}",
+                versions="0.6.3-0.33",
             ),
         ),
     ),

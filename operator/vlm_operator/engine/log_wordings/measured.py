@@ -158,6 +158,17 @@ STAGES: Final[dict[str, str]] = {
 }
 """Function in a traceback to the stage of the start in which it runs."""
 
+CONFIGURATION_FILES: Final = (
+    "/vllm/config/",
+    "/vllm/config.py",
+    "/vllm/engine/arg_utils.py",
+    "/vllm/entrypoints/openai/cli_args.py",
+    "/vllm/entrypoints/cli/",
+    "/vllm/platforms/",
+    "/vllm/lora/",
+)
+"""Files of vLLM that check flags: what they raise themselves is a refusal of the configuration."""
+
 MESSAGE_STARTS: Final[tuple[str, ...]] = (
     "Loading model weights took",
     "Model loading took",

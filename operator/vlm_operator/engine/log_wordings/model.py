@@ -24,6 +24,12 @@ KINDS: Final = (
             "You are trying to access a gated repo",
             "Cannot access gated repo for url {url:url}",
             "GatedRepoError: {status:int} Client Error",
+            *(
+                f"{status} Client Error: {words} for url: {{url:url}}"
+                for status, words in ((401, "Unauthorized"), (403, "Forbidden"))
+            ),
+            "Invalid user token",
+            "Access to model {model:token} is restricted",
         ),
     ),
     FailureKind(
@@ -42,6 +48,28 @@ KINDS: Final = (
                 "HFValidationError: {reason:rest}",
                 "LocalEntryNotFoundError: {reason:rest}",
                 "We couldn't connect to '{url:token}' to load",
+                "{model:token} does not appear to have a file named {file:name}",
+                "{model:token} does not appear to have files named",
+                "Can't load tokenizer for '{model:text}'",
+                "Can't load image processor for '{model:text}'",
+                "Can't load feature extractor for '{model:text}'",
+                "Can't load processor for '{model:text}'",
+                "Can't load video processor for '{model:text}'",
+                "Can't load the configuration of '{model:text}'",
+                "Can't load the model for '{model:text}'",
+                "Incorrect path_or_model_id: '{model:text}'",
+                "Entry Not Found for url: {url:url}",
+                "EntryNotFoundError: {status:int} Client Error",
+                "Revision Not Found for url: {url:url}",
+                "RevisionNotFoundError: {status:int} Client Error",
+                "{revision:token} is not a valid git identifier",
+                "404 Client Error: Not Found for url: {url:url}",
+                "OfflineModeIsEnabled: Cannot reach {url:url}",
+                "Cannot reach {url:token} offline mode is enabled",
+                "Failed to resolve {:text}huggingface.co",
+                "Max retries exceeded with url: /api/models/",
+                "Max retries exceeded with url: /{model:token}/resolve/",
+                "Tokenizer is not fully loaded",
             ),
             *wordings("Invalid repository ID or local directory specified: '{model:text}'", versions="0.8-0.33"),
             *wordings(
@@ -51,6 +79,38 @@ KINDS: Final = (
             ),
             *wordings("Could not detect config format for no config file found", versions="0.8.4-0.33"),
             *wordings("No supported config format found in {model:url}", versions="0.6.3-0.7.3"),
+            *wordings("Could not find checkpoint files '{model:text}'", versions="0.25-0.33"),
+        ),
+    ),
+    FailureKind(
+        name="checkpoint_unreadable",
+        reason="CheckpointUnreadable",
+        failure_class=FailureClass.MODEL,
+        retunable=False,
+        priority=14,
+        meaning="A file of the checkpoint is damaged, incomplete, or does not belong to this architecture.",
+        remedy="Delete the model's directory in the cache, so that it is fetched anew, and compare the files' sizes: "
+        "one of some hundred bytes is a Git LFS pointer.",
+        wordings=(
+            *wordings(
+                "SafetensorError: Error while deserializing header: {defect:rest}",
+                "SafetensorError: {defect:rest}",
+                "Error while deserializing header: {defect:rest}",
+                "PytorchStreamReader failed reading zip archive",
+                "UnpicklingError: invalid load key",
+                "is not a valid JSON file",
+                "Value error, Expecting value: line {:int} column",
+                "JSONDecodeError: {defect:rest}",
+            ),
+            *wordings(
+                "Following weights were not initialized from checkpoint: {weights:set}",
+                "Following weights were not initialized from checkpoint",
+                "ValueError: There is no module or parameter named '{weight:token}' in {archs:word}",
+                "AssertionError: Attempted to load weight ({:text}) into parameter (",
+                "AssertionError: Attempted to load weight ({:text}) into {:text}parameter",
+                "FileNotFoundError: Weight files referenced in index but missing",
+                versions="0.6.3-0.33",
+            ),
         ),
     ),
     FailureKind(
@@ -110,7 +170,16 @@ KINDS: Final = (
                 "{archs:word} has no vLLM implementation and the Transformers implementation is not compatible",
                 versions="0.7.3-0.9",
             ),
-            *wordings("model type `{model_type:text}` but Transformers does not recognize this architecture"),
+            *wordings(
+                "model type `{model_type:text}` but Transformers does not recognize this architecture",
+                "Tokenizer class {tokenizer_class:word} does not exist or is not currently imported",
+                "Unrecognized processing class in {model:url}",
+                "Unrecognized model in {model:url}. Should have a `model_type` key",
+                "GGUF model with architecture {model_type:name} is not supported yet",
+            ),
+            *wordings(
+                "The Transformers implementation of {archs:word} is not compatible with vLLM", versions="0.9-0.33"
+            ),
         ),
     ),
 )

@@ -24,6 +24,7 @@ _GAPS: Final[Mapping[str, str]] = {
     "int": r"\d{1,19}",
     "last": r"\d{1,19}",
     "signed": r"-?\d{1,19}",
+    "code": r"-?\d{1,3}",
     "count": r"\d[\d,]{0,24}",
     "number": _NUMBER,
     "limit": rf"(?:{_NUMBER}|inf|None)",
@@ -37,9 +38,10 @@ _GAPS: Final[Mapping[str, str]] = {
     "text": r"[^\n]{1,600}?",
     "rest": r"[^\n]{1,2000}",
 }
-"""What each kind of gap may hold; ``last`` is an ``int`` after which the sentence ends."""
+"""What each kind of gap may hold; after ``last`` (an ``int``) and ``code`` (an exit code) the sentence ends."""
 
-_NUMERIC: Final = frozenset({"int", "last", "signed", "count", "number", "limit"})
+_LAST: Final = frozenset({"last", "code"})
+_NUMERIC: Final = frozenset({"int", "signed", "count", "number", "limit"}) | _LAST
 _GAP: Final = re.compile(r"\{(\w*):(\w+)\}")
 _A_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -66,11 +68,13 @@ class Wording:
         versions: first and last release seen with this wording, for instance ``0.9.1-0.33``; ``any`` for sentences
             of PyTorch, CUDA, NCCL, transformers or argparse.
         constants: values that the wording itself tells (``unit``), added to what it captures.
+        whole: the sentence is the whole line; words that occur in other sentences too (``Killed``) are told apart so.
     """
 
     template: str
     versions: str = "any"
     constants: Mapping[str, Figure] = field(default_factory=dict)
+    whole: bool = False
 
     @cached_property
     def literals(self) -> tuple[str, ...]:
@@ -102,7 +106,8 @@ class Wording:
             parts.append(f"(?P<{match[1]}>{body})" if match[1] else f"(?:{body})")
             position = match.end()
         parts.append(re.escape(self.template[position:]))
-        return re.compile("".join(parts).replace(r"\ ", " "))
+        body = "".join(parts).replace(r"\ ", " ")
+        return re.compile(rf"\A{body}\Z" if self.whole else body)
 
     def search(self, text: str) -> re.Match[str] | None:
         """Where ``text`` (blanks collapsed) holds this wording, or None."""
@@ -112,9 +117,7 @@ class Wording:
         """Whether a text that breaks off may have cut the number with which a match ends."""
         if terminated or match.end() < len(match.string):
             return False
-        return any(
-            kind in _NUMERIC and kind != "last" and match.end(name) == match.end() for name, kind in self.kinds.items()
-        )
+        return any(kind in _NUMERIC - _LAST and match.end(name) == match.end() for name, kind in self.kinds.items())
 
     def figures(self, match: re.Match[str]) -> dict[str, Figure]:
         """Values of a match, by name; gaps that are not there are left out."""
@@ -123,6 +126,11 @@ class Wording:
             value = match[name]
             found[name] = figure(value) if kind in _NUMERIC else value
         return {**found, **self.constants}
+
+
+def _whole_word(needle: str) -> str:
+    """The longest word of ``needle`` that has a blank on either side, or nothing: a text that holds one holds both."""
+    return max(needle.split(" ")[1:-1], key=len, default="")
 
 
 class WordingTable(Generic[Owner]):
@@ -139,14 +147,24 @@ class WordingTable(Generic[Owner]):
             by_needle.setdefault(wording.needle, []).append((owner, wording))
         self._needles = tuple(by_needle)
         self._pairs = tuple(by_needle.values())
+        self._by_word: dict[str, list[int]] = {}
+        wordless: list[int] = []
+        for number, needle in enumerate(self._needles):
+            word = _whole_word(needle)
+            (self._by_word.setdefault(word, []) if word else wordless).append(number)
+        self._wordless = tuple(wordless)
+        self._wordless_needles = tuple(self._needles[number] for number in wordless)
 
     def __iter__(self) -> Iterator[Wording]:
         return (wording for pairs in self._pairs for _, wording in pairs)
 
     def search(self, text: str) -> Iterator[tuple[Owner, Wording, re.Match[str]]]:
         """Each wording that ``text`` holds, with its owner and where."""
-        for pairs in compress(self._pairs, map(contains, repeat(text), self._needles)):
-            for owner, wording in pairs:
+        found = list(compress(self._wordless, map(contains, repeat(text), self._wordless_needles)))
+        for word in self._by_word.keys() & text.split(" "):
+            found += [number for number in self._by_word[word] if self._needles[number] in text]
+        for number in sorted(found):
+            for owner, wording in self._pairs[number]:
                 match = wording.pattern.search(text)
                 if match is not None:
                     yield owner, wording, match

@@ -1,0 +1,104 @@
+"""How does a log say that the image lacks something: kernels for the GPU, a compiler, a Python package?
+
+CUDA, PyTorch, Triton and FlashInfer; vLLM's own requests to install a package in 0.8 to 0.33.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
+from vlm_operator.engine.log_wordings.template import wordings
+
+KINDS: Final = (
+    FailureKind(
+        name="gpu_unsupported_by_image",
+        reason="GPUUnsupportedByImage",
+        failure_class=FailureClass.HARDWARE,
+        retunable=False,
+        priority=9,
+        meaning="The image holds no kernels for this GPU: it is too old, or too new, for what was compiled.",
+        remedy="Take an image that was built for the GPU's compute capability (a newer release, another CUDA version), "
+        "or a GPU that the image supports.",
+        wordings=wordings(
+            "CUDA error: no kernel image is available for execution on the device",
+            "HIP error: invalid device function",
+            "Triton Error [CUDA]: device kernel image is invalid",
+            "CUDA error: device kernel image is invalid",
+            "Value 'sm_{arch:word}' is not defined for option 'gpu-name'",
+            "Unsupported gpu architecture 'compute_{arch:word}'",
+            "out of resource: shared memory, Required: {required_bytes:int}, Hardware limit: {limit_bytes:last}",
+        ),
+    ),
+    FailureKind(
+        name="compiler_missing",
+        reason="CompilationFailed",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=False,
+        priority=28,
+        meaning="Kernels are compiled at the start, and the image lacks a compiler or its files.",
+        remedy="Take vLLM's own image, or add what is missing: gcc and the headers of Python for Triton, nvcc (CUDA "
+        "toolkit) and ninja for FlashInfer.",
+        wordings=wordings(
+            "Failed to find C compiler",
+            "Could not find nvcc",
+            "No such file or directory: '{compiler:text}nvcc'",
+            "No such file or directory: 'nvcc'",
+            "No such file or directory: 'ninja'",
+            "RuntimeError: Ninja is required to load C++ extensions",
+            "CUDA_HOME environment variable is not set",
+            "fatal error: {header:name}.h: No such file or directory",
+            "cannot find -lcuda",
+            "libcuda.so cannot found",
+            "nvcc fatal : {complaint:rest}",
+            "Cannot find a working triton installation",
+        ),
+    ),
+    FailureKind(
+        name="compilation_failed",
+        reason="CompilationFailed",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=38,
+        meaning="torch.compile, Triton or FlashInfer failed to compile a kernel or to capture a graph.",
+        remedy="Set --enforce-eager to go without torch.compile and CUDA graphs; clear VLLM_CACHE_ROOT if an older "
+        "release filled it.",
+        wordings=wordings(
+            "torch._dynamo.exc.{exception:word}: {complaint:rest}",
+            "torch._inductor.exc.{exception:word}: {complaint:rest}",
+            "triton.compiler.errors.CompilationError: {complaint:rest}",
+            "PTXAS error: {complaint:rest}",
+            "Ninja build failed",
+            "ninja: build stopped: subcommand failed",
+            "NVCC compilation failed",
+            "CalledProcessError: Command '['ninja', '-v'{:text}returned non-zero exit status",
+            "CUDA error: operation not permitted when stream is capturing",
+            "CUDA error: operation failed due to a previous error during capture",
+            "Cannot prepare for replay during capturing stage",
+        ),
+    ),
+    FailureKind(
+        name="dependency_missing",
+        reason="DependencyMissing",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=False,
+        priority=36,
+        meaning="A Python package or library that the model or a flag needs is missing, or has another version.",
+        remedy="Build an image on top of vLLM's with the package, in the version that the message names; never upgrade "
+        "transformers or torch beyond what the vLLM release allows.",
+        wordings=wordings(
+            "Please install {package:token} via `pip install",
+            "Please install {package:token} via pip install",
+            "{:word} version is wrong. Please install {package:token}.",
+            "requires the following packages that were not found in your environment: {package:rest}",
+            "ModuleNotFoundError: No module named '{package:name}'",
+            "ImportError: cannot import name '{name:word}' from '{package:name}'",
+            "ImportError: {:text} is required for {:text}Install via `pip install {package:token}`",
+            "ImportError: {package:token} is required for a normal functioning of this module",
+            "AttributeError: {:word} has no attribute all_special_tokens_extended",
+            "ImportError: {:token} undefined symbol: {symbol:word}",
+            "ImportError: {package:token}: cannot open shared object file",
+            "Support for Transformers v{major:int} is deprecated and was removed",
+        ),
+    ),
+)
