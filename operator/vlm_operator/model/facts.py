@@ -311,6 +311,7 @@ class Quantization:
         experts_only: True where only routed experts are quantised.
         listed: modules (names or patterns) with a storage of their own; other modules have this one.
         listed_only: True where modules that ``listed`` does not name stay unquantised.
+        only: where not empty, dense matrices are quantised only if one of these is a part of their name.
     """
 
     method: str
@@ -328,6 +329,7 @@ class Quantization:
     experts_only: bool = False
     listed: tuple[tuple[str, Quantization], ...] = ()
     listed_only: bool = False
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,12 @@ from vlm_operator.model.weights import read_quantization
 INT4 = {"num_bits": 4, "type": "int", "symmetric": True, "strategy": "group", "group_size": 128}
 FP8_CHANNEL = {"num_bits": 8, "type": "float", "symmetric": True, "strategy": "channel", "dynamic": False}
 FP8_TOKEN = {"num_bits": 8, "type": "float", "strategy": "token", "dynamic": True}
+FP8_STATIC = {"dtype": "fp8_e4m3", "qscheme": "per_tensor", "is_dynamic": False}
+QUARK = {
+    "quant_method": "quark",
+    "exclude": ["lm_head"],
+    "global_quant_config": {"weight": FP8_STATIC, "input_tensors": FP8_STATIC},
+}
 
 
 def compressed(
@@ -104,6 +110,42 @@ def read(section: dict[str, Any], architecture: str = "LlamaForCausalLM") -> Qua
             Quantization("auto-round", 4, 128, scale_bytes=0, layers_only=True),
             id="AutoRound",
         ),
+        pytest.param(
+            {"quant_method": "gptq", "bits": 4, "group_size": -1, "desc_act": True},
+            Quantization("gptq", 4, -1, scale_bytes=0, layers_only=True),
+            id="GPTQ, one group a channel: nothing to reorder",
+        ),
+        pytest.param(
+            {"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {"-:.*mlp.*": {}, ".*v": {"bits": 8}}},
+            Quantization(
+                "gptq",
+                4,
+                128,
+                scale_bytes=0,
+                layers_only=True,
+                ignored=("re:.*mlp.*",),
+                listed=(("re:.*v", Quantization("gptq", 8, 128, scale_bytes=0, layers_only=True)),),
+            ),
+            id="GPTQ with bits by module",
+        ),
+        pytest.param(
+            {"quant_method": "gptq", "bits": 4, "group_size": 128, "modules_in_block_to_quantize": [["q_proj"], "o"]},
+            Quantization("gptq", 4, 128, scale_bytes=0, layers_only=True, only=("q_proj", "o")),
+            id="GPTQ of some modules",
+        ),
+        pytest.param(
+            QUARK,
+            Quantization("quark", 8, activation_scheme="static", scalars=1, ignored=("lm_head",)),
+            id="Quark, FP8",
+        ),
+        pytest.param(
+            QUARK | {"global_quant_config": {"weight": {"dtype": "fp4", "qscheme": "per_group", "group_size": 32}}},
+            Quantization("quark", 4, 32, scale_bytes=1, ignored=("lm_head",)),
+            id="Quark, MXFP4",
+        ),
+        pytest.param(
+            {"quant_method": "experts_int8"}, Quantization("experts_int8", 8, -1, experts_only=True), id="int8"
+        ),
         pytest.param({"config_groups": {}, "quant_algo": "FP8"}, None, id="no method: vLLM builds it unquantised"),
     ],
 )
@@ -148,14 +190,28 @@ def test_listed_names_become_vllms(architecture: str, listed: str, expected: str
     ("section", "field"),
     [
         pytest.param({"quant_method": "exl3"}, "quant_method", id="a method of another engine"),
-        pytest.param({"quant_method": "quark"}, "quant_method", id="a method not covered"),
+        pytest.param({"quant_method": "torchao"}, "quant_method", id="a method not covered"),
+        pytest.param({"quant_method": "quark"}, "dtype", id="Quark without a scheme"),
+        pytest.param(
+            QUARK | {"layer_quant_config": {"*down_proj": {}}}, "layer_quant_config", id="Quark, schemes by layer"
+        ),
         pytest.param({"quant_method": "fp8", "weight_block_size": [128]}, "weight_block_size", id="half a block"),
         pytest.param({"quant_method": "fp8", "store_dtype": "mxfp4"}, "store_dtype", id="FP8 that stores MXFP4"),
         pytest.param({"quant_method": "gptq", "bits": 5, "group_size": 128}, "bits", id="bits GPTQ does not have"),
         pytest.param(
-            {"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {"+:.*": {"bits": 8}}},
+            {"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {"+:.*": {"bits": 5}}},
+            "bits",
+            id="GPTQ with bits it does not have for some modules",
+        ),
+        pytest.param(
+            {"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {"+:.*": {"bits": 8}, "-:.*mlp.*": {}}},
             "dynamic",
-            id="GPTQ with bits by module",
+            id="GPTQ: an exception after a rule that may hide it",
+        ),
+        pytest.param(
+            {"quant_method": "auto-round", "bits": 4, "group_size": 32, "data_type": "mx_fp"},
+            "data_type",
+            id="AutoRound, floating point",
         ),
         pytest.param({"quant_method": "compressed-tensors"}, "config_groups", id="no groups"),
         pytest.param(compressed(INT4 | {"num_bits": 3}), "num_bits", id="3 bits"),

@@ -20,6 +20,14 @@ MXFP4_INTERMEDIATE_TILE, MXFP4_HIDDEN_TILE = 128, 256
 intermediate size to 64 only and takes 2 % less)."""
 
 
+MXFP4_BITS = 4
+
+PACKED_EXPERTS = frozenset({"auto-round", "awq", "gptq"})
+"""Methods whose experts fall back to smaller groups (``moe_wna16.py``, ``MoeWNA16Method.create_weights``)."""
+
+SMALLEST_EXPERT_GROUP = 32
+
+
 def round_up(size: int, tile: int) -> int:
     """The next multiple of ``tile``."""
     return -(-size // tile) * tile
@@ -83,17 +91,20 @@ class Storage:
         if storage is None:
             return (shape.rows * shape.columns + shape.bias) * self.element_bytes
         rows, columns, bias = shape.rows, shape.columns, shape.bias
-        if storage.method == "mxfp4" and linear.sharding in EXPERT_SHARDINGS:
+        group = storage.group_size
+        if _is_mxfp4(storage) and linear.sharding in EXPERT_SHARDINGS:
             rows, columns = _mxfp4_tiles(linear.sharding, rows, columns)
             bias = rows if bias else 0
+        elif storage.method in PACKED_EXPERTS and linear.sharding in EXPERT_SHARDINGS:
+            group = _expert_group(group, rows, columns)
         if storage.block_shape is not None:
             block_rows, block_columns = storage.block_shape
             groups, scales = 0, -(-rows // block_rows) * -(-columns // block_columns)
-        elif storage.group_size > 0:
-            groups = -(-columns // storage.group_size)
+        elif group > 0:
+            groups = -(-columns // group)
             scales = rows * groups
         else:
-            groups, scales = 1, rows if storage.group_size < 0 else 1
+            groups, scales = 1, rows if group < 0 else 1
         bits = rows * columns * storage.weight_bits
         if storage.zero_points:
             bits += rows * groups * storage.weight_bits
@@ -101,6 +112,17 @@ class Storage:
         if storage.reordered and not linear.follows:
             size += 4 * columns
         return size + 4 * storage.scalars + bias * self.element_bytes
+
+
+def _is_mxfp4(storage: Quantization) -> bool:
+    return storage.method == "mxfp4" or (storage.method == "quark" and storage.weight_bits == MXFP4_BITS)
+
+
+def _expert_group(group: int, rows: int, columns: int) -> int:
+    """Elements that share a scale in an expert: halved until they divide its sides, down to 32."""
+    while group > SMALLEST_EXPERT_GROUP and (rows % group or columns % group):
+        group //= 2
+    return group
 
 
 def _mxfp4_tiles(sharding: Sharding, rows: int, columns: int) -> tuple[int, int]:

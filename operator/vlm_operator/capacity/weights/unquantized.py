@@ -50,6 +50,11 @@ def _substring(patterns: tuple[str, ...]) -> Matcher:
     return lambda name, fused: any(pattern in name or pattern in fused for pattern in patterns)
 
 
+def _fused_expression(patterns: tuple[str, ...]) -> Matcher:
+    expressions = tuple(re.compile(pattern[3:]) for pattern in patterns)
+    return lambda _name, fused: any(expression.match(fused) for expression in expressions)
+
+
 def _expression(patterns: tuple[str, ...]) -> Matcher:
     names = frozenset(pattern for pattern in patterns if not pattern.startswith("re:"))
     expressions = tuple(re.compile(pattern[3:]) for pattern in patterns if pattern.startswith("re:"))
@@ -101,9 +106,10 @@ MATCHERS: dict[str, Callable[[tuple[str, ...]], Matcher]] = {
     "compressed-tensors": _expression,
     "fbgemm_fp8": _exact,
     "fp8": _exact,
-    "gptq": _expression,
+    "gptq": _fused_expression,
     "modelopt": _wildcard,
     "mxfp4": _exact,
+    "quark": _expression,
 }
 """How each method reads its list."""
 
@@ -120,4 +126,7 @@ def never_quantized(linear: Linear, quantization: Quantization) -> bool:
         return not (quantization.head and linear.name.endswith(("lm_head", "output_layer", "output")))
     if quantization.experts_only:
         return linear.sharding not in EXPERT_SHARDINGS
-    return quantization.layers_only and not linear.placement.layers
+    if quantization.layers_only and not linear.placement.layers:
+        return True
+    dense = linear.sharding not in EXPERT_SHARDINGS
+    return bool(quantization.only) and dense and not any(part in linear.name for part in quantization.only)

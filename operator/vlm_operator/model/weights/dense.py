@@ -14,7 +14,7 @@ FULL, SLIDING = "full_attention", "sliding_attention"
 
 
 def llama(language: Language, *, qk_norm: bool = False, attention_bias: bool | None = None) -> None:
-    """Llama and the families built on it: Mistral, InternLM3, TeleChat3, Granite."""
+    """Llama and the families built on it: Mistral, InternLM3, TeleChat3, Phi-3 and Phi-4."""
     config, text = language.config, language.text
     bias = config.boolean("attention_bias", False) or config.boolean("bias", False)
     output_bias = bias
@@ -134,18 +134,6 @@ def cohere(language: Language) -> None:
     language.rotary(positions=config.integer("model_max_length", language.positions))
 
 
-def phi3(language: Language) -> None:
-    """Phi-3 and Phi-4: as Llama, the checkpoint's matrices already fused."""
-    text = language.text
-    language.frame()
-    layers = language.layers()
-    language.attention(layers, bias=language.config.boolean("attention_bias", False))
-    layers.gated_mlp("mlp", text.hidden_size, text.intermediate_size)
-    layers.norm("input_layernorm", text.hidden_size)
-    layers.norm("post_attention_layernorm", text.hidden_size)
-    language.rotary()
-
-
 def stablelm(language: Language) -> None:
     """StableLM 2: layer norms with biases."""
     text = language.text
@@ -155,7 +143,8 @@ def stablelm(language: Language) -> None:
     layers.gated_mlp("mlp", text.hidden_size, text.intermediate_size)
     layers.norm("input_layernorm", text.hidden_size, bias=True)
     layers.norm("post_attention_layernorm", text.hidden_size, bias=True)
-    language.rotary()
+    factor = language.rope().get("partial_rotary_factor", 0.25)
+    language.rotary(overrides={"partial_rotary_factor": factor})
 
 
 def chatglm(language: Language) -> None:

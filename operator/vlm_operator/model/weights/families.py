@@ -27,7 +27,7 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "Gemma4ForCausalLM": gemma4.gemma4,
     "CohereForCausalLM": dense.cohere,
     "Cohere2ForCausalLM": dense.cohere,
-    "Phi3ForCausalLM": dense.phi3,
+    "Phi3ForCausalLM": dense.llama,
     "StableLmForCausalLM": dense.stablelm,
     "ChatGLMModel": dense.chatglm,
     "ChatGLMForConditionalGeneration": dense.chatglm,

@@ -217,8 +217,8 @@ def kimi_vl(wrapper: Wrapper) -> None:
     merged = width * int(kernel[0]) * int(kernel[1])
     projector = wrapper.projector(sharded=False)
     projector.norm("pre_norm", width, bias=True)
-    projector.linear("linear_1", merged, merged, bias=True)
-    projector.linear("linear_2", wrapper.text.hidden_size, merged, bias=True)
+    projector.linear("linear_1", merged, merged, bias=True, quantizable=False)
+    projector.linear("linear_2", wrapper.text.hidden_size, merged, bias=True, quantizable=False)
     LANGUAGE_MODELS["DeepseekV2ForCausalLM"](wrapper.language(kind="deepseek_v2"))
 
 
@@ -349,14 +349,9 @@ def internvl_chat(wrapper: Wrapper) -> None:
 
 
 def internvl_hf(wrapper: Wrapper) -> None:
-    """InternVL and InternS1 in transformers' format."""
+    """InternVL and InternS1 in transformers' format: every block is built, whatever ``vision_feature_layer`` says."""
     config, vision = wrapper.config, wrapper.vision
-    whole, selected = vision.integer("num_hidden_layers", 24), config.values.get("vision_feature_layer", -1)
-    if isinstance(selected, bool) or not isinstance(selected, int):
-        field = "vision_feature_layer"
-        raise UnknownFact(f"{field}: {str(selected)[:40]!r} is not a layer", field=field)
-    built = whole + selected + 1 if selected < 0 else selected + 1
-    place = TowerPlace("vision_tower", IMAGE_AND_VIDEO, layers=built)
+    place = TowerPlace("vision_tower", IMAGE_AND_VIDEO, quantizable=False)
     fixed_towers.interns1_vit(wrapper.collection, vision, place)
     ratio = config.number("downsample_ratio", 0.5) or 0.5
     inputs = vision.integer("hidden_size", 1024) * int(1 / ratio) ** 2

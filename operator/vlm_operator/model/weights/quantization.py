@@ -15,6 +15,7 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Quantization
 from vlm_operator.model.weights.checkpoint_names import vllm_name
+from vlm_operator.model.weights.quark import quark
 
 FP8_TENSOR: Final = Quantization("fp8", 8)
 NVFP4: Final = Quantization("modelopt", 4, group_size=16, scale_bytes=1, scalars=3)
@@ -99,13 +100,18 @@ def _names(section: Config, *keys: str) -> tuple[str, ...]:
     return ()
 
 
+def _block(section: Config, key: str) -> tuple[int, int] | None:
+    """Rows and columns of a block that shares a scale, or None where none is stated."""
+    block = section.items(key)
+    if block is None:
+        return None
+    if len(block) != 2 or not all(isinstance(side, int) and side > 0 for side in block):
+        raise _unknown(section, key, block)
+    return int(block[0]), int(block[1])
+
+
 def _fp8(section: Config) -> Quantization:
-    block = section.items("weight_block_size")
-    shape = None
-    if block is not None:
-        if len(block) != 2 or not all(isinstance(side, int) and side > 0 for side in block):
-            raise _unknown(section, "weight_block_size", block)
-        shape = (int(block[0]), int(block[1]))
+    shape = _block(section, "weight_block_size")
     if section.has("store_dtype"):
         raise _unknown(section, "store_dtype", section.values["store_dtype"])
     scheme = section.text("activation_scheme", "dynamic")
@@ -142,23 +148,48 @@ def _gptq(section: Config) -> Quantization:
     bits = section.integer("bits")
     if bits not in {2, 3, 4, 8}:
         raise _unknown(section, "bits", bits)
-    dynamic = section.section("dynamic").values
-    if any(not str(pattern).startswith("-:") for pattern in dynamic):
-        raise _unknown(section, "dynamic", next(p for p in dynamic if not str(p).startswith("-:")))
-    blocks = section.items("modules_in_block_to_quantize")
-    if blocks:
-        raise _unknown(section, "modules_in_block_to_quantize", blocks)
-    return Quantization(
+    group = section.integer("group_size", least=-1)
+    plain = Quantization(
         "gptq",
         bits,
-        section.integer("group_size", least=-1),
+        group,
         scale_bytes=0,
         zero_points=not section.boolean("sym", True),
-        ignored=tuple(f"re:{str(pattern)[2:]}" for pattern in dynamic),
-        reordered=section.boolean("desc_act", False),
+        # with one group a channel an order changes nothing, and no index is kept
+        reordered=section.boolean("desc_act", False) and group > 0,
         head=section.boolean("lm_head", False),
         layers_only=True,
     )
+    ignored, listed = _gptq_rules(section.section("dynamic"), plain)
+    return replace(plain, ignored=ignored, listed=listed, only=_gptq_modules(section))
+
+
+def _gptq_rules(dynamic: Config, plain: Quantization) -> tuple[tuple[str, ...], tuple[tuple[str, Quantization], ...]]:
+    """GPTQModel's rules: a pattern that begins ``-:`` leaves a module alone, another stores it in its own way."""
+    ignored: list[str] = []
+    listed: list[tuple[str, Quantization]] = []
+    for pattern in dynamic.values:
+        if pattern.startswith("-:"):
+            if listed:
+                raise _unknown(dynamic, pattern, "a rule that leaves modules alone after one that does not")
+            ignored.append(f"re:{pattern[2:]}")
+            continue
+        rule = dynamic.section(pattern)
+        bits, group = rule.integer("bits", plain.weight_bits), rule.integer("group_size", plain.group_size, least=-1)
+        if bits not in {2, 3, 4, 8}:
+            raise _unknown(rule, "bits", bits)
+        symmetric = rule.boolean("sym", not plain.zero_points)
+        storage = replace(plain, weight_bits=bits, group_size=group, zero_points=not symmetric)
+        listed.append((f"re:{pattern.removeprefix('+:')}", storage))
+    return tuple(ignored), tuple(listed)
+
+
+def _gptq_modules(section: Config) -> tuple[str, ...]:
+    """Parts of names that alone are quantised, where the checkpoint lists them."""
+    names: list[str] = []
+    for entry in section.items("modules_in_block_to_quantize") or ():
+        names += [str(name) for name in entry] if isinstance(entry, list | tuple) else [str(entry)]
+    return tuple(names)
 
 
 def _compressed_tensors(section: Config) -> Quantization:
@@ -197,8 +228,7 @@ def _compressed_storage(group: Config, layout: str) -> Quantization:
             return Quantization(method, 4, 32, scale_bytes=1)
         return Quantization(method, 4, size or 16, scale_bytes=1, scalars=2 + static)
     if strategy == "block":
-        shape = weights.items("block_structure") or [128, 128]
-        return Quantization(method, bits, block_shape=(int(shape[0]), int(shape[1])))
+        return Quantization(method, bits, block_shape=_block(weights, "block_structure") or (128, 128))
     groups = {"tensor": 0, "channel": -1, "group": size}
     if strategy not in groups or bits not in {4, 8}:
         raise _unknown(weights, "strategy" if bits in {4, 8} else "num_bits", strategy if bits in {4, 8} else bits)
@@ -244,6 +274,10 @@ def _mxfp4(section: Config) -> Quantization:
     return Quantization("mxfp4", 4, 32, scale_bytes=1, ignored=ignored, experts_only=True)
 
 
+def _experts_int8(_section: Config) -> Quantization:
+    return Quantization("experts_int8", 8, group_size=-1, experts_only=True)
+
+
 def _bitsandbytes(section: Config) -> Quantization:
     ignored = _names(section, "llm_int8_skip_modules")
     if section.boolean("load_in_8bit", False) or section.boolean("_load_in_8bit", False):
@@ -261,8 +295,11 @@ def _auto_round(section: Config) -> Quantization:
     if "gptq" not in layout and "awq" not in layout:
         raise _unknown(section, "packing_format", layout)
     ignored: list[str] = []
-    for name, entry in section.section("extra_config").values.items():
-        if not isinstance(entry, Mapping) or int(entry.get("bits", 0) or 0) < 16:
+    if section.text("data_type", "int") != "int":
+        raise _unknown(section, "data_type", section.text("data_type"))
+    extra = section.section("extra_config")
+    for name, entry in extra.values.items():
+        if not isinstance(entry, Mapping) or Config(entry, extra.field(name)).integer("bits", 1) < 16:
             raise _unknown(section, "extra_config", name)
         ignored.append(str(name))
     bits = section.integer("bits")
@@ -292,6 +329,8 @@ READERS: Final[dict[str, Callable[[Config], Quantization]]] = {
     "modelopt_mixed": _modelopt,
     "mxfp4": _mxfp4,
     "bitsandbytes": _bitsandbytes,
+    "experts_int8": _experts_int8,
+    "quark": quark,
     "auto-round": _auto_round,
     "intel/auto-round": _auto_round,
 }

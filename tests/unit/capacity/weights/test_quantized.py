@@ -79,6 +79,23 @@ def test_mxfp4_experts_are_padded_to_the_kernels_tiles() -> None:
     assert size(down, rule) == padded
 
 
+def test_packed_experts_have_smaller_groups_where_a_rank_holds_no_whole_ones() -> None:
+    rule = Quantization("awq", 4, 128, scale_bytes=0)
+    shape: dict[str, Any] = {"experts": 1, "component": Component.EXPERTS, "sharding": Sharding.EXPERT_INPUT}
+    down = matrix("model.layers.{}.mlp.experts.{}.down_proj", inputs=704, outputs=2048, **shape)
+    assert size(down, rule) == 704 * 2048 // 2 + 2 * 2048 * (704 // 64)
+
+
+def test_gptq_rules_see_the_fused_module_and_its_list_the_parts() -> None:
+    down, query = matrix(), matrix("model.layers.{}.self_attn.q_proj", fused_name="model.layers.{}.self_attn.qkv_proj")
+    wide = Quantization("gptq", 8, 128, scale_bytes=0)
+    by_rule = Quantization("gptq", 4, 128, scale_bytes=0, listed=(("re:.*qkv_proj", wide), ("re:.*k_proj", wide)))
+    assert size(query, by_rule) == size(query, wide)
+    assert size(down, by_rule) < size(down, wide)
+    some = Quantization("gptq", 4, 128, scale_bytes=0, only=("q_proj",))
+    assert size(query, some) < size(down, some) == 2 * WEIGHTS
+
+
 def test_mxfp4_leaves_everything_but_experts_alone() -> None:
     assert size(matrix(), Quantization("mxfp4", 4, 32, scale_bytes=1, experts_only=True)) == 2 * WEIGHTS
 
