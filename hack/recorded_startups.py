@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion, require_known
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.catalogue import find_gpu
@@ -29,6 +29,8 @@ PLAIN_FLAGS = {
     "enforce_eager",
     "enable_prefix_caching",
     "language_model_only",
+    "limit_mm_per_prompt",
+    "runner",
 }
 
 
@@ -75,10 +77,23 @@ def flags_of(row: dict[str, Any]) -> EngineSettings:
     if isinstance(others, dict):
         flags |= {key: value for key, value in others.items() if key in PLAIN_FLAGS and value is not None}
         if isinstance(others.get("mm_processor_kwargs"), dict):
-            flags["mm_processor_kwargs"] = json.dumps(others["mm_processor_kwargs"], sort_keys=True)
+            flags["mm_processor_kwargs"] = others["mm_processor_kwargs"]
     printed = row["observed"].get("max_num_batched_tokens_printed")
     if printed is None and (match := re.search(r"max_num_batched_tokens=(\d+)", str(others))):
         printed = int(match[1])
     if printed:
         flags.setdefault("max_num_batched_tokens", printed)
-    return EngineSettings(**flags)
+    return settings_of(flags)
+
+
+def settings_of(flags: dict[str, Any]) -> EngineSettings:
+    """Flags as a record holds them: limits and processor arguments are JSON objects there."""
+    given = dict(flags)
+    if isinstance(limits := given.pop("limit_mm_per_prompt", None), dict):
+        given["limit_mm_per_prompt"] = tuple(
+            (modality, ModalityLimit(**limit) if isinstance(limit, dict) else ModalityLimit(limit))
+            for modality, limit in sorted(limits.items())
+        )
+    if isinstance(given.get("mm_processor_kwargs"), dict):
+        given["mm_processor_kwargs"] = json.dumps(given["mm_processor_kwargs"], sort_keys=True)
+    return EngineSettings(**given)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from recorded_startups import settings_of
 from vlm_operator.capacity.startup import startup_budget
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.engine.defaults import DeviceTraits, ModelTraits, resolve
@@ -83,10 +84,7 @@ def case_of(row: dict[str, Any]) -> Case:
     model = model_of(row["dimensions"])
     gpu = find_gpu(row["gpu"])
     version = EngineVersion.parse(row.get("planned_as") or row["vllm"])
-    flags = dict(row["flags"])
-    if isinstance(flags.get("mm_processor_kwargs"), dict):
-        flags["mm_processor_kwargs"] = json.dumps(flags["mm_processor_kwargs"], sort_keys=True)
-    settings = resolve(EngineSettings(**flags), version, traits_of(model), device_of(gpu), row.get("usage", "serve"))
+    settings = resolve(settings_of(row["flags"]), version, traits_of(model), device_of(gpu), row.get("usage", "serve"))
     encoder = None
     if model.vision is not None and "encoder" in row and not settings.language_model_only:
         seen = row["encoder"]
@@ -110,11 +108,7 @@ def end_to_end(case: Case) -> tuple[float | None, str]:
     name = str(case.row.get("catalogue") or case.row["model"])
     try:
         model = load_model(name, offline=True)
-        flags = {
-            key: json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
-            for key, value in case.row["flags"].items()
-        }
-        given = EngineSettings(**flags)
+        given = settings_of(case.row["flags"])
         if case.row.get("usage") == "offline":
             given = given.with_(max_num_batched_tokens=case.settings.max_num_batched_tokens)
         settings = resolved(given, model, case.gpu, case.version)

@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from accuracy.cases import Case, cases
 from vlm_operator.capacity.startup.activation import activation
+from vlm_operator.capacity.startup.cuda_graphs import graph_count
 from vlm_operator.capacity.startup.first_check import requested_bytes
 from vlm_operator.capacity.startup.model import runner_buffer_bytes
 from vlm_operator.engine.budget_rules import Formula, budget_rules
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import MemoryKind
-from vlm_operator.model.facts import StateCache
 from vlm_operator.units import GIB
 
 PRIOR = {
@@ -34,10 +34,9 @@ PRIOR = {
     "tensorParallel HBM": 0.35,
     "tensorParallel GDDR": 0.15,
     "unified": 2.0,
-    "graphBase plain": 0.04,
-    "graphLayer plain": 0.22,
-    "graphBase state": 0.25,
-    "graphLayer state": 0.50,
+    "graphBase": 0.05,
+    "graphLayer": 0.20,
+    "graphPeers": 0.25,
 }
 """What is assumed before any start-up is looked at: GiB; graph layers in GiB for each 1,000 graphs x layers."""
 
@@ -95,9 +94,10 @@ def structure(case: Case) -> Structure:
     sizes = settings.cudagraph_capture_sizes or ()
     graphs: dict[str, float] = {}
     if sizes:
-        state = "state" if any(isinstance(run.cache, StateCache) for run in case.model.cache_layers) else "plain"
-        count = len(sizes) + sum(1 for size in sizes if size <= (settings.max_num_seqs or 1))
-        graphs = {f"graphBase {state}": 1.0, f"graphLayer {state}": count * case.model.text.layers / 1000}
+        graph_layers = graph_count(sizes, settings.max_num_seqs or 1) * case.model.text.layers / 1000
+        graphs = {"graphBase": 1.0, "graphLayer": graph_layers}
+        if settings.tensor_parallel_size > 1:
+            graphs["graphPeers"] = graph_layers
     total = case.printed("total_gib")
     requested = (
         total * (settings.gpu_memory_utilization or 0)
@@ -118,13 +118,18 @@ def structure(case: Case) -> Structure:
 
 
 def equations(case: Case) -> list[Equation]:
-    """What a start-up says about the fitted terms: printed terms first, else what the KV cache leaves over."""
+    """What a start-up says about the fitted terms: printed terms first, else what the KV cache leaves over.
+
+    A start-up that is held out says nothing; graphs on unified memory neither, because the host moves the figure.
+    """
     known = structure(case)
     stock = case.row["class"] in {"stock", "older", "unified"}
     found: list[Equation] = []
     model = str(case.row["dimensions"])
     estimate = case.printed("graph_estimate_gib")
-    if estimate is not None and known.graphs and stock and not case.row.get("speculative"):
+    if case.row.get("held_out"):
+        return found
+    if estimate is not None and known.graphs and case.row["class"] == "stock" and not case.row.get("speculative"):
         found.append(Equation(case.id, model, known.graphs, estimate, 0.5))
     if not stock or "note" in case.row:
         return found

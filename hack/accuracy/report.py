@@ -25,11 +25,18 @@ PICTURE = ROOT / "docs" / "accuracy.svg"
 
 CLASSES = {
     "stock": "Stock releases from 0.11, discrete NVIDIA GPUs",
+    "heldOut": "The same, found later and kept out of the fit",
     "unified": "Unified memory (GB10)",
     "fork": "Forks",
     "older": "Older than 0.11 (used for the fit, not for the score)",
 }
 NOTES = {
+    "heldOut": "Start-ups that were looked for after the budget stood. Before anything was changed it was off by 0.93 "
+    "GiB on average for the 30 of them that could be asked (printed weights given; worst 2.75, 13 in the bounds). "
+    "Then about half of them, chosen by a hash of address and name, were set aside: no coefficient has seen these, "
+    "though the mends to the structure (CUDA graphs, norms of compiled towers, Gemma 4's chunks, the expert workspace of "
+    "0.13) were found by looking at all. A start-up without a link stands in a public repository whose address is not "
+    "known.",
     "unified": "The host's own use moves free memory by gigabytes between vLLM's two snapshots; the bounds say so. "
     "Start-ups marked *s* decode speculatively, and their drafter is not modelled.",
     "fork": "One fork (0.11.2.dev280 with sources of August 2026, planned as 0.26) with EXL3 kernels that take 0.9 GiB "
@@ -47,6 +54,11 @@ class Result:
     left_out: float
     whole: float | None
     whole_note: str
+
+    @property
+    def kind(self) -> str:
+        """The table it stands in."""
+        return "heldOut" if self.case.row.get("held_out") else str(self.case.row["class"])
 
     @property
     def printed(self) -> float:
@@ -87,7 +99,7 @@ def results() -> list[Result]:
 
 
 def page(found: Sequence[Result]) -> str:
-    stock = [each for each in found if each.case.row["class"] == "stock"]
+    stock = [each for each in found if each.kind == "stock"]
     parts = [
         "# How accurate is the start-up budget?",
         "<!-- Written by `make accuracy` (hack/accuracy/report.py) from hack/accuracy/startups.jsonl. Do not edit. -->",
@@ -103,9 +115,11 @@ def page(found: Sequence[Result]) -> str:
         table(stock),
         doubtful(stock),
     ]
-    for kind in ("unified", "fork", "older"):
-        some = [each for each in found if each.case.row["class"] == kind]
+    for kind in ("heldOut", "unified", "fork", "older"):
+        some = [each for each in found if each.kind == kind]
         parts += [f"## {CLASSES[kind]}", NOTES[kind], table(some)]
+        if kind == "heldOut":
+            parts.append(doubtful(some))
     parts += [
         "## Fitted figures",
         "Everything else in the budget is counted from vLLM's code (`operator/vlm_operator/capacity/startup`). These "
@@ -125,7 +139,7 @@ def summary(found: Sequence[Result]) -> str:
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for kind, title in CLASSES.items():
-        some = [each for each in found if each.case.row["class"] == kind]
+        some = [each for each in found if each.kind == kind]
         if not some:
             continue
         errors = [abs(each.error) for each in some]
@@ -204,7 +218,7 @@ def coefficients() -> str:
         lines.append(
             f"| {name} | {fitted.value:.3f} | {min(values):.3f} to {max(values):.3f} | {', '.join(fitted.start_ups)} |"
         )
-    lines += ["", "GiB; `graphLayer` is GiB for each 1,000 graphs x layers."]
+    lines += ["", "GiB; `graphLayer` and `graphPeers` are GiB for each 1,000 graphs x layers."]
     return "\n".join(lines)
 
 

@@ -3,7 +3,8 @@
 Sources (vLLM): ``v1/worker/gpu_worker.py: Worker.determine_available_memory``, ``utils/mem_utils.py:
 memory_profiling``, ``v1/worker/gpu_model_runner.py: profile_run, _dummy_sampler_run, profile_cudagraph_memory``,
 ``v1/worker/gpu/model_runner.py: profile_run``, ``v1/sample/ops/topk_topp_sampler.py``, ``v1/worker/workspace.py``,
-read in 0.11.2, 0.12.0, 0.13.0, 0.15.1, 0.16.0, 0.17.1, 0.18.1, 0.20.2, 0.22.1, 0.25.1, 0.27.1, 0.29.0 and 0.32.0.
+read in 0.11.2, 0.12.0, 0.13.0, 0.14.1, 0.15.1, 0.16.0, 0.17.1, 0.18.1, 0.20.2, 0.22.1, 0.25.1, 0.27.1, 0.29.0 and
+0.32.0.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 from vlm_operator.engine.version import EngineVersion
 
 _V0_13: Final = EngineVersion(0, 13)
+_V0_14: Final = EngineVersion(0, 14)
 _V0_17: Final = EngineVersion(0, 17)
 _V0_18: Final = EngineVersion(0, 18)
 _V0_20: Final = EngineVersion(0, 20)
@@ -101,7 +103,7 @@ def budget_rules(version: EngineVersion, runner: str) -> BudgetRules:
         profiles_encoder=not second or version >= _V0_27,
         pads_encoder_outputs=version < _V0_13,
         keeps_encoder_inputs=not second,
-        persistent_expert_workspace=version >= _V0_13,
+        persistent_expert_workspace=version >= _V0_14,
         counts_penalty_buffers=second and formula is Formula.CONSUMED,
     )
 

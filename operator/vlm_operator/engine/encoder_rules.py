@@ -15,6 +15,8 @@ from vlm_operator.engine.version import EngineVersion
 
 _V0_12: Final = EngineVersion(0, 12)
 _V0_13: Final = EngineVersion(0, 13)
+_V0_15: Final = EngineVersion(0, 15)
+_V0_22: Final = EngineVersion(0, 22)
 
 _ROTARY_OF_QWEN: Final = frozenset(
     {
@@ -50,6 +52,16 @@ _GATED: Final = frozenset(
 )
 """Families whose tower has a gated MLP (two projections up)."""
 
+_FUSED_NORMS: Final = frozenset({"qwen2_5_vl", "qwen2_5_omni", "glm4v", "glm4v_moe", "exaone4_5"})
+"""Families whose blocks add and normalise in one call (``x_fused_norm, residual = self.norm2(x, residual=...)``)."""
+
+_GEMMA4_PATCHES_OF_AN_IMAGE: Final = 2520
+"""280 output tokens of 3 x 3 patches: through 0.21 Gemma 4's images and video frames were encoded one by one."""
+
+_GEMMA4_RECKONED_BYTES: Final = 4 * 10240 * 8
+"""What ``models/gemma4_mm.py: _encoder_chunk`` reckons for a patch (``position_embedding_size`` 10,240, int64): from
+0.22 as many are encoded at once as fit a tenth of the GPU by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderRules:
@@ -60,29 +72,46 @@ class EncoderRules:
         attention_divided: times the tower's width, divided over ranks: queries, keys, values and their copies.
         mlp_whole: times the tower's width, on every rank: the block's input, the residual sum, its normed copy.
         mlp_divided: times the tower's MLP width, divided over ranks: before and after the activation.
+        most_patches_at_once: patches that go through the tower together at most; 0: no such bound.
+        reckoned_bytes_per_patch: what vLLM reckons for a patch where it encodes as many at once as a tenth of the GPU
+            holds; 0: all at once.
     """
 
     attention_whole: int
     attention_divided: int
     mlp_whole: int
     mlp_divided: int
+    most_patches_at_once: int = 0
+    reckoned_bytes_per_patch: int = 0
 
 
 @lru_cache(maxsize=512)
-def encoder_rules(model_type: str, version: EngineVersion) -> EncoderRules:
+def encoder_rules(model_type: str, version: EngineVersion, *, compiled: bool = True) -> EncoderRules:
     """What the tower of ``model_type`` keeps at once.
 
     Queries, keys and values take 6, a contiguous copy of queries and keys 4, their rotation 4, the attention's output
     and its projection 4. Through 0.11 the rotation of Qwen's families is in float32: 8 for the copy and 8 for the
     result before it becomes 4 again. dots.ocr copies values too and, through 0.12, rotates with four float32
     intermediates.
+
+    Where vLLM compiles (``custom_ops=none``), the norms of the tower run as PyTorch code outside the compiled graph and
+    do not write in place: a fused add and norm leaves the block's input, the attention's output, the sum and the normed
+    copy beside each other. From 0.15 such code is compiled on its own; before, a gated activation kept both halves
+    of its product.
     """
     divided = 18
     if model_type in _ROTARY_IN_FLOAT32:
         divided = 48 if version < _V0_13 else 36
     elif model_type in _ROTARY_OF_QWEN and version < _V0_12:
         divided = 30
-    return EncoderRules(4, divided, 6, 6 if model_type in _GATED else 4)
+    whole, mlp = 6, 6 if model_type in _GATED else 4
+    if model_type in _FUSED_NORMS and compiled:
+        whole, mlp = (10, 6) if version >= _V0_15 else (8, 8)
+    if model_type == "gemma4":
+        if version < _V0_22:
+            return EncoderRules(4, divided, whole, mlp, most_patches_at_once=_GEMMA4_PATCHES_OF_AN_IMAGE)
+        return EncoderRules(4, divided, whole, mlp, reckoned_bytes_per_patch=_GEMMA4_RECKONED_BYTES)
+    return EncoderRules(4, divided, whole, mlp)
 
 
 def reckoned_tokens_per_encoded(model_type: str, modality: str, version: EngineVersion) -> float:

@@ -35,8 +35,10 @@ def test_rules_by_release_and_runner(
     assert (rules.subtracts_graph_estimate, rules.profiles_encoder) == (graphs, encoder)
 
 
-@pytest.mark.parametrize(("release", "pads", "keeps"), [("0.12.0", True, False), ("0.13.0", False, True)])
-def test_0_13_stopped_padding_outputs_and_started_keeping_the_expert_workspace(
+@pytest.mark.parametrize(
+    ("release", "pads", "keeps"), [("0.12.0", True, False), ("0.13.0", False, False), ("0.14.1", False, True)]
+)
+def test_0_13_stopped_padding_outputs_and_0_14_started_keeping_the_expert_workspace(
     release: str, pads: bool, keeps: bool
 ) -> None:
     rules = budget_rules(EngineVersion.parse(release), "V1")

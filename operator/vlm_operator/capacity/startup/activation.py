@@ -70,8 +70,9 @@ def activation(
     if run is not None and model.vision is not None:
         encoder = encoder_memory(
             model.vision,
-            encoder_rules(model.model_type, version),
+            encoder_rules(model.model_type, version, compiled=bool(settings.cudagraph_capture_sizes)),
             run,
+            gpu_total_bytes=gpu.total_bytes,
             hidden_size=model.text.hidden_size,
             tensor_parallel_size=ranks,
             replicated=settings.mm_encoder_tp_mode == "data",

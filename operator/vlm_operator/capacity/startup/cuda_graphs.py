@@ -1,7 +1,9 @@
 """What does vLLM estimate for CUDA graphs before it captures them?
 
-vLLM captures the largest two graphs of each mode and extrapolates (``profile_cudagraph_memory``). What a captured
-graph takes depends on driver and kernels, so the figure is fitted: a base and an amount for each graph and layer.
+vLLM captures the largest two graphs of each mode and extrapolates: the first capture of the larger mode, and what the
+second took for every further graph (``v1/worker/gpu_model_runner.py: profile_cudagraph_memory``; V2 runner
+``v1/worker/gpu/cudagraph_utils.py``). What a captured graph takes depends on driver and kernels, so the figures are
+fitted: a base and an amount for each graph and layer, and more where ranks talk to each other inside the graph.
 """
 
 from __future__ import annotations
@@ -9,23 +11,31 @@ from __future__ import annotations
 from vlm_operator.capacity.startup.coefficients import FITTED
 
 
+def graph_count(capture_sizes: tuple[int, ...], max_num_seqs: int) -> int:
+    """How many graphs are captured.
+
+    Piecewise graphs for every size, full ones for sizes up to ``max_num_seqs`` (``FULL_AND_PIECEWISE``, the default
+    since 0.11).
+    """
+    return len(capture_sizes) + full_graph_count(capture_sizes, max_num_seqs)
+
+
+def full_graph_count(capture_sizes: tuple[int, ...], max_num_seqs: int) -> int:
+    """How many of them are full graphs, of decoding batches."""
+    return sum(1 for size in capture_sizes if size <= max_num_seqs)
+
+
 def graph_estimate_bytes(
     capture_sizes: tuple[int, ...],
     *,
     max_num_seqs: int,
     layers: int,
-    state_layers: bool,
+    tensor_parallel_size: int = 1,
     pipeline_parallel_size: int = 1,
 ) -> int:
-    """Bytes that vLLM sets aside; 0 without graphs.
-
-    Piecewise graphs are captured for every size, full ones for sizes up to ``max_num_seqs``
-    (``FULL_AND_PIECEWISE``, the default since 0.11).
-    """
+    """Bytes that vLLM sets aside; 0 without graphs."""
     if not capture_sizes:
         return 0
-    graphs = len(capture_sizes) + sum(1 for size in capture_sizes if size <= max_num_seqs)
-    own_layers = -(-layers // pipeline_parallel_size)
-    kind = "state" if state_layers else "plain"
-    each = FITTED[f"graphLayer {kind}"].size_bytes
-    return FITTED[f"graphBase {kind}"].size_bytes + graphs * own_layers * each // 1000
+    graph_layers = graph_count(capture_sizes, max_num_seqs) * -(-layers // pipeline_parallel_size)
+    each = FITTED["graphLayer"].size_bytes + (FITTED["graphPeers"].size_bytes if tensor_parallel_size > 1 else 0)
+    return FITTED["graphBase"].size_bytes + graph_layers * each // 1000

@@ -54,6 +54,7 @@ def encoder_memory(
     rules: EncoderRules,
     run: EncoderRun,
     *,
+    gpu_total_bytes: int,
     hidden_size: int,
     tensor_parallel_size: int,
     replicated: bool,
@@ -64,6 +65,7 @@ def encoder_memory(
     """Bytes of encoding ``run`` on one rank.
 
     Args:
+        gpu_total_bytes: memory of the GPU, a tenth of which bounds what some families encode at once.
         hidden_size: width of the language model, used where the tower does not say its output's width.
         replicated: ``--mm-encoder-tp-mode data``: every rank holds the whole tower and encodes its share of items.
         keeps_inputs: the dummy items' pixels stay on the GPU after the encoder has run.
@@ -78,11 +80,22 @@ def encoder_memory(
     pixels = 3 * tower.patch_size**2 * (2 if merge > 1 else 1) * element_bytes
     inputs = run.items * run.encoded_tokens_per_item * merge * pixels
     width = (tower.output_size or hidden_size) * (1 + tower.deepstack_levels) * element_bytes
+    at_once = patches_at_once(rules, patches, gpu_total_bytes)
+    gathered = (patches - at_once) * tower.hidden_size * element_bytes
     outputs = run.items * run.encoded_tokens_per_item * width
     if pads_outputs and run.encoded_tokens_per_item < run.budget_tokens:
         # Each item gets a buffer of the whole budget; of the true outputs only the last is still referred to.
         outputs = (run.items * run.budget_tokens + run.encoded_tokens_per_item) * width
     return EncoderMemory(
-        transient_bytes=patches * max(attention, mlp) + inputs,
+        transient_bytes=at_once * max(attention, mlp) + gathered + inputs,
         kept_bytes=outputs + (inputs if keeps_inputs else 0),
     )
+
+
+def patches_at_once(rules: EncoderRules, patches: int, gpu_total_bytes: int) -> int:
+    """Patches that go through the tower together: all of them, unless the family encodes in chunks."""
+    if rules.most_patches_at_once:
+        return min(patches, rules.most_patches_at_once)
+    if rules.reckoned_bytes_per_patch:
+        return min(patches, max(gpu_total_bytes // 10 // rules.reckoned_bytes_per_patch, 1))
+    return patches

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vlm_operator.capacity.startup.activation import Activation, activation
 from vlm_operator.capacity.startup.budget import Budget, Term
-from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
+from vlm_operator.capacity.startup.cuda_graphs import full_graph_count, graph_estimate_bytes
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.capacity.startup.first_check import free_at_start_bytes, free_at_start_high_bytes, requested_bytes
 from vlm_operator.capacity.startup.loaded_buffers import loaded_buffer_bytes
@@ -27,7 +27,7 @@ from vlm_operator.engine.version import EngineVersion, require_known
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.identity_cache import cached_by_identity
-from vlm_operator.model.facts import Component, ModelFacts, StateCache
+from vlm_operator.model.facts import Component, ModelFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +216,15 @@ def _terms_of_run(
         outside += EXPERT_PARALLEL_BYTES
     if rules.formula is Formula.CONSUMED:
         outside += runner_buffer_bytes(model, settings, rules)
-    graphs = 0
+    graphs = full_graphs = 0
     if rules.subtracts_graph_estimate:
+        sizes, sequences = settings.cudagraph_capture_sizes or (), settings.max_num_seqs or 1
+        full_graphs = full_graph_count(sizes, sequences)
         graphs = graph_estimate_bytes(
-            settings.cudagraph_capture_sizes or (),
-            max_num_seqs=settings.max_num_seqs or 1,
+            sizes,
+            max_num_seqs=sequences,
             layers=model.text.layers,
-            state_layers=any(isinstance(run.cache, StateCache) for run in model.cache_layers),
+            tensor_parallel_size=settings.tensor_parallel_size,
             pipeline_parallel_size=settings.pipeline_parallel_size,
         )
     return StartupTerms(
@@ -242,6 +244,7 @@ def _terms_of_run(
             layers_bytes=peak.layers_bytes,
             encoder_bytes=peak.encoder_bytes,
             graph_bytes=graphs,
+            full_graphs=full_graphs,
             weights_bytes=weights_bytes,
             weights_measured=weights_measured,
         ),

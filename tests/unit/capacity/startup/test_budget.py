@@ -105,8 +105,8 @@ def test_a_tower_on_every_rank_is_not_divided() -> None:
     assert whole > divided
 
 
-def test_experts_keep_their_workspace_from_0_13() -> None:
-    names = {term.name for term in budget("0.13.0", MIXED).terms}
+def test_experts_keep_their_workspace_from_0_14() -> None:
+    names = {term.name for term in budget("0.14.1", MIXED).terms}
     assert "expert workspace" in names
     assert "expert workspace" not in {term.name for term in budget("0.12.0", MIXED).terms}
 

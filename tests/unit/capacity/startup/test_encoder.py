@@ -24,11 +24,14 @@ def memory(
     pads: bool = False,
     keeps_inputs: bool = True,
     family: str = "qwen3_vl",
+    compiled: bool = True,
+    total: int = 80 * GIB,
 ) -> EncoderMemory:
     return encoder_memory(
         TOWER,
-        encoder_rules(family, EngineVersion.parse(release)),
+        encoder_rules(family, EngineVersion.parse(release), compiled=compiled),
         run,
+        gpu_total_bytes=total,
         hidden_size=4096,
         tensor_parallel_size=ranks,
         replicated=replicated,
@@ -80,6 +83,7 @@ def test_deepstack_levels_stay_beside_the_output() -> None:
         tower,
         encoder_rules("qwen3_vl_moe", EngineVersion(0, 12)),
         EncoderRun("video", 1, 153600, 153600, 12288),
+        gpu_total_bytes=80 * GIB,
         hidden_size=2048,
         tensor_parallel_size=2,
         replicated=False,
@@ -87,3 +91,25 @@ def test_deepstack_levels_stay_beside_the_output() -> None:
         keeps_inputs=True,
     ).kept_bytes
     assert kept / GIB == pytest.approx(2.34 + 0.19 + 0.14, abs=0.01)
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "glm4v"])
+def test_a_fused_norm_does_not_write_in_place_where_vllm_compiles(family: str) -> None:
+    mlp = 10 * 1152 + 6 * 4304
+    assert memory(family=family).transient_bytes == PATCHES * mlp + PIXELS
+    assert memory(family=family, compiled=False).transient_bytes < memory(family=family).transient_bytes
+
+
+def test_gemma_4_encodes_what_a_tenth_of_the_gpu_holds_by_its_own_reckoning() -> None:
+    small, large = (memory(family="gemma4", release="0.23.0", total=size * GIB) for size in (24, 320))
+    assert (
+        small.transient_bytes
+        < large.transient_bytes
+        == memory(family="qwen2_vl").transient_bytes + PATCHES * (6 * 1152 + 6 * 4304 - 22 * 1152)
+    )
+    assert small.kept_bytes == large.kept_bytes
+
+
+def test_gemma_4_encoded_one_image_at_a_time_through_0_21() -> None:
+    one = memory(family="gemma4", release="0.21.0")
+    assert one.transient_bytes == 2520 * (6 * 1152 + 6 * 4304) + (PATCHES - 2520) * 1152 * 2 + PIXELS

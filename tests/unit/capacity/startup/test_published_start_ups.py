@@ -12,7 +12,8 @@ from vlm_operator.capacity.startup import Budget, startup_budget
 from vlm_operator.capacity.startup.coefficients import FITTED
 from vlm_operator.units import GIB
 
-STOCK = [case for case in cases() if case.row["class"] == "stock"]
+STOCK = [case for case in cases() if case.row["class"] == "stock" and not case.row.get("held_out")]
+HELD_OUT = [case for case in cases() if case.row.get("held_out")]
 
 
 def predict(case: Case) -> Budget:
@@ -21,16 +22,27 @@ def predict(case: Case) -> Budget:
     )
 
 
-def errors() -> list[float]:
-    return [(predict(case).kv_cache_bytes - case.kv_bytes) / GIB for case in STOCK]
+def errors(some: list[Case] = STOCK) -> list[float]:
+    return [(predict(case).kv_cache_bytes - case.kv_bytes) / GIB for case in some]
 
 
 def test_the_mean_error_is_at_most_0_22_gib() -> None:
     assert statistics.mean(map(abs, errors())) <= 0.22
 
 
-def test_the_worst_error_is_at_most_1_5_gib() -> None:
-    assert max(map(abs, errors())) <= 1.5
+def test_the_worst_error_is_at_most_1_5_gib_where_the_figures_are_not_in_doubt() -> None:
+    assert max(map(abs, errors([case for case in STOCK if "note" not in case.row]))) <= 1.5
+
+
+def test_start_ups_that_no_coefficient_has_seen_are_met() -> None:
+    sure = [case for case in HELD_OUT if "note" not in case.row]
+    assert len(sure) >= 10
+    assert statistics.mean(map(abs, errors(sure))) <= 0.22
+    assert max(map(abs, errors(sure))) <= 1.5
+
+
+def test_what_is_held_out_says_nothing_to_the_fit() -> None:
+    assert not [equation for case in HELD_OUT for equation in fit.equations(case)]
 
 
 def test_nine_of_ten_lie_inside_the_bounds() -> None:

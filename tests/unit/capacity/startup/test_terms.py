@@ -21,28 +21,25 @@ SIZES = (1, 2, 4, 8, 16)
 
 
 def test_no_graphs_take_nothing() -> None:
-    assert graph_estimate_bytes((), max_num_seqs=256, layers=64, state_layers=False) == 0
+    assert graph_estimate_bytes((), max_num_seqs=256, layers=64) == 0
 
 
-def test_graphs_grow_with_sizes_layers_and_recurrent_state() -> None:
-    def estimate(sizes: tuple[int, ...] = SIZES, layers: int = 32, state: bool = False) -> int:
-        return graph_estimate_bytes(sizes, max_num_seqs=256, layers=layers, state_layers=state)
+def test_graphs_grow_with_sizes_layers_and_peers() -> None:
+    def estimate(sizes: tuple[int, ...] = SIZES, layers: int = 32, ranks: int = 1) -> int:
+        return graph_estimate_bytes(sizes, max_num_seqs=256, layers=layers, tensor_parallel_size=ranks)
 
     assert estimate() < estimate((*SIZES, 24)) < estimate((*SIZES, 24), layers=64)
-    assert estimate() < estimate(state=True)
+    assert estimate() < estimate(ranks=2)
 
 
 def test_full_graphs_stop_at_the_number_of_requests() -> None:
-    few, many = (
-        graph_estimate_bytes(SIZES, max_num_seqs=sequences, layers=32, state_layers=False) for sequences in (2, 16)
-    )
+    few, many = (graph_estimate_bytes(SIZES, max_num_seqs=sequences, layers=32) for sequences in (2, 16))
     assert few < many
 
 
 def test_a_stage_of_a_pipeline_captures_its_own_layers() -> None:
     one, two = (
-        graph_estimate_bytes(SIZES, max_num_seqs=8, layers=64, state_layers=False, pipeline_parallel_size=stages)
-        for stages in (1, 2)
+        graph_estimate_bytes(SIZES, max_num_seqs=8, layers=64, pipeline_parallel_size=stages) for stages in (1, 2)
     )
     assert two < one
 
