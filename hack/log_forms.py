@@ -33,6 +33,15 @@ def _docker(text: str) -> str:
     return json.dumps({"log": text + "\n", "stream": "stderr", "time": "2025-11-23T22:03:13Z"})
 
 
+def _collected(key: str, **also: object) -> Callable[[str], str]:
+    """A collector keeps each line, as it was printed, under ``key``."""
+    return lambda text: "\n".join(json.dumps({key: line, **also}) for line in text.split("\n"))
+
+
+def _framed(text: str) -> str:
+    return "\n".join(f"│ {line:<160} │" for line in text.split("\n"))
+
+
 def _pydantic(text: str) -> str:
     head = "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig"
     return f"{head}\n  Value error, {text} [type=value_error, input_value=ArgsKwargs((), {{}})]"
@@ -67,6 +76,15 @@ FORMS: Final[dict[str, Callable[[str], str]]] = {
     "logging module": lambda text: prefixed(text, "2025-11-23 22:03:13,123 - vllm.v1.engine.core - ERROR - "),
     "JSON lines": _json_record,
     "Docker JSON": _docker,
+    "Fluent Bit": _collected("log", kubernetes={"container_name": "vllm"}),
+    "Vector": _collected("message", stream="stderr", source_type="kubernetes_logs"),
+    "Google Cloud": _collected("textPayload", severity="INFO", timestamp="2025-11-23T22:03:13.123456Z"),
+    "Google Cloud export": lambda text: prefixed(
+        text, "INFO 2025-11-23T22:03:13.123456789Z [resource.labels.containerName: vllm] "
+    ),
+    "logcli": lambda text: prefixed(text, '2025-11-23T22:03:13Z {app="vllm", pod="vllm-7f9c"} '),
+    "tabs": lambda text: prefixed(text, "2025-11-23T22:03:13.123Z\t"),
+    "terminal's frame": _framed,
     "pydantic": _pydantic,
     "carriage returns": lambda text: f"Loading: 10%\rLoading: 90%\rValueError: {text}\r",
     "buried": lambda text: "\n".join([*(ORDINARY * 125), text, *(ORDINARY * 125)]),

@@ -48,10 +48,13 @@ class Record:
 
 
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./<-"
 _KEY: Final = 8
 _KEY_END: Final = len("] ") + _KEY
 _STARTS: Final = frozenset(start.encode().decode("latin-1")[:_KEY] for start in MESSAGE_STARTS)
-_AFTER_LEVEL: Final = "0123456789["
+_AFTER_LEVEL: Final = frozenset({*(f"{digit}-" for digit in range(10)), *(f"[{letter}" for letter in _LETTERS)})
+"""First and third character behind the level in vLLM's own records: of a date (``11-23``) or of a file's name."""
+
 _COMMON: Final = (
     "rror", "xception", "emory", "odel", "max_", "GPU", "not ", "ailed", "uantization", "GiB", "prompt", "blocks",
     "architecture", "KV cache", " tokens", "version", "trust_remote_code", "nccl", "died ", "Traceback", 'File "',
@@ -101,16 +104,22 @@ _NAMED: Final = (
         r"[A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,9})? [\w.-]{1,100} [\w./@-]{1,100}(?:\[\d{1,10}\])?:\s?"
     ),
     re.compile(r"[\w.-]{1,100} [\w./@-]{1,100}\[\d{1,10}\]:\s"),
+    re.compile(r"[A-Z]{4,9} \d{4}-\d\d-\d\dT[\d:.]{8,24}Z (?:\[resource\.labels\.\w{1,60}: [^\]\s]{1,200}\] )*"),
 )
+_LABELS: Final = re.compile(r'\{(?:[\w.]{1,60}="[^"\n]{0,200}"(?:, )?){0,40}\} ')
 _CUT: Final = re.compile(
     r"\d{4}-\d\d-\d\dT[\d:.,]{8,24}(?:Z|[+-]\d\d:?\d\d)? (?P<stream>stdout|stderr) (?P<flag>[FP]) (?P<rest>.*)",
     re.DOTALL,
 )
 _TRACEBACK: Final = "Traceback (most recent call last):"
+_VARYING: Final = re.compile(r"\d+|[ \t]+|[^\d \t]+")
+_LONGEST_PREFIX: Final = 300
+_BOX: Final = "│"
 _RAY_SUFFIX: Final = re.compile(r"\s?\[repeated \d{1,9}x across cluster\].{0,200}$")
 _OTHER_LEVEL: Final = re.compile(
     r"(?:[^\n]{0,100}?[\s|:\-\[(\"'])?(?P<level>TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)(?=[\]\s:|,\-\"')])[\]\s:|,\-\"')]*"
 )
+_WEB_SERVER: Final = re.compile(r"(?<!\S)(?P<level>INFO|WARNING|ERROR|CRITICAL): {1,8}")
 _LEVEL_WORDS: Final = ("INFO", "ERROR", "WARNING", "DEBUG", "CRITICAL", "FATAL", "TRACE")
 _GLOG: Final = frozenset({"[I", "[W", "I0", "W0", "I1", "W1"})
 _WARNING: Final = re.compile(r"(?:\S{1,300}:\d{1,6}: )?\w{0,60}Warning: |\[?[IW]\d{4} \d\d:\d\d:\d\d\.\d+ ")
@@ -139,7 +148,8 @@ class _Sieve:
             self._tokens = tuple(token for token in _TOKENS if token in self._text)
             self._informative = tuple(token for token in _INFORMATIVE if token in self._text)
         if ("INFO" in line or '"info"' in line) and any(map(contains, repeat(line[:300]), _INFO_MARKS)):
-            return any(map(contains, repeat(line), self._informative))  # another logger's: only figures matter
+            passes_on = "ERROR " in line or _COLLECTED in line  # a logger that wraps the lines of a server
+            return any(map(contains, repeat(line), self._tokens if passes_on else self._informative))
         return any(map(contains, repeat(line), self._tokens))
 
 
@@ -147,7 +157,7 @@ def _is_quiet(line: str, end: int) -> bool:
     """Whether the head of a record, up to ``end``, says WARNING or DEBUG as vLLM's own records do."""
     for level in ("WARNING ", "DEBUG "):
         start = line.find(level, 0, end)
-        if start >= 0 and line[start + len(level)] in _AFTER_LEVEL:
+        if start >= 0 and line[start + len(level) : start + len(level) + 3 : 2] in _AFTER_LEVEL:
             return True
     return False
 
@@ -169,7 +179,7 @@ class LineReader:
         self._rest = b""
         self._skipping = False
         self._partial: dict[str, tuple[int, str]] = {}
-        self._learnt = ""
+        self._learnt: re.Pattern[str] | None = None
 
     def feed(self, chunks: Iterable[bytes]) -> Iterator[Record]:
         """The records of a stream of chunks, in order; the last call for a reader."""
@@ -186,10 +196,6 @@ class LineReader:
         if self._rest:
             self._number += 1
             yield from self._lines(self._rest, self._number - 1, terminated=False)
-
-    def feed_line(self, number: int, text: str) -> Iterator[Record]:
-        """The record of one line that stood inside another."""
-        yield from self._records(number, text.encode("utf-8", "replace").decode("latin-1"), True)
 
     def _block(self, data: bytes) -> Iterator[Record]:
         if self._skipping:  # inside a line that is too long: its head was read, the rest is dropped
@@ -232,7 +238,7 @@ class LineReader:
             bracket = line.find("] ", 0, 240)
             if bracket > 0:  # the head of a record
                 level = line.find("INFO ", 0, bracket)
-                quiet = (level >= 0 and line[level + 5] in after_level) or _is_quiet(line, bracket)
+                quiet = (level >= 0 and line[level + 5 : level + 8 : 2] in after_level) or _is_quiet(line, bracket)
                 if line[bracket + 2 : bracket + key_end] not in starts and (quiet or not self._keeps(sieve, line)):
                     continue
             elif not self._keeps(sieve, line):
@@ -271,6 +277,8 @@ class LineReader:
                 self._partial[cut["stream"]] = (number, text)
                 self.following = max(self.following, 1)
                 return
+        if text.startswith(_BOX):  # copied out of a terminal's frame
+            text = text[len(_BOX) :].rstrip(_BOX).removeprefix(" ")
         native = _NATIVE_HEAD.search(text, 0, 400)
         if native is not None and not text.startswith("{"):
             process = _identity(text[: native.start()]) if native.start() else ""
@@ -279,18 +287,57 @@ class LineReader:
         process, text = _strip(text)
         text = self._without_learnt(text)
         if text.startswith("{"):
-            records = list(_structured(number, process, text))
+            records = list(self._structured(number, process, text))
             if records:
                 yield from records
                 return
         yield _plain(number, process, _without_suffix(text), terminated)
 
     def _without_learnt(self, text: str) -> str:
-        """``text`` without the prefix that an earlier traceback had: one that no pattern knows."""
+        """``text`` without the prefix that an earlier traceback had: one that no pattern knows, whatever its digits."""
         if text.endswith(_TRACEBACK) and not text.startswith("{"):
             prefix = text.removesuffix(_TRACEBACK)
-            self._learnt = prefix if prefix.strip(" \t|+") else self._learnt
-        return text.removeprefix(self._learnt) if self._learnt else text
+            if prefix.strip(" \t|+") and len(prefix) <= _LONGEST_PREFIX:
+                self._learnt = re.compile(_VARYING.sub(_any_like, prefix))
+        match = self._learnt.match(text) if self._learnt is not None else None
+        return text if match is None else text[match.end() :]
+
+    def _structured(self, number: int, process: str, text: str) -> Iterator[Record]:
+        """Records of one line of JSON: a logger's own (message, level, traceback), or a line that was collected."""
+        document = _object(text)
+        collected = next((document[key] for key in _LINE_KEYS if isinstance(document.get(key), str)), None)
+        level = next((document[key] for key in _LEVEL_KEYS if isinstance(document.get(key), str)), None)
+        message = next((document[key] for key in _MESSAGE_KEYS if isinstance(document.get(key), str)), None)
+        if collected is None and level is None and not any(key in document for key in _TRACE_KEYS):
+            collected = message
+        if collected is not None:
+            for piece in collected.splitlines():
+                yield from self._records(number, piece.encode("utf-8", "replace").decode("latin-1"), True)
+            return
+        if message is None:
+            return
+        level = level.upper() if level else None
+        level = {"WARN": "WARNING", "ERR": "ERROR"}.get(level or "", level)
+        identity = next((document[key] for key in _PROCESS_KEYS if document.get(key)), None)
+        who = f"{process}/{identity}" if isinstance(identity, str | int) else process
+        pieces = [message]
+        for key in _TRACE_KEYS:
+            value = document.get(key)
+            pieces += ["\n".join(value)] if isinstance(value, list) and all(isinstance(v, str) for v in value) else []
+            pieces += [value] if isinstance(value, str) else []
+        for piece in pieces:
+            for line in piece.splitlines()[:2000]:
+                native = _NATIVE_HEAD.search(line, 0, 400)
+                yield Record(number, who, level, line[native.end() :] if native else line)
+
+
+def _any_like(piece: re.Match[str]) -> str:
+    """A pattern for what may stand for a piece of a prefix in other lines: another number, as many blanks or more."""
+    text = piece[0]
+    if text.isdecimal():
+        return r"\d{1,30}"
+    between = text.isspace() and piece.end() < len(piece.string)
+    return r"[ \t]{0,30}" if between else re.escape(text)
 
 
 def _strip(text: str) -> tuple[str, str]:
@@ -312,6 +359,8 @@ def _prefix(text: str) -> re.Match[str] | None:
     first = text[:1]
     if first == "(":
         return _PROCESS.match(text)
+    if first == "{" and text[1:2] != '"':
+        return _LABELS.match(text)
     if first == "[" or first.isdigit():
         return next(filter(None, (pattern.match(text) for pattern in _BRACKETED)), None)
     if first.isalpha() and ("| " in text[:160] or ": " in text[:400]):
@@ -340,11 +389,19 @@ def _plain(number: int, process: str, text: str, terminated: bool) -> Record:
             return Record(number, process, "WARNING", text, terminated)
         level = _OTHER_LEVEL.match(text)
         if level is not None:
-            return Record(number, process, level["level"], text[level.end() :], terminated)
+            rest = text[level.end() :]
+            inner = _WEB_SERVER.search(rest, 0, 80)  # what runs the server put its own level before the server's
+            if inner is not None:
+                return Record(number, process, inner["level"], rest[inner.end() :], terminated)
+            return Record(number, process, level["level"], rest, terminated)
     return Record(number, process, None, text, terminated)
 
 
-_MESSAGE_KEYS: Final = ("message", "msg", "event", "text", "log", "body")
+_COLLECTED: Final = '"textPayload"'
+_LINE_KEYS: Final = ("log", "textPayload", "line")
+"""Keys under which collectors keep a line as it was printed; the severity that they add says nothing of it."""
+
+_MESSAGE_KEYS: Final = ("message", "msg", "event", "text", "body")
 _PROCESS_KEYS: Final = ("vllm_process_name", "processName", "process", "pid")
 _LEVEL_KEYS: Final = ("levelname", "level", "severity", "lvl", "log.level", "levelName")
 _TRACE_KEYS: Final = (
@@ -352,32 +409,10 @@ _TRACE_KEYS: Final = (
 )  # fmt: skip
 
 
-def _structured(number: int, process: str, text: str) -> Iterator[Record]:
-    """Records of one line of JSON: a logger's (message, level, traceback) or Docker's (``log``)."""
+def _object(text: str) -> dict[str, Any]:
+    """The JSON object that ``text`` is, empty where it is none."""
     try:
         document: Any = json.loads(text)
     except (ValueError, RecursionError):
-        return
-    if not isinstance(document, dict):
-        return
-    message = next((document[key] for key in _MESSAGE_KEYS if isinstance(document.get(key), str)), None)
-    if message is None:
-        return
-    if "log" in document and "stream" in document:
-        for piece in message.splitlines():
-            yield from LineReader(every_line=True).feed_line(number, piece)
-        return
-    level = next((document[key] for key in _LEVEL_KEYS if isinstance(document.get(key), str)), None)
-    level = level.upper() if level else None
-    level = {"WARN": "WARNING", "ERR": "ERROR"}.get(level or "", level)
-    identity = next((document[key] for key in _PROCESS_KEYS if document.get(key)), None)
-    who = f"{process}/{identity}" if isinstance(identity, str | int) else process
-    pieces = [message]
-    for key in _TRACE_KEYS:
-        value = document.get(key)
-        pieces += ["\n".join(value)] if isinstance(value, list) and all(isinstance(v, str) for v in value) else []
-        pieces += [value] if isinstance(value, str) else []
-    for piece in pieces:
-        for line in piece.splitlines()[:2000]:
-            native = _NATIVE_HEAD.search(line, 0, 400)
-            yield Record(number, who, level, line[native.end() :] if native else line)
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -253,9 +253,15 @@ def test_a_record_that_containerd_cut_is_put_together() -> None:
     assert (failure.line, failure.numbers["needed_gib"], failure.estimated_max_len) == (2, 10.5, 53040)
 
 
-def test_a_prefix_that_nobody_knows_is_learnt_from_a_traceback() -> None:
+@pytest.mark.parametrize(
+    "prefix",
+    ["qwen-7f9c vllm ", "{}:", "{:>6}\t", "> ", "(task, pid=2150) ", "2026-01-02 03:04:{:02} | INFO | runner:{} - "],
+    ids=["stern", "grep -n", "cat -n", "a quotation", "a launcher", "a logger that passes lines on"],
+)
+def test_a_prefix_that_nobody_knows_is_learnt_from_a_traceback(prefix: str) -> None:
     lines = [*frames("load_model"), "OddError: nobody names this"]
-    failure = diagnose("".join(f"qwen-7f9c vllm {line}\n" for line in lines)).failure
+    log = "".join(f"{prefix.format(number, number)}{line}\n" for number, line in enumerate(lines, 8))
+    failure = diagnose(log).failure
     assert failure is not None
     assert (failure.reason, failure.message) == ("Unknown", "OddError: nobody names this")
 

@@ -207,5 +207,6 @@ MESSAGE_STARTS: Final[tuple[str, ...]] = (
     "non-default args",
     "version ",
     " ▄▄ ▄█",
+    r" \u2584\u2584 \u2584\u2588",
 )
 """How records that hold any of the above begin; every other INFO, DEBUG or WARNING record says nothing to us."""

@@ -133,6 +133,10 @@ def _whole_word(needle: str) -> str:
     return max(needle.split(" ")[1:-1], key=len, default="")
 
 
+_INDEXED_ABOVE: Final = 100
+"""Needles from which on it is faster to look up the words of a text than to search it for each needle."""
+
+
 class WordingTable(Generic[Owner]):
     """Many wordings and what each belongs to, searched together: a text without any needle costs little.
 
@@ -150,7 +154,7 @@ class WordingTable(Generic[Owner]):
         self._by_word: dict[str, list[int]] = {}
         wordless: list[int] = []
         for number, needle in enumerate(self._needles):
-            word = _whole_word(needle)
+            word = _whole_word(needle) if len(self._needles) > _INDEXED_ABOVE else ""
             (self._by_word.setdefault(word, []) if word else wordless).append(number)
         self._wordless = tuple(wordless)
         self._wordless_needles = tuple(self._needles[number] for number in wordless)
@@ -161,9 +165,11 @@ class WordingTable(Generic[Owner]):
     def search(self, text: str) -> Iterator[tuple[Owner, Wording, re.Match[str]]]:
         """Each wording that ``text`` holds, with its owner and where."""
         found = list(compress(self._wordless, map(contains, repeat(text), self._wordless_needles)))
-        for word in self._by_word.keys() & text.split(" "):
-            found += [number for number in self._by_word[word] if self._needles[number] in text]
-        for number in sorted(found):
+        if self._by_word:
+            for word in self._by_word.keys() & text.split(" "):
+                found += [number for number in self._by_word[word] if self._needles[number] in text]
+            found.sort()
+        for number in found:
             for owner, wording in self._pairs[number]:
                 match = wording.pattern.search(text)
                 if match is not None:
