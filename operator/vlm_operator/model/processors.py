@@ -20,6 +20,7 @@ from vlm_operator.model.processors_resizing import (
     ProbedResize,
     Rounding,
     RowBreaks,
+    SearchedScale,
     SmartResize,
     SoftTokenBudget,
     ThinSide,
@@ -70,6 +71,7 @@ __all__ = [
     "Processor",
     "Rounding",
     "RowBreaks",
+    "SearchedScale",
     "SliceLayout",
     "Slices",
     "SmartResize",
@@ -105,6 +107,7 @@ Processor = (
     | CoveringPartition
     | NativePatches
     | ProbedResize
+    | SearchedScale
 )
 
 

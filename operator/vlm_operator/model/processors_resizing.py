@@ -224,3 +224,20 @@ class FixedTokens:
     video_frame_tokens: int = 0
     video_extra_tokens: int = 0
     max_video_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedScale:
+    """The scale whose whole cells come closest to a range of patches, found by bisection (Isaac).
+
+    Attributes:
+        cell_patches: patches a side that become one token.
+        min_patches, max_patches: range of an image.
+        assumed_tokens: tokens that start-up takes for the largest image.
+    """
+
+    patch_size: int
+    cell_patches: int
+    min_patches: int
+    max_patches: int
+    assumed_tokens: int

@@ -29,6 +29,7 @@ from vlm_operator.capacity.multimodal import (  # each registers its family's an
     probed_resize,
     qwen,
     row_breaks,
+    searched_scale,
     step3,
 )
 from vlm_operator.capacity.multimodal.caps import Cap, cap_for_tokens, frame_cap_for_tokens
@@ -82,6 +83,7 @@ _FAMILIES = (
     probed_resize,
     qwen,
     row_breaks,
+    searched_scale,
     step3,
 )
 

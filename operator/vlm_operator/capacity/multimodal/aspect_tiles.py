@@ -104,7 +104,7 @@ def _tile_bounds(processor: AspectTiles, request: Request) -> tuple[int, int]:
                 hint=f"set it in the model's config instead: --hf-overrides '{{\"{key}\": …}}'",
             )
     request.allow(*(_DYNAMIC_KNOBS if processor.dynamic_knobs else (knob,) if knob else ()))
-    most = request.integer("image", knob, processor.max_tiles) if knob else processor.max_tiles
+    most = request.tiles(knob or "max_dynamic_patch", processor.max_tiles, knob=knob is not None)
     return min(processor.min_tiles, most), most
 
 

@@ -21,7 +21,7 @@ _KNOBS = ("max_patches", "min_patches", "crop_to_patches")
 def _(processor: UpscaleTiles, image: Image, request: Request) -> ItemTokens:
     request.allow(*_KNOBS)
     tiles = 1
-    most = request.integer("image", "max_patches", processor.max_tiles)
+    most = request.tiles("max_patches", processor.max_tiles)
     if request.boolean("image", "crop_to_patches", processor.crop_to_tiles) and most > 1:
         columns, rows = least_upscaling_grid(image, processor.tile_size, most)
         tiles += columns * rows if columns * rows > 1 else 0
@@ -31,7 +31,7 @@ def _(processor: UpscaleTiles, image: Image, request: Request) -> ItemTokens:
 
 @largest_items.register
 def _(processor: UpscaleTiles, request: Request) -> Mapping[str, int]:
-    most = request.integer("image", "max_patches", processor.max_tiles)
+    most = request.tiles("max_patches", processor.max_tiles)
     image = dummy_image(request, processor.tile_size, processor.tile_size * most)
     return {"image": count_image(processor, image, request).encoder_tokens}
 

@@ -20,10 +20,11 @@ def grids_between(least: int, most: int) -> tuple[tuple[int, int], ...]:
     """
     grids = set()
     for side in range(least, most + 1):
-        for columns in range(1, side + 1):
-            for rows in range(1, side + 1):
-                if least <= columns * rows <= most:
-                    grids.add((columns, rows))
+        for columns in range(1, min(side, most) + 1):
+            # a later round adds the grids whose longer side is ``side``; shorter ones are there already
+            first = side if side > least and columns < side else 1
+            for rows in range(max(first, -(-least // columns)), min(side, most // columns) + 1):
+                grids.add((columns, rows))
     return tuple(sorted(grids, key=lambda grid: grid[0] * grid[1]))
 
 

@@ -21,7 +21,7 @@ _KNOBS = ("max_patches", "resize_to_max_canvas")
 @count_image.register
 def _(processor: CanvasTiles, image: Image, request: Request) -> ItemTokens:
     request.allow(*_KNOBS)
-    most = request.integer("image", "max_patches", processor.max_tiles)
+    most = request.tiles("max_patches", processor.max_tiles)
     largest = request.boolean("image", "resize_to_max_canvas", processor.resize_to_max_canvas)
     rows, columns = _best_canvas(image, processor.tile_size, most, largest)
     tiles = rows * columns
@@ -33,7 +33,7 @@ def _(processor: CanvasTiles, image: Image, request: Request) -> ItemTokens:
 
 @largest_items.register
 def _(processor: CanvasTiles, request: Request) -> Mapping[str, int]:
-    most = request.integer("image", "max_patches", processor.max_tiles)
+    most = request.tiles("max_patches", processor.max_tiles)
     image = dummy_image(request, processor.tile_size, processor.tile_size * most)
     return {"image": count_image(processor, image, request).encoder_tokens}
 

@@ -24,7 +24,7 @@ _ID_TOKENS = 3
 @count_image.register
 def _(processor: Slices, image: Image, request: Request) -> ItemTokens:
     request.allow(*_KNOBS)
-    most = request.integer("image", "max_slice_nums", processor.max_slices)
+    most = request.tiles("max_slice_nums", processor.max_slices)
     tokens, text = _view(processor, image, most, _divisor(request, "image"))
     return ItemTokens(tokens + text + (_ID_TOKENS if processor.numbered else 0), tokens)
 
@@ -42,7 +42,7 @@ def _(processor: Slices, source: VideoSource, frame: Image, request: Request) ->
 
 @largest_items.register
 def _(processor: Slices, request: Request) -> Mapping[str, int]:
-    most = request.integer("image", "max_slice_nums", processor.max_slices)
+    most = request.tiles("max_slice_nums", processor.max_slices)
     # 4.7's dummy is as high as the knob says, that of the others as the config says
     dummy_slices = processor.dummy_slices if processor.numbered_video or most == processor.max_slices else most
     image = Image(processor.dummy_side, processor.dummy_side * dummy_slices)

@@ -19,7 +19,7 @@ from vlm_operator.model.processors import OverlapCrops
 @count_image.register
 def _(processor: OverlapCrops, image: Image, request: Request) -> ItemTokens:
     request.allow("max_crops")
-    most = request.integer("image", "max_crops", processor.max_crops)
+    most = request.tiles("max_crops", processor.max_crops)
     columns, rows = _pooled(processor, image, most)
     view = processor.view_side_tokens
     tokens = view * view + columns * rows
@@ -28,7 +28,7 @@ def _(processor: OverlapCrops, image: Image, request: Request) -> ItemTokens:
 
 @largest_items.register
 def _(processor: OverlapCrops, request: Request) -> Mapping[str, int]:
-    most = request.integer("image", "max_crops", processor.max_crops)
+    most = request.tiles("max_crops", processor.max_crops)
     side = processor.crop_size
     sizes = [(side * first, side * second) for first, second in _tilings(most)]
 

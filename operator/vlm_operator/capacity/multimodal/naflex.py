@@ -23,6 +23,7 @@ _KNOBS = ("min_image_tokens", "max_image_tokens", "min_tiles", "max_tiles", "til
 def _turned(processor: NaflexTiles, request: Request) -> NaflexTiles:
     """The processor with the options of ``--mm-processor-kwargs``; start-up's dummy and the tiles both follow them."""
     options = request.scoped("image")
+    most = request.tiles("max_tiles", processor.max_tiles)
     if not any(options.get(key) is not None for key in _KNOBS):
         return processor
     request.refuse_scoped(*_KNOBS)
@@ -32,7 +33,7 @@ def _turned(processor: NaflexTiles, request: Request) -> NaflexTiles:
         min_tokens=request.integer("image", "min_image_tokens", processor.min_tokens),
         max_tokens=request.integer("image", "max_image_tokens", processor.max_tokens),
         min_tiles=request.integer("image", "min_tiles", processor.min_tiles),
-        max_tiles=request.integer("image", "max_tiles", processor.max_tiles),
+        max_tiles=most,
         tile_size=request.integer("image", "tile_size", processor.tile_size),
         tolerance=processor.tolerance if tolerance is None else tolerance,
     )

@@ -24,7 +24,7 @@ _PHI3_DUMMY = (50, 8000)
 def _(processor: HdTransform, image: Image, request: Request) -> ItemTokens:
     request.allow("num_crops")
     longer, shorter = max(image.width, image.height), min(image.width, image.height)
-    most = request.integer("image", "num_crops", processor.max_crops)
+    most = request.tiles("num_crops", processor.max_crops)
     ratio = longer / shorter
     crops = 1
     while (crops + 1) * math.ceil((crops + 1) / ratio) <= most:
@@ -45,7 +45,7 @@ def _(processor: HdTransform, request: Request) -> Mapping[str, int]:
 @count_image.register
 def _(processor: DynamicHd, image: Image, request: Request) -> ItemTokens:
     request.allow("dynamic_hd")
-    most = request.integer("image", "dynamic_hd", processor.max_crops)
+    most = request.tiles("dynamic_hd", processor.max_crops)
     columns, rows = _crops(image, processor.crop_size, most)
     patch, factor = processor.patch_size, processor.compression
     width, height = columns * processor.crop_size, rows * processor.crop_size
@@ -65,7 +65,7 @@ def _(processor: DynamicHd, image: Image, request: Request) -> ItemTokens:
 
 @largest_items.register
 def _(processor: DynamicHd, request: Request) -> Mapping[str, int]:
-    most = request.integer("image", "dynamic_hd", processor.max_crops)
+    most = request.tiles("dynamic_hd", processor.max_crops)
     image = dummy_image(request, processor.crop_size, processor.crop_size * most)
     return {"image": count_image(processor, image, request).encoder_tokens}
 

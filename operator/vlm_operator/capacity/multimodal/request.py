@@ -21,6 +21,8 @@ from vlm_operator.model.processors import MultimodalFacts
 
 SCOPES: Final = {"image": "images_kwargs", "video": "videos_kwargs"}
 _ALL_SCOPES: Final = ("text_kwargs", "images_kwargs", "videos_kwargs", "audio_kwargs")
+MOST_TILES: Final = 256
+"""Tiles of an image; beyond, the number is a typing error, and the grids of so many take seconds to try."""
 _NEUTRAL_KEYS: Final = frozenset(
     ("device", "use_audio_in_video", "truncation", "return_tensors", "do_rescale", "do_normalize", "do_convert_rgb")
 )
@@ -61,6 +63,22 @@ class Request:
         if value is None:
             return default
         return whole_number(f"mm-processor-kwargs.{key}", value, least=least)
+
+    def tiles(self, key: str, default: int, *, knob: bool = True) -> int:
+        """The most tiles, crops or slices of an image: an option where it is one (``knob``), else the processor's.
+
+        Raises:
+            InputError: not a whole number above zero, or more than are counted.
+        """
+        most = self.integer("image", key, default) if knob else default
+        if most > MOST_TILES:
+            field = key if most == default else f"mm-processor-kwargs.{key}"
+            raise InputError(
+                f"{field}: {most} tiles are more than the {MOST_TILES} that are counted",
+                field=field,
+                hint="no published model cuts an image into more than 64",
+            )
+        return most
 
     def boolean(self, modality: str, key: str, default: bool) -> bool:
         """A true-or-false option of ``--mm-processor-kwargs``, or the processor's default."""

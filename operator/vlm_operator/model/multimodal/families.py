@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from vlm_operator.errors import InputError
 from vlm_operator.model.config import Config
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts
+
+LEAST_SHUFFLE_RATIO: Final = 1 / 64
+"""Published models have 0.5 or 0.25."""
 
 Reader = Callable[[Config, Preprocessor], MultimodalFacts]
 
@@ -40,4 +44,48 @@ def text_config(config: Config) -> Config:
 def vision_grid(vision: Config, image_size: int, patch_size: int) -> tuple[int, int]:
     """(side of an image, patches a side) of a vision encoder with square input."""
     side = vision.integer("image_size", image_size)
-    return side, side // vision.integer("patch_size", patch_size)
+    return side, patches_along(side, vision.integer("patch_size", patch_size), vision.field("patch_size"))
+
+
+def patches_along(side: int, patch_size: int, field: str) -> int:
+    """Whole patches along a side.
+
+    Raises:
+        InputError: not even one.
+    """
+    if patch_size > side:
+        raise InputError(
+            f"{field}: patches of {patch_size} pixels do not fit into an image of {side}",
+            field=field,
+            hint="give the model's own config.json",
+        )
+    return side // patch_size
+
+
+def shuffle_ratio(config: Config, key: str) -> float:
+    """The ratio by which pixel shuffle shrinks a side, above 0 and at most 1; 0.5 where the config does not say.
+
+    Raises:
+        InputError: outside that range.
+    """
+    ratio = config.number(key, 0.5)
+    if ratio is None or not LEAST_SHUFFLE_RATIO <= ratio <= 1:
+        raise InputError(
+            f"{config.field(key)}: {ratio} is not between {LEAST_SHUFFLE_RATIO} and 1", field=config.field(key)
+        )
+    return ratio
+
+
+def shuffled_tokens(patches: int, config: Config, key: str = "downsample_ratio") -> int:
+    """Tokens of a square of ``patches`` patches a side after pixel shuffle, at least one.
+
+    Raises:
+        InputError: the ratio leaves none, or is out of range.
+    """
+    tokens = int(patches**2 * shuffle_ratio(config, key) ** 2)
+    if not tokens:
+        raise InputError(
+            f"{config.field(key)}: {config.values.get(key)} leaves no token of {patches} patches a side",
+            field=config.field(key),
+        )
+    return tokens

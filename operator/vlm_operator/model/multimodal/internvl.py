@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal.families import reads, text_config, vision_grid
+from vlm_operator.model.multimodal.families import patches_along, reads, shuffled_tokens, text_config, vision_grid
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import (
     AspectTiles,
@@ -40,11 +40,10 @@ def read_internvl(config: Config, files: Preprocessor) -> MultimodalFacts:
 def aspect_tiles(config: Config, *, tiles_knob: str | None) -> AspectTiles:
     """Tiles as InternVL's config describes them."""
     side, patches = vision_grid(config.section("vision_config"), 448, 14)
-    ratio = config.number("downsample_ratio", 0.5) or 0.5
     dynamic = config.boolean("dynamic_image_size", True)
     return AspectTiles(
         tile_size=side,
-        tokens_per_tile=int(patches**2 * ratio**2),
+        tokens_per_tile=shuffled_tokens(patches, config),
         min_tiles=config.integer("min_dynamic_patch", 1) if dynamic else 1,
         max_tiles=config.integer("max_dynamic_patch", 12) if dynamic else 1,
         use_thumbnail=config.boolean("use_thumbnail", True),
@@ -83,9 +82,9 @@ def read_internvl_image_only(config: Config, files: Preprocessor) -> MultimodalF
     processor = aspect_tiles(config, tiles_knob="max_dynamic_patch")
     if family == "eagle2_5_vl" and config.has("force_image_size"):
         side = config.integer("force_image_size")
-        ratio = config.number("downsample_ratio", 0.5) or 0.5
-        patches = side // config.section("vision_config").integer("patch_size", 14)
-        processor = replace(processor, tile_size=side, tokens_per_tile=int(patches**2 * ratio**2))
+        patch = config.section("vision_config").integer("patch_size", 14)
+        patches = patches_along(side, patch, "vision_config.patch_size")
+        processor = replace(processor, tile_size=side, tokens_per_tile=shuffled_tokens(patches, config))
     return MultimodalFacts(family, ("image",), processor)
 
 
@@ -104,16 +103,14 @@ def read_internvl_hf(config: Config, files: Preprocessor) -> MultimodalFacts:
         _pair(config.section("vision_config"), "image_size", 448),
         _pair(config.section("vision_config"), "patch_size", 14),
     )
-    ratio = config.number("downsample_ratio", 0.5) or 0.5
+    tokens = shuffled_tokens(patches_along(side, patch, "vision_config.patch_size"), config)
     cropped = files.image.boolean("crop_to_patches", False)
     return MultimodalFacts(
         "internvl_hf",
         ("image", "video"),
         AspectTiles(
             tile_size=side,
-            tokens_per_tile=files.processor.integer(
-                "image_seq_length", config.integer("image_seq_length", int((side // patch) ** 2 * ratio**2))
-            ),
+            tokens_per_tile=files.processor.integer("image_seq_length", config.integer("image_seq_length", tokens)),
             min_tiles=files.image.integer("min_patches", 1),
             max_tiles=files.image.integer("max_patches", 12),
             use_thumbnail=True,
@@ -154,14 +151,13 @@ def read_nemotron_nano_vl(config: Config, files: Preprocessor) -> MultimodalFact
             "sound_config: the token count of tiles beside a sound encoder is not known", field="sound_config"
         )
     side = config.integer("force_image_size", 512)
-    ratio = config.number("downsample_ratio", 0.5) or 0.5
-    patches = side // config.integer("patch_size", 16)
+    patches = patches_along(side, config.integer("patch_size", 16), "patch_size")
     return MultimodalFacts(
         "nemotron_nano_vl",
         ("image", "video"),
         AspectTiles(
             tile_size=side,
-            tokens_per_tile=int(patches**2 * ratio**2),
+            tokens_per_tile=shuffled_tokens(patches, config),
             min_tiles=1,
             max_tiles=12,
             use_thumbnail=config.boolean("use_thumbnail", True),
@@ -207,14 +203,13 @@ def read_llama_nemotron_vl(config: Config, files: Preprocessor) -> MultimodalFac
     """Llama Nemotron Nano VL 8B v1 (``nvidia/Llama-3.1-Nemotron-Nano-VL-8B-V1``: tiles of 512 pixels, 12 at most)."""
     side = files.image.integer("image_size", config.integer("force_image_size", 512))
     vision = config.section("vision_config")
-    patches = side // vision.integer("patch_size", 16)
-    ratio = config.number("downsample_ratio", 0.5) or 0.5
+    patches = patches_along(side, vision.integer("patch_size", 16), "vision_config.patch_size")
     return MultimodalFacts(
         "nemotron_vl",
         ("image",),
         AspectTiles(
             tile_size=side,
-            tokens_per_tile=int(patches**2 * ratio**2),
+            tokens_per_tile=shuffled_tokens(patches, config),
             min_tiles=1,
             max_tiles=files.image.integer("max_num_tiles", 12),
             use_thumbnail=files.image.boolean("use_thumbnail", True),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal.families import reads, text_config
+from vlm_operator.model.multimodal.families import patches_along, reads, text_config
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import (
     GlmResize,
@@ -21,6 +21,7 @@ from vlm_operator.model.processors import (
     PatchLimit,
     PixelBounds,
     ProbedResize,
+    SearchedScale,
     SmartResize,
     ThinSide,
 )
@@ -137,6 +138,7 @@ def _is_glm46v(config: Config, files: Preprocessor) -> bool:
 def read_ovis2_5(config: Config, files: Preprocessor) -> MultimodalFacts:
     """Ovis2.5: vLLM's own processor with fixed bounds (448x448 to 1792x1792)."""
     vision = config.section("vit_config")
+    patches_along(1792, vision.integer("patch_size", 16), "vit_config.patch_size")
     return MultimodalFacts(
         "ovis2_5",
         ("image", "video"),
@@ -342,4 +344,22 @@ def read_paddleocr_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
         "paddleocr_vl",
         ("image",),
         replace(processor, image_min_pixels=least, image_max_pixels=most, thin_side=ThinSide.ENLARGE),
+    )
+
+
+@reads("IsaacForConditionalGeneration", model_types=("isaac",))
+def read_isaac(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Isaac: vLLM's own processor counts with its defaults (16 pixels, 256 to 6,144 patches, 2x2 a token), whatever the
+    config says; start-up reads the config."""
+    scale = config.integer("pixel_shuffle_scale", 1)
+    return MultimodalFacts(
+        "isaac",
+        ("image",),
+        SearchedScale(
+            patch_size=16,
+            cell_patches=2,
+            min_patches=256,
+            max_patches=6144,
+            assumed_tokens=config.integer("vision_max_num_patches", 256) // scale**2,
+        ),
     )

@@ -6,10 +6,11 @@ Defaults of ``preprocessor_config.json`` are those of the published checkpoints 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal.families import reads, vision_grid
+from vlm_operator.model.multimodal.families import patches_along, reads, shuffle_ratio, vision_grid
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import (
     AnyResolution,
@@ -26,13 +27,13 @@ from vlm_operator.model.processors import (
 def read_llama4(config: Config, files: Preprocessor) -> MultimodalFacts:
     """Llama 4: tiles of 336 pixels, 16 at most (``meta-llama/Llama-4-Scout-17B-16E-Instruct``)."""
     side, patches = vision_grid(config.section("vision_config"), 336, 14)
-    ratio = config.section("vision_config").number("pixel_shuffle_ratio", 0.5) or 0.5
+    ratio = shuffle_ratio(config.section("vision_config"), "pixel_shuffle_ratio")
     return MultimodalFacts(
         "llama4",
         ("image",),
         CanvasTiles(
             tile_size=side,
-            tokens_per_tile=patches**2 // round(1 / ratio**2),
+            tokens_per_tile=max(1, patches**2 // round(1 / ratio**2)),
             max_tiles=files.image.integer("max_patches", 16),
             resize_to_max_canvas=files.image.boolean("resize_to_max_canvas", False),
         ),
@@ -43,7 +44,7 @@ def read_llama4(config: Config, files: Preprocessor) -> MultimodalFacts:
 def read_llava_next(config: Config, files: Preprocessor) -> MultimodalFacts:
     """LLaVA-NeXT (``llava-hf/llava-v1.6-mistral-7b-hf``: CLIP 336, five pinpoints)."""
     side, patches, base = selected_tokens(config, "default")
-    pinpoints = _pinpoints(config, ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008)))
+    pinpoints = _pinpoints(config, ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008)), side)
     return MultimodalFacts("llava_next", ("image",), AnyResolution(side, patches, base, pinpoints))
 
 
@@ -55,7 +56,7 @@ def read_granite4_vision(config: Config, files: Preprocessor) -> MultimodalFacts
         UnknownFact: ``image_grid_pinpoints`` or ``downsample_rate`` is missing: neither has a known default.
     """
     side, patches, _ = selected_tokens(config, "full")
-    pinpoints = _pinpoints(config, ())
+    pinpoints = _pinpoints(config, (), side)
     rate = _fraction(config, "downsample_rate")
     if not pinpoints or rate is None:
         field = "downsample_rate" if pinpoints else "image_grid_pinpoints"
@@ -94,7 +95,7 @@ def read_llava_next_siglip(config: Config, files: Preprocessor) -> MultimodalFac
         UnknownFact: ``image_grid_pinpoints`` is missing: it has no known default.
     """
     side, patches, base = selected_tokens(config, "full")
-    pinpoints = _pinpoints(config, ())
+    pinpoints = _pinpoints(config, (), side)
     if not pinpoints:
         raise UnknownFact(
             "image_grid_pinpoints is missing from the config and has no known default",
@@ -124,7 +125,7 @@ def read_llava_onevision(config: Config, files: Preprocessor) -> MultimodalFacts
     """LLaVA-OneVision (``llava-hf/llava-onevision-qwen2-7b-ov-hf``: SigLIP 384, 36 pinpoints, nine tiles at most)."""
     side, patches, base = selected_tokens(config, "full")
     sides = [side * count for count in range(1, 7)]
-    pinpoints = _pinpoints(config, tuple((height, width) for height in sides for width in sides))
+    pinpoints = _pinpoints(config, tuple((height, width) for height in sides for width in sides), side)
     pooled = -(-patches // config.integer("spatial_pool_stride", 2))
     return MultimodalFacts(
         "llava_onevision",
@@ -171,8 +172,24 @@ def selected_tokens(config: Config, strategy: str) -> tuple[int, int, int]:
     return side, patches, kept
 
 
-def _pinpoints(config: Config, default: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-    listed = config.items("image_grid_pinpoints")
+def _pinpoints(config: Config, default: tuple[tuple[int, int], ...], side: int) -> tuple[tuple[int, int], ...]:
+    """(height, width) of the listed resolutions.
+
+    Raises:
+        InputError: not a list of pairs, or a resolution smaller than a view of ``side`` pixels.
+    """
+    pinpoints = _listed_pinpoints(config.items("image_grid_pinpoints"), default)
+    smallest = min(map(min, pinpoints), default=side)
+    if smallest < side:
+        raise InputError(
+            f"image_grid_pinpoints: a side of {smallest} pixels is smaller than a view of {side}",
+            field="image_grid_pinpoints",
+            hint="give the model's complete config.json",
+        )
+    return pinpoints
+
+
+def _listed_pinpoints(listed: list[Any] | None, default: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
     if listed is None:
         return default
     pinpoints = []
@@ -200,7 +217,7 @@ def read_idefics3(config: Config, files: Preprocessor) -> MultimodalFacts:
     """
     side, patches = vision_grid(config.section("vision_config"), 364, 14)
     tile = files.longest_edge(side, "max_image_size")
-    tokens = (patches // config.integer("scale_factor", 2)) ** 2
+    tokens = max(1, patches // config.integer("scale_factor", 2)) ** 2
     return MultimodalFacts(
         "smolvlm" if config.text("model_type") == "smolvlm" else "idefics3",
         ("image",),
@@ -218,8 +235,9 @@ def read_cohere2_vision(config: Config, files: Preprocessor) -> MultimodalFacts:
     """Command A Vision (``CohereLabs/command-a-vision-07-2025``: tiles of 512 pixels, 12 at most)."""
     side = files.image.section("size").integer("height", 512)
     vision = config.section("vision_config")
-    patches = vision.integer("image_size", 512) // vision.integer("patch_size", 16)
-    per_side = files.processor.integer("patch_size", patches // config.integer("downsample_factor", 2))
+    patch = vision.integer("patch_size", 16)
+    patches = patches_along(vision.integer("image_size", 512), patch, "vision_config.patch_size")
+    per_side = files.processor.integer("patch_size", max(1, patches // config.integer("downsample_factor", 2)))
     return MultimodalFacts(
         "cohere2_vision",
         ("image",),
@@ -245,6 +263,8 @@ def read_deepseek_vl2(config: Config, files: Preprocessor) -> MultimodalFacts:
     patch = files.processor.integer("patch_size", 14)
     side = config.section("vision_config").integer("image_size", 384)
     ratio = files.processor.integer("downsample_ratio", 2)
+    if not listed:
+        raise InputError("candidate_resolutions: the list is empty", field="candidate_resolutions")
     canvases = []
     for pair in listed[:1024]:
         if not isinstance(pair, list | tuple) or len(pair) != 2:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from vlm_operator.errors import UnknownFact
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import VisionTower
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import LEAST_SHUFFLE_RATIO, text_config
 
+_LARGEST_RATIO = 64
+"""No published tower is wider inside than some eight times its width."""
 _SECTIONS = ("vision_config", "vit_config", "vision_encoder")
 
 
@@ -55,6 +57,9 @@ def _intermediate(vision: Config, width: int) -> int:
     ratio = vision.number("mlp_ratio")
     if ratio is None:
         raise UnknownFact("vision_config.intermediate_size is missing", field="vision_config.intermediate_size")
+    if not 0 < ratio <= _LARGEST_RATIO:
+        field = vision.field("mlp_ratio")
+        raise InputError(f"{field}: {ratio} is not above 0 and up to {_LARGEST_RATIO}", field=field)
     return int(width * ratio)
 
 
@@ -78,8 +83,8 @@ def _merge(vision: Config, view: Config) -> int:
     if kernel:
         return Config({"merge_kernel_size": kernel[0]}).integer("merge_kernel_size")
     ratio = vision.number("pixel_shuffle_ratio", view.number("downsample_ratio"))
-    if ratio:
-        return max(1, round(1 / ratio))
+    if ratio and 0 < ratio <= 1:
+        return max(1, round(1 / max(ratio, LEAST_SHUFFLE_RATIO)))
     tokens = view.integer("mm_tokens_per_image", 0, least=0)
     if tokens and vision.has("image_size"):
         side = vision.integer("image_size") // _first(vision, "patch_size")

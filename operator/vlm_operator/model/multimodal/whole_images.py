@@ -124,6 +124,12 @@ def read_moondream3(config: Config, files: Preprocessor) -> MultimodalFacts:
     return MultimodalFacts("moondream3", ("image",), FixedTokens(27 * 27 + 1), item_limits=(("image", 1),))
 
 
+@reads("BagelForConditionalGeneration", model_types=("bagel",))
+def read_bagel(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """BAGEL: every image as large as the vision encoder's positions allow (``vit_max_num_patch_per_side``)."""
+    return MultimodalFacts("bagel", ("image",), FixedTokens(config.integer("vit_max_num_patch_per_side", 70) ** 2))
+
+
 @reads("Blip2ForConditionalGeneration", model_types=("blip-2",))
 def read_blip2(config: Config, files: Preprocessor) -> MultimodalFacts:
     """BLIP-2: one token a query."""
