@@ -18,6 +18,7 @@ from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.fitting import what_would_fit
 from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Refusal, Remedy
 from vlm_operator.planning.remedies import as_hint, remedies
 from vlm_operator.planning.validation import require_tensor_parallel, tensor_parallel_problem, validate
@@ -65,9 +66,11 @@ def unknown_plan(model: ModelFacts, gpu: GPUFacts | None, intent: Intent, unknow
 def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) -> Plan:
     if "tensor_parallel_size" in intent.pinned:
         require_tensor_parallel(model, intent.settings)
+    sizes = tuple(_tensor_parallel_sizes(model, intent))
+    judge = Judge(model, gpu, intent, evidence)
     attempts: list[Attempt] = []
-    for size in _tensor_parallel_sizes(model, intent):
-        attempt = Attempt(model, gpu, intent, size, evidence)
+    for size in sizes:
+        attempt = Attempt(judge, size)
         refused = contradiction(model, intent, attempt.context, attempt.wanted.requested)
         if refused is not None:
             return _written(attempt, attempt.wanted, refused)
@@ -153,7 +156,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
     settings = evaluation.settings
     return Plan(
         model=attempt.model,
-        gpu=attempt.gpu,
+        gpu=attempt.judge.gpu,
         gpu_count=settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size,
         version=attempt.intent.version,
         intent=attempt.intent,
@@ -162,8 +165,8 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         reason=reason,
         evaluation=evaluation,
         context=attempt.context,
-        limit_sentences=(*attempt.limit_sentences, *attempt.cap_sentences()),
-        sources=tuple(f"measured figures replace estimates: {source}" for source in attempt.evidence.sources),
+        limit_sentences=(*attempt.judge.limit_sentences, *attempt.cap_sentences()),
+        sources=tuple(f"measured figures replace estimates: {source}" for source in attempt.judge.evidence.sources),
         refusal=refusal,
         ladder=tuple(attempt.moves()),
         remedies=found,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vlm_operator.capacity.kv import KVLayout, kv_layout
-from vlm_operator.capacity.kv.page import CacheKind
-from vlm_operator.capacity.startup import Budget, startup_budget
-from vlm_operator.engine.kv_cache_rules import STATE_BLOCKS_CHECKED_SINCE
+from vlm_operator.capacity.kv import KVLayout
+from vlm_operator.capacity.startup import Budget
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.candidate import candidate
 from vlm_operator.planning.evidence import Experience
 from vlm_operator.planning.item_rejection import RejectedItem
-from vlm_operator.planning.resolution import resolved
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.units import format_gib
 
@@ -149,65 +147,13 @@ def evaluate(
     Raises:
         UnknownFact: weights, layout or a term of the budget is not known for certain.
     """
-    settings = resolved(requested, model, gpu, version)
-    layout = kv_layout(model, settings, version)
-    budget = startup_budget(model, gpu, settings, version)
-    return _judged(
-        requested,
-        settings,
-        layout,
-        budget,
-        state_bytes=_state_bytes(layout, settings, version),
-        experience=experience,
-    )
-
-
-def at_utilization(
-    evaluation: Evaluation,
-    model: ModelFacts,
-    gpu: GPUFacts,
-    version: EngineVersion,
-    *,
-    utilization: float,
-    experience: Experience | None = None,
-) -> Evaluation:
-    """The same flags at another utilisation: only the container and the verdict can differ."""
-    requested = evaluation.requested.with_(gpu_memory_utilization=utilization)
-    settings = evaluation.settings.with_(gpu_memory_utilization=utilization)
-    budget, layout = startup_budget(model, gpu, settings, version), evaluation.layout
-    return _judged(
-        requested,
-        settings,
-        layout,
-        budget,
-        state_bytes=_state_bytes(layout, settings, version),
-        experience=experience,
-    )
-
-
-def _state_bytes(layout: KVLayout, settings: EngineSettings, version: EngineVersion) -> int:
-    """KV cache that a hybrid's recurrent states take with every sequence running; 0 where vLLM does not check it."""
-    checked = version >= STATE_BLOCKS_CHECKED_SINCE and not settings.enforce_eager
-    if not checked or all(group.kind != CacheKind.MAMBA for group in layout.groups):
-        return 0
-    return (settings.max_num_seqs or 0) * layout.bytes_per_block
-
-
-def _judged(
-    requested: EngineSettings,
-    settings: EngineSettings,
-    layout: KVLayout,
-    budget: Budget,
-    *,
-    state_bytes: int,
-    experience: Experience | None,
-) -> Evaluation:
+    found = candidate(model, gpu, requested, version)
+    settings = found.at(requested.gpu_memory_utilization)
+    budget = found.terms.at(settings.gpu_memory_utilization or 0.0, settings.kv_cache_memory_bytes)
     if experience is not None:
         budget = experience.adjust(budget, settings)
-    cup = layout.least_bytes_that_start(settings.max_model_len or 0)
-    least = max(cup, state_bytes)
-    verdict, reason = _verdict(budget, least)
-    if reason is Reason.KV_CACHE_TOO_SMALL and cup <= budget.kv_cache_bytes:
+    verdict, reason = _verdict(budget, found.least_bytes)
+    if reason is Reason.KV_CACHE_TOO_SMALL and found.cup_bytes <= budget.kv_cache_bytes:
         reason = Reason.SEQUENCES_EXCEED_STATE_BLOCKS
     if experience is not None:
         if experience.peak_too_high(budget):
@@ -219,7 +165,7 @@ def _judged(
             verdict, reason = Verdict.DOES_NOT_FIT, Reason.FREE_MEMORY_TOO_LOW
         elif verdict is Verdict.FITS:
             verdict, reason = Verdict.FITS_TIGHT, Reason.FREE_MEMORY_UNCERTAIN
-    return Evaluation(requested, settings, budget, layout, least, verdict, reason)
+    return Evaluation(requested, settings, budget, found.layout, found.least_bytes, verdict, reason)
 
 
 def _verdict(budget: Budget, least: int) -> tuple[Verdict, Reason]:

@@ -7,9 +7,9 @@ is wanted. A cap at the described size costs nobody anything: larger items were 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from vlm_operator.capacity.multimodal import (
     Cap,
@@ -23,6 +23,7 @@ from vlm_operator.engine.flags import canonical_json
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import VlmOperatorError
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.model.processors import MultimodalFacts
 from vlm_operator.planning.intent import Intent, Videos
@@ -41,46 +42,80 @@ IMAGE_TOKENS: Final = ((4096, 5), (2048, 8), (1024, 11), (512, 20))
 FEWEST_FRAMES: Final = 8
 """A video is not thinned out below this."""
 
-Refit = Callable[[EngineSettings], EngineSettings]
+CAPPING: Final = frozenset({"mm_processor_kwargs", "media_io_kwargs"})
+"""Flags that make described items smaller."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Items:
+class _Asked(NamedTuple):
+    """What the levers may change, and the items as described; None where nobody described one.
+
+    Attributes:
+        free: flags that were left free.
+        image_tokens, video_tokens: encoder tokens of one item.
+        frames: frames that vLLM keeps of one video.
+    """
+
+    free: frozenset[str]
+    image_tokens: int | None
+    video_tokens: int | None
+    frames: int | None
+    videos: Videos | None
+
+
+class _Items(NamedTuple):
     """What the levers are built from: the family's rules, the flags, and the items as described."""
 
     family: MultimodalFacts
     base: EngineSettings
     version: EngineVersion
-    request: RequestSize | None
-    refit: Refit
+    asked: _Asked
 
 
 def item_levers(
-    model: ModelFacts,
-    intent: Intent,
-    base: EngineSettings,
-    request: RequestSize | None,
-    refit: Refit,
-    *,
-    pinned: frozenset[str],
-) -> Iterator[Lever]:
+    model: ModelFacts, intent: Intent, base: EngineSettings, request: RequestSize | None, *, pinned: frozenset[str]
+) -> tuple[Lever, ...]:
     """Caps on images, on videos' pixels, and on their frames, as far as the family has them and they were left free."""
     family = family_of(model)
     if family is None:
-        return
+        return ()
+    free, videos = CAPPING - pinned, intent.workload.videos if intent.workload else None
+    if request is None:
+        asked = _Asked(free, None, None, None, videos)
+    else:
+        sizes = request.image_encoder_tokens, request.video_encoder_tokens, request.frames_per_video
+        asked = _Asked(free, *sizes, videos)
+    return _levers(family, base, intent.version, asked)
+
+
+def _key(base: EngineSettings, version: EngineVersion, asked: _Asked) -> tuple[object, ...]:
+    """What item levers depend on beside the family."""
+    return (
+        base.max_model_len,
+        base.limit_mm_per_prompt,
+        base.language_model_only,
+        base.mm_processor_kwargs,
+        base.media_io_kwargs,
+        version,
+        asked,
+    )
+
+
+@cached_by_identity(kept=1024, by=_key)
+def _levers(family: MultimodalFacts, base: EngineSettings, version: EngineVersion, asked: _Asked) -> tuple[Lever, ...]:
     try:
-        largest = max_item_tokens(family, base, intent.version)
+        largest = max_item_tokens(family, base, version)
     except VlmOperatorError:
-        return
-    items = _Items(family, base, intent.version, request, refit)
-    if "mm_processor_kwargs" not in pinned:
+        return ()
+    items = _Items(family, base, version, asked)
+    found: list[Lever] = []
+    if "mm_processor_kwargs" in asked.free:
         if "image" in largest:
-            yield from _image_caps(items, largest["image"])
-        if "video" in largest and request is not None and request.video_encoder_tokens:
-            yield from _video_caps(items, request)
-    videos = intent.workload.videos if intent.workload else None
-    if "media_io_kwargs" not in pinned and videos is not None and request is not None and request.frames_per_video:
-        yield from _frames(items, videos, request.frames_per_video)
+            found += _image_caps(items, largest["image"])
+        if "video" in largest and asked.video_tokens:
+            found += _video_caps(items, asked.video_tokens)
+    if "media_io_kwargs" in asked.free and asked.videos is not None and asked.frames:
+        found += _frames(items, asked.videos, asked.frames)
+    return tuple(found)
 
 
 def cap_arguments(cap: Cap, modality: str, settings: EngineSettings, version: EngineVersion) -> dict[str, Any] | None:
@@ -97,7 +132,7 @@ def cap_arguments(cap: Cap, modality: str, settings: EngineSettings, version: En
 
 
 def _image_caps(items: _Items, largest: int) -> Iterator[Lever]:
-    described = items.request.image_encoder_tokens if items.request else None
+    described = items.asked.image_tokens
     levels: list[Level] = []
     if described is not None and described < largest:
         levels += _cap_level(items, "image", described, 1.5, unnoticed=True)
@@ -108,9 +143,9 @@ def _image_caps(items: _Items, largest: int) -> Iterator[Lever]:
         yield Lever("mm_processor_kwargs", tuple(levels))
 
 
-def _video_caps(items: _Items, request: RequestSize) -> Iterator[Lever]:
+def _video_caps(items: _Items, tokens: int) -> Iterator[Lever]:
     """The whole video bounded where the family does so, else each frame: at the described size, a half, a quarter."""
-    tokens, pairs = request.video_encoder_tokens or 0, -(-(request.frames_per_video or 1) // 2)
+    pairs = -(-(items.asked.frames or 1) // 2)
     levels: list[Level] = []
     for divisor, weight in ((1, 1.5), (2, 4), (4, 8)):
         found = _cap_level(items, "video", -(-tokens // divisor), weight, unnoticed=divisor == 1)
@@ -130,7 +165,7 @@ def _cap_level(items: _Items, what: str, tokens: int, weight: float, *, unnotice
     if not cap or not arguments:
         return []
     cost = f"{cap.price}; those described are not" if unnoticed else cap.price
-    return [Level(weight, cost, _merged(arguments, items.refit), mild=unnoticed)]
+    return [Level(weight, cost, _merged(arguments), mild=unnoticed)]
 
 
 def _frames(items: _Items, videos: Videos, frames: int) -> Iterator[Lever]:
@@ -143,7 +178,7 @@ def _frames(items: _Items, videos: Videos, frames: int) -> Iterator[Lever]:
             break
         every = videos.seconds / target
         cost = f"of such a video {target:,} frames are seen instead of {frames:,}, one every {every:.1f} s"
-        levels.append(Level(weight, cost, _media(options, items.refit)))
+        levels.append(Level(weight, cost, _media(options)))
     if levels:
         yield Lever("media_io_kwargs", tuple(levels))
 
@@ -167,14 +202,18 @@ def frame_options(
     return None
 
 
-def _merged(arguments: dict[str, Any], refit: Refit) -> Apply:
-    def apply(settings: EngineSettings) -> EngineSettings:
-        given: dict[str, Any] = json.loads(settings.mm_processor_kwargs or "{}")
-        return refit(settings.with_(mm_processor_kwargs=canonical_json({**given, **arguments})))
+def _merged(arguments: dict[str, Any]) -> Apply:
+    added = canonical_json(arguments)
+    return lambda settings, bounds: bounds.refit(
+        settings.with_(mm_processor_kwargs=_merged_json(settings.mm_processor_kwargs, added))
+    )
 
-    return apply
+
+@lru_cache(maxsize=1024)
+def _merged_json(given: str | None, added: str) -> str:
+    return canonical_json({**json.loads(given or "{}"), **json.loads(added)})
 
 
-def _media(options: dict[str, Any], refit: Refit) -> Apply:
+def _media(options: dict[str, Any]) -> Apply:
     arguments = canonical_json({"video": options})
-    return lambda settings: refit(settings.with_(media_io_kwargs=arguments))
+    return lambda settings, bounds: bounds.refit(settings.with_(media_io_kwargs=arguments))

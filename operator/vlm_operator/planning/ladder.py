@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.model.facts import LatentCache, ModelFacts
+from vlm_operator.model.facts import LatentCache, ModelFacts, StateCache
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.item_levers import item_levers
-from vlm_operator.planning.lever import Apply, Level, Lever
+from vlm_operator.planning.lever import Apply, Bounds, Level, Lever, setting
 from vlm_operator.planning.limits import without
-from vlm_operator.planning.workload import RequestSize, modalities_of
+from vlm_operator.planning.workload import modalities_of
 from vlm_operator.units import format_gib
 
 GRAPHS_CHARGED_SINCE: Final = EngineVersion(0, 20)
@@ -30,27 +31,6 @@ FP8_KV_COMPUTE_CAPABILITY: Final = (8, 9)
 
 SEARCH_LIMIT: Final = 1500
 """Combinations judged before the search settles for a good one instead of the cheapest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What the levers may not go beyond, and how flags follow a workload that caps have shrunk.
-
-    Attributes:
-        ceiling: highest utilisation that is free at start.
-        least_context: shortest context for these flags, tokens.
-        refit: the flags with context and batch as short as the workload needs under their caps.
-        request: one request as described, None where nobody described one.
-    """
-
-    ceiling: float
-    least_context: Callable[[EngineSettings], int]
-    refit: Callable[[EngineSettings], EngineSettings]
-    request: RequestSize | None = None
-
-
-def _set(**changes: object) -> Apply:
-    return lambda settings: settings.with_(**changes)
 
 
 def levers(
@@ -70,32 +50,26 @@ def levers(
         pinned: fields that may not change.
     """
     found: list[Lever] = []
-    version = intent.version
     current = base.gpu_memory_utilization or 0.0
-    ceiling = bounds.ceiling
-    if "gpu_memory_utilization" not in pinned and ceiling > current:
-        more = format_gib(int((ceiling - current) * gpu.total_bytes))
-        found.append(
-            Lever(
-                "gpu_memory_utilization",
-                (Level(1, f"takes {more} more of the GPU", _set(gpu_memory_utilization=ceiling)),),
-                mild=True,
-            )
-        )
-    found += _modality_levers(model, intent, base, pinned)
+    if "gpu_memory_utilization" not in pinned and bounds.ceiling > current:
+        found.append(_utilization(bounds.ceiling, current, gpu.total_bytes))
+    if "limit_mm_per_prompt" not in pinned and intent.workload is None:
+        # With a described workload, what nobody asked for has been switched off already.
+        found += _modalities(modalities_of(model), base)
     if "max_num_batched_tokens" not in pinned:
-        found.append(_batched_tokens(base))
+        found.append(_batched_tokens(base.max_num_batched_tokens or 0, base.max_num_seqs or 1))
     if "max_num_seqs" not in pinned:
-        found.append(_sequences(base, intent))
-    found += item_levers(model, intent, base, bounds.request, bounds.refit, pinned=pinned)
-    if "enforce_eager" not in pinned and not base.enforce_eager and version >= GRAPHS_CHARGED_SINCE:
-        eager = _set(enforce_eager=True)
-        found.append(Lever("enforce_eager", (Level(9, "no CUDA graphs: tokens come slower", eager),)))
+        wanted = intent.workload.concurrent_requests if intent.workload else None
+        found.append(_sequences(base.max_num_seqs or 0, wanted or 1))
+    found += item_levers(model, intent, base, bounds.request, pinned=pinned)
+    if "enforce_eager" not in pinned and not base.enforce_eager and intent.version >= GRAPHS_CHARGED_SINCE:
+        found.append(_EAGER)
     if "kv_cache_dtype" not in pinned and intent.allow_fp8_kv_cache and fp8_kv_cache_allowed(model, gpu, base):
-        cost = "keys and values in eight bits: half the memory a token, a small loss of precision"
-        found.append(Lever("kv_cache_dtype", (Level(8, cost, _set(kv_cache_dtype="fp8")),)))
+        hybrid = any(isinstance(run.cache, StateCache) for run in model.cache_layers)
+        found.append(_FP8_KV_CACHE_OF_HYBRIDS if hybrid else _FP8_KV_CACHE)
     if "max_model_len" not in pinned:
-        found.append(_shorter_context(base, bounds.least_context, is_described=bounds.request is not None))
+        least = bounds.least_context(base)
+        found.append(_shorter_context(base.max_model_len or 0, least, is_described=bounds.request is not None))
     return tuple(lever for lever in found if lever.levels)
 
 
@@ -108,53 +82,73 @@ def fp8_kv_cache_allowed(model: ModelFacts, gpu: GPUFacts, base: EngineSettings)
     ) and not latent
 
 
-def _modality_levers(
-    model: ModelFacts, intent: Intent, base: EngineSettings, pinned: frozenset[str]
-) -> Iterator[Lever]:
-    """Switching off what nobody asked for. With a described workload that has been done already."""
-    if "limit_mm_per_prompt" in pinned or intent.workload is not None:
-        return
-    modalities = modalities_of(model)
+_EAGER: Final = Lever(
+    "enforce_eager",
+    (Level(9, "no CUDA graphs: tokens come slower", setting(enforce_eager=True)),),
+    only_helps=True,
+)
+_FP8_KV_CACHE: Final = Lever(
+    "kv_cache_dtype",
+    (
+        Level(
+            8,
+            "keys and values in eight bits: half the memory a token, a small loss of precision",
+            setting(kv_cache_dtype="fp8"),
+        ),
+    ),
+    only_helps=True,
+)
+_FP8_KV_CACHE_OF_HYBRIDS: Final = replace(_FP8_KV_CACHE, only_helps=False)
+"""Recurrent states keep their size, and the attention blocks that are aligned to them may grow."""
+
+
+@lru_cache(maxsize=256)
+def _utilization(ceiling: float, current: float, total_bytes: int) -> Lever:
+    """More of the GPU, as far as it is free."""
+    more = format_gib(int((ceiling - current) * total_bytes))
+    level = Level(1, f"takes {more} more of the GPU", setting(gpu_memory_utilization=ceiling))
+    return Lever("gpu_memory_utilization", (level,), mild=True, only_helps=True)
+
+
+def _modalities(modalities: tuple[str, ...], base: EngineSettings) -> Iterator[Lever]:
+    """Switching off what nobody asked for."""
     for modality in ("audio", "video"):
         if modality in modalities and len(modalities) > 1 and base.enabled(modality):
-            cost = f"requests with {modality} are refused; its share of the start-up peak is free"
-
-            def off(settings: EngineSettings, name: str = modality) -> EngineSettings:
-                return without(settings, name, modalities)
-
-            yield Lever("limit_mm_per_prompt", (Level(6, cost, off),))
+            yield _switched_off(modality, modalities)
 
 
-def _batched_tokens(base: EngineSettings) -> Lever:
-    now = base.max_num_batched_tokens or 0
+@lru_cache(maxsize=64)
+def _switched_off(modality: str, modalities: tuple[str, ...]) -> Lever:
+    cost = f"requests with {modality} are refused; its share of the start-up peak is free"
+    off = Level(6, cost, lambda settings, bounds: without(settings, modality, modalities))
+    return Lever("limit_mm_per_prompt", (off,))
+
+
+@lru_cache(maxsize=256)
+def _batched_tokens(now: int, sequences: int) -> Lever:
+    """Smaller steps of reading prompts; every running request needs a token of the batch."""
+    sizes = [size for size in (4096, 2048, 1024) if sequences <= size < now]
     cost = "prompts are read {:,} tokens at a time: a later first token on long ones"
-    sizes = [size for size in (4096, 2048, 1024) if size < now and size >= (base.max_num_seqs or 1)]
-    return Lever(
-        "max_num_batched_tokens",
-        tuple(Level(2 + step, cost.format(size), _set(max_num_batched_tokens=size)) for step, size in enumerate(sizes)),
-        mild=True,
+    levels = (
+        Level(2 + step, cost.format(size), setting(max_num_batched_tokens=size)) for step, size in enumerate(sizes)
     )
+    return Lever("max_num_batched_tokens", tuple(levels), mild=True)
 
 
-def _sequences(base: EngineSettings, intent: Intent) -> Lever:
-    now = base.max_num_seqs or 0
-    wanted = (intent.workload.concurrent_requests if intent.workload else None) or 1
+@lru_cache(maxsize=256)
+def _sequences(now: int, wanted: int) -> Lever:
+    """Fewer requests at once, never below what was described."""
     sizes = [size for size in (64, 16, 4, 1) if wanted <= size < now]
-    return Lever(
-        "max_num_seqs",
-        tuple(
-            Level(2 + 2 * step, f"at most {size} requests at once; more wait", _set(max_num_seqs=size))
-            for step, size in enumerate(sizes)
-        ),
-        mild=True,
+    levels = (
+        Level(2 + 2 * step, f"at most {size} requests at once; more wait", setting(max_num_seqs=size))
+        for step, size in enumerate(sizes)
     )
+    return Lever("max_num_seqs", tuple(levels), mild=True)
 
 
-def _shorter_context(
-    base: EngineSettings, least_context: Callable[[EngineSettings], int], *, is_described: bool
-) -> Lever:
+@lru_cache(maxsize=1024)
+def _shorter_context(now: int, least: int, *, is_described: bool) -> Lever:
     """Halves of the context, then the least; where a request is described the least holds it, and costs little."""
-    now, least = base.max_model_len or 0, least_context(base)
     sizes: list[int] = []
     size = now
     while size // 2 >= max(least, 1024) and len(sizes) < 4:
@@ -164,61 +158,81 @@ def _shorter_context(
         sizes.append(least)
 
     def shorten(size: int) -> Apply:
-        def apply(settings: EngineSettings) -> EngineSettings:
-            target = size if size > least else least_context(settings)
+        def apply(settings: EngineSettings, bounds: Bounds) -> EngineSettings:
+            target = size if size > least else bounds.least_context(settings)
             return settings.with_(max_model_len=min(settings.max_model_len or target, target))
 
         return apply
 
-    return Lever(
-        "max_model_len",
-        tuple(
-            Level((4 if is_described else 10) + 4 * step, f"requests of at most {size:,} tokens", shorten(size))
-            for step, size in enumerate(sizes)
-        ),
+    cheapest_weight = 4 if is_described else 10
+    levels = (
+        Level(cheapest_weight + 4 * step, f"requests of at most {size:,} tokens", shorten(size))
+        for step, size in enumerate(sizes)
     )
+    return Lever("max_model_len", tuple(levels))
 
 
 Choice = tuple[int, ...]
 """One level per lever, 0 for untouched, n for the n-th level."""
 
 
-def apply_choice(settings: EngineSettings, found: tuple[Lever, ...], choice: Choice) -> EngineSettings:
+def apply_choice(settings: EngineSettings, found: tuple[Lever, ...], choice: Choice, bounds: Bounds) -> EngineSettings:
     """``settings`` with the chosen level of every lever."""
     for lever, level in zip(found, choice, strict=True):
         if level:
-            settings = lever.levels[level - 1].apply(settings)
+            settings = lever.levels[level - 1].apply(settings, bounds)
     return settings
 
 
-def cheapest(found: tuple[Lever, ...], fits: Callable[[Choice], bool]) -> Choice | None:
-    """The cheapest combination that fits, or None where even all of them together do not.
+def cheapest(
+    found: tuple[Lever, ...],
+    base: EngineSettings,
+    bounds: Bounds,
+    fits: Callable[[EngineSettings], bool],
+    *,
+    is_measured: bool,
+) -> Choice | None:
+    """The cheapest combination that makes ``base`` fit, or None where even all of them together do not.
 
     Combinations are judged in order of their summed price. Where too many would have to be, the search starts from
     everything pulled and lets go, dearest lever first, of what is not needed.
+
+    Args:
+        is_measured: some combinations are known to have failed, so that no lever is sure to help.
     """
+
     everything = tuple(len(lever.levels) for lever in found)
-    if not fits(everything):
+    most = apply_choice(base, found, everything, bounds)
+    if not fits(most):
         return None
-    start: Choice = (0,) * len(found)
-    queue: list[tuple[float, Choice]] = [(0.0, start)]
-    seen = {start}
+    # Every combination comes up once: levers are pulled in this order, those that are sure to help last. What does not
+    # fit with all of those pulled does not fit with some of them.
+    helping = [place for place, lever in enumerate(found) if lever.only_helps and not is_measured]
+    order = [place for place in range(len(found)) if place not in helping]
+    others = len(order)
+    order += helping
+    help_given = {found[place].flag: getattr(most, found[place].flag) for place in helping}
+    # Of a combination: its price, its levels, where in the order its last lever stands, the flags without that lever.
+    queue: list[tuple[float, Choice, int, EngineSettings]] = [(0.0, (0,) * len(found), 0, base)]
     for _ in range(SEARCH_LIMIT):
         if not queue:
             break
-        price, choice = heapq.heappop(queue)
-        if fits(choice):
+        price, choice, last, before = heapq.heappop(queue)
+        level = choice[order[last]] if order else 0
+        settings = found[order[last]].levels[level - 1].apply(before, bounds) if level else before
+        end = len(order)
+        if helping and (last < others or not level) and not fits(settings.with_(**help_given)):
+            end = others
+        if end == len(order) and fits(settings):
             return choice
-        for place, lever in enumerate(found):
-            level = choice[place]
-            if level == len(lever.levels):
-                continue
-            step = lever.levels[level].weight - (lever.levels[level - 1].weight if level else 0)
-            neighbour = (*choice[:place], level + 1, *choice[place + 1 :])
-            if neighbour not in seen:
-                seen.add(neighbour)
-                heapq.heappush(queue, (price + step, neighbour))
-    return _let_go(found, everything, fits)
+        for index in range(last, end):
+            place = order[index]
+            lever, level = found[place], choice[place]
+            if level < len(lever.levels):
+                step = lever.levels[level].weight - (lever.levels[level - 1].weight if level else 0)
+                further = (*choice[:place], level + 1, *choice[place + 1 :])
+                heapq.heappush(queue, (price + step, further, index, before if index == last else settings))
+    return _let_go(found, everything, lambda choice: fits(apply_choice(base, found, choice, bounds)))
 
 
 def _let_go(found: tuple[Lever, ...], choice: Choice, fits: Callable[[Choice], bool]) -> Choice:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.intent import Workload
 from vlm_operator.planning.workload import modalities_of, most_items
@@ -19,6 +20,7 @@ GENEROSITY: Final = 2
 Limits = tuple[tuple[str, ModalityLimit], ...]
 
 
+@cached_by_identity()
 def choose_limits(model: ModelFacts, workload: Workload | None) -> tuple[Limits | None, tuple[str, ...]]:
     """Limits for a described workload with one sentence each; None where there is nothing to limit."""
     modalities = modalities_of(model)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.planning.attempt import FOLLOWING, ITEM_FLAGS, Attempt
+from vlm_operator.planning.attempt import FOLLOWING, Attempt
 from vlm_operator.planning.evaluation import Evaluation
+from vlm_operator.planning.item_levers import CAPPING
 from vlm_operator.planning.item_rejection import RejectedItem
-from vlm_operator.planning.ladder import Choice, apply_choice, cheapest
-from vlm_operator.planning.lever import Lever
+from vlm_operator.planning.ladder import apply_choice, cheapest
 from vlm_operator.planning.plan import Remedy
 from vlm_operator.planning.validation import tensor_parallel_problem
-from vlm_operator.planning.verdict import Verdict
 from vlm_operator.units import GIB
 
 SHORTEST_OFFERED = 1024
@@ -43,7 +42,7 @@ def _remedy(attempt: Attempt, field: str, value: Any, cost: str) -> Remedy:
 def _level_remedy(attempt: Attempt, flag: str, before: EngineSettings, after: EngineSettings, cost: str) -> Remedy:
     """A lever's level as a remedy; what follows a cap (context, batch) is part of it."""
     remedy = _remedy(attempt, flag, getattr(after, flag), cost)
-    if flag not in ITEM_FLAGS:
+    if flag not in CAPPING:
         return remedy
     names = [name for name in FOLLOWING if getattr(after, name) != getattr(before, name)]
     return Remedy((*remedy.change, *((name, getattr(after, name)) for name in names)), remedy.text, remedy.pinned)
@@ -59,34 +58,31 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
     requested = failed.requested
     if (failed.settings.gpu_memory_utilization or 0) < attempt.ceiling:
         raised = attempt.at_lowest_utilization(failed)
-        if raised.verdict is Verdict.FITS:
+        if raised is not None:
             value = raised.settings.gpu_memory_utilization
             yield _remedy(attempt, "gpu_memory_utilization", value, "takes more of the GPU")
     if failed.rejected is not None:
         batch = failed.rejected.batch_that_holds_it
-        if attempt.fits(requested.with_(max_num_batched_tokens=batch)):
+        if attempt.judge.fits(requested.with_(max_num_batched_tokens=batch)):
             yield _remedy(attempt, "max_num_batched_tokens", batch, "the encoder budget then holds the item")
     longest = failed.layout.longest_context(max(failed.budget.kv_cache_low_bytes, 0), attempt.context.cap)
     longest = longest if longest == attempt.context.cap else longest // 256 * 256
-    if longest >= max(SHORTEST_OFFERED, attempt.context.least) and attempt.fits(requested.with_(max_model_len=longest)):
+    shortest = max(SHORTEST_OFFERED, attempt.context.least)
+    if longest >= shortest and attempt.judge.fits(requested.with_(max_model_len=longest)):
         yield _remedy(attempt, "max_model_len", longest, f"requests of at most {longest:,} tokens")
-    offered = attempt.levers_from(failed, frozenset({"max_model_len", "gpu_memory_utilization"}))
+    offered = attempt.levers_but(frozenset({"max_model_len", "gpu_memory_utilization"}))
     for lever in offered:
         for level in lever.levels:
-            changed = level.apply(requested)
-            if attempt.fits(changed):
+            changed = level.apply(requested, attempt.bounds)
+            if attempt.judge.fits(changed):
                 yield _level_remedy(attempt, lever.flag, requested, changed, level.cost)
                 break
-
-
-def _judge_of(attempt: Attempt, requested: EngineSettings, found: tuple[Lever, ...]) -> Callable[[Choice], bool]:
-    return lambda levels: attempt.fits(apply_choice(requested, found, levels))
 
 
 def _more_gpus(attempt: Attempt, requested: EngineSettings) -> Iterator[Remedy]:
     size = requested.tensor_parallel_size * 2
     while size <= max(attempt.intent.gpus_available, requested.tensor_parallel_size):
-        if tensor_parallel_problem(attempt.model, size) is None and attempt.fits(
+        if tensor_parallel_problem(attempt.model, size) is None and attempt.judge.fits(
             requested.with_(tensor_parallel_size=size)
         ):
             yield _remedy(attempt, "tensor_parallel_size", size, f"{size} GPUs")
@@ -96,13 +92,15 @@ def _more_gpus(attempt: Attempt, requested: EngineSettings) -> Iterator[Remedy]:
 
 def _together(attempt: Attempt, failed: Evaluation, pinned: frozenset[str]) -> Iterator[Remedy]:
     """The cheapest combination of everything but ``pinned``, where no single change is enough."""
+    if pinned == attempt.intent.pinned and attempt.is_exhausted:
+        return
     requested = failed.requested
-    found = attempt.levers_from(failed, pinned)
-    choice = cheapest(found, _judge_of(attempt, requested, found))
+    found = attempt.levers_but(pinned)
+    choice = cheapest(found, requested, attempt.bounds, attempt.judge.fits, is_measured=attempt.judge.is_measured)
     if choice is None:
         return
     pulled = [lever for lever, level in zip(found, choice, strict=True) if level]
-    changed = apply_choice(requested, found, choice)
+    changed = apply_choice(requested, found, choice, attempt.bounds)
     changes = tuple((lever.flag, getattr(changed, lever.flag)) for lever in pulled)
     words = ", ".join(
         "--enforce-eager" if value is True else f"{flag_name(field)} {_shown(value)}" for field, value in changes

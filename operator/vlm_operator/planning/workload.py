@@ -10,6 +10,7 @@ from vlm_operator.capacity.multimodal import Image, Video, image_tokens, video_t
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.model.processors import MultimodalFacts
 from vlm_operator.planning.intent import Intent, Workload
@@ -73,6 +74,20 @@ def _count(count: int, field: str) -> int:
     return count
 
 
+def _item_flags(workload: Workload, settings: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
+    """What the size of a request depends on beside the model."""
+    return (
+        workload,
+        settings.max_model_len,
+        settings.limit_mm_per_prompt,
+        settings.language_model_only,
+        settings.mm_processor_kwargs,
+        settings.media_io_kwargs,
+        version,
+    )
+
+
+@cached_by_identity(by=_item_flags)
 def request_size(
     model: ModelFacts, workload: Workload, settings: EngineSettings, version: EngineVersion
 ) -> RequestSize:

@@ -1,0 +1,103 @@
+"""One set of flags at every utilisation: resolved, laid out, with the terms of its budget.
+
+Searches compare many sets of flags and keep one. Whether a set fits is decided here from five figures; the budget in
+full is written (``evaluation``) only for what is kept or shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import attrgetter
+
+from vlm_operator.capacity.kv import KVLayout, kv_layout
+from vlm_operator.capacity.kv.page import CacheKind
+from vlm_operator.capacity.startup.first_check import requested_bytes
+from vlm_operator.capacity.startup.model import StartupTerms, startup_terms
+from vlm_operator.capacity.startup.uncertainty import half_width_bytes
+from vlm_operator.engine.kv_cache_rules import STATE_BLOCKS_CHECKED_SINCE
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.identity_cache import cached_by_identity
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.resolution import resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Flags whose utilisation is open; sizes are bytes per GPU.
+
+    Attributes:
+        settings: the flags resolved as vLLM would on that GPU; their utilisation is vLLM's default.
+        terms: the budget without its utilisation.
+        cup_bytes: smallest KV cache that passes vLLM's capacity check: one request of the maximum length.
+        least_bytes: smallest KV cache with which vLLM starts: the same, or a block of state for every sequence of a
+            hybrid where that is more.
+    """
+
+    settings: EngineSettings
+    layout: KVLayout
+    terms: StartupTerms
+    cup_bytes: int
+    least_bytes: int
+
+    def at(self, utilization: float | None) -> EngineSettings:
+        """The resolved flags at that utilisation; at vLLM's default where None."""
+        if utilization is None or utilization == self.settings.gpu_memory_utilization:
+            return self.settings
+        return self.settings.with_(gpu_memory_utilization=utilization)
+
+    def headroom_bytes(self, utilization: float | None) -> int:
+        """Low bound of the KV cache less what the cup takes: negative where it does not fit for certain."""
+        return self._kv_cache_bytes(self._share(utilization))[1] - self.least_bytes
+
+    def fits(self, utilization: float | None) -> bool:
+        """True where the evaluation's verdict is ``Fits``, for a GPU of which nothing was measured."""
+        terms, share = self.terms, self._share(utilization)
+        if requested_bytes(terms.gpu.total_bytes, share, terms.version) > terms.free_at_start_bytes:
+            return False
+        best, low = self._kv_cache_bytes(share)
+        in_use = terms.weights_bytes + terms.activation.peak_bytes
+        return best > 0 and self.least_bytes <= low and in_use <= terms.free_at_start_high_bytes
+
+    def _share(self, utilization: float | None) -> float:
+        return utilization or self.settings.gpu_memory_utilization or 0.0
+
+    def _kv_cache_bytes(self, share: float) -> tuple[int, int]:
+        """(best estimate, low bound), as ``StartupTerms.at`` has them."""
+        fixed, terms = self.settings.kv_cache_memory_bytes, self.terms
+        if fixed is not None:
+            return fixed, fixed
+        best = requested_bytes(terms.gpu.total_bytes, share, terms.version) - terms.fixed_bytes
+        return best, best - half_width_bytes(terms.variance, terms.gpu.total_uncertainty_bytes, share)
+
+
+_FLAGS_BUT_UTILIZATION = attrgetter(
+    *(flag for flag in EngineSettings.__dataclass_fields__ if flag != "gpu_memory_utilization")
+)
+
+
+def _key(requested: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
+    return _FLAGS_BUT_UTILIZATION(requested), version
+
+
+@cached_by_identity(2, by=_key)
+def candidate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, version: EngineVersion) -> Candidate:
+    """The candidate of these flags, whatever their utilisation.
+
+    Raises:
+        UnknownFact: weights, layout or a term of the budget is not known for certain.
+    """
+    settings = resolved(requested.with_(gpu_memory_utilization=None), model, gpu, version)
+    layout = kv_layout(model, settings, version)
+    cup = layout.least_bytes_that_start(settings.max_model_len or 0)
+    least = max(cup, _state_bytes(layout, settings, version))
+    return Candidate(settings, layout, startup_terms(model, gpu, settings, version), cup, least)
+
+
+def _state_bytes(layout: KVLayout, settings: EngineSettings, version: EngineVersion) -> int:
+    """KV cache that a hybrid's recurrent states take with every sequence running; 0 where vLLM does not check it."""
+    checked = version >= STATE_BLOCKS_CHECKED_SINCE and not settings.enforce_eager
+    if not checked or all(group.kind != CacheKind.MAMBA for group in layout.groups):
+        return 0
+    return (settings.max_num_seqs or 0) * layout.bytes_per_block

@@ -1,0 +1,107 @@
+"""What becomes of flags under one plan's conditions? Evaluated on its GPU, with what was measured, for its items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vlm_operator.capacity.startup import startup_budget
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.errors import UnknownFact
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.candidate import candidate
+from vlm_operator.planning.evaluation import Evaluation, evaluate
+from vlm_operator.planning.evidence import NOTHING, Evidence, experience
+from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.item_rejection import RejectedItem, rejected_item
+from vlm_operator.planning.limits import choose_limits
+from vlm_operator.planning.resolution import resolved
+from vlm_operator.planning.verdict import Reason, Verdict
+from vlm_operator.planning.workload import WantedContext, wanted_context
+
+
+class Judge:
+    """Judges flags for one plan, on any number of its GPUs.
+
+    Attributes:
+        gpu: one of the GPUs, with measured memory where a log printed it.
+        start: the flags the user set, and the limits chosen for the workload.
+        limit_sentences: why the limits are as they are.
+        context: what the context should be for ``start``.
+    """
+
+    def __init__(self, model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = NOTHING) -> None:
+        self.model, self.gpu, self.intent, self.evidence = model, evidence.gpu(gpu), intent, evidence
+        self._experience = (
+            None
+            if evidence is NOTHING
+            else experience(
+                evidence,
+                lambda settings: resolved(settings, model, self.gpu, intent.version),
+                lambda settings: startup_budget(model, self.gpu, settings, intent.version),
+            )
+        )
+        self.start = intent.settings
+        self.limit_sentences: tuple[str, ...] = ()
+        if "limit_mm_per_prompt" not in intent.pinned:
+            limits, self.limit_sentences = choose_limits(model, intent.workload)
+            if limits is not None:
+                self.start = self.start.with_(limit_mm_per_prompt=limits)
+        self.context = wanted_context(model, intent, self.start)
+        self._contexts = {(self.start.mm_processor_kwargs, self.start.media_io_kwargs): self.context}
+
+    @property
+    def is_measured(self) -> bool:
+        """True where start-ups of the model were measured: what failed is not said to fit."""
+        return self._experience is not None
+
+    def evaluate(self, requested: EngineSettings) -> Evaluation:
+        """The evaluation of these flags, with the first described item that the server would refuse."""
+        found = evaluate(self.model, self.gpu, requested, self.intent.version, self._experience)
+        rejected = self.rejected(requested, found.settings)
+        if rejected is None:
+            return found
+        if found.verdict is Verdict.DOES_NOT_FIT:
+            return replace(found, rejected=rejected)
+        return replace(found, verdict=Verdict.DOES_NOT_FIT, reason=Reason.ITEM_REJECTED, rejected=rejected)
+
+    def fits(self, requested: EngineSettings) -> bool:
+        """True where these flags fit for certain."""
+        try:
+            if self._experience is not None:
+                return self.evaluate(requested).verdict is Verdict.FITS
+            found = candidate(self.model, self.gpu, requested, self.intent.version)
+            return found.fits(requested.gpu_memory_utilization) and self.rejected(requested, found.settings) is None
+        except UnknownFact:
+            return False
+
+    def outlook(self, requested: EngineSettings) -> tuple[EngineSettings, int]:
+        """(these flags with everything filled in as vLLM would, low bound of the KV cache less what the cup takes).
+
+        Raises:
+            UnknownFact: a term of the budget is not known for certain.
+        """
+        if self._experience is not None:
+            found = self.evaluate(requested)
+            return found.settings, found.headroom_bytes
+        share = requested.gpu_memory_utilization
+        known = candidate(self.model, self.gpu, requested, self.intent.version)
+        return known.at(share), known.headroom_bytes(share)
+
+    def rejected(self, requested: EngineSettings, settings: EngineSettings) -> RejectedItem | None:
+        """The first described item that a server with these flags (as requested, and resolved) would refuse."""
+        request = self.context.request
+        if request is None or not request.largest_encoder_tokens:
+            return None
+        request = self.context_of(requested).request or request
+        return rejected_item(self.model, request, settings, self.intent.version)
+
+    def context_of(self, settings: EngineSettings) -> WantedContext:
+        """What the context should be for flags whose caps may make the described items smaller."""
+        if self.intent.workload is None:
+            return self.context
+        key = (settings.mm_processor_kwargs, settings.media_io_kwargs)
+        known = self._contexts.get(key)
+        if known is None:
+            known = self._contexts[key] = wanted_context(self.model, self.intent, settings)
+        return known

@@ -1,0 +1,92 @@
+"""The cheapest combination of levers that fits, however many combinations there are."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.planning.ladder import apply_choice, cheapest
+from vlm_operator.planning.lever import Bounds, Level, Lever, setting
+
+BOUNDS = Bounds(0.95, lambda settings: 1, lambda settings: settings)
+START = EngineSettings(max_model_len=0, max_num_seqs=0, max_num_batched_tokens=0, block_size=0)
+FLAGS = ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
+
+
+def lever(flag: str, *weights: float, only_helps: bool = False) -> Lever:
+    """A lever whose n-th level sets ``flag`` to n."""
+    levels = (Level(weight, f"{flag} {n}", setting(**{flag: n})) for n, weight in enumerate(weights, start=1))
+    return Lever(flag, tuple(levels), only_helps=only_helps)
+
+
+def price(found: tuple[Lever, ...], choice: tuple[int, ...]) -> float:
+    return sum(each.levels[level - 1].weight for each, level in zip(found, choice, strict=True) if level)
+
+
+@given(
+    levels=st.lists(st.integers(1, 3), min_size=4, max_size=4),
+    weights=st.lists(st.sampled_from([1, 2, 3, 5, 8]), min_size=12, max_size=12),
+    gains=st.lists(st.integers(0, 9), min_size=12, max_size=12),
+    needed=st.integers(0, 40),
+    helping=st.sets(st.integers(0, 3)),
+)
+def test_no_combination_that_fits_is_cheaper(
+    levels: list[int], weights: list[int], gains: list[int], needed: int, helping: set[int]
+) -> None:
+    def ascending(figures: list[int], place: int) -> list[int]:
+        return list(itertools.accumulate(figures[3 * place : 3 * place + levels[place]]))
+
+    found = tuple(lever(flag, *ascending(weights, n), only_helps=n in helping) for n, flag in enumerate(FLAGS))
+    gained = {flag: [0, *ascending(gains, n)] for n, flag in enumerate(FLAGS)}
+
+    def fits(settings: EngineSettings) -> bool:
+        return bool(sum(gained[flag][getattr(settings, flag)] for flag in FLAGS) >= needed)
+
+    every = itertools.product(*(range(count + 1) for count in levels))
+    fitting = [choice for choice in every if fits(apply_choice(START, found, choice, BOUNDS))]
+    choice = cheapest(found, START, BOUNDS, fits, is_measured=False)
+    assert (choice is None) is (not fitting)
+    if choice is not None:
+        assert choice in fitting
+        assert price(found, choice) == min(price(found, other) for other in fitting)
+
+
+def test_of_combinations_that_cost_the_same_the_later_levers_are_pulled() -> None:
+    found = (lever("max_num_seqs", 2, only_helps=True), lever("max_model_len", 2))
+    either = cheapest(
+        found, START, BOUNDS, lambda settings: bool(settings.max_num_seqs or settings.max_model_len), is_measured=False
+    )
+    assert either == (0, 1)
+
+
+@pytest.mark.parametrize("is_measured", [False, True], ids=["estimated", "measured"])
+def test_where_commands_are_known_to_have_failed_no_lever_is_sure_to_help(is_measured: bool) -> None:
+    """With everything pulled it fits, and with one lever, but the combination in between is known to have failed."""
+    found = (lever("max_num_seqs", 1, only_helps=True), lever("max_model_len", 1), lever("block_size", 1))
+
+    def fits(settings: EngineSettings) -> bool:
+        return bool(settings.max_model_len) and (bool(settings.block_size) or not settings.max_num_seqs)
+
+    choice = cheapest(found, START, BOUNDS, fits, is_measured=is_measured)
+    assert choice == ((0, 1, 0) if is_measured else (0, 1, 1))
+
+
+def test_levers_that_are_sure_to_help_are_not_tried_one_by_one_where_together_they_are_too_little() -> None:
+    """6 levels each of 4 levers and 3 that help: 19,208 combinations, of which the last but one price fits."""
+    helping = tuple(lever(flag, 1, only_helps=True) for flag in ("enable_expert_parallel", "runner", "enforce_eager"))
+    found = (*helping, *(lever(flag, 10, 20, 30, 40, 50, 60) for flag in FLAGS))
+    judged = 0
+
+    def fits(settings: EngineSettings) -> bool:
+        nonlocal judged
+        judged += 1
+        return sum(getattr(settings, flag) for flag in FLAGS) >= 7 and bool(settings.enforce_eager)
+
+    choice = cheapest(found, START, BOUNDS, fits, is_measured=False)
+    assert choice is not None
+    assert price(found, choice) == 71
+    assert judged < 500
