@@ -34,9 +34,9 @@ NOTES = {
     "heldOut": "Start-ups that were looked for after the budget stood. Before anything was changed it was off by 0.93 "
     "GiB on average for the 30 of them that could be asked (printed weights given; worst 2.75, 13 in the bounds). "
     "Then about half of them, chosen by a hash of address and name, were set aside: no coefficient has seen these, "
-    "though the mends to the structure (CUDA graphs, norms of compiled towers, Gemma 4's chunks, the expert workspace of "
-    "0.13) were found by looking at all. A start-up without a link stands in a public repository whose address is not "
-    "known.",
+    "though the mends to the structure (CUDA graphs, norms of compiled towers, Gemma 4's chunks, the expert workspace "
+    "of 0.13) were found by looking at all. A start-up without a link stands in a public repository whose address is "
+    "not known.",
     "unified": "The host's own use moves free memory by gigabytes between vLLM's two snapshots; the bounds say so. "
     "Start-ups marked *s* decode speculatively, and their drafter is not modelled.",
     "fork": "One fork (0.11.2.dev280 with sources of August 2026, planned as 0.26) with EXL3 kernels that take 0.9 GiB "
@@ -201,7 +201,7 @@ def short(product: str) -> str:
 
 def doubtful(found: Iterable[Result]) -> str:
     lines = [
-        f"- **{each.case.id}** ({each.error:+.2f} GiB): {each.case.row.get('note', 'no term stands out.')}."
+        f"- **{each.case.id}** ({each.error:+.2f} GiB): {each.case.row.get('note', each.case.row.get('off', 'no term stands out'))}."
         for each in found
         if abs(each.error) > 0.22 or not each.inside
     ]
