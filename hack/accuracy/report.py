@@ -61,6 +61,12 @@ class Result:
         return "heldOut" if self.case.row.get("held_out") else str(self.case.row["class"])
 
     @property
+    def why(self) -> str:
+        """Which term is off, where that is known."""
+        row = self.case.row
+        return str(row.get("note") or row.get("off") or "no term stands out")
+
+    @property
     def printed(self) -> float:
         """As vLLM printed it."""
         return self.case.kv_bytes / GIB
@@ -201,7 +207,7 @@ def short(product: str) -> str:
 
 def doubtful(found: Iterable[Result]) -> str:
     lines = [
-        f"- **{each.case.id}** ({each.error:+.2f} GiB): {each.case.row.get('note', each.case.row.get('off', 'no term stands out'))}."
+        f"- **{each.case.id}** ({each.error:+.2f} GiB): {each.why}."
         for each in found
         if abs(each.error) > 0.22 or not each.inside
     ]
