@@ -39,6 +39,7 @@ from vlm_operator.model.processors_tiling import (
     OcrViews,
     OverlapCrops,
     PanAndScan,
+    PooledCrops,
     SliceLayout,
     Slices,
     UpscaleTiles,
@@ -67,6 +68,7 @@ __all__ = [
     "PanAndScan",
     "PatchLimit",
     "PixelBounds",
+    "PooledCrops",
     "ProbedResize",
     "Processor",
     "Rounding",
@@ -108,6 +110,7 @@ Processor = (
     | NativePatches
     | ProbedResize
     | SearchedScale
+    | PooledCrops
 )
 
 

@@ -318,3 +318,32 @@ class CoveringPartition:
     dummy_side: int
     max_parts: int = 9
     threshold: float = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class PooledCrops:
+    """A low-resolution view and one joint grid of overlapping crops, all marks counted as encoder output (Molmo 2).
+
+    Attributes:
+        crop_size: side of a crop, and of the low-resolution view; ``patch_size`` that of a patch in it.
+        left_margin, right_margin: patches of overlap.
+        max_crops: most crops.
+        pooling: (patches down, patches across) pooled into one token.
+        column_marks: True where each row of the joint grid ends in a mark.
+        view_column_marks: the same for the low-resolution view.
+        frame_size, frame_pooling, frame_column_marks: the same for a video frame, which is one view.
+        max_video_frames: frames of the largest video that start-up assumes.
+    """
+
+    crop_size: int
+    patch_size: int
+    left_margin: int
+    right_margin: int
+    max_crops: int
+    pooling: tuple[int, int]
+    column_marks: bool
+    view_column_marks: bool
+    frame_size: int
+    frame_pooling: tuple[int, int]
+    frame_column_marks: bool
+    max_video_frames: int
