@@ -53,6 +53,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ministral3": {"rope_parameters": _YARN_MINISTRAL3},
     "mixtral": {"num_local_experts": 8},
     "phi3": {"original_max_position_embeddings": 4096},
+    "qwen2_5_omni_vision_encoder": {"hidden_size": 3584},
     "qwen2_5_vl_vision": {"hidden_size": 3584},
     "qwen2_moe": {"moe_intermediate_size": 1408, "num_experts": 60},
     "qwen3_5_moe_text": {"moe_intermediate_size": 512, "num_experts": 256},
@@ -66,7 +67,9 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 """Fields that weights depend on, by ``model_type`` of their section."""
 
-POSITIONS: Final[Mapping[str, int]] = {"bert": 512, "chatglm": 8192, "internlm2": 32768, "minicpm": 32768}
+POSITIONS: Final[Mapping[str, int]] = {
+    "bert": 512, "chatglm": 8192, "internlm2": 32768, "minicpm": 32768, "step3_text": 65536,
+}  # fmt: skip
 """``max_position_embeddings`` of types that ``config_defaults.TEXT_DEFAULTS`` does not hold."""
 
 OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {

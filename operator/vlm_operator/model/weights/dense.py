@@ -12,6 +12,9 @@ from vlm_operator.model.weights.language import Language
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 
+MOLMO_IMAGE_ROWS = 128
+"""Rows that Molmo's embeddings have beyond the vocabulary (``ADDITIONAL_VOCAB_SIZE``)."""
+
 
 def llama(language: Language, *, qk_norm: bool = False, attention_bias: bool | None = None) -> None:
     """Llama and the families built on it: Mistral, InternLM3, TeleChat3, Phi-3 and Phi-4."""
@@ -306,4 +309,23 @@ def exaone4(language: Language) -> None:
     layers.gated_mlp("mlp", text.hidden_size, text.intermediate_size)
     layers.norm("post_attention_layernorm", text.hidden_size)
     layers.norm("post_feedforward_layernorm", text.hidden_size)
+    language.rotary()
+
+
+def molmo(language: Language) -> None:
+    """Molmo: rows for image tokens beside the vocabulary's; half of the stated width for gate and for up."""
+    config, text = language.config, language.text
+    words, hidden = config.integer("embedding_size", text.vocab_size), text.hidden_size
+    language.tied(config.boolean("weight_tying", False))
+    language.embeddings(rows=words + MOLMO_IMAGE_ROWS)
+    language.final_norm()
+    language.head(rows=words)
+    layers = language.layers()
+    language.attention(layers, bias=config.boolean("qkv_bias", False))
+    if config.boolean("attention_layer_norm", False):
+        layers.norm("self_attn.q_norm", text.attention_heads * text.head_size)
+        layers.tensor("self_attn.k_norm.weight", text.kv_heads * text.head_size, Sharding.KV_HEADS, heads=text.kv_heads)
+    layers.gated_mlp("mlp", hidden, text.intermediate_size // 2)
+    layers.norm("input_layernorm", hidden)
+    layers.norm("post_attention_layernorm", hidden)
     language.rotary()

@@ -6,6 +6,7 @@ Sources: vLLM 0.32, ``model_executor/models/``: ``mixtral.py``, ``qwen2_moe.py``
 
 from __future__ import annotations
 
+from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType, Sharding
 from vlm_operator.model.weights.language import Language
@@ -290,3 +291,34 @@ def ernie4_5_moe(language: Language) -> None:
     moe.experts("mlp.experts", experts, text.hidden_size, width)
     norms(layers, text.hidden_size)
     language.rotary()
+
+
+def step3_text(language: Language) -> None:
+    """Step3: one key and value for all heads, queries through a narrow matrix, a shared expert."""
+    text, config = language.text, language.config
+    hidden, experts = text.hidden_size, config.integer("moe_num_experts", 48)
+    size, heads = config.integer("head_dim", 256), text.attention_heads
+    narrow = config.integer("share_q_dim", 2048)
+    listed = config.text("moe_layers_enum")
+    if listed is None:
+        field = config.field("moe_layers_enum")
+        raise UnknownFact(f"{field}: which layers are sparse is not known", field=field)
+    numbers = [part.strip() for part in listed.split(",")]
+    sparse = tuple(n for n in language.numbers if str(n) in numbers)
+    language.tied(False)
+    language.frame()
+    layers = language.layers()
+    layers.linear("self_attn.qkv_proj", narrow + 2 * size, hidden)
+    layers.norm("self_attn.inter_norm", narrow)
+    layers.column("self_attn.wq", heads * size, narrow)
+    layers.row("self_attn.o_proj", hidden, heads * size)
+    layers.attention_scales()
+    language.layers([n for n in language.numbers if n not in set(sparse)]).gated_mlp(
+        "mlp", hidden, text.intermediate_size
+    )
+    moe = language.layers(sparse)
+    router(moe, "moe.gate", experts, hidden)
+    moe.experts("moe.experts", experts, hidden, config.integer("moe_intermediate_size", 5120))
+    shared_expert(moe, "share_expert", hidden, config.integer("share_expert_dim", 5120))
+    norms(layers, hidden)
+    language.rotary(size, positions=config.integer("max_position_embedding", 65536))

@@ -71,6 +71,9 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "Qwen3_5MoeForCausalLM": hybrid.qwen3_5,
     "NemotronHForCausalLM": hybrid.nemotron_h,
     "JambaForCausalLM": hybrid.jamba,
+    "Lfm2ForCausalLM": hybrid.lfm2,
+    "MolmoForCausalLM": dense.molmo,
+    "Step3TextForCausalLM": experts.step3_text,
 }
 """Text architectures, also as the language model inside a vision-language one."""
 

@@ -76,14 +76,21 @@ def clip(collection: Collection, vision: Config, place: TowerPlace) -> None:
     """CLIP: a class token, a norm before the blocks."""
     width, heads = vision.integer("hidden_size", 768), vision.integer("num_attention_heads", 12)
     patch, image = vision.integer("patch_size", 32), vision.integer("image_size", 224)
-    positions = (image // patch) ** 2 + 1
-    embeddings = place.part(collection, place.named("embeddings"))
-    embeddings.tensor("class_embedding", width)
-    embeddings.linear("patch_embedding", width, vision.integer("num_channels", 3) * patch**2, quantizable=False)
-    embeddings.tensor("position_embedding.weight", positions * width)
-    embeddings.tensor("position_ids", positions, dtype=DType.INT64)
+    clip_embeddings(collection, vision, place, width, (image // patch) ** 2 + 1, bias=False)
     place.part(collection, place.named("")).norm("pre_layrnorm", width, bias=True)
     _encoder(collection, place, vision, width, heads)
+
+
+def clip_embeddings(
+    collection: Collection, vision: Config, place: TowerPlace, width: int, positions: int, *, bias: bool
+) -> None:
+    """What CLIP and its kin put before their blocks: a class token, patches, learned positions."""
+    embeddings = place.part(collection, place.named("embeddings"))
+    inputs = vision.integer("num_channels", 3) * vision.integer("patch_size", 32) ** 2
+    embeddings.tensor("class_embedding", width)
+    embeddings.linear("patch_embedding", width, inputs, bias=bias, quantizable=False)
+    embeddings.tensor("position_embedding.weight", positions * width)
+    embeddings.tensor("position_ids", positions, dtype=DType.INT64)
 
 
 def siglip(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType, Sharding
 from vlm_operator.model.weights.experts import (
     expert_count,
@@ -299,3 +300,45 @@ def granitemoehybrid(language: Language) -> None:
         layers.column("shared_mlp.input_linear", 2 * width, hidden)
         layers.row("shared_mlp.output_linear", hidden, width)
     norms(layers, hidden)
+
+
+def lfm2(language: Language) -> None:
+    """LFM2: short convolutions beside attention, gated MLPs of a width of their own."""
+    text, config = language.text, language.config
+    hidden = text.hidden_size
+    kinds = [str(kind) for kind in config.items("layer_types") or ()]
+    if len(kinds) != text.layers:
+        field = config.field("layer_types")
+        raise UnknownFact(f"{field}: {len(kinds)} entries for {text.layers} layers", field=field)
+    require_kinds(language, kinds, "conv", FULL)
+    language.embeddings()
+    language.final_norm("model.embedding_norm")
+    language.head()
+    conv = language.layers(numbers_of(language, kinds, "conv"))
+    bias, width = config.boolean("conv_bias", False), config.integer("conv_dim", hidden)
+    conv.column("short_conv.conv", width, config.integer("conv_L_cache", 3), bias=bias, quantizable=False)
+    conv.column("short_conv.in_proj", 3 * width, hidden, bias=bias)
+    conv.row("short_conv.out_proj", config.integer("conv_dim_out", hidden), width, bias=bias)
+    attention = language.layers(numbers_of(language, kinds, FULL))
+    attention.qkv("self_attn", text.attention_heads, text.kv_heads, text.head_size, hidden)
+    attention.row("self_attn.out_proj", hidden, text.attention_heads * text.head_size)
+    attention.norm("self_attn.q_layernorm", text.head_size)
+    attention.norm("self_attn.k_layernorm", text.head_size)
+    attention.attention_scales()
+    layers = language.layers()
+    inner = _lfm2_width(config, config.integer("block_ff_dim", text.intermediate_size))
+    layers.merged("feed_forward.w13", ("feed_forward.w1", "feed_forward.w3"), (inner, inner), hidden)
+    layers.row("feed_forward.w2", hidden, inner)
+    layers.norm("operator_norm", hidden)
+    layers.norm("ffn_norm", hidden)
+    if FULL in kinds:
+        language.rotary()
+
+
+def _lfm2_width(config: Config, width: int) -> int:
+    """Two thirds of the stated width, times a factor, rounded up."""
+    if not config.boolean("block_auto_adjust_ff_dim", True):
+        return width
+    factor, multiple = config.number("block_ffn_dim_multiplier", 1.0), config.integer("block_multiple_of", 256)
+    width = int((1.0 if factor is None else factor) * (2 * width // 3))
+    return -(-width // multiple) * multiple

@@ -83,8 +83,7 @@ class Language:
 
     def embeddings(self, name: str = "model.embed_tokens", rows: int = 0, columns: int = 0) -> None:
         """Input embeddings; on the last stage of a pipeline too where the head is tied to them."""
-        stage = Stage.ENDS if self.text.tie_word_embeddings else Stage.FIRST
-        stage = Stage.EVERY if self.every_stage else stage
+        stage = self.first
         rows, columns = rows or self.text.vocab_size, columns or self.text.hidden_size
         self.collection.vocabulary(self.name(name), Component.EMBEDDING, rows, columns, stage)
 
@@ -92,6 +91,13 @@ class Language:
         """The norm after the last layer."""
         parent, _, last = name.rpartition(".")
         self.end(parent, self._last).norm(last, self.text.hidden_size, bias=bias)
+
+    @property
+    def first(self) -> Stage:
+        """Stages that hold the input embeddings."""
+        if self.every_stage:
+            return Stage.EVERY
+        return Stage.ENDS if self.text.tie_word_embeddings else Stage.FIRST
 
     @property
     def _last(self) -> Stage:

@@ -64,8 +64,11 @@ def deepseek(language: Language) -> None:
         layers.attention_scales("self_attn.mla_attn")
         language.rotary(size, overrides=overrides)
     else:
-        language.attention(layers)
-        language.rotary()
+        size = hidden // text.attention_heads
+        layers.qkv("self_attn", text.attention_heads, text.kv_heads, size, hidden)
+        layers.row("self_attn.o_proj", hidden, text.attention_heads * size)
+        layers.attention_scales()
+        language.rotary(size)
     dense = language.layers([n for n in language.numbers if n not in set(sparse)])
     dense.gated_mlp("mlp", hidden, text.intermediate_size)
     moe = language.layers(sparse)

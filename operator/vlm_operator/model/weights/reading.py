@@ -12,7 +12,8 @@ from vlm_operator.model.weights.class_defaults import filled
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Collection
-from vlm_operator.model.weights.multimodal import MULTIMODAL_MODELS, Wrapper
+from vlm_operator.model.weights.multimodal import MULTIMODAL_MODELS
+from vlm_operator.model.weights.wrapper import Wrapper
 
 CLASSIFIER = "ForSequenceClassification"
 

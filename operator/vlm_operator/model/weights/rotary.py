@@ -88,6 +88,7 @@ def rotary_elements(
     parameters = Config(values, field or "rope_parameters")
     kind = values["rope_type"]
     width = rotary_dimension(parameters, head_size)
+    width += width % 2  # one frequency for each pair, the last of an odd number alone
     multimodal = multimodal_factor if "mrope_section" in values else 1
     if kind == "linear":
         return stretched(positions, parameters) * width
