@@ -202,8 +202,9 @@ class LogReader:
 
     def _examine(self, record: Record, text: str) -> None:
         trace = self._trace(record.process)
+        ignored = trace.ignores
         found = trace.follow(record.number, record.text)
-        named = self._name(record, text, trace)
+        named = not ignored and self._name(record, text, trace)
         trace.window.append((record.number, text[:_MESSAGE]))
         wrapped = self._wrapped(record.number, text)
         self._recognised = self._recognised or "vllm" in text

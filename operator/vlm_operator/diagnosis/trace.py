@@ -18,9 +18,13 @@ _EXCEPTION: Final = re.compile(
 _IN_TRACEBACK: Final = re.compile(r"(?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{1,100}(?:\(\w{1,100}\))?(?::\s|$)")
 _NOISE: Final = re.compile(
     r"(?:\w+\.){0,8}(?:KeyboardInterrupt|SystemExit|CancelledError|BrokenPipeError|ConnectionResetError|EOFError)\b"
+    r"|RuntimeError: \[[^\]\n]{0,200}gloo[^\]\n]{0,200}\] Connection closed by peer"
 )
 _VALIDATION: Final = re.compile(r"(?<!\d)\d{1,6} validation errors? for \w{1,200}$")
 _REFUSAL: Final = re.compile(r"(?:Value|NotImplemented|Assertion|Type|Runtime|Import)Error: \S")
+_ON_THE_SIDE: Final = "(_report_usage_worker)"
+"""In the heading of a traceback: a thread of vLLM's whose failure harms nobody."""
+
 _WINDOW: Final = 3
 _MESSAGE: Final = 2000
 
@@ -63,6 +67,11 @@ class ProcessTrace:
     _last: Exceptional | None = None
     _continuing: int = 0
 
+    @property
+    def ignores(self) -> bool:
+        """Whether the open traceback is one that does no harm."""
+        return self._ignored
+
     def follow(self, line: int, text: str) -> Exceptional | None:
         """Take in one line; an exception that may be a cause, or None."""
         frame = _FRAME.match(text)
@@ -80,7 +89,7 @@ class ProcessTrace:
             self._handling = True
         elif stripped.startswith("The above exception was the direct cause"):
             self._cause_printed = True
-        elif stripped.startswith("Exception ignored in"):
+        elif stripped.startswith("Exception ignored in") or _ON_THE_SIDE in stripped:
             self._ignored = True
         else:
             return self._see_exception(line, text, stripped)

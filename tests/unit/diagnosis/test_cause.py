@@ -129,6 +129,20 @@ def test_a_sentence_that_breaks_over_lines_is_joined_for_each_process_apart() ->
     assert (failure.line, failure.numbers["needed_gib"], failure.estimated_max_len) == (1, 10.5, 53040)
 
 
+def test_a_peer_that_is_gone_is_not_the_cause() -> None:
+    log = "[rank1]: RuntimeError: [/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:5] Connection closed by peer\n"
+    log += "".join(ENGINE.format(line) for line in [*frames("load_model"), "ZeroDivisionError: division by zero"])
+    failure = diagnose(log).failure
+    assert failure is not None
+    assert failure.message == "ZeroDivisionError: division by zero"
+
+
+def test_the_assertion_that_failed_names_a_checkpoint_of_another_shape() -> None:
+    source = ["    assert param_data.shape == loaded_weight.shape", "           ^^^^^^^^^^^^^^^^"]
+    log = "".join(ENGINE.format(line) for line in [*frames("load_model"), *source, "AssertionError"])
+    assert reason(diagnose(log)) == "CheckpointUnreadable"
+
+
 def test_a_failure_from_which_the_start_recovered_is_none() -> None:
     log = BANNER.format("0.32.0") + ENGINE.format(OUT_OF_MEMORY.format("2.00", 0, "448.00")) + SERVING
     answer = diagnose(log)

@@ -161,3 +161,14 @@ def test_cudas_error_number_tells_what_to_do_on_the_node() -> None:
     assert isinstance(answer.failure, NodeFailure)
     assert (answer.failure.reason, answer.failure.code) == ("NoGPUVisible", 802)
     assert "fabricmanager" in answer.advice[0].why
+
+
+def test_a_thread_whose_failure_harms_nobody_is_not_the_cause() -> None:
+    log = "Exception in thread Thread-1 (_report_usage_worker):\n"
+    log += raised("PermissionError: [Errno 13] Permission denied: '/.config'", "vllm/usage/usage_lib.py").replace(
+        RECORD, ""
+    )
+    assert diagnose(log).failure is None
+    failure = diagnose(log + raised("FluxError: the flux is low", "vllm/v1/worker/worker.py")).failure
+    assert failure is not None
+    assert (failure.reason, failure.message) == ("Unknown", "FluxError: the flux is low")

@@ -173,6 +173,8 @@ def unsupported(failure: families.Failure, observation: Observation, version: En
             )
         case "ConfigurationRejected" if failure.lora_rank is not None:
             yield Advice("--max-lora-rank", failure.max_lora_rank, failure.lora_rank, "the adapter's rank", exact=True)
+        case "ConfigurationRejected" if failure.kind == "cuda_before_fork":
+            yield Advice("VLLM_WORKER_MULTIPROC_METHOD", None, "spawn", "a forked process cannot use CUDA", exact=True)
         case "ConfigurationRejected":
             for flag in dict.fromkeys(_FLAG.findall(failure.message)):
                 yield Advice(flag, flags.get(flag[2:].replace("-", "_")), None, "vLLM's sentence names it")

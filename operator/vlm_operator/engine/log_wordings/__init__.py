@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.log_wordings import configuration, image, memory, model, node, request
+from vlm_operator.engine.log_wordings import configuration, hardware, image, memory, model, node, request
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind, Scope
 from vlm_operator.engine.log_wordings.template import Figure, Wording, WordingTable, figure
 from vlm_operator.engine.log_wordings.wrapper import CRASHES, DEATHS, WRAPPERS
@@ -15,6 +15,7 @@ from vlm_operator.engine.log_wordings.wrapper import CRASHES, DEATHS, WRAPPERS
 KINDS: Final[tuple[FailureKind, ...]] = (
     *memory.KINDS,
     *configuration.KINDS,
+    *hardware.KINDS,
     *node.KINDS,
     *image.KINDS,
     *model.KINDS,

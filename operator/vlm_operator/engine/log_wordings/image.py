@@ -99,6 +99,8 @@ KINDS: Final = (
             "ImportError: {:token} undefined symbol: {symbol:word}",
             "ImportError: {package:token}: cannot open shared object file",
             "Support for Transformers v{major:int} is deprecated and was removed",
+            "data did not match any variant of untagged enum ModelWrapper",
+            "operator torchvision::nms does not exist",
         ),
     ),
 )

@@ -62,6 +62,11 @@ KINDS: Final = (
         wordings=(
             Wording(_TOO_SMALL % ("GB", "GB"), "0.7.3-0.8.3", {"unit": "GB"}),
             Wording(_TOO_SMALL % ("GiB", "GiB"), "0.8.4-0.33", {"unit": "GiB"}),
+            Wording(
+                (_TOO_SMALL % ("GiB", "GiB")).replace("({needed_gib", "{needed_gib"),  # as some quote it
+                "0.8.4-0.33",
+                {"unit": "GiB"},
+            ),
         ),
         details=wordings("the estimated maximum model length is {estimated_max_len:int}", versions="0.9.1-0.33"),
     ),

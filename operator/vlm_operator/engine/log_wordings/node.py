@@ -76,12 +76,14 @@ KINDS: Final = (
             "DistBackendError: NCCL error in: {where:token}, {reason:text}, NCCL version {nccl:name}",
             "DistBackendError: NCCL error in: {where:token}, {reason:rest}",
             "RuntimeError: NCCL error: {reason:rest}",
+            "RuntimeError: NCCL Error {code:int}: {reason:rest}",
         )
         + wordings(
             "The client socket has timed out after {timeout_ms:int}ms while trying to connect to {where:text}.",
             "DistStoreError: wait timeout after {timeout_ms:int}ms",
             "DistStoreError: Timed out after {timeout_s:int} seconds waiting for clients",
             "Gloo connectFullMesh failed",
+            "custom_all_reduce.cuh:{:int} '{reason:text}'",
             "Watchdog caught collective operation timeout",
             "Timed out initializing process group in store based barrier",
         )
@@ -110,7 +112,9 @@ KINDS: Final = (
                 versions="0.17-0.33",
             ),
             *wordings(
-                "Did not receive response from front-end process within {minutes:int} minutes", versions="0.9-0.33"
+                "Did not receive response from front-end process within {minutes:int} minutes",
+                "Timed out waiting for engines to send initial message on input socket",
+                versions="0.9-0.33",
             ),
         ),
     ),
@@ -158,6 +162,7 @@ KINDS: Final = (
             "DefaultCPUAllocator: can't allocate memory: you tried to allocate {size_bytes:int} bytes",
             "DefaultCPUAllocator: not enough memory: you tried to allocate {size_bytes:int} bytes",
             "OSError: [Errno 12] Cannot allocate memory",
+            "unable to mmap {size_bytes:int} bytes from file {:text} Cannot allocate memory",
             "terminate called after throwing an instance of 'std::bad_alloc'",
             "killed due to the node running low on memory",
             "Out of memory: Killed process {pid:last}",
@@ -226,7 +231,11 @@ KINDS: Final = (
             ),
             *wordings("RayWorkerProc rank={proc:token} died unexpectedly", versions="0.20-0.33"),
             *wordings("Worker {:word} pid {proc:int} died, exit code: {exit_code:code}", versions="0.6.3-0.10.2"),
-            *wordings("line {:int}: {proc:int} Killed"),
+            *wordings(
+                "The actor died unexpectedly before finishing this task",
+                "A worker died or was killed while executing a task by an unexpected system error",
+                "line {:int}: {proc:int} Killed",
+            ),
             Wording("Killed", whole=True),
         ),
         scope=Scope.WRAPPER,

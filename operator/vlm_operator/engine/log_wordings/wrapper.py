@@ -27,6 +27,8 @@ WRAPPERS: Final[tuple[Wording, ...]] = wordings(
     "Worker failed with error '{inner:text}', please check the stack trace",
     'Worker failed with error "{inner:text}", please check the stack trace',
     "Executor failed.",
+    "got fatal signal from worker processes, shutting down",
+    "Got fatal signal from worker processes, shutting down",
     "Background loop has errored already",
     "Background loop is stopped",
     "Engine loop is not running",

@@ -1,0 +1,140 @@
+"""How does vLLM say that the GPU cannot do what the model or a flag asks for?
+
+Read in vLLM 0.8 to 0.33: ``platforms/cuda.py``, ``model_executor/layers/quantization/``, ``model_executor/layers/
+fused_moe/oracle/``, ``v1/attention/backends/``; FlashAttention, xFormers and Triton.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
+from vlm_operator.engine.log_wordings.template import wordings
+
+KINDS: Final = (
+    FailureKind(
+        name="dtype_unsupported",
+        reason="DtypeUnsupportedByGPU",
+        failure_class=FailureClass.HARDWARE,
+        retunable=True,
+        priority=10,
+        meaning="The GPU does not support bfloat16.",
+        remedy="Set --dtype half, if the model's numerics allow it.",
+        wordings=wordings(
+            "Bfloat16 is only supported on GPUs with compute capability of at least {min_capability:number}. Your "
+            "{gpu_name:text} GPU has compute capability {capability:number}.",
+            "Bfloat16 is only supported on GPUs with compute capability of at least {min_capability:number}. Your "
+            "{gpu_name:text} GPU does not have a compute capability",
+            versions="0.6.3-0.33",
+        ),
+    ),
+    FailureKind(
+        name="quantization_unsupported_by_gpu",
+        reason="QuantizationUnsupportedByGPU",
+        failure_class=FailureClass.HARDWARE,
+        retunable=False,
+        priority=10,
+        meaning="The kernels of this quantisation need a newer GPU.",
+        remedy="Take another quantisation of the model, or a newer GPU.",
+        wordings=(
+            *wordings(
+                "The quantization method {method:name} is not supported for the current GPU. Minimum capability: "
+                "{min_capability:int}. Current capability: {capability:int}.",
+                "The quantization method {method:name} is not supported for the current GPU. Minimum capability: "
+                "{min_capability:int}. Current capability: {capability:text}.",
+                versions="0.6.3-0.33",
+            ),
+            # Raised as a tuple of pieces until 0.28, so the quotes between them are printed.
+            *wordings(
+                "Quantization scheme is not supported for ', 'the current GPU. Min capability: {min_capability:int}. "
+                "', 'Current capability: {capability:int}.",
+                versions="0.6.3-0.28",
+            ),
+            *wordings(
+                "Quantization scheme is not supported for the current GPU. Min capability: {min_capability:int}. "
+                "Current capability: {capability:int}.",
+                "Quantization scheme is not supported for the current GPU. Required capability: "
+                "{min_capability:int}. Current capability: {capability:int}.",
+                versions="0.29-0.33",
+            ),
+        ),
+    ),
+    FailureKind(
+        name="quantization_kernel_missing",
+        reason="QuantizationUnsupportedByGPU",
+        failure_class=FailureClass.HARDWARE,
+        retunable=False,
+        priority=11,
+        meaning="No kernel runs this quantisation, with these group sizes and types, on this GPU.",
+        remedy="Take another quantisation of the model, or a newer GPU or image; with --tensor-parallel-size above 1 "
+        "try a smaller one.",
+        wordings=wordings(
+            "Failed to find a kernel that can implement the {what:text} linear layer",
+            "No {method:text} MoE backend supports the deployment configuration",
+            "Marlin does not support weight_bits = {method:text}. Only types = {supported:list} are supported",
+            "Quantization method {method:name} is not supported for the current GPU",
+            "ValueError: No valid NVFP4 GEMM backend found",
+            "No compiled {what:word} for CUDA device capability: {capability:int}.",
+            "No compiled {what:word} for a compute capability less than CUDA device capability: {capability:last}",
+            "{what:name} MoE kernel does not support current device",
+            "Current platform does not support NVFP4 quantization",
+            "quantization config '{method:text}' requires GPU compute capability >= {min_capability:number} (",
+            "online quantization requires a Blackwell",
+            versions="0.8-0.33",
+        ),
+    ),
+    FailureKind(
+        name="fp8_unsupported",
+        reason="QuantizationUnsupportedByGPU",
+        failure_class=FailureClass.HARDWARE,
+        retunable=True,
+        priority=11,
+        meaning="The GPU cannot compute in FP8 (E4M3): that takes compute capability 8.9 or newer.",
+        remedy="Take --kv-cache-dtype auto; if the weights are FP8, another quantisation of the model or a newer GPU.",
+        wordings=wordings(
+            "type fp8e4nv not supported in this architecture",
+            "fp8e4nv data type is not supported on CUDA arch < {min_capability:last}",
+            "torch._scaled_mm is only supported on CUDA devices with compute capability",
+        ),
+    ),
+    FailureKind(
+        name="attention_backend_unsupported",
+        reason="AttentionBackendUnsupported",
+        failure_class=FailureClass.HARDWARE,
+        retunable=True,
+        priority=10,
+        meaning="No attention backend supports dtype, head size, KV dtype, block size and GPU together.",
+        remedy="Take --kv-cache-dtype auto and no --attention-backend or --block-size of your own.",
+        wordings=(
+            *wordings(
+                "No valid attention backend found for {device:word} with {config:text}. Reasons: {reasons:set}",
+                "Selected backend {backend:token} is not valid for this configuration. Reason: {reasons:list}",
+                versions="0.11.2-0.33",
+            ),
+            *wordings("{backend:word} V1 with FP8 KV cache not yet supported", versions="0.8-0.17"),
+            *wordings(
+                "FlashAttention only supports Ampere GPUs or newer",
+                "Unsupported FA version: {version:word}",
+                "{:name} does not support {backend:name} backend now",
+                "No operator found for `memory_efficient_attention_forward` with inputs",
+                "FlashAttention only support fp16 and bf16 data type",
+                "FlashAttention forward only supports head dimension at most {max_head_size:last}",
+                "Head size {head_size:int} is not supported by {backend:name}",
+                "Head size ({head_size:int}) is not supported",
+                "Does not support key cache of type fp8 with head_size {head_size:last}",
+            ),
+            *wordings(
+                "FP8 KV cache is not supported by the {backend:text} backend on {device:text} (compute capability",
+                "bfloat16 KV cache is not supported {:text}(compute capability",
+                "ValueError: --kv-cache-dtype {kv_cache_dtype:word} requires the SM100",
+                "KV cache block size {block_size:int} is not supported by attention backend(s)",
+                versions="0.25-0.33",
+            ),
+            *wordings(
+                "{backend:word} with FP8 KV cache not yet supported",
+                "{backend:word} does not support {:token} kv-cache on this device",
+                versions="0.8.4-0.21",
+            ),
+        ),
+    ),
+)
