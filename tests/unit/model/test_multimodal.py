@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_operator.errors import UnknownFact, VlmOperatorError
+from vlm_operator.errors import InputError, UnknownFact, VlmOperatorError
 from vlm_operator.model.multimodal import read_multimodal, read_vision_tower
 from vlm_operator.model.multimodal.families import READERS
 from vlm_operator.model.multimodal.published import CONFIGS, PUBLISHED, published_config
-from vlm_operator.model.processors import AspectTiles, GlmResize, SmartResize
+from vlm_operator.model.processors import AspectTiles, GlmResize, NativePatches, SmartResize
 
 
 def test_a_text_model_has_no_token_rules() -> None:
@@ -100,6 +100,13 @@ FIELDS = st.sampled_from(
         "crop_size",
         "max_image_size",
         "merge_size",
+        "pixel_shuffle_ratio",
+        "downsample_rate",
+        "vit_config",
+        "args",
+        "overlap_margins",
+        "pooling_size",
+        "media_proc_cfg",
     )
 )
 OBJECTS = st.dictionaries(FIELDS, VALUES | st.dictionaries(FIELDS, VALUES, max_size=4), max_size=5)
@@ -111,6 +118,92 @@ def test_damaged_configs_are_refused_with_a_reason(
 ) -> None:
     with contextlib.suppress(VlmOperatorError):
         read_multimodal({"architectures": [architecture], **fields}, preprocessor)
+
+
+def siglip(**fields: Any) -> dict[str, Any]:
+    return {"vision_config": {"model_type": "siglip_vision_model", "image_size": 384, "patch_size": 14}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "fields", "match"),
+    [
+        pytest.param(
+            "Llama4ForConditionalGeneration",
+            {"vision_config": {"pixel_shuffle_ratio": 1e-200}},
+            r"pixel_shuffle_ratio: 1e-200 is not between",
+            id="a-ratio-whose-square-is-zero",
+        ),
+        pytest.param(
+            "Llama4ForConditionalGeneration",
+            {"vision_config": {"image_size": 336, "patch_size": 337}},
+            r"vision_config\.patch_size: patches of 337 pixels do not fit into an image of 336",
+            id="a-patch-larger-than-the-image",
+        ),
+        pytest.param("InternVLChatModel", {"downsample_ratio": 1e308}, "downsample_ratio", id="a-ratio-above-one"),
+        pytest.param(
+            "InternVLChatModel",
+            {"vision_config": {"image_size": 14, "patch_size": 14}, "downsample_ratio": 0.5},
+            "leaves no token of 1 patches a side",
+            id="a-tile-without-tokens",
+        ),
+        pytest.param("InternVLChatModel", {"max_dynamic_patch": "12"}, "max_dynamic_patch", id="a-number-as-text"),
+        pytest.param("DeepseekVLV2ForCausalLM", {"candidate_resolutions": []}, "is empty", id="no-canvas"),
+        pytest.param(
+            "LlavaNextForConditionalGeneration",
+            siglip(image_grid_pinpoints=[[1, 1]]),
+            "a side of 1 pixels is smaller than a view of 384",
+            id="a-resolution-below-one-tile",
+        ),
+        pytest.param(
+            "Granite4VisionForConditionalGeneration",
+            siglip(image_grid_pinpoints=[[384, 384]], downsample_rate="4/0"),
+            "downsample_rate: '4/0' is not a ratio",
+            id="a-ratio-by-zero",
+        ),
+        pytest.param(
+            "NemotronH_Nano_VL_V2",
+            {"downsample_ratio": 0.25, "vision_config": {"args": {"min_num_patches": 4}}},
+            "downsample_ratio: 0.25 is not 0.5",
+            id="a-ratio-vllm-does-not-take",
+        ),
+    ],
+)
+def test_figures_that_no_model_can_have_are_refused_by_name(
+    architecture: str, fields: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(InputError, match=match):
+        read_multimodal({"architectures": [architecture], **fields})
+
+
+def test_a_tower_of_endless_width_is_refused() -> None:
+    tower = {"depth": 2, "embed_dim": 64, "num_heads": 2, "patch_size": 14, "mlp_ratio": 1e308, "hidden_size": 64}
+    with pytest.raises(InputError, match=r"vision_config\.mlp_ratio"):
+        read_vision_tower({"vision_config": tower})
+
+
+def test_crops_of_molmo_2_stand_in_its_preprocessor_files_only() -> None:
+    config = {"architectures": ["Molmo2ForConditionalGeneration"]}
+    with pytest.raises(UnknownFact, match="preprocessor_config") as error:
+        read_multimodal(config)
+    assert error.value.hint
+    with pytest.raises(UnknownFact, match="processor_config"):
+        read_multimodal(config, {"max_crops": 8})
+
+
+def test_the_tiled_and_the_native_nemotron_are_told_apart_by_their_config() -> None:
+    tiled = read_multimodal({"architectures": ["NemotronH_Nano_VL_V2"]})
+    native = read_multimodal(
+        {
+            "architectures": ["NemotronH_Nano_Omni_Reasoning_V3"],
+            "vision_config": {"args": {"min_num_patches": 1024, "max_num_patches": 13312}},
+            "sound_config": {"hidden_size": 64},
+        }
+    )
+    assert tiled is not None
+    assert native is not None
+    assert isinstance(tiled.processor, AspectTiles)
+    assert isinstance(native.processor, NativePatches)
+    assert native.modalities == ("image", "video", "audio")
 
 
 def test_bounds_without_a_published_default_must_be_given() -> None:

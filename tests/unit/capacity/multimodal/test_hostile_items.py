@@ -28,16 +28,28 @@ ARCHITECTURES = (
     "Gemma3ForConditionalGeneration",
     "Gemma4ForConditionalGeneration",
     "Llama4ForConditionalGeneration",
+    "KimiK25ForConditionalGeneration",
+    "Ernie4_5_VLMoeForConditionalGeneration",
+    "IsaacForConditionalGeneration",
+    "Lfm2VlForConditionalGeneration",
+    "SmolVLMForConditionalGeneration",
+    "H2OVLChatModel",
+    "Qwen2_5OmniModel",
+    "Glm4vMoeForConditionalGeneration",
+    "MiniCPMV4_7ForConditionalGeneration",
+    "DeepseekOCRForCausalLM",
+    "Phi4MMForCausalLM",
 )
+NATIVE_PATCHES = {"vision_config": {"args": {"min_num_patches": 1024, "max_num_patches": 13312}}}
 
 
-def facts_of(architecture: str) -> MultimodalFacts:
-    facts = read_multimodal({"architectures": [architecture]})
+def facts_of(architecture: str, fields: dict[str, Any] | None = None) -> MultimodalFacts:
+    facts = read_multimodal({"architectures": [architecture], **(fields or {})})
     assert facts is not None
     return facts
 
 
-FACTS = [*PUBLISHED.values(), *map(facts_of, ARCHITECTURES)]
+FACTS = [*PUBLISHED.values(), *map(facts_of, ARCHITECTURES), facts_of("NemotronH_Nano_VL_V2", NATIVE_PATCHES)]
 each_family = pytest.mark.parametrize("facts", FACTS, ids=[facts.family for facts in FACTS])
 
 
@@ -111,6 +123,12 @@ KNOBS = st.sampled_from(
         "images_kwargs",
         "videos_kwargs",
         "max_slice_nums",
+        "max_dynamic_patch",
+        "max_num_tiles",
+        "max_crops",
+        "max_tiles",
+        "max_image_tokens",
+        "dynamic_hd",
         "in_token_limit",
         "cap_pixels_per_frame",
     )
