@@ -10,6 +10,7 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType, Sharding
 from vlm_operator.model.weights.language import Language
+from vlm_operator.model.weights.lists import integers
 from vlm_operator.model.weights.modules import Block
 
 SHARED_EXPERT_WIDTHS = {"qwen2_moe": 5632, "qwen3_5_moe_text": 512, "qwen3_next": 512}
@@ -60,7 +61,7 @@ def mixtral(language: Language) -> None:
 
 def sparse_numbers(config: Config, numbers: tuple[int, ...], experts: int) -> tuple[int, ...]:
     """Layers that are sparse by ``mlp_only_layers`` and ``decoder_sparse_step`` (Qwen)."""
-    dense = set(config.items("mlp_only_layers") or ())
+    dense = set(integers(config, "mlp_only_layers"))
     step = config.integer("decoder_sparse_step", 1)
     return tuple(n for n in numbers if n not in dense and experts > 0 and (n + 1) % step == 0)
 

@@ -40,7 +40,14 @@ def layer_kinds(language: Language, interval_key: str = "full_attention_interval
 
 
 def numbers_of(language: Language, kinds: list[str], *wanted: str) -> list[int]:
-    """Numbers of the layers of the wanted kinds."""
+    """Numbers of the layers of the wanted kinds.
+
+    Raises:
+        InputError: not one kind for each layer.
+    """
+    if len(kinds) != len(language.numbers):
+        field = language.config.field("layer_types")
+        raise InputError(f"{field}: {len(kinds)} entries for {len(language.numbers)} layers", field=field)
     return [number for number, kind in zip(language.numbers, kinds, strict=True) if kind in wanted]
 
 
@@ -317,7 +324,7 @@ def lfm2(language: Language) -> None:
     conv = language.layers(numbers_of(language, kinds, "conv"))
     bias, width = config.boolean("conv_bias", False), config.integer("conv_dim", hidden)
     conv.column("short_conv.conv", width, config.integer("conv_L_cache", 3), bias=bias, quantizable=False)
-    conv.column("short_conv.in_proj", 3 * width, hidden, bias=bias)
+    conv.column("short_conv.in_proj", 3 * width, width, bias=bias)
     conv.row("short_conv.out_proj", config.integer("conv_dim_out", hidden), width, bias=bias)
     attention = language.layers(numbers_of(language, kinds, FULL))
     attention.qkv("self_attn", text.attention_heads, text.kv_heads, text.head_size, hidden)
@@ -326,9 +333,10 @@ def lfm2(language: Language) -> None:
     attention.norm("self_attn.k_layernorm", text.head_size)
     attention.attention_scales()
     layers = language.layers()
+    block = config.integer("block_dim", hidden)
     inner = _lfm2_width(config, config.integer("block_ff_dim", text.intermediate_size))
-    layers.merged("feed_forward.w13", ("feed_forward.w1", "feed_forward.w3"), (inner, inner), hidden)
-    layers.row("feed_forward.w2", hidden, inner)
+    layers.merged("feed_forward.w13", ("feed_forward.w1", "feed_forward.w3"), (inner, inner), block)
+    layers.row("feed_forward.w2", block, inner)
     layers.norm("operator_norm", hidden)
     layers.norm("ffn_norm", hidden)
     if FULL in kinds:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from vlm_operator.errors import InputError
 from vlm_operator.model.facts import (
     EVERYWHERE,
     Component,
@@ -20,6 +21,9 @@ from vlm_operator.model.facts import (
     Tensors,
     WeightModule,
 )
+
+MOST_BLOCKS = 4096
+"""More blocks than any tower has; a config that says more is refused before they are listed."""
 
 ATTENTION_SCALES = 4
 """fp32 scalars of each attention layer: key, value, query and probability scale (0.32:
@@ -202,7 +206,7 @@ class Block:
         names: tuple[str, str, str] = ("gate_proj", "down_proj", "up_proj"),
     ) -> None:
         """The routed experts of a layer: ``w13`` (gate and up) and ``w2`` (down), one of each an expert."""
-        if self.times <= 0:
+        if self.times <= 0 or experts <= 0:
             return
         shared = {"placement": self.placement, "experts": experts, "bias": bias, "fused_name": self.name(module)}
         count = self.times * experts
@@ -259,7 +263,17 @@ class Collection:
         sharded: bool = True,
         quantizable: bool = True,
     ) -> Block:
-        """The blocks of an encoder; ``blocks`` 1 and no ``{}`` for a part of it that exists once."""
+        """The blocks of an encoder; ``blocks`` 1 and no ``{}`` for a part of it that exists once.
+
+        Raises:
+            InputError: more blocks than any tower has.
+        """
+        if blocks > MOST_BLOCKS:
+            raise InputError(
+                f"{prefix.removesuffix('.{}')}: {blocks:.3g} blocks are more than any tower's {MOST_BLOCKS}",
+                field="vision_config",
+                hint="check the layers of the tower that the config names",
+            )
         numbers = tuple(range(blocks)) if "{}" in prefix else ()
         placement = Placement(modalities=modalities, data_parallel=data_parallel, numbers=numbers)
         return Block(self.modules, prefix, component, placement, blocks, sharded, quantizable)

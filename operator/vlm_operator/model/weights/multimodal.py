@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vlm_operator.errors import UnknownFact
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component
 from vlm_operator.model.weights import fixed_towers, multimodal_patches, multimodal_tiles, patch_towers
 from vlm_operator.model.weights.audio_towers import AUDIO, gemma4_audio
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.fixed_towers import TowerPlace
-from vlm_operator.model.weights.wrapper import IMAGE, IMAGE_AND_VIDEO, Wrapper, pair
+from vlm_operator.model.weights.lists import pair
+from vlm_operator.model.weights.wrapper import IMAGE, IMAGE_AND_VIDEO, Wrapper
 
 
 def feature_layers(config: Config, default: int) -> int:
@@ -29,7 +30,23 @@ def feature_layers(config: Config, default: int) -> int:
             field = config.field("vision_feature_layer")
             raise UnknownFact(f"{field}: {str(value)[:60]!r} is not a layer or a list of layers", field=field)
         deepest = max(deepest, count + layer + 1 if layer < 0 else layer)
-    return deepest
+    return _within(config, "vision_feature_layer", deepest, count)
+
+
+def _within(config: Config, key: str, built: int, whole: int) -> int:
+    """Blocks that are built, of as many as the tower has.
+
+    Raises:
+        InputError: more than that, or less than none.
+    """
+    if not 0 <= built <= whole:
+        field = config.field(key)
+        raise InputError(
+            f"{field}: {str(config.values.get(key))[:40]} is no layer of a tower of {whole} blocks",
+            field=field,
+            hint="name a layer that the vision tower has",
+        )
+    return built
 
 
 def _tower_by_type(wrapper: Wrapper, place: TowerPlace) -> int:
@@ -220,7 +237,7 @@ def internvl_chat(wrapper: Wrapper) -> None:
     whole, selected = vision.integer("num_hidden_layers"), config.values.get("select_layer", -1)
     if isinstance(selected, bool) or not isinstance(selected, int):
         raise UnknownFact(f"select_layer: {str(selected)[:40]!r} is not a layer", field="select_layer")
-    built = whole + selected + 1 if selected < 0 else selected + 1
+    built = _within(config, "select_layer", whole + selected + 1 if selected < 0 else selected + 1, whole)
     place = TowerPlace("vision_model", IMAGE_AND_VIDEO, data_parallel=True, layers=built)
     fixed_towers.intern_vit(wrapper.collection, vision, place)
     ratio = config.number("downsample_ratio", 0.5) or 0.5

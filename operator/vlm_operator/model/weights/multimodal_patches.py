@@ -17,8 +17,9 @@ from vlm_operator.model.facts import DType
 from vlm_operator.model.weights import patch_towers
 from vlm_operator.model.weights.audio_towers import qwen2_5_omni_audio, qwen3_omni_audio
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
+from vlm_operator.model.weights.lists import pair
 from vlm_operator.model.weights.modules import Block
-from vlm_operator.model.weights.wrapper import IMAGE, IMAGE_AND_VIDEO, Wrapper, pair
+from vlm_operator.model.weights.wrapper import IMAGE, IMAGE_AND_VIDEO, Wrapper
 
 SIGLIP: Final = {
     "hidden_size": 1152,

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import TEXT_DEFAULTS, TEXT_MODEL_TYPES
 from vlm_operator.model.facts import Component, TextFacts
 from vlm_operator.model.weights.class_defaults import NEVER_TIED_UNLESS_SAID, TIED_IF_EITHER_SAYS, filled
 from vlm_operator.model.weights.families import LANGUAGE_MODELS, LANGUAGE_OF_MODEL_TYPE
 from vlm_operator.model.weights.language import Language
+from vlm_operator.model.weights.lists import strings
 from vlm_operator.model.weights.modules import Block, Collection
 
 IMAGE = ("image",)
@@ -96,7 +97,7 @@ class Wrapper:
             UnknownFact: neither is known.
         """
         language = self.language(prefix=prefix, section=section, factor=factor, root=root, own_word=own_word, kind=kind)
-        architectures = language.config.items("architectures") or []
+        architectures = strings(language.config, "architectures")
         kind = language.config.text("model_type") or ""
         name = next((a for a in architectures if a in LANGUAGE_MODELS), None) or LANGUAGE_OF_MODEL_TYPE.get(kind)
         if name is None:
@@ -125,18 +126,3 @@ class Wrapper:
 
 def _filled_by(section: Config, otherwise: str | None) -> Config:
     return filled(section, section.text("model_type") or otherwise)
-
-
-def pair(config: Config, key: str, default: int) -> tuple[int, int]:
-    """Two whole numbers, as of a kernel's sides.
-
-    Raises:
-        InputError: not two whole numbers of at least 1.
-    """
-    value = config.items(key)
-    if value is None:
-        return default, default
-    if len(value) != 2:
-        raise InputError(f"{config.field(key)}: {str(value)[:60]} is not two numbers", field=config.field(key))
-    sides = Config({"0": value[0], "1": value[1]}, config.field(key))
-    return sides.integer("0"), sides.integer("1")
