@@ -172,3 +172,68 @@ def test_a_thread_whose_failure_harms_nobody_is_not_the_cause() -> None:
     failure = diagnose(log + raised("FluxError: the flux is low", "vllm/v1/worker/worker.py")).failure
     assert failure is not None
     assert (failure.reason, failure.message) == ("Unknown", "FluxError: the flux is low")
+
+
+@pytest.mark.parametrize(
+    ("error", "flag", "to", "words"),
+    [
+        pytest.param(
+            "NotImplementedError: Pipeline parallelism is not supported for this model.",
+            "--pipeline-parallel-size", None, "sentence", id="a topic",
+        ),
+        pytest.param(
+            "ValueError: LoRA rank 64 is greater than max_lora_rank 16.",
+            "--max-lora-rank", 64, "adapter", id="a figure of the sentence",
+        ),
+        pytest.param(
+            "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must",
+            "VLLM_WORKER_MULTIPROC_METHOD", "spawn", "fork", id="an environment variable",
+        ),
+        pytest.param(
+            "ValueError: VLLM_PORT 'tcp://10.0.0.7:8000' appears to be a URI. This may be caused by a Kubernetes",
+            None, None, "enableServiceLinks", id="a Service named vllm",
+        ),
+        pytest.param(
+            "RuntimeError: The NVIDIA driver on your system is too old (found version 12020). Please update",
+            None, None, "driver", id="an old driver",
+        ),
+        pytest.param(
+            "ImportError: Please install bitsandbytes>=0.46.1 via `pip install bitsandbytes>=0.46.1` to use it",
+            None, None, "bitsandbytes>=0.46.1", id="a package",
+        ),
+        pytest.param(
+            "ImportError: cannot import name 'NobodyConfig' from 'transformers' (/usr/lib/x.py)",
+            None, None, "transformers has NobodyConfig", id="another version of a package",
+        ),
+        pytest.param(
+            "torch._inductor.exc.InductorError: AssertionError: strides",
+            "--enforce-eager", True, "torch.compile", id="a kernel that does not compile",
+        ),
+        pytest.param(
+            "OSError: [Errno 98] Address already in use", "--port", None, "port", id="the server's port",
+        ),
+        pytest.param(
+            "zmq.error.ZMQError: Address already in use (addr='tcp://10.0.0.1:5557')",
+            "VLLM_PORT", None, "between the processes", id="a port between processes",
+        ),
+        pytest.param(
+            "AssertionError: fp8e4nv data type is not supported on CUDA arch < 89",
+            "--kv-cache-dtype", "auto", "FP8", id="FP8 on an old GPU",
+        ),
+    ],
+)  # fmt: skip
+def test_advice_is_the_one_thing_to_do(error: str, flag: str | None, to: object, words: str) -> None:
+    advice = diagnose(raised(error, "vllm/v1/worker/worker.py")).advice[0]
+    assert (advice.flag, advice.to) == (flag, to)
+    assert words in advice.why
+
+
+def test_a_gpu_that_is_full_at_the_start_is_used_by_others() -> None:
+    log = raised("torch.AcceleratorError: CUDA error: out of memory").replace(
+        f"{RECORD}torch",
+        f'{RECORD}  File "/usr/lib/vllm/v1/worker/gpu_worker.py", line 9, in init_device\n{RECORD}torch',
+    )
+    answer = diagnose(log)
+    assert answer.failure is not None
+    assert (answer.failure.reason, answer.failure.stage) == ("OutOfMemory", "device_init")
+    assert "what else uses it" in answer.advice[0].why

@@ -13,6 +13,17 @@ from vlm_operator.diagnosis.result import Advice
 from vlm_operator.engine.version import EngineVersion
 
 _FLAG: Final = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]{1,60}")
+_TOPICS: Final[Mapping[str, str]] = {
+    "Pipeline parallelism": "--pipeline-parallel-size",
+    "support LoRA": "--enable-lora",
+    "supported for LoRA": "--enable-lora",
+    "chat template": "--chat-template",
+    "peculative": "--speculative-config",
+    "Draft model": "--speculative-config",
+    "swap space": "--swap-space",
+    "CUDAGraphMode": "--compilation-config",
+}
+"""Words of a refusal to the flag that they are about."""
 
 
 def context(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
@@ -176,14 +187,21 @@ def unsupported(failure: families.Failure, observation: Observation, version: En
         case "ConfigurationRejected" if failure.kind == "cuda_before_fork":
             yield Advice("VLLM_WORKER_MULTIPROC_METHOD", None, "spawn", "a forked process cannot use CUDA", exact=True)
         case "ConfigurationRejected":
-            for flag in dict.fromkeys(_FLAG.findall(failure.message)):
-                yield Advice(flag, flags.get(flag[2:].replace("-", "_")), None, "vLLM's sentence names it")
+            for flag in dict.fromkeys(_named_flags(failure, flags)):
+                yield Advice(flag, flags.get(flag[2:].replace("-", "_")), None, "vLLM's sentence is about it")
         case "AttentionBackendUnsupported":
             if flags.get("kv_cache_dtype", "auto") != "auto" or "kv" in failure.message.lower():
                 yield Advice(
                     "--kv-cache-dtype", flags.get("kv_cache_dtype"), "auto", "no backend has this KV type on this GPU"
                 )
             yield Advice("--attention-backend", flags.get("attention_backend"), None, "let vLLM choose")
+
+
+def _named_flags(failure: families.UnsupportedConfiguration, flags: Mapping[str, Any]) -> Iterator[str]:
+    """The flags that a refusal is about: written out, by the name of one that is set, or by its topic."""
+    yield from _FLAG.findall(failure.message)
+    yield from (f"--{name.replace('_', '-')}" for name in flags if "_" in name and name in failure.message)
+    yield from (flag for topic, flag in _TOPICS.items() if topic in failure.message)
 
 
 def _field(failure: families.UnsupportedConfiguration, flags: Mapping[str, Any]) -> Advice:

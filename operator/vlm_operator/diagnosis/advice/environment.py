@@ -20,12 +20,20 @@ _CUDA_ERRORS: Final[Mapping[int, str]] = {
 """CUDA's error number (``driver_types.h``) to what mends it."""
 
 
+_DRIVER_TOO_OLD: Final = (
+    "The node's driver is older than the image's CUDA version needs: update it, or take an image of an older CUDA "
+    "version."
+)
+
+
 def no_gpu_visible(
     failure: families.Failure, observation: Observation, version: EngineVersion | None
 ) -> Iterator[Advice]:
     """The part of the node that is at fault, where CUDA's error number tells it."""
     assert isinstance(failure, families.NodeFailure)
     why = _CUDA_ERRORS.get(failure.code or 0)
+    if "driver" in failure.numbers or "unsupported toolchain" in failure.message:
+        why = _DRIVER_TOO_OLD
     if why is not None:
         yield Advice(None, None, None, why)
 
@@ -35,6 +43,9 @@ def address_in_use(
 ) -> Iterator[Advice]:
     """The port to change, or what listens there to end."""
     assert isinstance(failure, families.NodeFailure)
+    if "EADDRINUSE" in failure.message or "ZMQ" in failure.message:
+        yield Advice("VLLM_PORT", failure.port, None, "first port between the processes (--master-port with nodes)")
+        return
     port = failure.port or observation.flags.get("port")
     yield Advice("--port", port, None, "another port, or end what listens on it; pods with hostNetwork share ports")
 
@@ -46,5 +57,9 @@ def image(failure: families.Failure, observation: Observation, version: EngineVe
         eager = observation.flags.get("enforce_eager", False)
         if eager is not True:
             yield Advice("--enforce-eager", eager, True, "no torch.compile, no CUDA graphs; slower decoding")
+    elif "name" in failure.numbers:
+        found = f"{failure.package} has {failure.numbers['name']}"
+        why = f"Take an image whose {found}: a newer vLLM release brings a newer one."
+        yield Advice(None, None, None, why)
     elif failure.package is not None:
         yield Advice(None, None, None, f"Build an image on top of vLLM's that holds {failure.package}.")

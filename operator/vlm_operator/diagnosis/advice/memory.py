@@ -163,6 +163,14 @@ def out_of_memory(
     )
     if sequences is None and failure.num_reqs is None:
         fewer = Advice("--max-num-seqs", None, None, "fewer requests at once need less logits and state")
+    if failure.stage == "device_init":
+        yield Advice(
+            None,
+            None,
+            None,
+            "The GPU was full before vLLM took any of it: end what else uses it; a container that just ended may still "
+            "hold memory.",
+        )
     if failure.stage == "load":
         yield Advice(
             "--tensor-parallel-size", ranks, ranks * 2, "the weights do not fit one rank; twice the ranks halve them"

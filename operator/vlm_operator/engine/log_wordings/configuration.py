@@ -200,8 +200,12 @@ KINDS: Final = (
                 "exceeds the total number of available GPUs in the placement group",
                 "Ray does not allocate any GPUs on the driver node",
                 "Current node has no GPU available",
+                "Cannot provide a placement group of placement_group_specs=",
+                "Not enough resources to allocate {:int} placement groups",
+                "Not enough resources to allocate {:int} DP ranks",
                 versions="0.6.3-0.33",
             ),
+            *wordings("ValueError: --device-ids provides {gpus:int} devices, but DP rank", versions="0.25-0.33"),
             *wordings("CUDA error: invalid device ordinal"),
         ),
     ),
@@ -217,6 +221,10 @@ KINDS: Final = (
             *wordings("The page size of the layer is not divisible by the maximum page size", versions="0.12-0.23"),
             *wordings("Layer {layer:token}: page size is not divisible by the maximum page size", versions="0.24-0.33"),
             *wordings("failed to convert the KV cache specs to one unified type", versions="0.9.1-0.26"),
+            *wordings("Failed to promote local KV cache specs to one unified type", versions="0.11.2-0.33"),
+            *wordings(
+                "KV cache groups with multiple block sizes do not support context parallelism", versions="0.20-0.33"
+            ),
             *wordings(
                 "KV cache layout {layout:word} cannot express this model's mixed page sizes", versions="0.29-0.33"
             ),
@@ -344,6 +352,9 @@ KINDS: Final = (
                 "The supplied chat template {chat_template:text} looks like a file path, but it failed to be opened",
                 "The supplied chat template string ({chat_template:token}) appears path-like, but doesn't exist!",
                 "Error: --enable-auto-tool-choice requires --tool-call-parser",
+                "Invalid prefix_match_unit={value:token}; {complaint:rest}",
+                "Prequant BitsAndBytes {:text} not supported",
+                "Model {model:word} does not support BitsAndBytes quantization yet",
                 "Model Runner V{runner:int} does not {:text}support: {features:rest}",
                 versions="0.6.3-0.33",
             ),

@@ -166,6 +166,7 @@ CONFIGURATION_FILES: Final = (
     "/vllm/entrypoints/cli/",
     "/vllm/platforms/",
     "/vllm/lora/",
+    "/vllm/transformers_utils/config.py",
 )
 """Files of vLLM that check flags: what they raise themselves is a refusal of the configuration."""
 

@@ -79,13 +79,8 @@ KINDS: Final = (
             "RuntimeError: NCCL Error {code:int}: {reason:rest}",
         )
         + wordings(
-            "The client socket has timed out after {timeout_ms:int}ms while trying to connect to {where:text}.",
-            "DistStoreError: wait timeout after {timeout_ms:int}ms",
-            "DistStoreError: Timed out after {timeout_s:int} seconds waiting for clients",
-            "Gloo connectFullMesh failed",
             "custom_all_reduce.cuh:{:int} '{reason:text}'",
             "Watchdog caught collective operation timeout",
-            "Timed out initializing process group in store based barrier",
         )
         + tuple(
             Wording(code, "any", {"reason": code})
@@ -96,6 +91,23 @@ KINDS: Final = (
                 "ncclInvalidUsage",
                 "ncclRemoteError",
             )
+        ),
+    ),
+    FailureKind(
+        name="peers_unreachable",
+        reason="NCCLError",
+        failure_class=FailureClass.NODE,
+        retunable=False,
+        priority=17,
+        meaning="A process waited in vain for the others of its group.",
+        remedy="Read the logs of the other pods or ranks, one of which may have failed first; then check network "
+        "policies, VLLM_HOST_IP, NCCL_SOCKET_IFNAME and GLOO_SOCKET_IFNAME.",
+        wordings=wordings(
+            "The client socket has timed out after {timeout_ms:int}ms while trying to connect to {where:text}.",
+            "DistStoreError: wait timeout after {timeout_ms:int}ms",
+            "DistStoreError: Timed out after {timeout_s:int} seconds waiting for clients",
+            "Gloo connectFullMesh failed",
+            "Timed out initializing process group in store based barrier",
         ),
     ),
     FailureKind(
@@ -114,6 +126,7 @@ KINDS: Final = (
             *wordings(
                 "Did not receive response from front-end process within {minutes:int} minutes",
                 "Timed out waiting for engines to send initial message on input socket",
+                "Timed out waiting for engines to sendinitial message on input socket",
                 versions="0.9-0.33",
             ),
         ),

@@ -27,6 +27,7 @@ WRAPPERS: Final[tuple[Wording, ...]] = wordings(
     "Worker failed with error '{inner:text}', please check the stack trace",
     'Worker failed with error "{inner:text}", please check the stack trace',
     "Executor failed.",
+    "Frontend process failed during engine core initialization",
     "got fatal signal from worker processes, shutting down",
     "Got fatal signal from worker processes, shutting down",
     "Background loop has errored already",
