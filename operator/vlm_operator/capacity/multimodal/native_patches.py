@@ -23,7 +23,7 @@ _RESERVED_TOKENS = 4
 @count_image.register
 def _(processor: NativePatches, image: Image, request: Request) -> ItemTokens:
     request.allow()
-    columns, rows = _grid(processor, image, request.max_model_len() - _RESERVED_TOKENS)
+    columns, rows = _grid(processor, image, request.settings.max_model_len)
     tokens = columns * rows // processor.downsample**2
     size = columns * processor.patch_size, rows * processor.patch_size
     return ItemTokens(tokens + processor.wrapper_tokens, tokens, None, size)
@@ -52,16 +52,19 @@ def _(processor: NativePatches, request: Request) -> Mapping[str, int]:
     return largest
 
 
-def _grid(processor: NativePatches, image: Image, room: int) -> tuple[int, int]:
+def _grid(processor: NativePatches, image: Image, length: int | None) -> tuple[int, int]:
     """(columns, rows) of patches, both divisible by the downsampling.
+
+    A context that is not chosen yet (``length`` is None) is taken to hold the image, as the one chosen for it will.
 
     Raises:
         RefusedItem: so elongated that a side shrinks to nothing, where the processor divides by zero.
     """
     least, divisor = processor.min_patches, processor.downsample
-    available = max(room * divisor**2, least)
-    most = max(min(available, processor.max_patches or available), least)
     rows, columns = round(image.height / processor.patch_size + 0.5), round(image.width / processor.patch_size + 0.5)
+    held = max(rows * columns, least) if length is None else (length - _RESERVED_TOKENS) * divisor**2
+    available = max(held, least)
+    most = max(min(available, processor.max_patches or available), least)
     shrink = min(math.sqrt(most / (rows * columns)), 1.0)
     rows, columns = math.floor(shrink * rows), math.floor(shrink * columns)
     if most > least and rows * columns < least:

@@ -214,6 +214,13 @@ def test_the_largest_items_are_those_that_vllm_assumes(
     assert largest_item_tokens(facts, flags, VERSION) == largest
 
 
+def test_an_image_of_nemotron_omni_costs_as_much_as_the_context_holds() -> None:
+    hd = Image(1920, 1080)
+    unbounded = image_tokens(NEMOTRON_OMNI, hd, EngineSettings(), VERSION)
+    assert unbounded == image_tokens(NEMOTRON_OMNI, hd, settings(length=4096), VERSION)
+    assert image_tokens(NEMOTRON_OMNI, hd, settings(length=1024), VERSION).encoder_tokens <= 1024 - 4
+
+
 def test_keye_reserves_room_for_every_image_of_a_prompt() -> None:
     """vLLM ``keye.py: get_num_frames_with_most_features``: unset limits leave no room for a second frame."""
     image = largest_item_tokens(KEYE, settings(), VERSION)["image"]
