@@ -106,6 +106,7 @@ def _pooled_side(processor: OverlapCrops, crops: int) -> int:
 @count_image.register
 def _(processor: PooledCrops, image: Image, request: Request) -> ItemTokens:
     request.allow()
+    request.tiles("max_crops", processor.max_crops, knob=False)
     tokens = _joint_tokens(processor, image)
     return ItemTokens(tokens, tokens)
 
