@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -136,7 +137,7 @@ class Attempt:
         if mild:
             found = tuple(part for part in (lever.mild_part() for lever in found) if part.levels)
         base = self.wanted.requested
-        choice = cheapest(found, base, self.bounds, self.judge.fits, is_measured=self.judge.is_measured)
+        choice = self.cheapest_of(found)
         if choice is None:
             self.is_exhausted = self.is_exhausted or not mild
             return False
@@ -145,12 +146,19 @@ class Attempt:
         self.context = self.judge.context_of(self.chosen.requested)
         return True
 
+    def cheapest_of(self, found: tuple[Lever, ...]) -> Choice | None:
+        """The cheapest combination of these levers with which the wanted flags fit; None where there is none."""
+        if self.judge.is_measured:  # some flags are known to have failed, and of others like them more is certain
+            found = tuple(replace(lever, only_helps=False) for lever in found)
+        return cheapest(found, self.wanted.requested, self.bounds, self.judge.fits, self.judge.may_hold)
+
     def at_lowest_utilization(self, evaluation: Evaluation) -> Evaluation | None:
         """The same flags at the lowest utilisation, in hundredths, whose low bound holds the cup; None if none does."""
         requested = evaluation.requested
-        highest = self.judge.evaluate(requested.with_(gpu_memory_utilization=self.ceiling))
-        if highest.verdict is not Verdict.FITS:
+        most = requested.with_(gpu_memory_utilization=self.ceiling)
+        if not self.judge.fits(most):
             return None
+        highest = self.judge.evaluate(most)
         needed = highest.budget.requested_bytes - highest.headroom_bytes
         lowest = max(math.ceil(100 * needed / highest.budget.total_bytes), 1)
         for hundredths in range(lowest, round(100 * self.ceiling)):

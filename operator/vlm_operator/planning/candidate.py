@@ -11,6 +11,7 @@ from operator import attrgetter
 
 from vlm_operator.capacity.kv import KVLayout, kv_layout
 from vlm_operator.capacity.kv.page import CacheKind
+from vlm_operator.capacity.startup import Budget
 from vlm_operator.capacity.startup.first_check import requested_bytes
 from vlm_operator.capacity.startup.model import StartupTerms, startup_terms
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes
@@ -47,28 +48,37 @@ class Candidate:
             return self.settings
         return self.settings.with_(gpu_memory_utilization=utilization)
 
+    def budget(self, utilization: float | None) -> Budget:
+        """The budget in full at that utilisation."""
+        return self.terms.at(self._share(utilization), self.settings.kv_cache_memory_bytes)
+
     def headroom_bytes(self, utilization: float | None) -> int:
         """Low bound of the KV cache less what the cup takes: negative where it does not fit for certain."""
-        return self._kv_cache_bytes(self._share(utilization))[1] - self.least_bytes
+        share = self._share(utilization)
+        return self._kv_cache_bytes(share, self._requested_bytes(share))[1] - self.least_bytes
 
     def fits(self, utilization: float | None) -> bool:
         """True where the evaluation's verdict is ``Fits``, for a GPU of which nothing was measured."""
         terms, share = self.terms, self._share(utilization)
-        if requested_bytes(terms.gpu.total_bytes, share, terms.version) > terms.free_at_start_bytes:
+        requested = self._requested_bytes(share)
+        if requested > terms.free_at_start_bytes:
             return False
-        best, low = self._kv_cache_bytes(share)
+        best, low = self._kv_cache_bytes(share, requested)
         in_use = terms.weights_bytes + terms.activation.peak_bytes
-        return best > 0 and self.least_bytes <= low and in_use <= terms.free_at_start_high_bytes
+        return self.least_bytes <= low and best > 0 and in_use <= terms.free_at_start_high_bytes
 
     def _share(self, utilization: float | None) -> float:
         return utilization or self.settings.gpu_memory_utilization or 0.0
 
-    def _kv_cache_bytes(self, share: float) -> tuple[int, int]:
+    def _requested_bytes(self, share: float) -> int:
+        return requested_bytes(self.terms.gpu.total_bytes, share, self.terms.version)
+
+    def _kv_cache_bytes(self, share: float, requested: int) -> tuple[int, int]:
         """(best estimate, low bound), as ``StartupTerms.at`` has them."""
         fixed, terms = self.settings.kv_cache_memory_bytes, self.terms
         if fixed is not None:
             return fixed, fixed
-        best = requested_bytes(terms.gpu.total_bytes, share, terms.version) - terms.fixed_bytes
+        best = requested - terms.fixed_bytes
         return best, best - half_width_bytes(terms.variance, terms.gpu.total_uncertainty_bytes, share)
 
 

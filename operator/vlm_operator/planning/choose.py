@@ -69,8 +69,16 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
     sizes = tuple(_tensor_parallel_sizes(model, intent))
     judge = Judge(model, gpu, intent, evidence)
     attempts: list[Attempt] = []
+    unknown: UnknownFact | None = None
     for size in sizes:
-        attempt = Attempt(judge, size)
+        try:
+            attempt = Attempt(judge, size)
+        except (InputError, UnknownFact) as error:
+            if not attempts:
+                raise
+            # The model cannot be divided over so many GPUs, or nobody knows what comes of it: fewer may do.
+            unknown = error if isinstance(error, UnknownFact) else unknown
+            continue
         refused = contradiction(model, intent, attempt.context, attempt.wanted.requested)
         if refused is not None:
             return _written(attempt, attempt.wanted, refused)
@@ -82,6 +90,8 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
             for attempt in attempts:
                 if attempt.pull(mild=mild):
                     return _written(attempt, attempt.settle())
+    if unknown is not None:
+        raise unknown
     return _written(attempts[-1], attempts[-1].chosen)
 
 
@@ -148,7 +158,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         verdict, (reason, refusal) = Verdict.DOES_NOT_FIT, refused
     elif verdict is not Verdict.FITS:
         found = remedies(attempt, evaluation)
-        hint = as_hint(found, evaluation)
+        hint = as_hint(found, evaluation, attempt.intent.uncounted_flags)
     elif attempt.intent.uncounted_flags:
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
         flags = ", ".join(attempt.intent.uncounted_flags)

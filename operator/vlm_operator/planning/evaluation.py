@@ -148,8 +148,7 @@ def evaluate(
         UnknownFact: weights, layout or a term of the budget is not known for certain.
     """
     found = candidate(model, gpu, requested, version)
-    settings = found.at(requested.gpu_memory_utilization)
-    budget = found.terms.at(settings.gpu_memory_utilization or 0.0, settings.kv_cache_memory_bytes)
+    settings, budget = found.at(requested.gpu_memory_utilization), found.budget(requested.gpu_memory_utilization)
     if experience is not None:
         budget = experience.adjust(budget, settings)
     verdict, reason = _verdict(budget, found.least_bytes)

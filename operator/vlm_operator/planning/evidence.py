@@ -139,6 +139,14 @@ class Experience:
         needed = budget.weights_bytes + budget.activation_peak_bytes
         return any(needed > bound for bound in self.peak_bounds)
 
+    def rules_out(self, budget: Budget, least_bytes: int) -> bool:
+        """True where no reading of what was measured leaves ``least_bytes`` of KV cache (``budget`` as estimated)."""
+        if not self.measured:
+            most = budget.kv_cache_low_bytes
+        else:
+            most = budget.kv_cache_bytes + max(error for _, error in self.measured)
+        return most < least_bytes or self.peak_too_high(budget)
+
 
 def experience(
     evidence: Evidence,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vlm_operator.capacity.startup import startup_budget
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.errors import UnknownFact
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.candidate import candidate
@@ -66,14 +66,25 @@ class Judge:
         return replace(found, verdict=Verdict.DOES_NOT_FIT, reason=Reason.ITEM_REJECTED, rejected=rejected)
 
     def fits(self, requested: EngineSettings) -> bool:
-        """True where these flags fit for certain."""
+        """True where these flags fit for certain; False also where vLLM or the model refuses them."""
         try:
             if self._experience is not None:
                 return self.evaluate(requested).verdict is Verdict.FITS
             found = candidate(self.model, self.gpu, requested, self.intent.version)
             return found.fits(requested.gpu_memory_utilization) and self.rejected(requested, found.settings) is None
-        except UnknownFact:
+        except (InputError, UnknownFact):
             return False
+
+    def may_hold(self, requested: EngineSettings) -> bool:
+        """False where memory is not enough, whatever the described items and however what was measured is read."""
+        try:
+            found = candidate(self.model, self.gpu, requested, self.intent.version)
+        except (InputError, UnknownFact):
+            return False
+        share = requested.gpu_memory_utilization
+        if self._experience is None:
+            return found.fits(share)
+        return not self._experience.rules_out(found.budget(share), found.least_bytes)
 
     def outlook(self, requested: EngineSettings) -> tuple[EngineSettings, int]:
         """(these flags with everything filled in as vLLM would, low bound of the KV cache less what the cup takes).

@@ -20,7 +20,7 @@ from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.item_levers import item_levers
 from vlm_operator.planning.lever import Apply, Bounds, Level, Lever, setting
 from vlm_operator.planning.limits import without
-from vlm_operator.planning.workload import modalities_of
+from vlm_operator.planning.workload import SHORTEST_CONTEXT, modalities_of
 from vlm_operator.units import format_gib
 
 GRAPHS_CHARGED_SINCE: Final = EngineVersion(0, 20)
@@ -151,7 +151,7 @@ def _shorter_context(now: int, least: int, *, is_described: bool) -> Lever:
     """Halves of the context, then the least; where a request is described the least holds it, and costs little."""
     sizes: list[int] = []
     size = now
-    while size // 2 >= max(least, 1024) and len(sizes) < 4:
+    while size // 2 >= max(least, SHORTEST_CONTEXT) and len(sizes) < 4:
         size //= 2
         sizes.append(size)
     if least < (sizes[-1] if sizes else now):
@@ -189,25 +189,25 @@ def cheapest(
     base: EngineSettings,
     bounds: Bounds,
     fits: Callable[[EngineSettings], bool],
-    *,
-    is_measured: bool,
+    may_hold: Callable[[EngineSettings], bool],
 ) -> Choice | None:
-    """The cheapest combination that makes ``base`` fit, or None where even all of them together do not.
+    """The cheapest combination that makes ``base`` fit, or None where there is none.
 
     Combinations are judged in order of their summed price. Where too many would have to be, the search starts from
     everything pulled and lets go, dearest lever first, of what is not needed.
 
     Args:
-        is_measured: some combinations are known to have failed, so that no lever is sure to help.
+        fits: True where the flags would do.
+        may_hold: False where memory is not enough, whatever items are described: what all levers together do not bring
+            about, fewer do not either.
     """
-
     everything = tuple(len(lever.levels) for lever in found)
     most = apply_choice(base, found, everything, bounds)
-    if not fits(most):
+    if not may_hold(most):
         return None
     # Every combination comes up once: levers are pulled in this order, those that are sure to help last. What does not
     # fit with all of those pulled does not fit with some of them.
-    helping = [place for place, lever in enumerate(found) if lever.only_helps and not is_measured]
+    helping = [place for place, lever in enumerate(found) if lever.only_helps]
     order = [place for place in range(len(found)) if place not in helping]
     others = len(order)
     order += helping
@@ -232,6 +232,8 @@ def cheapest(
                 step = lever.levels[level].weight - (lever.levels[level - 1].weight if level else 0)
                 further = (*choice[:place], level + 1, *choice[place + 1 :])
                 heapq.heappush(queue, (price + step, further, index, before if index == last else settings))
+    if not fits(most):
+        return None
     return _let_go(found, everything, lambda choice: fits(apply_choice(base, found, choice, bounds)))
 
 

@@ -10,13 +10,11 @@ from vlm_operator.planning.attempt import FOLLOWING, Attempt
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.item_levers import CAPPING
 from vlm_operator.planning.item_rejection import RejectedItem
-from vlm_operator.planning.ladder import apply_choice, cheapest
+from vlm_operator.planning.ladder import apply_choice
 from vlm_operator.planning.plan import Remedy
 from vlm_operator.planning.validation import tensor_parallel_problem
+from vlm_operator.planning.workload import SHORTEST_CONTEXT
 from vlm_operator.units import GIB
-
-SHORTEST_OFFERED = 1024
-"""A context below this is no remedy, tokens."""
 
 
 def flag_name(field: str) -> str:
@@ -67,7 +65,7 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
             yield _remedy(attempt, "max_num_batched_tokens", batch, "the encoder budget then holds the item")
     longest = failed.layout.longest_context(max(failed.budget.kv_cache_low_bytes, 0), attempt.context.cap)
     longest = longest if longest == attempt.context.cap else longest // 256 * 256
-    shortest = max(SHORTEST_OFFERED, attempt.context.least)
+    shortest = max(SHORTEST_CONTEXT, attempt.context.least)
     if longest >= shortest and attempt.judge.fits(requested.with_(max_model_len=longest)):
         yield _remedy(attempt, "max_model_len", longest, f"requests of at most {longest:,} tokens")
     offered = attempt.levers_but(frozenset({"max_model_len", "gpu_memory_utilization"}))
@@ -96,7 +94,7 @@ def _together(attempt: Attempt, failed: Evaluation, pinned: frozenset[str]) -> I
         return
     requested = failed.requested
     found = attempt.levers_but(pinned)
-    choice = cheapest(found, requested, attempt.bounds, attempt.judge.fits, is_measured=attempt.judge.is_measured)
+    choice = attempt.cheapest_of(found)
     if choice is None:
         return
     pulled = [lever for lever, level in zip(found, choice, strict=True) if level]
@@ -125,8 +123,8 @@ def send_smaller(rejected: RejectedItem) -> str:
     )
 
 
-def as_hint(found: tuple[Remedy, ...], failed: Evaluation) -> str:
-    """The remedies in one line, at most four of them."""
+def as_hint(found: tuple[Remedy, ...], failed: Evaluation, uncounted_flags: tuple[str, ...] = ()) -> str:
+    """The remedies in one line, at most four of them; ``uncounted_flags`` take memory that none of them allows for."""
     if not found:
         return send_smaller(failed.rejected) if failed.rejected is not None else smallest_gpu(failed)
     free = [remedy.text for remedy in found if not remedy.pinned]
@@ -136,4 +134,6 @@ def as_hint(found: tuple[Remedy, ...], failed: Evaluation) -> str:
         parts.append("any of these makes it fit: " + "; ".join(free[:4]) if len(free) > 1 else free[0])
     if pinned:
         parts.append(f"{'It' if parts else 'it'} would fit if a pinned flag gave way: " + "; or ".join(pinned[:4]))
+    if uncounted_flags:
+        parts.append(f"{', '.join(uncounted_flags)} will take more: this is as far as is counted")
     return ". ".join(parts)

@@ -24,6 +24,9 @@ VIDEO_CONTEXT: Final = 16384
 TEXT_CONTEXT: Final = 8192
 """Context for a text model without a described workload, tokens."""
 
+SHORTEST_CONTEXT: Final = 1024
+"""No context below this is chosen where nobody described a request or set a floor, tokens."""
+
 LARGEST_COUNT: Final = 1_000_000
 """Items of one request; more is a mistake in the input."""
 
@@ -251,7 +254,7 @@ def wanted_context(model: ModelFacts, intent: Intent, settings: EngineSettings) 
         least = max(request.tokens.total_tokens, 1)
         wanted, why = round_context(least), f"one request as described takes {least:,} tokens"
     else:
-        least = 1
+        least = 1 if intent.minimum_context else SHORTEST_CONTEXT
         wanted, why = rule_of_thumb_context(model, settings)
     floor = intent.minimum_context or 1
     return WantedContext(min(max(wanted, floor), cap), min(max(least, floor), cap), cap, derived, request, why)

@@ -16,6 +16,7 @@ from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Goal, Images, Intent, Videos, Workload
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Reason, Verdict
+from vlm_operator.sources import load_model
 
 FOUR_PHOTOS = Workload(prompt_tokens=1000, output_tokens=1000, images=Images(4, 1920, 1080))
 
@@ -96,6 +97,53 @@ def test_every_remedy_offered_makes_it_fit() -> None:
 def test_more_gpus_are_taken_only_where_fewer_do_not_hold_it() -> None:
     assert plan(qwen3_vl(), gpu("RTX-5090"), Intent()).gpu_count == 1
     assert plan(qwen3_vl(), gpu("T4"), Intent()).gpu_count > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "card", "flags", "enough", "undividable"),
+    [
+        pytest.param(
+            "Qwen/Qwen2.5-VL-3B-Instruct",
+            "T4",
+            {"max_model_len": 128000, "max_num_batched_tokens": 65536},
+            4,
+            8,
+            id="a vision tower that 8 ranks do not divide",
+        ),
+        pytest.param("nvidia/Nemotron-H-56B-Base-8K", "L4", {}, 8, 16, id="8 groups of recurrent states"),
+        pytest.param("nvidia/Nemotron-H-56B-Base-8K", "T4", {}, 8, 16, id="8 groups of recurrent states, too large"),
+    ],
+)
+def test_gpus_that_a_model_cannot_be_divided_over_change_nothing(
+    name: str, card: str, flags: dict[str, object], enough: int, undividable: int
+) -> None:
+    facts = load_model(name, offline=True)
+    fewer, more = (
+        plan(facts, gpu(card), replace(pinned(**flags), gpus_available=count)) for count in (enough, undividable)
+    )
+    assert (more.verdict, more.settings, more.message) == (fewer.verdict, fewer.settings, fewer.message)
+
+
+@pytest.mark.parametrize(
+    ("name", "card"),
+    [
+        pytest.param("llava-hf/llava-v1.6-mistral-7b-hf", "RTX-4080-SUPER", id="levers"),
+        pytest.param("Qwen/Qwen2.5-VL-32B-Instruct-AWQ", "A10", id="levers of a larger model"),
+    ],
+)
+def test_no_context_of_a_few_tokens_is_chosen_where_nobody_asked_for_it(name: str, card: str) -> None:
+    """One token of context "fits" almost anywhere, and serves nobody."""
+    found = plan(load_model(name, offline=True), gpu(card), Intent(gpus_available=1))
+    assert (found.settings.max_model_len or 0) >= 1024
+    if not found.fits:
+        assert found.hint
+
+
+def test_a_floor_below_that_is_the_users_own() -> None:
+    facts = load_model("llava-hf/llava-v1.6-mistral-7b-hf", offline=True)
+    found = plan(facts, gpu("RTX-4080-SUPER"), Intent(gpus_available=1, minimum_context=300))
+    assert found.verdict is Verdict.FITS
+    assert (found.settings.max_model_len or 0) >= 300
 
 
 def test_a_workload_longer_than_the_context_is_a_logical_failure_that_says_what_fits() -> None:

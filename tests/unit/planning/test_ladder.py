@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,7 +47,7 @@ def test_no_combination_that_fits_is_cheaper(
 
     every = itertools.product(*(range(count + 1) for count in levels))
     fitting = [choice for choice in every if fits(apply_choice(START, found, choice, BOUNDS))]
-    choice = cheapest(found, START, BOUNDS, fits, is_measured=False)
+    choice = cheapest(found, START, BOUNDS, fits, fits)
     assert (choice is None) is (not fitting)
     if choice is not None:
         assert choice in fitting
@@ -57,22 +56,31 @@ def test_no_combination_that_fits_is_cheaper(
 
 def test_of_combinations_that_cost_the_same_the_later_levers_are_pulled() -> None:
     found = (lever("max_num_seqs", 2, only_helps=True), lever("max_model_len", 2))
-    either = cheapest(
-        found, START, BOUNDS, lambda settings: bool(settings.max_num_seqs or settings.max_model_len), is_measured=False
-    )
-    assert either == (0, 1)
-
-
-@pytest.mark.parametrize("is_measured", [False, True], ids=["estimated", "measured"])
-def test_where_commands_are_known_to_have_failed_no_lever_is_sure_to_help(is_measured: bool) -> None:
-    """With everything pulled it fits, and with one lever, but the combination in between is known to have failed."""
-    found = (lever("max_num_seqs", 1, only_helps=True), lever("max_model_len", 1), lever("block_size", 1))
 
     def fits(settings: EngineSettings) -> bool:
-        return bool(settings.max_model_len) and (bool(settings.block_size) or not settings.max_num_seqs)
+        return bool(settings.max_num_seqs or settings.max_model_len)
 
-    choice = cheapest(found, START, BOUNDS, fits, is_measured=is_measured)
-    assert choice == ((0, 1, 0) if is_measured else (0, 1, 1))
+    assert cheapest(found, START, BOUNDS, fits, fits) == (0, 1)
+
+
+def test_a_lever_that_goes_too_far_for_an_item_is_left_alone() -> None:
+    """Memory holds everything pulled, but a smaller batch would refuse the described image."""
+    found = (lever("max_num_batched_tokens", 2), lever("max_model_len", 4))
+
+    def holds(settings: EngineSettings) -> bool:
+        return bool(settings.max_model_len)
+
+    choice = cheapest(
+        found, START, BOUNDS, lambda settings: holds(settings) and not settings.max_num_batched_tokens, holds
+    )
+    assert choice == (0, 1)
+
+
+def test_where_something_was_measured_less_may_fit_where_everything_does_not() -> None:
+    """Of flags close to a measured start-up more is certain than of others."""
+    found = (lever("max_model_len", 4, 8), lever("max_num_batched_tokens", 2))
+    assert cheapest(found, START, BOUNDS, lambda settings: settings.max_model_len == 1, lambda settings: True) == (1, 0)
+    assert cheapest(found, START, BOUNDS, lambda settings: False, lambda settings: True) is None
 
 
 def test_levers_that_are_sure_to_help_are_not_tried_one_by_one_where_together_they_are_too_little() -> None:
@@ -86,7 +94,7 @@ def test_levers_that_are_sure_to_help_are_not_tried_one_by_one_where_together_th
         judged += 1
         return sum(getattr(settings, flag) for flag in FLAGS) >= 7 and bool(settings.enforce_eager)
 
-    choice = cheapest(found, START, BOUNDS, fits, is_measured=False)
+    choice = cheapest(found, START, BOUNDS, fits, fits)
     assert choice is not None
     assert price(found, choice) == 71
     assert judged < 500
