@@ -32,6 +32,7 @@ from vlm_operator.engine.log_wordings import (
     FailureKind,
     Figure,
     Scope,
+    Wording,
     WordingTable,
     figure,
 )
@@ -47,6 +48,9 @@ _FOLLOW: Final = 40
 """Lines that are read whatever they hold, once something went wrong."""
 
 _MESSAGE: Final = 2000
+_NARROWEST: Final = 16
+"""A line that is shorter, without its prefixes, is not the first of a wrapped one."""
+
 _SENTENCES: Final = 16 * 1024
 """Of one line that much is searched for sentences."""
 
@@ -58,6 +62,17 @@ _ANSWERED: Final = re.compile(r'"(?:GET|POST) /\S{0,200} HTTP/1\.[01]" 200')
 _SCALAR: Final = re.compile(r"'(\w{1,80})': (True|False|None|-?\d{1,18}(?:\.\d{1,18})?|'[^'\n]{0,400}')")
 _LESS_IS_WORSE: Final = ("available", "free", "estimated", "supported", "gpus", "kv_cache_tokens", "mamba_blocks")
 _MORE_IS_WORSE: Final = ("needed", "tried", "requested", "world_size", "prompt_len", "size_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrap:
+    """Lines that may be one line which a terminal wrapped: ``cuts`` are positions in ``text`` at which it was."""
+
+    first: int
+    last: int
+    text: str
+    cuts: tuple[int, ...]
+    stage: str | None
 
 
 @dataclass(slots=True)
@@ -117,6 +132,7 @@ class LogReader:
         self._start = _Start()
         self._processes: OrderedDict[str, ProcessTrace] = OrderedDict()
         self._sentence: dict[str, tuple[int, str]] = {}
+        self._wrap: _Wrap | None = None
         self._recognised = False
 
     def read(self, chunks: Iterable[bytes]) -> Diagnosis:
@@ -205,6 +221,7 @@ class LogReader:
         ignored = trace.ignores
         found = trace.follow(record.number, record.text)
         named = not ignored and self._name(record, text, trace)
+        named = named or (not ignored and self._name_wrapped(record, text))
         trace.window.append((record.number, text[:_MESSAGE]))
         wrapped = self._wrapped(record.number, text)
         self._recognised = self._recognised or "vllm" in text
@@ -271,6 +288,42 @@ class LogReader:
                 known.numbers = {**numbers, **known.numbers}
         return named
 
+    def _name_wrapped(self, record: Record, text: str) -> bool:
+        """The same for a line that a terminal wrapped: what goes on has no prefix, and words and numbers are cut.
+
+        A number that stands at a cut is not told: nobody knows whether it goes on.
+        """
+        before, self._wrap = self._wrap, None
+        goes_on = (
+            before is not None
+            and record.number == before.last + 1
+            and record.level is None
+            and not record.process
+            and record.text[:2].strip() != ""
+        )
+        text = (" " if record.text[:1] == " " else "") + text + (" " if record.text[-1:] == " " else "")
+        if before is None or not goes_on:
+            if len(record.text) >= _NARROWEST:
+                self._wrap = _Wrap(
+                    record.number, record.number, text[-_MESSAGE:], (), self._trace(record.process).stage
+                )
+            return False
+        cuts = (*before.cuts, len(before.text))
+        self._wrap = _Wrap(before.first, record.number, (before.text + text)[:_MESSAGE], cuts, before.stage)
+        named = False
+        joined = before.text + text
+        for kind, wording, match in FAILURES.search(joined):
+            known = self._noted(kind).get(kind.name)
+            if match.end() <= len(before.text) and (known is None or known.line != before.first):
+                continue
+            whole, cut = _whole_figures(kind, wording, match, cuts)
+            if known is None:
+                self._keep(_Found(kind, before.first, joined[match.start() :][:_MESSAGE], before.stage, whole))
+            elif known.line == before.first:  # its first line was taken for all of it
+                known.numbers = {name: value for name, value in (known.numbers | whole).items() if name not in cut}
+            named = True
+        return named
+
     def _noted(self, kind: FailureKind) -> dict[str, _Found]:
         return self._start.requests if kind.scope is Scope.REQUEST else self._start.failures
 
@@ -278,6 +331,8 @@ class LogReader:
         start = self._start
         start.progressed = True
         self._recognised = True
+        if start.serving and found.kind.failure_class is FailureClass.MODEL:
+            return  # the model is there: a request asked for something that is not
         noted = self._noted(found.kind)
         old = noted.get(found.kind.name)
         if old is None:
@@ -349,6 +404,23 @@ def _detailed(kind: FailureKind, numbers: dict[str, Figure], text: str, terminat
             for name, value in more.items():
                 numbers.setdefault(name, value)
     return numbers
+
+
+def _whole_figures(
+    kind: FailureKind, wording: Wording, match: re.Match[str], cuts: tuple[int, ...]
+) -> tuple[dict[str, Figure], set[str]]:
+    """The figures of a sentence and its details, and the names of those that stand at one of ``cuts``."""
+    figures: dict[str, Figure] = {}
+    doubtful: set[str] = set()
+    for each, found in ((wording, match), *((detail, detail.search(match.string)) for detail in kind.details)):
+        if found is None:
+            continue
+        for name, value in each.figures(found).items():
+            if name in each.kinds and any(found.start(name) <= cut <= found.end(name) for cut in cuts):
+                doubtful.add(name)
+            else:
+                figures.setdefault(name, value)
+    return {name: value for name, value in figures.items() if name not in doubtful}, doubtful
 
 
 def _is_whole_estimate(cut: Mapping[str, Figure], numbers: Mapping[str, Figure]) -> bool:

@@ -343,7 +343,7 @@ def _any_like(piece: re.Match[str]) -> str:
 def _strip(text: str) -> tuple[str, str]:
     """Who printed the line, and the line without prefixes."""
     names: list[str] = []
-    if text[:1] in " \t" and text.lstrip(" \t").startswith("("):
+    if text[:1] in " \t" and _PROCESS.match(text.lstrip(" \t")) is not None:
         text = text.lstrip(" \t")
     for _ in range(6):
         match = _prefix(text)

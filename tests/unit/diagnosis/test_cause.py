@@ -129,6 +129,16 @@ def test_a_sentence_that_breaks_over_lines_is_joined_for_each_process_apart() ->
     assert (failure.line, failure.numbers["needed_gib"], failure.estimated_max_len) == (1, 10.5, 53040)
 
 
+def test_what_a_request_could_not_fetch_is_not_why_a_server_died() -> None:
+    log = BANNER.format("0.32.0") + SERVING
+    log += "(APIServer pid=1) HTTPError: 404 Client Error: Not Found for url: https://example.org/cat.png\n"
+    log += ENGINE.format("EngineCore encountered a fatal error.")
+    log += "".join(ENGINE.format(line) for line in [*frames("run_busy_loop"), "ZeroDivisionError: division by zero"])
+    answer = diagnose(log)
+    assert answer.failure is not None
+    assert (answer.outcome, answer.failure.message) == (Outcome.FAILED, "ZeroDivisionError: division by zero")
+
+
 def test_a_peer_that_is_gone_is_not_the_cause() -> None:
     log = "[rank1]: RuntimeError: [/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:5] Connection closed by peer\n"
     log += "".join(ENGINE.format(line) for line in [*frames("load_model"), "ZeroDivisionError: division by zero"])

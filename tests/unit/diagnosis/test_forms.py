@@ -48,3 +48,23 @@ def test_a_wrapper_of_level_info_does_not_hide_the_servers_own_errors() -> None:
     failure = diagnose(log).failure
     assert failure is not None
     assert failure.reason == "NoKVCacheMemory"
+
+
+SENTENCE = (
+    "ValueError: To serve at least one request with the model's max seq len (131072), (16.25 GiB KV cache is needed, "
+    "which is larger than the available KV cache memory (4.22 GiB). Based on the available memory, the estimated "
+    "maximum model length is 34560. Try increasing `gpu_memory_utilization` or decreasing `max_model_len`."
+)
+FIGURES = {"max_model_len": 131072, "needed_gib": 16.25, "available_gib": 4.22, "estimated_max_len": 34560}
+
+
+@pytest.mark.parametrize("prefix", ["", "(EngineCore_DP0 pid=270) ERROR 11-19 12:16:36 [core.py:842] "], ids=repr)
+@pytest.mark.parametrize("width", range(80, 240))
+def test_a_terminal_that_wraps_lines_hides_no_cause_and_invents_no_number(width: int, prefix: str) -> None:
+    line = prefix + SENTENCE
+    log = "\n".join(line[start : start + width] for start in range(0, len(line), width)) + "\n"
+    failure = diagnose(log).failure
+    assert failure is not None
+    assert failure.reason == "KVCacheTooSmall"
+    numbers = {name: value for name, value in failure.numbers.items() if name in FIGURES}
+    assert numbers.items() <= FIGURES.items()
