@@ -93,23 +93,51 @@ def _conformer_block(blocks: Block, audio: Config, width: int) -> None:
 def qwen2_5_omni_audio(collection: Collection, audio: Config) -> None:
     """Qwen2.5-Omni: Whisper's encoder, whole on every rank and unquantised."""
     width, output = audio.integer("d_model", 1280), audio.integer("output_dim", 3584)
-    inner, mel = audio.integer("encoder_ffn_dim", 5120), audio.integer("num_mel_bins", 128)
-    options = {"component": Component.AUDIO_TOWER, "modalities": AUDIO, "sharded": False, "quantizable": False}
-    tower = collection.tower("audio_tower", 1, **options)  # type: ignore[arg-type]
-    tower.linear("conv1", width, 3 * mel, bias=True)
-    tower.linear("conv2", width, 3 * width, bias=True)
+    tower = whisper_encoder(collection, audio, "audio_tower", width, bands=128, inner=5120, layers=32)
     tower.tensor("audio_bos_eos_token.weight", 2 * output)
-    tower.norm("ln_post", width, bias=True)
     tower.linear("proj", output, width, bias=True)
     tower.tensor("positional_embedding", audio.integer("max_source_positions", 1500) * width, dtype=DType.FLOAT32)
-    count = audio.integer("encoder_layers", 32)
-    blocks = collection.tower("audio_tower.layers.{}", count, **options)  # type: ignore[arg-type]
+
+
+def minicpmo_audio(collection: Collection, audio: Config, output: int) -> None:
+    """MiniCPM-o: Whisper's encoder and a two-layer projector, whole on every rank and unquantised."""
+    width, inner = audio.integer("d_model", 384), audio.integer("encoder_ffn_dim", 1536)
+    tower = whisper_encoder(collection, audio, "apm", width, bands=80, inner=1536, layers=4)
+    tower.tensor("embed_positions.weight", audio.integer("max_source_positions", 1500) * width)
+    projector = collection.tower(
+        "audio_projection_layer", 1, component=Component.PROJECTOR, modalities=AUDIO, sharded=False
+    )
+    projector.linear("linear1", output, inner // 4, bias=True, quantizable=False)
+    projector.linear("linear2", output, output, bias=True, quantizable=False)
+
+
+def whisper_encoder(
+    collection: Collection, audio: Config, prefix: str, width: int, *, bands: int, inner: int, layers: int
+) -> Block:
+    """Whisper's encoder without its positions; returns the tower's own block.
+
+    Args:
+        collection: where the modules go.
+        audio: its section.
+        prefix: vLLM's name of it.
+        width: its width.
+        bands, inner, layers: defaults of ``num_mel_bins``, ``encoder_ffn_dim``, ``encoder_layers``.
+    """
+    inner, bands = audio.integer("encoder_ffn_dim", inner), audio.integer("num_mel_bins", bands)
+    options = {"component": Component.AUDIO_TOWER, "modalities": AUDIO, "sharded": False, "quantizable": False}
+    tower = collection.tower(prefix, 1, **options)  # type: ignore[arg-type]
+    tower.linear("conv1", width, 3 * bands, bias=True)
+    tower.linear("conv2", width, 3 * width, bias=True)
+    tower.norm("ln_post", width, bias=True)
+    count = audio.integer("encoder_layers", layers)
+    blocks = collection.tower(f"{prefix}.layers.{{}}", count, **options)  # type: ignore[arg-type]
     for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
         blocks.linear(f"self_attn.{name}", width, width, bias=name != "k_proj")
     blocks.norm("self_attn_layer_norm", width, bias=True)
     blocks.linear("fc1", inner, width, bias=True)
     blocks.linear("fc2", width, inner, bias=True)
     blocks.norm("final_layer_norm", width, bias=True)
+    return tower
 
 
 def qwen3_omni_audio(collection: Collection, audio: Config) -> None:

@@ -64,6 +64,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "qwen3_vl_moe_text": {"moe_intermediate_size": 1408, "num_experts": 60},
     "qwen3_vl_moe_vision": {"deepstack_visual_indexes": (8, 16, 24), "patch_size": 16},
     "qwen3_vl_vision": {"deepstack_visual_indexes": (8, 16, 24), "patch_size": 16},
+    "step3_vision_encoder": {"patch_size": 14},
 }  # fmt: skip
 """Fields that weights depend on, by ``model_type`` of their section."""
 

@@ -7,6 +7,7 @@ Sources: vLLM 0.32, ``model_executor/models/``: ``llama.py``, ``qwen2.py``, ``qw
 
 from __future__ import annotations
 
+from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import Component, DType, Sharding, Stage
 from vlm_operator.model.weights.language import Language
 
@@ -35,6 +36,14 @@ def llama(language: Language, *, qk_norm: bool = False, attention_bias: bool | N
     layers.norm("input_layernorm", text.hidden_size)
     layers.norm("post_attention_layernorm", text.hidden_size)
     language.rotary()
+
+
+def minicpm(language: Language) -> None:
+    """MiniCPM: Llama's layers, dense; scales hold no bytes."""
+    if language.config.integer("num_experts", 0, least=0):
+        field = language.config.field("num_experts")
+        raise UnknownFact(f"{field}: the weights of MiniCPM with experts are not known", field=field)
+    llama(language, attention_bias=False)
 
 
 def qwen2(language: Language) -> None:

@@ -72,6 +72,8 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "NemotronHForCausalLM": hybrid.nemotron_h,
     "JambaForCausalLM": hybrid.jamba,
     "Lfm2ForCausalLM": hybrid.lfm2,
+    "Lfm2MoeForCausalLM": hybrid.lfm2_moe,
+    "MiniCPMForCausalLM": dense.minicpm,
     "MolmoForCausalLM": dense.molmo,
     "Step3TextForCausalLM": experts.step3_text,
 }

@@ -226,7 +226,6 @@ def gemma4_vision(collection: Collection, vision: Config, place: TowerPlace) -> 
     width, heads = vision.integer("hidden_size", 768), vision.integer("num_attention_heads", 12)
     kv_heads, size = vision.integer("num_key_value_heads", 12), vision.integer("head_dim", 64)
     patch, inner = vision.integer("patch_size", 16), vision.integer("intermediate_size", 3072)
-    bias = vision.boolean("attention_bias", False)
     tower = place.part(collection, sharded=False)
     tower.tensor(
         "patch_embedder.position_embedding_table", 2 * vision.integer("position_embedding_size", 10240) * width
@@ -244,7 +243,7 @@ def gemma4_vision(collection: Collection, vision: Config, place: TowerPlace) -> 
         ("mlp.up_proj", inner, width),
         ("mlp.down_proj", width, inner),
     ):
-        blocks.linear(f"{name}.linear", rows, columns, bias=bias and "self_attn" in name, quantizable=False)
+        blocks.linear(f"{name}.linear", rows, columns, quantizable=False)
         if clipped:
             blocks.tensor(f"{name}.limits", 1, times=4)
     blocks.norm("self_attn.q_norm", size)

@@ -309,7 +309,7 @@ def granitemoehybrid(language: Language) -> None:
     norms(layers, hidden)
 
 
-def lfm2(language: Language) -> None:
+def lfm2(language: Language, *, sparse: bool = False) -> None:
     """LFM2: short convolutions beside attention, gated MLPs of a width of their own."""
     text, config = language.text, language.config
     hidden = text.hidden_size
@@ -333,14 +333,39 @@ def lfm2(language: Language) -> None:
     attention.norm("self_attn.k_layernorm", text.head_size)
     attention.attention_scales()
     layers = language.layers()
-    block = config.integer("block_dim", hidden)
-    inner = _lfm2_width(config, config.integer("block_ff_dim", text.intermediate_size))
-    layers.merged("feed_forward.w13", ("feed_forward.w1", "feed_forward.w3"), (inner, inner), block)
-    layers.row("feed_forward.w2", block, inner)
     layers.norm("operator_norm", hidden)
     layers.norm("ffn_norm", hidden)
     if FULL in kinds:
         language.rotary()
+    if sparse:
+        _lfm2_experts(language)
+        return
+    block = config.integer("block_dim", hidden)
+    inner = _lfm2_width(config, config.integer("block_ff_dim", text.intermediate_size))
+    layers.merged("feed_forward.w13", ("feed_forward.w1", "feed_forward.w3"), (inner, inner), block)
+    layers.row("feed_forward.w2", block, inner)
+
+
+def lfm2_moe(language: Language) -> None:
+    """LFM2 with experts in all but its first layers."""
+    lfm2(language, sparse=True)
+
+
+def _lfm2_experts(language: Language) -> None:
+    config, text = language.config, language.text
+    first = config.integer("num_dense_layers", 2, least=0)
+    dense, moe = language.layers(language.numbers[:first]), language.layers(language.numbers[first:])
+    names = ("feed_forward.w1", "feed_forward.w3")
+    inner, experts = text.intermediate_size, expert_count(config, "num_experts", default=32)
+    dense.merged("feed_forward.w13", names, (inner, inner), text.hidden_size)
+    dense.row("feed_forward.w2", text.hidden_size, inner)
+    router(moe, "feed_forward.gate", experts, text.hidden_size)
+    if config.boolean("use_expert_bias", True):
+        moe.tensor("feed_forward.gate.e_score_correction_bias", experts, dtype=DType.FLOAT32)
+    moe.experts(
+        "feed_forward.experts", experts, text.hidden_size, config.integer("moe_intermediate_size", 1792),
+        names=("w1", "w2", "w3"),
+    )  # fmt: skip
 
 
 def _lfm2_width(config: Config, width: int) -> int:

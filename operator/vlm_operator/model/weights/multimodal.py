@@ -15,6 +15,7 @@ from vlm_operator.model.weights import fixed_towers, multimodal_patches, multimo
 from vlm_operator.model.weights.audio_towers import AUDIO, gemma4_audio
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.fixed_towers import TowerPlace
+from vlm_operator.model.weights.gemma3n import gemma3n
 from vlm_operator.model.weights.lists import pair
 from vlm_operator.model.weights.wrapper import IMAGE, IMAGE_AND_VIDEO, Wrapper
 
@@ -322,6 +323,7 @@ MULTIMODAL_MODELS: dict[str, Callable[[Wrapper], None]] = {
     "MiniCPMV4_6ForConditionalGeneration": minicpmv4_6,
     "Mistral3ForConditionalGeneration": mistral3,
     "Gemma3ForConditionalGeneration": gemma3,
+    "Gemma3nForConditionalGeneration": gemma3n,
     "Gemma4ForConditionalGeneration": gemma4,
     "PaliGemmaForConditionalGeneration": paligemma,
     "Idefics3ForConditionalGeneration": idefics3,

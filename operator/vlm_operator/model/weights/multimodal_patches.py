@@ -68,14 +68,15 @@ def _position_ids(tower: Block, vision: Config) -> None:
 
 
 def keye(wrapper: Wrapper) -> None:
-    """Keye-VL: positions for packed sequences beside those of an image; patches merged two by two."""
+    """Keye-VL 1 and 1.5: positions for packed sequences beside those of an image; patches merged two by two."""
     vision = wrapper.vision
     tower = _navit(wrapper, vision, "visual.vision_model", IMAGE_AND_VIDEO)
     _position_ids(tower, vision)
     width = vision.integer("hidden_size", 1152)
     tower.tensor("embeddings.packing_position_embedding.weight", 32768 * width)
+    merged_first = wrapper.architecture == "KeyeVL1_5ForConditionalGeneration"
     projector = wrapper.projector("mlp_AR", modalities=IMAGE_AND_VIDEO)
-    projector.norm("pre_norm", width, bias=True)
+    projector.norm("pre_norm", 4 * width if merged_first else width, bias=True)
     projector.column("linear_1", 4 * width, 4 * width, bias=True)
     projector.row("linear_2", wrapper.text.hidden_size, 4 * width, bias=True)
     LANGUAGE_MODELS["Qwen3ForCausalLM"](wrapper.language())
@@ -173,6 +174,7 @@ def kimi_k25(wrapper: Wrapper) -> None:
 MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {
     "DotsOCRForCausalLM": dots_ocr,
     "KeyeForConditionalGeneration": keye,
+    "KeyeVL1_5ForConditionalGeneration": keye,
     "KimiK25ForConditionalGeneration": kimi_k25,
     "Lfm2VlForConditionalGeneration": lfm2_vl,
     "Ovis2_5": ovis2_5,

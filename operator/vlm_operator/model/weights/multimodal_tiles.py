@@ -14,7 +14,7 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component
 from vlm_operator.model.weights import fixed_towers
-from vlm_operator.model.weights.audio_towers import phi4_audio
+from vlm_operator.model.weights.audio_towers import minicpmo_audio, phi4_audio
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.fixed_towers import TowerPlace
 from vlm_operator.model.weights.patch_towers import siglip_blocks
@@ -77,6 +77,13 @@ def minicpmv(wrapper: Wrapper) -> None:
     if version == "4.5":
         resampler.tensor("temporal_pos_embed", RESAMPLER_FRAMES * hidden)
     LANGUAGE_MODELS[language_model](wrapper.language(prefix="llm"))
+
+
+def minicpmo(wrapper: Wrapper) -> None:
+    """MiniCPM-o 2.6: MiniCPM-V with Whisper's encoder; what it speaks with is not served."""
+    if wrapper.config.has("audio_config"):
+        minicpmo_audio(wrapper.collection, wrapper.config.section("audio_config"), wrapper.text.hidden_size)
+    minicpmv(wrapper)
 
 
 def phi3v(wrapper: Wrapper) -> None:
@@ -220,8 +227,75 @@ def _sam(wrapper: Wrapper) -> None:
     tower.linear("net_3", 1024, 512 * 3**2)
 
 
+def deepseek_vl2(wrapper: Wrapper) -> None:
+    """DeepSeek-VL2: SigLIP so400m of PyTorch Image Models, whose MLPs alone are divided; DeepSeek's MoE."""
+    collection, section = wrapper.collection, wrapper.config.section("projector_config")
+    kind = section.text("projector_type", "mlp_gelu")
+    if kind != "downsample_mlp_gelu" or section.integer("depth", 1) != 2:
+        field = section.field("projector_type")
+        raise UnknownFact(f"{field}: {kind!r} of depth {section.values.get('depth')} is not known", field=field)
+    width, inner = PHI4_SIGLIP["hidden_size"], PHI4_SIGLIP["intermediate_size"]
+    tower = collection.tower("vision", 1, modalities=IMAGE)
+    tower.tensor("pos_embed", (384 // 14) ** 2 * width)
+    tower.linear("patch_embed.proj", width, 3 * 14**2, bias=True, quantizable=False)
+    tower.norm("norm", width, bias=True)
+    tower.tensor("attn_pool.latent", width)
+    for name, rows in (("q", width), ("kv", 2 * width), ("proj", width)):
+        tower.linear(f"attn_pool.{name}", rows, width, bias=True, quantizable=False)
+    tower.norm("attn_pool.norm", width, bias=True)
+    tower.mlp("attn_pool.mlp", width, inner, ("fc1", "fc2"))
+    blocks = collection.tower("vision.blocks.{}", PHI4_SIGLIP["num_hidden_layers"], modalities=IMAGE)
+    blocks.norm("norm1", width, bias=True)
+    blocks.norm("norm2", width, bias=True)
+    blocks.linear("attn.qkv", 3 * width, width, bias=True, quantizable=False)
+    blocks.linear("attn.proj", width, width, bias=True, quantizable=False)
+    blocks.mlp("mlp", width, inner, ("fc1", "fc2"))
+    output = section.integer("n_embed", 2048)
+    between = output * section.integer("mlp_ratio", 1)
+    inputs = section.integer("input_dim", 1152) * section.integer("downsample_ratio", 2) ** 2
+    projector = wrapper.projector("", sharded=False)
+    projector.linear("projector.layers.0", between, inputs, bias=True, quantizable=False)
+    projector.linear("projector.layers.2", output, between, bias=True, quantizable=False)
+    projector.tensor("image_newline", output)
+    projector.tensor("view_seperator", output)
+    wrapper.read_language(section="language_config", kind="deepseek_v2")
+
+
+def glm4v_9b(wrapper: Wrapper) -> None:
+    """GLM-4V 9B: a tower of its own, patches merged by a convolution, ChatGLM's layers."""
+    vision, hidden = wrapper.vision, wrapper.text.hidden_size
+    width, heads = vision.integer("hidden_size"), vision.integer("num_heads")
+    prefix = "transformer.vision"
+    tower = wrapper.collection.tower(prefix, 1, modalities=IMAGE)
+    inputs = vision.integer("in_channels", 3) * vision.integer("patch_size") ** 2
+    tower.tensor("patch_embedding.cls_embedding", width)
+    tower.linear("patch_embedding.proj", width, inputs, bias=True, quantizable=False)
+    tower.tensor("patch_embedding.position_embedding.weight", vision.integer("num_positions") * width)
+    count = vision.integer("num_hidden_layers")
+    blocks = wrapper.collection.tower(f"{prefix}.transformer.layers.{{}}", count, modalities=IMAGE)
+    blocks.column("attention.query_key_value", 3 * width, width, bias=True, heads=heads)
+    blocks.row("attention.dense", width, width, bias=True)
+    blocks.mlp("mlp", width, vision.integer("intermediate_size"), ("fc1", "fc2"))
+    blocks.norm("input_layernorm", width, bias=True)
+    blocks.norm("post_attention_layernorm", width, bias=True)
+    projector = wrapper.projector(prefix)
+    projector.tensor("boi", hidden)
+    projector.tensor("eoi", hidden)
+    projector.linear("conv", hidden, width * 2**2, bias=True, quantizable=False)
+    projector.linear("linear_proj.linear_proj", hidden, hidden)
+    projector.norm("linear_proj.norm1", hidden, bias=True)
+    inner = wrapper.config.integer("ffn_hidden_size", wrapper.text.intermediate_size)
+    names = ("linear_proj.gate_proj", "linear_proj.dense_h_to_4h")
+    projector.merged("linear_proj.merged_proj", names, (inner, inner), hidden)
+    projector.row("linear_proj.dense_4h_to_h", hidden, inner)
+    LANGUAGE_MODELS["ChatGLMModel"](wrapper.language(prefix=""))
+
+
 MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {
     "DeepseekOCRForCausalLM": deepseek_ocr,
+    "DeepseekVLV2ForCausalLM": deepseek_vl2,
+    "GLM4VForCausalLM": glm4v_9b,
+    "MiniCPMO": minicpmo,
     "MiniCPMV": minicpmv,
     "MolmoForCausalLM": molmo,
     "Phi3VForCausalLM": phi3v,

@@ -85,6 +85,8 @@ class Wrapper:
             return any(place.boolean("tie_word_embeddings", False) for place in (self.config, section))
         if self.kind in NEVER_TIED_UNLESS_SAID:
             return self.config.boolean("tie_word_embeddings", False)
+        # Where neither place says, some classes of whole configs (Mistral 3, InternVL) say yes and those of their
+        # language models no: vLLM then keeps the head, which such checkpoints hold (``maybe_untie_word_embeddings``).
         return self.text.tie_word_embeddings
 
     def read_language(
