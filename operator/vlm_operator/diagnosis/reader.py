@@ -6,18 +6,18 @@ that only point elsewhere count where nothing else was said. What an INFO, DEBUG
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import contains
-from typing import Any, Final
+from typing import Final
 
 from vlm_operator.diagnosis.advice import advise
-from vlm_operator.diagnosis.failure import UNIT_BYTES, Failure, RequestFailure, UnknownFailure, build
+from vlm_operator.diagnosis.arguments import flags_of
+from vlm_operator.diagnosis.failure import Failure, RequestFailure, UnknownFailure, build
+from vlm_operator.diagnosis.found import Found, detailed, whole_figures, worst_of
 from vlm_operator.diagnosis.observation import ObservationCollector
 from vlm_operator.diagnosis.records import QUIET_LEVELS, LineReader, Record
 from vlm_operator.diagnosis.result import Diagnosis, Outcome
@@ -30,11 +30,8 @@ from vlm_operator.engine.log_wordings import (
     WRAPPERS,
     FailureClass,
     FailureKind,
-    Figure,
     Scope,
-    Wording,
     WordingTable,
-    figure,
 )
 from vlm_operator.engine.log_wordings.measured import ARGUMENTS, BANNER, ENGINE_STARTS, FIGURES, SERVING, VERSIONS
 
@@ -59,9 +56,6 @@ _MARKS: Final = (*(wording.needle for wording in VERSIONS), ARGUMENTS, *SERVING,
 _WRAPPERS: Final = WordingTable((None, wording) for wording in WRAPPERS)
 _POINTERS: Final = (*(wording.needle for wording in WRAPPERS), *DEATHS)
 _ANSWERED: Final = re.compile(r'"(?:GET|POST) /\S{0,200} HTTP/1\.[01]" 200')
-_SCALAR: Final = re.compile(r"'(\w{1,80})': (True|False|None|-?\d{1,18}(?:\.\d{1,18})?|'[^'\n]{0,400}')")
-_LESS_IS_WORSE: Final = ("available", "free", "estimated", "supported", "gpus", "kv_cache_tokens", "mamba_blocks")
-_MORE_IS_WORSE: Final = ("needed", "tried", "requested", "world_size", "prompt_len", "size_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +70,6 @@ class _Wrap:
 
 
 @dataclass(slots=True)
-class _Found:
-    """One kind of failure as found in a start: where first, and its worst figures."""
-
-    kind: FailureKind
-    line: int
-    message: str
-    stage: str | None
-    numbers: dict[str, Figure]
-
-    def build(self, also: Iterable[_Found] = ()) -> Failure:
-        """The typed failure; what it lacks is taken from others of the same reason."""
-        numbers, stage = dict(self.numbers), self.stage
-        for other in also:
-            if other.kind.reason == self.kind.reason and other is not self:
-                numbers = {**other.numbers, **numbers}
-                stage = stage or other.stage
-        return build(self.kind, self.line, self.message, self.kind.stage or stage, numbers)
-
-
-@dataclass(slots=True)
 class _Start:
     """One start of the server.
 
@@ -106,8 +80,8 @@ class _Start:
 
     version: str | None = None
     figures: ObservationCollector = field(default_factory=ObservationCollector)
-    failures: dict[str, _Found] = field(default_factory=dict)
-    requests: dict[str, _Found] = field(default_factory=dict)
+    failures: dict[str, Found] = field(default_factory=dict)
+    requests: dict[str, Found] = field(default_factory=dict)
     exceptions: list[Exceptional] = field(default_factory=list)
     wrapper: Exceptional | None = None
     serving: bool = False
@@ -187,7 +161,7 @@ class LogReader:
                 break
         if ARGUMENTS in text:
             self._begin()
-            self._start.figures.set_flags(_flags(text.partition(ARGUMENTS)[2]))
+            self._start.figures.set_flags(flags_of(text.partition(ARGUMENTS)[2]))
             self._start.service = service
             self._recognised = True
         if self._start.service not in (None, service):
@@ -257,13 +231,13 @@ class LogReader:
 
     def _name(self, record: Record, text: str, trace: ProcessTrace) -> bool:
         """Whether the line, alone or with those before it, holds a failure that is known; it is noted."""
-        seen: dict[str, _Found] = {}
+        seen: dict[str, Found] = {}
         for kind, wording, match in FAILURES.search(text):
             if wording.is_cut(match, terminated=record.terminated):
                 continue
-            numbers = _detailed(kind, wording.figures(match), text, record.terminated)
+            numbers = detailed(kind, wording.figures(match), text, record.terminated)
             if kind.name not in seen or len(numbers) > len(seen[kind.name].numbers):  # the wording that tells most
-                seen[kind.name] = _Found(kind, record.number, text[:_MESSAGE], trace.stage, numbers)
+                seen[kind.name] = Found(kind, record.number, text[:_MESSAGE], trace.stage, numbers)
         for found in seen.values():
             self._keep(found)
         if not seen and trace.suspect:
@@ -277,13 +251,13 @@ class LogReader:
         joined = before + text
         named = False
         for kind, wording, match in FAILURES.search(joined):
-            numbers = _detailed(kind, wording.figures(match), joined, record.terminated)
+            numbers = detailed(kind, wording.figures(match), joined, record.terminated)
             known = self._noted(kind).get(kind.name)
             if match.end() > len(before):
                 if not wording.is_cut(match, terminated=record.terminated):
                     named = True
                     line = _line_of(match.start(), trace, record.number)
-                    self._keep(_Found(kind, line, joined[match.start() :][:_MESSAGE], trace.stage, numbers))
+                    self._keep(Found(kind, line, joined[match.start() :][:_MESSAGE], trace.stage, numbers))
             elif known is not None and kind.details:
                 known.numbers = {**numbers, **known.numbers}
         return named
@@ -316,18 +290,18 @@ class LogReader:
             known = self._noted(kind).get(kind.name)
             if match.end() <= len(before.text) and (known is None or known.line != before.first):
                 continue
-            whole, cut = _whole_figures(kind, wording, match, cuts)
+            whole, cut = whole_figures(kind, wording, match, cuts)
             if known is None:
-                self._keep(_Found(kind, before.first, joined[match.start() :][:_MESSAGE], before.stage, whole))
+                self._keep(Found(kind, before.first, joined[match.start() :][:_MESSAGE], before.stage, whole))
             elif known.line == before.first:  # its first line was taken for all of it
                 known.numbers = {name: value for name, value in (known.numbers | whole).items() if name not in cut}
             named = True
         return named
 
-    def _noted(self, kind: FailureKind) -> dict[str, _Found]:
+    def _noted(self, kind: FailureKind) -> dict[str, Found]:
         return self._start.requests if kind.scope is Scope.REQUEST else self._start.failures
 
-    def _keep(self, found: _Found) -> None:
+    def _keep(self, found: Found) -> None:
         start = self._start
         start.progressed = True
         self._recognised = True
@@ -339,7 +313,7 @@ class LogReader:
             noted[found.kind.name] = found
         else:
             old.stage = old.stage or found.stage
-            old.numbers = _worst(old.numbers, found.numbers)
+            old.numbers = worst_of(old.numbers, found.numbers)
 
     # The answer
 
@@ -388,48 +362,9 @@ class LogReader:
         )
 
 
-def _killed(died: _Found) -> bool:
+def _killed(died: Found) -> bool:
     code = died.numbers.get("exit_code")
     return isinstance(code, int) and code < 0 and code != -15  # which is what the others are ended with
-
-
-def _detailed(kind: FailureKind, numbers: dict[str, Figure], text: str, terminated: bool) -> dict[str, Figure]:
-    """``numbers`` with those that the details of ``kind`` add."""
-    for detail in kind.details:
-        match = detail.search(text)
-        if match is None:
-            continue
-        more = detail.figures(match)
-        if not detail.is_cut(match, terminated=terminated) or _is_whole_estimate(more, numbers):
-            for name, value in more.items():
-                numbers.setdefault(name, value)
-    return numbers
-
-
-def _whole_figures(
-    kind: FailureKind, wording: Wording, match: re.Match[str], cuts: tuple[int, ...]
-) -> tuple[dict[str, Figure], set[str]]:
-    """The figures of a sentence and its details, and the names of those that stand at one of ``cuts``."""
-    figures: dict[str, Figure] = {}
-    doubtful: set[str] = set()
-    for each, found in ((wording, match), *((detail, detail.search(match.string)) for detail in kind.details)):
-        if found is None:
-            continue
-        for name, value in each.figures(found).items():
-            if name in each.kinds and any(found.start(name) <= cut <= found.end(name) for cut in cuts):
-                doubtful.add(name)
-            else:
-                figures.setdefault(name, value)
-    return {name: value for name, value in figures.items() if name not in doubtful}, doubtful
-
-
-def _is_whole_estimate(cut: Mapping[str, Figure], numbers: Mapping[str, Figure]) -> bool:
-    """Whether the estimate with which a text breaks off can be whole: one that lost a digit is far too small."""
-    estimate, length = cut.get("estimated_max_len"), numbers.get("max_model_len")
-    needed, available = numbers.get("needed_gib"), numbers.get("available_gib")
-    if not all(isinstance(each, int | float) and each > 0 for each in (estimate, length, needed, available)):
-        return False
-    return float(estimate) > 0.3 * float(length) * float(available) / float(needed)  # type: ignore[arg-type]
 
 
 def _line_of(position: int, trace: ProcessTrace, last: int) -> int:
@@ -440,43 +375,3 @@ def _line_of(position: int, trace: ProcessTrace, last: int) -> int:
         if position < end:
             return number
     return last
-
-
-def _worst(old: Mapping[str, Figure], new: Mapping[str, Figure]) -> dict[str, Figure]:
-    """Figures of one failure that several workers print: the tightest of each."""
-    worst = dict(old)
-    for name, value in new.items():
-        known = worst.get(name)
-        if known is None:
-            worst[name] = value
-        elif isinstance(known, int | float) and isinstance(value, int | float):
-            less, more = name.startswith(_LESS_IS_WORSE), name.startswith(_MORE_IS_WORSE)
-            unit = f"{name}_unit"
-            before = known * UNIT_BYTES.get(str(old.get(unit)), 1)
-            after = value * UNIT_BYTES.get(str(new.get(unit)), 1)
-            if (less and after < before) or (more and after > before):
-                worst[name] = value
-                if unit in new:
-                    worst[unit] = new[unit]
-    return worst
-
-
-def _flags(text: str) -> dict[str, Any]:
-    """The flags of vLLM's non-default arguments: all of them, or the plain ones where some hold objects."""
-    literal = text.strip()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd escapes in a path
-            value = ast.literal_eval(literal) if len(literal) < 20_000 else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        value = None
-    if isinstance(value, dict):
-        return {str(key): each for key, each in value.items()}
-    return {match[1]: _scalar(match[2]) for match in _SCALAR.finditer(literal)}
-
-
-def _scalar(text: str) -> Any:
-    """One plain value as Python prints it."""
-    if text.startswith("'"):
-        return text[1:-1]
-    return {"True": True, "False": False, "None": None}[text] if text[0] in "TFN" else figure(text)
