@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, dummy_image, dummy_video, largest_items
 from vlm_operator.capacity.multimodal.grids import closest_grid, grids_between
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens
-from vlm_operator.capacity.multimodal.request import Request
+from vlm_operator.capacity.multimodal.request import Request, check_tiles
 from vlm_operator.capacity.multimodal.timestamps import numbering_digits, whole_digits
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine.video_sampling import SampledFrames, VideoSource
 from vlm_operator.errors import InputError
+from vlm_operator.model.config import Config
 from vlm_operator.model.processors import AspectTiles, GridChoice, VideoText
 
 _DYNAMIC_KNOBS = ("max_dynamic_patch", "min_dynamic_patch", "dynamic_image_size", "use_thumbnail")
+_PATCH_KNOBS = ("max_patches", "min_patches", "crop_to_patches")
 _KNOB_BREAKS_VIDEO_SINCE = EngineVersion(0, 19)
 """First release read whose InternVL hands ``max_dynamic_patch`` to a video processor that takes none (not 0.18.1)."""
 
@@ -57,7 +60,8 @@ def _(processor: AspectTiles, request: Request) -> Mapping[str, int]:
     processor = _turned(processor, request)
     bounds = _tile_bounds(processor, request)
     largest = {}
-    width, height = _largest_image(processor, *bounds)
+    assumed, assumed_bounds = _assumed(processor, bounds, request)
+    width, height = _largest_image(assumed, *assumed_bounds)
     if request.counted("image"):
         image = width, height
         dummy = Image(*image) if processor.video_fills_context else dummy_image(request, *image)
@@ -66,15 +70,28 @@ def _(processor: AspectTiles, request: Request) -> Mapping[str, int]:
         if processor.video_fills_context:
             largest["video"] = request.max_model_len()
         else:
-            image_tokens = _tiles(processor, Image(width, height), *bounds) * processor.tokens_per_tile
+            image_tokens = _tiles(assumed, Image(width, height), *assumed_bounds) * processor.tokens_per_tile
             room = request.max_model_len() - image_tokens * request.counted("image")
             _, frames = dummy_video(request, 1, 1, max(1, room // processor.tokens_per_tile))
             largest["video"] = frames * processor.tokens_per_tile
     return largest
 
 
+def _assumed(processor: AspectTiles, bounds: tuple[int, int], request: Request) -> tuple[AspectTiles, tuple[int, int]]:
+    """The processor and bounds by which start-up chooses the largest image; Hugging Face's format reads flat options only."""
+    own = request.facts.processor
+    if processor.tiles_knob != _PATCH_KNOBS[0] or not isinstance(own, AspectTiles):
+        return processor, bounds
+    flat = _cropped(own, request.flat())
+    check_tiles(flat.max_tiles, "mm-processor-kwargs.max_patches")
+    return flat, (min(flat.min_tiles, flat.max_tiles), flat.max_tiles)
+
+
 def _turned(processor: AspectTiles, request: Request) -> AspectTiles:
-    """The processor with the options that InternVL's image processor takes where no video processor is beside it."""
+    """The processor with the options that InternVL's image processor takes where no video processor is beside it, or
+    that the Hugging Face format's takes."""
+    if processor.tiles_knob == _PATCH_KNOBS[0]:
+        return _cropped(processor, request.scoped("image"))
     if not processor.dynamic_knobs:
         return processor
     thumbnail = request.boolean("image", "use_thumbnail", processor.use_thumbnail)
@@ -84,6 +101,19 @@ def _turned(processor: AspectTiles, request: Request) -> AspectTiles:
     if (thumbnail, least) == (processor.use_thumbnail, processor.min_tiles):
         return processor
     return replace(processor, use_thumbnail=thumbnail, min_tiles=least)
+
+
+def _cropped(processor: AspectTiles, options: Mapping[str, Any]) -> AspectTiles:
+    """InternVL in Hugging Face's format with these options: cropping is on unless switched off."""
+    given = Config(options, "mm-processor-kwargs")
+    if not given.boolean("crop_to_patches", True):
+        return replace(processor, min_tiles=1, max_tiles=1, largest_image=(processor.tile_size, processor.tile_size))
+    return replace(
+        processor,
+        min_tiles=given.integer("min_patches", processor.min_tiles),
+        max_tiles=given.integer("max_patches", processor.max_tiles),
+        largest_image=None if given.has("crop_to_patches") else processor.largest_image,
+    )
 
 
 def _tile_bounds(processor: AspectTiles, request: Request) -> tuple[int, int]:
@@ -103,6 +133,10 @@ def _tile_bounds(processor: AspectTiles, request: Request) -> tuple[int, int]:
                 field=f"mm-processor-kwargs.{key}",
                 hint=f"set it in the model's config instead: --hf-overrides '{{\"{key}\": …}}'",
             )
+    if knob == _PATCH_KNOBS[0]:
+        request.allow(*_PATCH_KNOBS)
+        most = check_tiles(processor.max_tiles, "mm-processor-kwargs.max_patches")
+        return min(processor.min_tiles, most), most
     request.allow(*(_DYNAMIC_KNOBS if processor.dynamic_knobs else (knob,) if knob else ()))
     most = request.tiles(knob or "max_dynamic_patch", processor.max_tiles, knob=knob is not None)
     return min(processor.min_tiles, most), most

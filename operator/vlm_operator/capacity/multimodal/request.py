@@ -49,9 +49,12 @@ class Request:
 
     def scoped(self, modality: str) -> Mapping[str, Any]:
         """The processor's options for one modality: flat keys, then those scoped to it."""
-        flat = {key: value for key, value in self.processor_kwargs.items() if key not in _ALL_SCOPES}
         scope = self.processor_kwargs.get(SCOPES[modality])
-        return _merged(flat, scope) if isinstance(scope, Mapping) else flat
+        return _merged(self.flat(), scope) if isinstance(scope, Mapping) else self.flat()
+
+    def flat(self) -> Mapping[str, Any]:
+        """The processor's options that are scoped to no modality."""
+        return {key: value for key, value in self.processor_kwargs.items() if key not in _ALL_SCOPES}
 
     def integer(self, modality: str, key: str, default: int, *, least: int = 1) -> int:
         """A whole-number option of ``--mm-processor-kwargs``, or the processor's default.
@@ -71,14 +74,7 @@ class Request:
             InputError: not a whole number above zero, or more than are counted.
         """
         most = self.integer("image", key, default) if knob else default
-        if most > MOST_TILES:
-            field = key if most == default else f"mm-processor-kwargs.{key}"
-            raise InputError(
-                f"{field}: {most} tiles are more than the {MOST_TILES} that are counted",
-                field=field,
-                hint="no published model cuts an image into more than 64",
-            )
-        return most
+        return check_tiles(most, key if most == default else f"mm-processor-kwargs.{key}")
 
     def boolean(self, modality: str, key: str, default: bool) -> bool:
         """A true-or-false option of ``--mm-processor-kwargs``, or the processor's default."""
@@ -211,3 +207,18 @@ def whole_number(field: str, value: object, *, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 2**40:
         raise InputError(f"{field}: {str(value)[:40]!r} is not a whole number from {least} to 2^40", field=field)
     return value
+
+
+def check_tiles(most: int, field: str) -> int:
+    """``most`` itself.
+
+    Raises:
+        InputError: more tiles of an image than are counted.
+    """
+    if most > MOST_TILES:
+        raise InputError(
+            f"{field}: {most} tiles are more than the {MOST_TILES} that are counted",
+            field=field,
+            hint="no published model cuts an image into more than 64",
+        )
+    return most

@@ -88,6 +88,11 @@ LFM2 = facts_of("Lfm2VlForConditionalGeneration")
 INTERNVL_LLAMA = facts_of(
     "InternVLChatModel", {"llm_config": {"model_type": "llama"}, "max_dynamic_patch": 6, "use_thumbnail": True}
 )
+INTERNVL_HF = facts_of(
+    "InternVLForConditionalGeneration",
+    {"vision_config": {"image_size": [448, 448], "patch_size": [14, 14]}},
+    {"crop_to_patches": False, "min_patches": 1, "max_patches": 12},
+)
 MOLMO2 = facts_of(
     "Molmo2ForConditionalGeneration",
     {},
@@ -131,6 +136,12 @@ MOLMO2 = facts_of(
         pytest.param(INTERNVL_LLAMA, (224, 224), {"min_dynamic_patch": 2}, 1282, 1280, id="internvl-at-least-two"),
         pytest.param(INTERNVL_LLAMA, (1280, 720), {"use_thumbnail": False}, 514, 512, id="internvl-no-thumbnail"),
         pytest.param(INTERNVL_LLAMA, (1280, 720), {"dynamic_image_size": False}, 258, 256, id="internvl-one-tile"),
+        # model_executor/models/interns1.py: InternS1ProcessingInfo.get_num_image_tokens
+        pytest.param(INTERNVL_HF, (1280, 720), None, 2306, 2304, id="internvl-hf-crops-whatever-its-file-says"),
+        pytest.param(INTERNVL_HF, (1280, 720), {"crop_to_patches": False}, 258, 256, id="internvl-hf-one-tile"),
+        pytest.param(
+            INTERNVL_HF, (1, 1), {"images_kwargs": {"max_patches": 3, "min_patches": 2}}, 770, 768, id="internvl-hf-two"
+        ),
         # model_executor/models/molmo2.py: Molmo2ProcessingInfo.get_num_image_tokens
         pytest.param(MOLMO2, (1280, 720), None, 1189, 1189, id="molmo2"),
         pytest.param(MOLMO2, (112, 500), None, 545, 545, id="molmo2-nothing-between-the-margins"),
@@ -205,6 +216,18 @@ GLM_VIDEOS_CAPPED = {"videos_kwargs": {"size": {"shortest_edge": 12544, "longest
         ),
         pytest.param(LFM2, settings({"min_image_tokens": 32, "max_image_tokens": 64}), {"image": 64}, id="lfm2-vl"),
         pytest.param(INTERNVL_LLAMA, settings({"min_dynamic_patch": 2}), {"image": 1792}, id="internvl-at-least-two"),
+        pytest.param(
+            INTERNVL_HF,
+            settings({"crop_to_patches": True}, 8192),
+            {"image": 3328, "video": 4864},
+            id="internvl-hf-crops-in-start-up-too",
+        ),
+        pytest.param(
+            INTERNVL_HF,
+            settings({"images_kwargs": {"max_patches": 3, "min_patches": 2}}, 8192),
+            {"image": 768, "video": 7936},
+            id="internvl-hf-scoped-options-leave-the-videos-room",
+        ),
         pytest.param(MOLMO2, settings(), {"image": 1400, "video": 31872}, id="molmo2"),
     ],
 )
