@@ -78,7 +78,7 @@ def _(processor: AspectTiles, request: Request) -> Mapping[str, int]:
 
 
 def _assumed(processor: AspectTiles, bounds: tuple[int, int], request: Request) -> tuple[AspectTiles, tuple[int, int]]:
-    """The processor and bounds by which start-up chooses the largest image; Hugging Face's format reads flat options only."""
+    """The processor and bounds that choose start-up's largest image; Hugging Face's format reads flat options only."""
     own = request.facts.processor
     if processor.tiles_knob != _PATCH_KNOBS[0] or not isinstance(own, AspectTiles):
         return processor, bounds
