@@ -17,16 +17,18 @@ vlmctl diagnose POD -n NAMESPACE         # a pod: the run that ended last first;
 kubectl logs POD --previous | vlmctl diagnose - -o json
 ```
 
-It reads a start-up log of vLLM 0.8 to 0.33 in one pass, whatever containers, Kubernetes, Docker Compose, journald, Ray
-or a JSON logger put around its lines. `outcome` is that of the newest start in the log: `Failed`, `Started` or
-`Incomplete`.
+It reads a start-up log of vLLM 0.8 to 0.33 in one pass, whatever containers, Kubernetes, Docker Compose, journald, Ray,
+a JSON logger, a collector (Fluent Bit, Vector, Google Cloud, Loki) or a terminal put around its lines. `outcome` is that
+of the newest start in the log: `Failed`, `Started` or `Incomplete`.
 
 - The **root cause** is reported, never a sentence that points to it. What INFO, DEBUG and WARNING records quote counts
   for nothing. Of one failure that several workers print, the worst numbers are kept.
 - **Numbers** are those that the log prints, under the names below; a number that is not printed is not told.
 - **Retunable** means that flags of vLLM alone can mend it. `advice` then holds the next value and its arithmetic.
 - A failure of class `Request` is one refused request of a healthy server: `outcome` is `Started`, nothing is restarted.
-- A failure that no known sentence names is `Unknown`, with the deepest exception of the log.
+- vLLM refuses flags in hundreds of sentences: what its own checks of flags raise is `ConfigurationRejected`, and an
+  `ImportError` that ends a start `DependencyMissing`, whatever their words.
+- A failure that nothing names is `Unknown`, with the deepest exception of the log.
 
 Exit codes: 0 recognised, 2 the log cannot be read, 4 the failure is unknown or the log is none of vLLM's, 5 the cluster
 does not answer.

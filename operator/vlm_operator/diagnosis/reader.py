@@ -25,6 +25,7 @@ from vlm_operator.diagnosis.trace import Exceptional, ProcessTrace
 from vlm_operator.engine.log_wordings import (
     CONFIGURATION_REJECTED,
     DEATHS,
+    DEPENDENCY_MISSING,
     FAILURES,
     UNKNOWN_REASON,
     WRAPPERS,
@@ -344,6 +345,8 @@ class LogReader:
         died = named[0] if named else None
         if died is not None and (unnamed is None or _killed(died) or died.line < unnamed.line):
             return died.build()
+        if unnamed is not None and unnamed.message.startswith("ImportError: "):
+            return build(DEPENDENCY_MISSING, unnamed.line, unnamed.message, None, {})
         if unnamed is not None and unnamed.refused:
             return build(CONFIGURATION_REJECTED, unnamed.line, unnamed.message, None, {})
         last = unnamed or start.wrapper

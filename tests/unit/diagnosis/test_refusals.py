@@ -45,6 +45,12 @@ def test_what_others_raise_stays_unknown(error: str, files: tuple[str, ...]) -> 
     assert (failure.reason, failure.message) == ("Unknown", error)
 
 
+def test_an_import_that_fails_is_a_matter_of_the_image_whatever_its_words() -> None:
+    failure = diagnose(raised("ImportError: fluxlib is required for flux", "vllm/v1/worker/worker.py")).failure
+    assert failure is not None
+    assert (failure.reason, failure.message) == ("DependencyMissing", "ImportError: fluxlib is required for flux")
+
+
 def test_advice_names_the_flags_of_the_sentence_with_their_values() -> None:
     log = FLAGS.format({"mamba_block_size": 512}) + raised(
         "ValueError: --mamba-block-size can only be set with --enable-prefix-caching", "vllm/config/vllm.py"

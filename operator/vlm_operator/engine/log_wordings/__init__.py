@@ -29,6 +29,9 @@ FAILURES: Final = WordingTable((kind, wording) for kind in KINDS for wording in 
 CONFIGURATION_REJECTED: Final = next(kind for kind in KINDS if kind.name == "configuration_rejected")
 """What an exception is that vLLM's checks of flags raise, whatever its words."""
 
+DEPENDENCY_MISSING: Final = next(kind for kind in KINDS if kind.name == "dependency_missing")
+"""What an ImportError is that ends a start, whatever its words."""
+
 UNKNOWN_REASON: Final = "Unknown"
 """Reason of a failure that no kind names."""
 
@@ -36,6 +39,7 @@ __all__ = [
     "CONFIGURATION_REJECTED",
     "CRASHES",
     "DEATHS",
+    "DEPENDENCY_MISSING",
     "FAILURES",
     "KINDS",
     "UNKNOWN_REASON",

@@ -246,6 +246,7 @@ KINDS: Final = (
             *wordings("Worker {:word} pid {proc:int} died, exit code: {exit_code:code}", versions="0.6.3-0.10.2"),
             *wordings(
                 "The actor died unexpectedly before finishing this task",
+                "ChildProcessError: worker died",
                 "A worker died or was killed while executing a task by an unexpected system error",
                 "line {:int}: {proc:int} Killed",
             ),
