@@ -18,8 +18,8 @@ kubectl logs POD --previous | vlmctl diagnose - -o json
 ```
 
 It reads a start-up log of vLLM 0.8 to 0.33 in one pass, whatever containers, Kubernetes, Docker Compose, journald, Ray,
-a JSON logger, a collector (Fluent Bit, Vector, Google Cloud, Loki) or a terminal put around its lines. `outcome` is that
-of the newest start in the log: `Failed`, `Started` or `Incomplete`.
+a JSON logger, a collector (Fluent Bit, Vector, Google Cloud, Loki) or a terminal put around its lines. `outcome` is
+that of the newest start in the log: `Failed`, `Started` or `Incomplete`.
 
 - The **root cause** is reported, never a sentence that points to it. What INFO, DEBUG and WARNING records quote counts
   for nothing. Of one failure that several workers print, the worst numbers are kept.
