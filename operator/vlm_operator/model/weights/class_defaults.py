@@ -87,8 +87,7 @@ whatever its own section says (0.32: ``VllmConfig.with_hf_config``)."""
 
 TIED_IF_EITHER_SAYS: Final = frozenset(
     {
-        "glm4v", "glm4v_moe", "glm_ocr", "llava", "llava_next_video", "llava_onevision", "paddleocr_vl", "qwen2_5_vl",
-        "qwen2_vl",
+        "glm4v", "glm4v_moe", "glm_ocr", "llava", "llava_next_video", "llava_onevision", "qwen2_5_vl", "qwen2_vl",
     }
 )  # fmt: skip
 """Types of whole configs whose class takes over a true ``tie_word_embeddings`` of its language model."""

@@ -197,7 +197,7 @@ def chatglm(language: Language) -> None:
     layers.norm("input_layernorm", text.hidden_size, bias=norm_bias)
     layers.norm("post_attention_layernorm", text.hidden_size, bias=norm_bias)
     language.end("transformer", Stage.EVERY).tensor(
-        "rotary_emb.cos_sin_cache", config.integer("seq_length", 8192) * (text.head_size // 2)
+        "rotary_emb.cos_sin_cache", config.integer("seq_length", 2048) * (text.head_size // 2)
     )
 
 

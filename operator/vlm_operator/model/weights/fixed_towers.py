@@ -130,9 +130,17 @@ def pixtral(collection: Collection, vision: Config, place: TowerPlace) -> None:
     tower.tensor("patch_positional_embedding.inv_freq", 2 * (rotated // 2), dtype=DType.FLOAT32)
 
 
-def intern_vit(collection: Collection, vision: Config, place: TowerPlace) -> None:
-    """InternViT: attention is kept whole where the ranks do not divide its heads; scaled residuals."""
+def intern_vit(collection: Collection, vision: Config, place: TowerPlace, *, more_heads: int = 0) -> None:
+    """InternViT: attention is kept whole where the ranks do not divide its heads; scaled residuals.
+
+    Args:
+        collection: where the modules go.
+        vision: the tower's section.
+        place: where it stands.
+        more_heads: heads that vLLM adds so that more numbers of ranks divide them.
+    """
     width, heads = vision.integer("hidden_size"), vision.integer("num_attention_heads")
+    heads, attention = heads + more_heads, (heads + more_heads) * (width // heads)
     patch, image = vision.integer("patch_size", 14), vision.integer("image_size", 448)
     inner = vision.integer("intermediate_size")
     norm_bias = vision.text("norm_type", "rms_norm") == "layer_norm"
@@ -143,11 +151,11 @@ def intern_vit(collection: Collection, vision: Config, place: TowerPlace) -> Non
     embeddings.linear("patch_embedding", width, inputs, bias=True, quantizable=False)
     embeddings.tensor("position_embedding", ((image // patch) ** 2 + 1) * width)
     blocks = place.part(collection, "encoder.layers.{}", whole if place.layers is None else place.layers)
-    blocks.column("attn.qkv", 3 * width, width, bias=vision.boolean("qkv_bias", True), heads=heads)
+    blocks.column("attn.qkv", 3 * attention, width, bias=vision.boolean("qkv_bias", True), heads=heads)
     if vision.boolean("qk_normalization", True):
-        blocks.norm("attn.q_norm", width)
-        blocks.norm("attn.k_norm", width)
-    blocks.row("attn.proj", width, width, bias=True, heads=heads)
+        blocks.norm("attn.q_norm", attention)
+        blocks.norm("attn.k_norm", attention)
+    blocks.row("attn.proj", width, attention, bias=True, heads=heads)
     blocks.mlp("mlp", width, inner, ("fc1", "fc2"))
     blocks.norm("norm1", width, bias=norm_bias)
     blocks.norm("norm2", width, bias=norm_bias)

@@ -107,8 +107,9 @@ def qwen3_next(language: Language, *, fused_names: bool = True, sparse_everywher
     if config.boolean("layer_scale", False):
         layers.tensor("attn_layer_scale", hidden)
         layers.tensor("ffn_layer_scale", hidden)
-    factor = language.rope().get("partial_rotary_factor", 0.25)
-    language.rotary(overrides={"partial_rotary_factor": factor})
+    if FULL in kinds:
+        factor = language.rope().get("partial_rotary_factor", 0.25)
+        language.rotary(overrides={"partial_rotary_factor": factor})
 
 
 def qwen3_5(language: Language) -> None:
@@ -318,9 +319,9 @@ def lfm2(language: Language, *, sparse: bool = False) -> None:
         field = config.field("layer_types")
         raise UnknownFact(f"{field}: {len(kinds)} entries for {text.layers} layers", field=field)
     require_kinds(language, kinds, "conv", FULL)
+    language.tied(True)
     language.embeddings()
     language.final_norm("model.embedding_norm")
-    language.head()
     conv = language.layers(numbers_of(language, kinds, "conv"))
     bias, width = config.boolean("conv_bias", False), config.integer("conv_dim", hidden)
     conv.column("short_conv.conv", width, config.integer("conv_L_cache", 3), bias=bias, quantizable=False)

@@ -57,12 +57,10 @@ def deepseek(language: Language) -> None:
     sparse = tuple(n for n in language.numbers if experts and n >= first and n % step == 0)
     language.frame()
     layers = language.layers()
-    kind = language.rope()["rope_type"]
-    overrides = {} if kind == "default" else {"rope_type": "deepseek_yarn"}
     if config.integer("qk_nope_head_dim", 0, least=0) + config.integer("qk_rope_head_dim", 0, least=0):
         size = latent_attention(language, layers, fused=True)
         layers.attention_scales("self_attn.mla_attn")
-        language.rotary(size, overrides=overrides)
+        _latent_rotary(language, size)
     else:
         size = hidden // text.attention_heads
         layers.qkv("self_attn", text.attention_heads, text.kv_heads, size, hidden)
@@ -83,6 +81,12 @@ def deepseek(language: Language) -> None:
     norms(layers, hidden)
 
 
+def _latent_rotary(language: Language, size: int) -> None:
+    """The table of rotated parts: any scaling is taken for DeepSeek's YaRN."""
+    kind = language.rope()["rope_type"]
+    language.rotary(size, overrides={} if kind == "default" else {"rope_type": "deepseek_yarn"})
+
+
 def glm4_moe_lite(language: Language) -> None:
     """GLM-4.7-Flash: latent attention with GLM-4.5's experts, router in fp32."""
     language.tied(False)
@@ -100,7 +104,7 @@ def glm4_moe_lite(language: Language) -> None:
     shared_expert(moe, "mlp.shared_experts", hidden, width * config.integer("n_shared_experts", 0, least=0))
     moe.experts("mlp.experts", experts, hidden, width)
     norms(layers, hidden)
-    language.rotary(size)
+    _latent_rotary(language, size)
 
 
 def minicpm3(language: Language) -> None:

@@ -19,6 +19,9 @@ from vlm_operator.model.weights.gemma3n import gemma3n
 from vlm_operator.model.weights.lists import pair
 from vlm_operator.model.weights.wrapper import IMAGE, IMAGE_AND_VIDEO, Wrapper
 
+NVLM_HEADS = 7
+"""Heads that vLLM adds to NVLM's tower (``nvlm_d.py``, ``num_dummy_heads``)."""
+
 
 def feature_layers(config: Config, default: int) -> int:
     """How many blocks of a tower reach the deepest feature layer that the language model sees."""
@@ -153,7 +156,7 @@ def minicpmv4_6(wrapper: Wrapper) -> None:
 
 
 def mistral3(wrapper: Wrapper) -> None:
-    """Mistral Small 3.1 and later: Pixtral tower, patches merged before the projector."""
+    """Mistral Small 3.1 and later, LightOnOCR: Pixtral tower, patches merged before the projector."""
     config, vision = wrapper.config, wrapper.vision
     width, hidden = vision.integer("hidden_size", 1024), wrapper.text.hidden_size
     merge, bias = config.integer("spatial_merge_size", 2), config.boolean("multimodal_projector_bias", False)
@@ -230,7 +233,7 @@ def cohere2_vision(wrapper: Wrapper) -> None:
 
 
 def internvl_chat(wrapper: Wrapper) -> None:
-    """InternVL in its own format: InternViT up to ``select_layer``, a projector whole on every rank."""
+    """InternVL in its own format, H2OVL, NVLM, Skywork R1V: InternViT to ``select_layer``, projector whole on every rank."""
     config, vision = wrapper.config, wrapper.vision
     if vision.text("model_type", "intern_vit_6b") not in {"intern_vit_6b", "internvl_vision"}:
         field = vision.field("model_type")
@@ -240,13 +243,15 @@ def internvl_chat(wrapper: Wrapper) -> None:
         raise UnknownFact(f"select_layer: {str(selected)[:40]!r} is not a layer", field="select_layer")
     built = _within(config, "select_layer", whole + selected + 1 if selected < 0 else selected + 1, whole)
     place = TowerPlace("vision_model", IMAGE_AND_VIDEO, data_parallel=True, layers=built)
-    fixed_towers.intern_vit(wrapper.collection, vision, place)
+    nvlm = wrapper.architecture == "NVLM_D"
+    fixed_towers.intern_vit(wrapper.collection, vision, place, more_heads=NVLM_HEADS if nvlm else 0)
     ratio = config.number("downsample_ratio", 0.5) or 0.5
     inputs, hidden = vision.integer("hidden_size") * int(1 / ratio) ** 2, wrapper.text.hidden_size
     projector = wrapper.projector("mlp1", modalities=IMAGE_AND_VIDEO, sharded=False)
     projector.norm("0", inputs, bias=True)
-    projector.linear("1", hidden, inputs, bias=True, quantizable=False)
-    projector.linear("3", hidden, hidden, bias=True, quantizable=False)
+    between = wrapper.text.intermediate_size if nvlm else hidden
+    projector.linear("1", between, inputs, bias=not nvlm, quantizable=False)
+    projector.linear("3", hidden, between, bias=not nvlm, quantizable=False)
     section = "llm_config" if config.has("llm_config") else "text_config"
     wrapper.read_language(section=section)
 
@@ -329,9 +334,13 @@ MULTIMODAL_MODELS: dict[str, Callable[[Wrapper], None]] = {
     "Idefics3ForConditionalGeneration": idefics3,
     "SmolVLMForConditionalGeneration": idefics3,
     "Cohere2VisionForConditionalGeneration": cohere2_vision,
+    "H2OVLChatModel": internvl_chat,
     "InternVLChatModel": internvl_chat,
+    "NVLM_D": internvl_chat,
+    "SkyworkR1VChatModel": internvl_chat,
     "InternVLForConditionalGeneration": internvl_hf,
     "InternS1ForConditionalGeneration": internvl_hf,
+    "LightOnOCRForConditionalGeneration": mistral3,
     "Llama4ForConditionalGeneration": llama4,
     "Qwen2VLForConditionalGeneration": qwen2_vl,
     "Qwen2_5_VLForConditionalGeneration": qwen2_5_vl,

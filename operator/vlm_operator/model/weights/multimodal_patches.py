@@ -51,7 +51,8 @@ def qwen3_omni(wrapper: Wrapper) -> None:
     thinker = _thinker(wrapper)
     qwen3_omni_audio(wrapper.collection, thinker.config.section("audio_config"))
     patch_towers.omni_vision(wrapper.collection, thinker.vision)
-    LANGUAGE_MODELS["Qwen3MoeForCausalLM"](thinker.language(factor=1, own_word=True, kind="qwen3_omni_moe_text"))
+    own_word = not wrapper.config.has("tie_word_embeddings")
+    LANGUAGE_MODELS["Qwen3MoeForCausalLM"](thinker.language(factor=1, own_word=own_word, kind="qwen3_omni_moe_text"))
 
 
 def _navit(wrapper: Wrapper, vision: Config, prefix: str, modalities: tuple[str, ...], image: int = 384) -> Block:
