@@ -233,7 +233,7 @@ def cohere2_vision(wrapper: Wrapper) -> None:
 
 
 def internvl_chat(wrapper: Wrapper) -> None:
-    """InternVL in its own format, H2OVL, NVLM, Skywork R1V: InternViT to ``select_layer``, projector whole on every rank."""
+    """InternVL in its own format, H2OVL, NVLM, Skywork R1V: InternViT to ``select_layer``, projector kept whole."""
     config, vision = wrapper.config, wrapper.vision
     if vision.text("model_type", "intern_vit_6b") not in {"intern_vit_6b", "internvl_vision"}:
         field = vision.field("model_type")
