@@ -8,15 +8,16 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
-from vlm_operator.capacity.startup.first_check import free_at_start_bytes
+from vlm_operator.capacity.startup.first_check import free_at_start_bytes, requested_bytes
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.errors import UnknownFact
+from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.planning.combination import Choice, apply_choice, cheapest
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.intent import Goal
 from vlm_operator.planning.item_levers import CAPPING
 from vlm_operator.planning.item_rejection import rejected_item
 from vlm_operator.planning.judge import Judge
-from vlm_operator.planning.ladder import Choice, apply_choice, cheapest, levers
+from vlm_operator.planning.ladder import levers
 from vlm_operator.planning.lever import Bounds, Lever
 from vlm_operator.planning.plan import Move
 from vlm_operator.planning.verdict import Verdict
@@ -69,7 +70,7 @@ class Attempt:
         self.chosen = self.wanted
         self.found: tuple[Lever, ...] = ()
         self.choice: Choice = ()
-        self.is_exhausted = False
+        self.is_exhausted = self._is_mild_exhausted = False
 
     def is_pinned(self, flag: str) -> bool:
         """True where the user set the flag."""
@@ -133,24 +134,31 @@ class Attempt:
 
     def pull(self, *, mild: bool) -> bool:
         """Choose the cheapest combination of levers that fits; False where there is none."""
-        found = self.levers
+        found, tried = self.levers, None
         if mild:
             found = tuple(part for part in (lever.mild_part() for lever in found) if part.levels)
-        base = self.wanted.requested
-        choice = self.cheapest_of(found)
+        elif self._is_mild_exhausted:
+            tried = tuple(lever.mild_levels() for lever in found)
+        choice = self.cheapest_of(found, tried)
         if choice is None:
+            self._is_mild_exhausted = True
             self.is_exhausted = self.is_exhausted or not mild
             return False
         self.found, self.choice = found, choice
-        self.chosen = self.judge.evaluate(apply_choice(base, found, choice, self.bounds))
+        self.chosen = self.judge.evaluate(apply_choice(self.wanted.requested, found, choice, self.bounds))
         self.context = self.judge.context_of(self.chosen.requested)
         return True
 
-    def cheapest_of(self, found: tuple[Lever, ...]) -> Choice | None:
-        """The cheapest combination of these levers with which the wanted flags fit; None where there is none."""
+    def cheapest_of(self, found: tuple[Lever, ...], tried: Choice | None = None) -> Choice | None:
+        """The cheapest combination of these levers with which the wanted flags fit; None where there is none.
+
+        Args:
+            tried: levels up to which every combination has been judged before, in vain.
+        """
         if self.judge.is_measured:  # some flags are known to have failed, and of others like them more is certain
             found = tuple(replace(lever, only_helps=False) for lever in found)
-        return cheapest(found, self.wanted.requested, self.bounds, self.judge.fits, self.judge.may_hold)
+        judge = self.judge
+        return cheapest(found, self.wanted.requested, self.bounds, judge.fits, judge.may_hold, tried=tried)
 
     def at_lowest_utilization(self, evaluation: Evaluation) -> Evaluation | None:
         """The same flags at the lowest utilisation, in hundredths, whose low bound holds the cup; None if none does."""
@@ -158,14 +166,14 @@ class Attempt:
         most = requested.with_(gpu_memory_utilization=self.ceiling)
         if not self.judge.fits(most):
             return None
-        highest = self.judge.evaluate(most)
-        needed = highest.budget.requested_bytes - highest.headroom_bytes
-        lowest = max(math.ceil(100 * needed / highest.budget.total_bytes), 1)
+        total, headroom = self.judge.gpu.total_bytes, self.judge.outlook(most)[1]
+        needed = requested_bytes(total, self.ceiling, self.intent.version) - headroom
+        lowest = max(math.ceil(100 * needed / total), 1)
         for hundredths in range(lowest, round(100 * self.ceiling)):
             lower = requested.with_(gpu_memory_utilization=hundredths / 100)
             if self.judge.fits(lower):
                 return self.judge.evaluate(lower)
-        return highest
+        return self.judge.evaluate(most)
 
     def settle(self) -> Evaluation:
         """The final flags: utilisation as the goal asks, and the context grown where that costs nothing."""
@@ -196,17 +204,20 @@ class Attempt:
         grown = self.judge.evaluate(chosen.requested.with_(max_model_len=candidate))
         return grown if grown.verdict is Verdict.FITS else chosen
 
-    def moves(self) -> Iterator[Move]:
+    def moves(self) -> tuple[Move, ...]:
         """Every lever considered, with what it gains on the wanted flags and its price; applied ones marked."""
         if self.wanted.verdict is Verdict.FITS or (self.chosen.verdict is Verdict.FITS and not any(self.choice)):
-            return
+            return ()
+        return tuple(self._moves())
+
+    def _moves(self) -> Iterator[Move]:
         applied = [(lever, level) for lever, level in zip(self.found, self.choice, strict=True) if level]
         for lever in self.levers:
             level = next((level for other, level in applied if lever.same_as(other)), 0)
             shown = lever.levels[level - 1] if level else lever.levels[0]
             try:
                 after, headroom = self.judge.outlook(shown.apply(self.wanted.requested, self.bounds))
-            except UnknownFact:
+            except (InputError, UnknownFact):
                 continue
             gain = headroom - self.wanted.headroom_bytes
             if gain > 0 or level:

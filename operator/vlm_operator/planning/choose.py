@@ -178,7 +178,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         limit_sentences=(*attempt.judge.limit_sentences, *attempt.cap_sentences()),
         sources=tuple(f"measured figures replace estimates: {source}" for source in attempt.judge.evidence.sources),
         refusal=refusal,
-        ladder=tuple(attempt.moves()),
+        moves=attempt.moves,
         remedies=found,
         remedy_hint=hint,
     )

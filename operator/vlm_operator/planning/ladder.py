@@ -1,13 +1,12 @@
 """What could be changed so that it fits? Bounded changes to flags the user left free, each with its price.
 
-A lever is one thing to pull; its levels are tried from the mildest on. The cheapest combination of levels that fits
-the low bound wins, not the first lever that happens to help.
+A lever is one thing to pull; its levels go from the mildest on. Which of them are pulled together is the matter of
+``combination``.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -28,9 +27,6 @@ GRAPHS_CHARGED_SINCE: Final = EngineVersion(0, 20)
 
 FP8_KV_COMPUTE_CAPABILITY: Final = (8, 9)
 """Ada and later store the KV cache in FP8 with every attention backend; before, it depends on the backend."""
-
-SEARCH_LIMIT: Final = 1500
-"""Combinations judged before the search settles for a good one instead of the cheapest."""
 
 
 def levers(
@@ -170,79 +166,3 @@ def _shorter_context(now: int, least: int, *, is_described: bool) -> Lever:
         for step, size in enumerate(sizes)
     )
     return Lever("max_model_len", tuple(levels))
-
-
-Choice = tuple[int, ...]
-"""One level per lever, 0 for untouched, n for the n-th level."""
-
-
-def apply_choice(settings: EngineSettings, found: tuple[Lever, ...], choice: Choice, bounds: Bounds) -> EngineSettings:
-    """``settings`` with the chosen level of every lever."""
-    for lever, level in zip(found, choice, strict=True):
-        if level:
-            settings = lever.levels[level - 1].apply(settings, bounds)
-    return settings
-
-
-def cheapest(
-    found: tuple[Lever, ...],
-    base: EngineSettings,
-    bounds: Bounds,
-    fits: Callable[[EngineSettings], bool],
-    may_hold: Callable[[EngineSettings], bool],
-) -> Choice | None:
-    """The cheapest combination that makes ``base`` fit, or None where there is none.
-
-    Combinations are judged in order of their summed price. Where too many would have to be, the search starts from
-    everything pulled and lets go, dearest lever first, of what is not needed.
-
-    Args:
-        fits: True where the flags would do.
-        may_hold: False where memory is not enough, whatever items are described: what all levers together do not bring
-            about, fewer do not either.
-    """
-    everything = tuple(len(lever.levels) for lever in found)
-    most = apply_choice(base, found, everything, bounds)
-    if not may_hold(most):
-        return None
-    # Every combination comes up once: levers are pulled in this order, those that are sure to help last. What does not
-    # fit with all of those pulled does not fit with some of them.
-    helping = [place for place, lever in enumerate(found) if lever.only_helps]
-    order = [place for place in range(len(found)) if place not in helping]
-    others = len(order)
-    order += helping
-    help_given = {found[place].flag: getattr(most, found[place].flag) for place in helping}
-    # Of a combination: its price, its levels, where in the order its last lever stands, the flags without that lever.
-    queue: list[tuple[float, Choice, int, EngineSettings]] = [(0.0, (0,) * len(found), 0, base)]
-    for _ in range(SEARCH_LIMIT):
-        if not queue:
-            break
-        price, choice, last, before = heapq.heappop(queue)
-        level = choice[order[last]] if order else 0
-        settings = found[order[last]].levels[level - 1].apply(before, bounds) if level else before
-        end = len(order)
-        if helping and (last < others or not level) and not fits(settings.with_(**help_given)):
-            end = others
-        if end == len(order) and fits(settings):
-            return choice
-        for index in range(last, end):
-            place = order[index]
-            lever, level = found[place], choice[place]
-            if level < len(lever.levels):
-                step = lever.levels[level].weight - (lever.levels[level - 1].weight if level else 0)
-                further = (*choice[:place], level + 1, *choice[place + 1 :])
-                heapq.heappush(queue, (price + step, further, index, before if index == last else settings))
-    if not fits(most):
-        return None
-    return _let_go(found, everything, lambda choice: fits(apply_choice(base, found, choice, bounds)))
-
-
-def _let_go(found: tuple[Lever, ...], choice: Choice, fits: Callable[[Choice], bool]) -> Choice:
-    places = sorted(range(len(found)), key=lambda place: -found[place].levels[choice[place] - 1].weight)
-    for place in places:
-        for level in range(choice[place]):
-            lighter = (*choice[:place], level, *choice[place + 1 :])
-            if fits(lighter):
-                choice = lighter
-                break
-    return choice

@@ -70,9 +70,13 @@ class Lever:
     mild: bool = False
     only_helps: bool = False
 
+    def mild_levels(self) -> int:
+        """How many of the levels nobody would notice: the first ones."""
+        return len(self.levels) if self.mild else sum(level.mild for level in self.levels)
+
     def mild_part(self) -> Lever:
         """The lever with only the levels that nobody would notice."""
-        return self if self.mild else Lever(self.flag, tuple(level for level in self.levels if level.mild))
+        return self if self.mild else Lever(self.flag, self.levels[: self.mild_levels()])
 
     def same_as(self, other: Lever) -> bool:
         """True for the same lever, offered anew or in part."""

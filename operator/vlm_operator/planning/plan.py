@@ -1,11 +1,13 @@
 """What is a plan? Chosen flags, the evaluation behind them, the verdict, and why.
 
-Words are written when somebody reads them: a search through thousands of plans pays for figures only.
+Words, and the ladder's gains, are worked out when somebody reads them: a search through thousands of plans pays for
+what decides between them only.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from vlm_operator.capacity.startup import Budget
@@ -74,7 +76,7 @@ class Plan:
         sources: where measured figures come from.
         refusal: words in the place of the evaluation's.
         hint: the next step, None where there is none to take.
-        ladder: moves considered, those applied marked.
+        moves: works out the ladder.
         remedies: what would make it fit, where it does not.
     """
 
@@ -91,7 +93,7 @@ class Plan:
     limit_sentences: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     refusal: Refusal | None = None
-    ladder: tuple[Move, ...] = ()
+    moves: Callable[[], tuple[Move, ...]] = field(default=tuple, compare=False, repr=False)
     remedies: tuple[Remedy, ...] = ()
     remedy_hint: str | None = None
 
@@ -126,6 +128,11 @@ class Plan:
     def container(self) -> Container | None:
         """What the best estimate of the KV cache holds."""
         return self.evaluation.container(self.context.model_maximum) if self.evaluation and self.context else None
+
+    @property
+    def ladder(self) -> tuple[Move, ...]:
+        """Moves considered, those applied marked; none where nothing had to give way."""
+        return self.moves()
 
     @property
     def workload(self) -> WorkloadTokens:

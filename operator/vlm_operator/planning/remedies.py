@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.planning.attempt import FOLLOWING, Attempt
+from vlm_operator.planning.combination import apply_choice
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.item_levers import CAPPING
 from vlm_operator.planning.item_rejection import RejectedItem
-from vlm_operator.planning.ladder import apply_choice
 from vlm_operator.planning.plan import Remedy
 from vlm_operator.planning.validation import tensor_parallel_problem
 from vlm_operator.planning.workload import SHORTEST_CONTEXT
 from vlm_operator.units import GIB
+
+ALL_FLAGS: Final = frozenset(EngineSettings.__dataclass_fields__)
 
 
 def flag_name(field: str) -> str:
@@ -53,26 +55,28 @@ def _shown(value: Any) -> str:
 
 
 def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
-    requested = failed.requested
-    if (failed.settings.gpu_memory_utilization or 0) < attempt.ceiling:
+    """Single changes that are enough; where every combination of free flags has been tried, of pinned flags only."""
+    requested, fits = failed.requested, attempt.judge.fits
+    tried = ALL_FLAGS - attempt.intent.pinned if attempt.is_exhausted else frozenset()
+    if "gpu_memory_utilization" not in tried and (failed.settings.gpu_memory_utilization or 0) < attempt.ceiling:
         raised = attempt.at_lowest_utilization(failed)
         if raised is not None:
             value = raised.settings.gpu_memory_utilization
             yield _remedy(attempt, "gpu_memory_utilization", value, "takes more of the GPU")
     if failed.rejected is not None:
         batch = failed.rejected.batch_that_holds_it
-        if attempt.judge.fits(requested.with_(max_num_batched_tokens=batch)):
+        if fits(requested.with_(max_num_batched_tokens=batch)):
             yield _remedy(attempt, "max_num_batched_tokens", batch, "the encoder budget then holds the item")
-    longest = failed.layout.longest_context(max(failed.budget.kv_cache_low_bytes, 0), attempt.context.cap)
-    longest = longest if longest == attempt.context.cap else longest // 256 * 256
-    shortest = max(SHORTEST_CONTEXT, attempt.context.least)
-    if longest >= shortest and attempt.judge.fits(requested.with_(max_model_len=longest)):
-        yield _remedy(attempt, "max_model_len", longest, f"requests of at most {longest:,} tokens")
-    offered = attempt.levers_but(frozenset({"max_model_len", "gpu_memory_utilization"}))
-    for lever in offered:
+    if "max_model_len" not in tried:
+        longest = failed.layout.longest_context(max(failed.budget.kv_cache_low_bytes, 0), attempt.context.cap)
+        longest = longest if longest == attempt.context.cap else longest // 256 * 256
+        shortest = max(SHORTEST_CONTEXT, attempt.context.least)
+        if longest >= shortest and fits(requested.with_(max_model_len=longest)):
+            yield _remedy(attempt, "max_model_len", longest, f"requests of at most {longest:,} tokens")
+    for lever in attempt.levers_but(tried | {"max_model_len", "gpu_memory_utilization"}):
         for level in lever.levels:
             changed = level.apply(requested, attempt.bounds)
-            if attempt.judge.fits(changed):
+            if fits(changed):
                 yield _level_remedy(attempt, lever.flag, requested, changed, level.cost)
                 break
 
@@ -94,7 +98,10 @@ def _together(attempt: Attempt, failed: Evaluation, pinned: frozenset[str]) -> I
         return
     requested = failed.requested
     found = attempt.levers_but(pinned)
-    choice = attempt.cheapest_of(found)
+    tried = None
+    if attempt.is_exhausted:
+        tried = tuple(0 if attempt.is_pinned(lever.flag) else len(lever.levels) for lever in found)
+    choice = attempt.cheapest_of(found, tried)
     if choice is None:
         return
     pulled = [lever for lever, level in zip(found, choice, strict=True) if level]

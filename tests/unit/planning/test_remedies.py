@@ -13,9 +13,9 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.planning.attempt import Attempt
 from vlm_operator.planning.choose import plan
+from vlm_operator.planning.combination import apply_choice
 from vlm_operator.planning.intent import Goal, Images, Intent, Videos, Workload
 from vlm_operator.planning.judge import Judge
-from vlm_operator.planning.ladder import apply_choice
 from vlm_operator.planning.plan import Plan, Remedy
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.sources import load_model

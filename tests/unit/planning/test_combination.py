@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.planning.ladder import apply_choice, cheapest
+from vlm_operator.planning.combination import apply_choice, cheapest
 from vlm_operator.planning.lever import Bounds, Level, Lever, setting
 
 BOUNDS = Bounds(0.95, lambda settings: 1, lambda settings: settings)
