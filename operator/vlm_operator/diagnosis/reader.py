@@ -46,6 +46,12 @@ _FOLLOW: Final = 40
 """Lines that are read whatever they hold, once something went wrong."""
 
 _MESSAGE: Final = 2000
+_MENDABLE: Final = frozenset({"dependency_missing", "permission_denied", "hub_unreachable"})
+"""Failures for which vLLM and its libraries have fallbacks or further attempts."""
+
+_LOADED: Final = frozenset({"weights_gib", "kv_gib", "kv_tokens"})
+"""Figures that only a start prints which has loaded its model."""
+
 _NARROWEST: Final = 16
 """A line that is shorter, without its prefixes, is not the first of a wrapped one."""
 
@@ -77,6 +83,7 @@ class _Start:
     Attributes:
         service: what stands before the process in its records (a service of Docker Compose), None before one is seen.
         went_on: last line on which it measured something.
+        loaded: last line on which it measured what takes a loaded model.
     """
 
     version: str | None = None
@@ -90,6 +97,15 @@ class _Start:
     progressed: bool = False
     service: str | None = None
     went_on: int = 0
+    loaded: int = 0
+
+    def survived(self, found: Found) -> bool:
+        """Whether the start went on after what may be mended by itself: another attempt, another source, a fallback."""
+        return found.kind.name in _MENDABLE and self.went_on_after(found.line) and self.loaded > found.line
+
+    def went_on_after(self, line: int) -> bool:
+        """Whether it measured something after ``line``, and nothing says that a process of it failed."""
+        return self.wrapper is None and not self.dead and self.went_on > line
 
     def serve(self) -> None:
         """It answers: whatever went wrong before did not keep it from starting."""
@@ -134,11 +150,11 @@ class LogReader:
         begun = self._sentence.pop(record.process, None)
         if begun is not None and record.level is None and begun[0] > 0:  # a sentence broken over lines
             joined = f"{begun[1]} {text}"
-            if self._figures(joined, record.terminated):
+            if self._figures(record, joined):
                 self._sentence[record.process] = (begun[0] - 1, joined[-_MESSAGE:])
             return
         self._mark(record, text)
-        if self._figures(text, record.terminated):
+        if self._figures(record, text):
             self._start.went_on = record.number
             self._sentence[record.process] = (2, text[:_MESSAGE])
             while len(self._sentence) > _PROCESSES:
@@ -179,12 +195,14 @@ class LogReader:
             self._processes.clear()
             self._lines.awaiting_service = True
 
-    def _figures(self, text: str, terminated: bool) -> bool:
+    def _figures(self, record: Record, text: str) -> bool:
         """Whether ``text`` holds a sentence with figures; they are taken in."""
         found = False
         for _, wording, match in FIGURES.search(text):
             found = True
-            if not wording.is_cut(match, terminated=terminated):
+            if not _LOADED.isdisjoint(wording.kinds):
+                self._start.loaded = record.number
+            if not wording.is_cut(match, terminated=record.terminated):
                 self._start.figures.add(wording.figures(match))
         self._recognised = self._recognised or found
         return found
@@ -337,23 +355,24 @@ class LogReader:
 
     def _cause(self) -> Failure | None:
         start = self._start
-        named = sorted(start.failures.values(), key=lambda each: (each.kind.priority, each.line))
-        causes = [found for found in named if found.kind.scope is not Scope.WRAPPER]
+        found = [each for each in start.failures.values() if not start.survived(each)]
+        named = sorted(found, key=lambda each: (each.kind.priority, each.line))
+        causes = [each for each in named if each.kind.scope is not Scope.WRAPPER]
         if causes:
             return causes[0].build(named)
         unnamed = min(start.exceptions, key=lambda each: (each.noise, each.line), default=None)
         died = named[0] if named else None
         if died is not None and (unnamed is None or _killed(died) or died.line < unnamed.line):
             return died.build()
-        if unnamed is not None and unnamed.message.startswith("ImportError: "):
-            return build(DEPENDENCY_MISSING, unnamed.line, unnamed.message, None, {})
-        if unnamed is not None and unnamed.refused:
-            return build(CONFIGURATION_REJECTED, unnamed.line, unnamed.message, None, {})
         last = unnamed or start.wrapper
         if last is None or (start.requests and not start.dead):
             return None
-        if start.wrapper is None and not start.dead and start.went_on > last.line:
+        if start.went_on_after(last.line):
             return None  # nobody named it, nobody died of it, and the start went on
+        if last.message.startswith("ImportError: "):
+            return build(DEPENDENCY_MISSING, last.line, last.message, None, {})
+        if last.refused:
+            return build(CONFIGURATION_REJECTED, last.line, last.message, None, {})
         return UnknownFailure(
             kind="unknown",
             reason=UNKNOWN_REASON,

@@ -139,6 +139,22 @@ def test_what_a_request_could_not_fetch_is_not_why_a_server_died() -> None:
     assert (answer.outcome, answer.failure.message) == (Outcome.FAILED, "ZeroDivisionError: division by zero")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Error retrieving file list: 503 Server Error: Service Unavailable for url: https://hub/x, retrying 1 of 2",
+        "PermissionError: [Errno 13] Permission denied: '/.config'",
+        "ModuleNotFoundError: No module named 'nobody'",
+    ],
+)
+def test_what_a_start_went_on_after_is_not_its_end(line: str) -> None:
+    began = BANNER.format("0.32.0") + ENGINE.format(line)
+    measured = "(EngineCore pid=2) INFO 11-23 22:03:14 [gpu_worker.py:9] Available KV cache memory: 48.21 GiB\n"
+    assert diagnose(began).outcome is Outcome.FAILED
+    assert diagnose(began + measured).outcome is Outcome.INCOMPLETE
+    assert diagnose(began + measured + ENGINE.format("EngineCore failed to start.")).outcome is Outcome.FAILED
+
+
 def test_a_peer_that_is_gone_is_not_the_cause() -> None:
     log = "[rank1]: RuntimeError: [/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:5] Connection closed by peer\n"
     log += "".join(ENGINE.format(line) for line in [*frames("load_model"), "ZeroDivisionError: division by zero"])
