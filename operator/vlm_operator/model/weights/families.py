@@ -74,7 +74,6 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "Lfm2ForCausalLM": hybrid.lfm2,
     "Lfm2MoeForCausalLM": hybrid.lfm2_moe,
     "MiniCPMForCausalLM": dense.minicpm,
-    "MolmoForCausalLM": dense.molmo,
     "Step3TextForCausalLM": experts.step3_text,
 }
 """Text architectures, also as the language model inside a vision-language one."""

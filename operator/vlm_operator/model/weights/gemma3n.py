@@ -7,6 +7,7 @@ Sources: vLLM 0.32, ``model_executor/models/gemma3n.py``, ``gemma3n_mm.py``; def
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from vlm_operator.errors import UnknownFact
@@ -182,3 +183,7 @@ def gemma3n_audio(collection: Collection, audio: Config) -> None:
     left = max(audio.integer("conf_attention_context_left", 13, least=0) - 1, 0)
     context = chunk + left + audio.integer("conf_attention_context_right", 0, least=0)
     blocks.tensor("attention.attn.local_causal_valid_mask", chunk * context, dtype=DType.FP8)  # booleans: a byte each
+
+
+MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {"Gemma3nForConditionalGeneration": gemma3n}
+"""Architectures and their readers."""

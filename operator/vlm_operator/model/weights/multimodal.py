@@ -7,15 +7,15 @@ Sources: vLLM 0.32, ``model_executor/models/``, the file named as the family; ``
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component
-from vlm_operator.model.weights import fixed_towers, multimodal_patches, multimodal_tiles, patch_towers
+from vlm_operator.model.weights import fixed_towers, patch_towers
 from vlm_operator.model.weights.audio_towers import AUDIO, gemma4_audio
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.fixed_towers import TowerPlace
-from vlm_operator.model.weights.gemma3n import gemma3n
 from vlm_operator.model.weights.lists import pair
 from vlm_operator.model.weights.wrapper import IMAGE, IMAGE_AND_VIDEO, Wrapper
 
@@ -319,7 +319,7 @@ def glm_ocr(wrapper: Wrapper) -> None:
     LANGUAGE_MODELS["Glm4ForCausalLM"](wrapper.language())
 
 
-MULTIMODAL_MODELS: dict[str, Callable[[Wrapper], None]] = {
+MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {
     "LlavaForConditionalGeneration": llava,
     "LlavaNextForConditionalGeneration": llava_next,
     "LlavaNextVideoForConditionalGeneration": llava_next_video,
@@ -328,7 +328,6 @@ MULTIMODAL_MODELS: dict[str, Callable[[Wrapper], None]] = {
     "MiniCPMV4_6ForConditionalGeneration": minicpmv4_6,
     "Mistral3ForConditionalGeneration": mistral3,
     "Gemma3ForConditionalGeneration": gemma3,
-    "Gemma3nForConditionalGeneration": gemma3n,
     "Gemma4ForConditionalGeneration": gemma4,
     "PaliGemmaForConditionalGeneration": paligemma,
     "Idefics3ForConditionalGeneration": idefics3,
@@ -351,7 +350,5 @@ MULTIMODAL_MODELS: dict[str, Callable[[Wrapper], None]] = {
     "Glm4vForConditionalGeneration": glm4v,
     "Glm4vMoeForConditionalGeneration": glm4v_moe,
     "GlmOcrForConditionalGeneration": glm_ocr,
-    **multimodal_patches.MODELS,
-    **multimodal_tiles.MODELS,
 }
-"""Vision-language architectures."""
+"""Architectures and their readers."""

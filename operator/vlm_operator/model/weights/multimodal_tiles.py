@@ -13,7 +13,7 @@ from typing import Final
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component
-from vlm_operator.model.weights import fixed_towers
+from vlm_operator.model.weights import dense, fixed_towers
 from vlm_operator.model.weights.audio_towers import minicpmo_audio, phi4_audio
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.fixed_towers import TowerPlace
@@ -161,7 +161,7 @@ def molmo(wrapper: Wrapper) -> None:
     names = ("image_projector.gate_proj", "image_projector.up_proj")
     projector.merged("image_projector.merged_linear", names, (inner, inner), width)
     projector.row("image_projector.down_proj", hidden, inner)
-    LANGUAGE_MODELS["MolmoForCausalLM"](wrapper.language(prefix=""))
+    dense.molmo(wrapper.language(prefix=""))
 
 
 def step3_vl(wrapper: Wrapper) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
@@ -12,10 +13,13 @@ from vlm_operator.model.weights.class_defaults import filled
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.modules import Collection
-from vlm_operator.model.weights.multimodal import MULTIMODAL_MODELS
-from vlm_operator.model.weights.wrapper import Wrapper
+
+if TYPE_CHECKING:
+    from vlm_operator.model.weights.wrapper import Wrapper
 
 CLASSIFIER = "ForSequenceClassification"
+MULTIMODAL = ("multimodal", "multimodal_patches", "multimodal_tiles", "gemma3n")
+"""Modules of this room that read vision-language models, imported one by one until one knows the architecture."""
 
 
 def read_weight_modules(config: Mapping[str, Any], architecture: str, text: TextFacts) -> tuple[WeightModule, ...]:
@@ -32,12 +36,14 @@ def read_weight_modules(config: Mapping[str, Any], architecture: str, text: Text
     """
     collection = Collection()
     whole = Config(config)
-    wrapper = MULTIMODAL_MODELS.get(architecture)
     reader = LANGUAGE_MODELS.get(architecture)
-    if wrapper is not None:
-        wrapper(Wrapper(whole, text, collection, architecture))
-    elif reader is not None:
+    wrapper = multimodal_reader(architecture) if reader is None else None
+    if reader is not None:
         reader(Language(filled(whole), text, collection))
+    elif wrapper is not None:
+        from vlm_operator.model.weights.wrapper import Wrapper
+
+        wrapper(Wrapper(whole, text, collection, architecture))
     elif architecture.endswith(CLASSIFIER) and architecture.removesuffix(CLASSIFIER) + "ForCausalLM" in LANGUAGE_MODELS:
         _classifier(Language(filled(whole), text, collection), architecture.removesuffix(CLASSIFIER) + "ForCausalLM")
     else:
@@ -47,6 +53,15 @@ def read_weight_modules(config: Mapping[str, Any], architecture: str, text: Text
             hint="give a checkpoint directory, whose safetensors headers hold the exact weights",
         )
     return tuple(collection.modules)
+
+
+def multimodal_reader(architecture: str) -> Callable[[Wrapper], None] | None:
+    """The reader of a vision-language architecture, or None where none knows it."""
+    for name in MULTIMODAL:
+        reader: Callable[[Wrapper], None] | None = import_module(f"{__package__}.{name}").MODELS.get(architecture)
+        if reader is not None:
+            return reader
+    return None
 
 
 def _classifier(language: Language, architecture: str) -> None:

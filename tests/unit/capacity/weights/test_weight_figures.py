@@ -18,7 +18,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.facts import Component
 from vlm_operator.model.reader import read_model_facts
-from vlm_operator.model.weights.multimodal import MULTIMODAL_MODELS
+from vlm_operator.model.weights.reading import multimodal_reader
 
 FIGURES = [json.loads(line) for line in Path(__file__).with_name("vllm_figures.jsonl").read_text().splitlines()]
 VERSION = EngineVersion(0, 32)
@@ -68,4 +68,4 @@ def test_parts_add_up_and_are_whole_numbers(model: dict[str, Any]) -> None:
     assert sum(weights.by_component.values()) == weights.total
     assert all(type(size) is int and size > 0 for size in weights.by_component.values())
     has_tower = Component.VISION_TOWER in weights.by_component
-    assert has_tower is (facts.architecture in MULTIMODAL_MODELS)
+    assert has_tower is (multimodal_reader(facts.architecture) is not None)
