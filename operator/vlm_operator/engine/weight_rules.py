@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from enum import Enum
+from typing import Final, NamedTuple
 
 from vlm_operator.engine.version import EngineVersion
 
@@ -29,6 +30,42 @@ _TOWERS_SKIPPED_EARLY: Final = frozenset(
 
 _BITSANDBYTES_UNTIL: Final = EngineVersion(0, 27, 9999)
 """0.28 removed ``quantization/bitsandbytes.py``."""
+
+
+_SMALLER_TENSORRT_LLM_TILES_SINCE: Final = EngineVersion(0, 27)
+_HOPPER, _DATACENTER_BLACKWELL = 9, 10
+
+
+class Tiles(NamedTuple):
+    """Elements to which the sides of an MXFP4 expert are rounded up."""
+
+    intermediate: int
+    hidden: int
+
+
+class Mxfp4Kernel(Enum):
+    """Whose layout MXFP4 experts of gpt-oss are kept in (0.11 to 0.18: ``quantization/mxfp4.py``, from 0.19:
+    ``fused_moe/oracle/mxfp4.py``, ``mxfp4_round_up_hidden_size_and_intermediate_size``)."""
+
+    NONE = Tiles(1, 1)
+    """As a checkpoint stores them."""
+    MARLIN = Tiles(128, 256)
+    """TensorRT-LLM's takes as much since 0.27."""
+    TENSORRT_LLM = Tiles(256, 256)
+    TRITON = Tiles(64, 1)
+
+
+def mxfp4_kernel(version: EngineVersion, compute_capability: tuple[int, int] | None) -> Mxfp4Kernel:
+    """The kernel that vLLM's own image takes by default on this GPU; Marlin's where no GPU is known.
+
+    Triton's on Hopper, TensorRT-LLM's (FlashInfer) on data-centre Blackwell, Marlin's on everything else.
+    """
+    major = compute_capability[0] if compute_capability is not None else 0
+    if major == _HOPPER:
+        return Mxfp4Kernel.TRITON
+    if major == _DATACENTER_BLACKWELL and version < _SMALLER_TENSORRT_LLM_TILES_SINCE:
+        return Mxfp4Kernel.TENSORRT_LLM
+    return Mxfp4Kernel.MARLIN
 
 
 def skips_disabled_towers(version: EngineVersion, architecture: str) -> bool:

@@ -183,7 +183,7 @@ def _startup_terms(
         )
     weights, encoder = measured
     if weights is None:
-        weights = _weights(model, settings, version)
+        weights = _weights(model, gpu, settings, version)
     if not budget_rules(version, settings.runner or "V1").profiles_encoder:
         encoder = None
     elif encoder is None:
@@ -192,9 +192,9 @@ def _startup_terms(
     return _terms_of_run(model, gpu, settings, version, loaded)
 
 
-def _weights(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:
+def _weights(model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion) -> int:
     """What "Model loading took" counts."""
-    counted = weight_bytes(model, settings, version)
+    counted = weight_bytes(model, settings, version, gpu.compute_capability)
     size = counted.total + loaded_buffer_bytes(model, settings, version)
     # vLLM leaves the head out of models that it serves for embeddings (models/adapters.py).
     return size - counted.by_component.get(Component.HEAD, 0) if model.pooling else size

@@ -11,14 +11,11 @@ Sources: vLLM 0.32, ``create_weights`` of the methods under ``model_executor/lay
 
 from __future__ import annotations
 
+from vlm_operator.capacity.weights.mxfp4_experts import mxfp4_expert_bytes
 from vlm_operator.capacity.weights.ranks import Shape
 from vlm_operator.capacity.weights.unquantized import EXPERT_SHARDINGS, matcher, names_of, never_quantized
-from vlm_operator.model.facts import Linear, Quantization, Sharding
-
-MXFP4_INTERMEDIATE_TILE, MXFP4_HIDDEN_TILE = 128, 256
-"""Elements to which the Marlin and TensorRT-LLM kernels round up MXFP4 experts (since 0.11; Triton on Hopper rounds the
-intermediate size to 64 only and takes 2 % less)."""
-
+from vlm_operator.engine.weight_rules import Mxfp4Kernel
+from vlm_operator.model.facts import Linear, Quantization
 
 MXFP4_BITS = 4
 
@@ -28,21 +25,18 @@ PACKED_EXPERTS = frozenset({"auto-round", "awq", "gptq"})
 SMALLEST_EXPERT_GROUP = 32
 
 
-def round_up(size: int, tile: int) -> int:
-    """The next multiple of ``tile``."""
-    return -(-size // tile) * tile
-
-
 class Storage:
     """Bytes of matrices under one quantisation. What a module's name decides is found once and kept.
 
     Args:
         quantization: how weights are stored, and which are not.
         element_bytes: bytes of an unquantised element.
+        mxfp4: whose layout MXFP4 experts are kept in.
     """
 
-    def __init__(self, quantization: Quantization, element_bytes: int) -> None:
+    def __init__(self, quantization: Quantization, element_bytes: int, mxfp4: Mxfp4Kernel = Mxfp4Kernel.MARLIN) -> None:
         self.quantization = quantization
+        self.mxfp4 = mxfp4
         self.element_bytes = element_bytes
         self._direct = dict(quantization.listed)
         self._parents = {
@@ -90,12 +84,14 @@ class Storage:
         """Bytes of one matrix with its bias."""
         if storage is None:
             return (shape.rows * shape.columns + shape.bias) * self.element_bytes
-        rows, columns, bias = shape.rows, shape.columns, shape.bias
+        rows, columns = shape.rows, shape.columns
         group = storage.group_size
         if _is_mxfp4(storage) and linear.sharding in EXPERT_SHARDINGS:
-            rows, columns = _mxfp4_tiles(linear.sharding, rows, columns)
-            bias = rows if bias else 0
-        elif storage.method in PACKED_EXPERTS and linear.sharding in EXPERT_SHARDINGS:
+            kernel = self.mxfp4 if storage.method == "mxfp4" else Mxfp4Kernel.MARLIN
+            return mxfp4_expert_bytes(
+                kernel, linear.sharding, rows, columns, bias=bool(shape.bias), element_bytes=self.element_bytes
+            )
+        if storage.method in PACKED_EXPERTS and linear.sharding in EXPERT_SHARDINGS:
             group = _expert_group(group, rows, columns)
         if storage.block_shape is not None:
             block_rows, block_columns = storage.block_shape
@@ -111,7 +107,7 @@ class Storage:
         size = -(-bits // 8) + scales * (storage.scale_bytes or self.element_bytes)
         if storage.reordered and not linear.follows:
             size += 4 * columns
-        return size + 4 * storage.scalars + bias * self.element_bytes
+        return size + 4 * storage.scalars + shape.bias * self.element_bytes
 
 
 def _is_mxfp4(storage: Quantization) -> bool:
@@ -123,9 +119,3 @@ def _expert_group(group: int, rows: int, columns: int) -> int:
     while group > SMALLEST_EXPERT_GROUP and (rows % group or columns % group):
         group //= 2
     return group
-
-
-def _mxfp4_tiles(sharding: Sharding, rows: int, columns: int) -> tuple[int, int]:
-    if sharding is Sharding.EXPERT_OUTPUT:
-        return round_up(rows, MXFP4_INTERMEDIATE_TILE), round_up(columns, MXFP4_HIDDEN_TILE)
-    return round_up(rows, MXFP4_HIDDEN_TILE), round_up(columns, MXFP4_INTERMEDIATE_TILE)

@@ -20,7 +20,7 @@ from vlm_operator.capacity.weights.ranks import (
 )
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.engine.weight_rules import loads_quantization, skips_disabled_towers
+from vlm_operator.engine.weight_rules import Mxfp4Kernel, loads_quantization, mxfp4_kernel, skips_disabled_towers
 from vlm_operator.errors import UnknownFact
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import (
@@ -57,8 +57,19 @@ class WeightBytes:
     source: str
 
 
-def weight_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> WeightBytes:
+def weight_bytes(
+    model: ModelFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    compute_capability: tuple[int, int] | None = None,
+) -> WeightBytes:
     """Bytes of weights on the tightest rank under these flags.
+
+    Args:
+        model: its modules or its checkpoint's headers, and its quantisation.
+        settings: ranks and limits.
+        version: the vLLM release.
+        compute_capability: of the GPU, which decides how MXFP4 experts are kept; None where there is none in mind.
 
     Raises:
         UnknownFact: the modules or the quantisation are not known for certain, or the release does not load them.
@@ -67,7 +78,8 @@ def weight_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVer
     enabled: tuple[str, ...] = MODALITIES
     if skips_disabled_towers(version, model.architecture):
         enabled = tuple(modality for modality in MODALITIES if settings.enabled(modality))
-    conditions = Conditions(model.dtype, model.text.layers, Ranks.of(settings), enabled)
+    kernel = mxfp4_kernel(version, compute_capability)
+    conditions = Conditions(model.dtype, model.text.layers, Ranks.of(settings), enabled, kernel)
     method = model.quantization.method if model.quantization is not None else ""
     if not loads_quantization(version, method):
         raise UnknownFact(
@@ -81,12 +93,13 @@ def weight_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVer
 
 
 class Conditions(NamedTuple):
-    """What weights depend on beside the modules: element type, layers to split, ranks, enabled modalities."""
+    """What weights depend on beside the modules: element type, layers to split, ranks, enabled modalities, a kernel."""
 
     dtype: DType
     layers: int
     ranks: Ranks
     enabled: tuple[str, ...]
+    mxfp4: Mxfp4Kernel
 
 
 def _of_headers_alone(model: ModelFacts, conditions: Conditions) -> WeightBytes:
@@ -104,8 +117,8 @@ def _of_headers_alone(model: ModelFacts, conditions: Conditions) -> WeightBytes:
 
 
 @cached_by_identity(kept=64)
-def _storage(quantization: Quantization, element_bytes: int) -> Storage:
-    return Storage(quantization, element_bytes)
+def _storage(quantization: Quantization, element_bytes: int, mxfp4: Mxfp4Kernel) -> Storage:
+    return Storage(quantization, element_bytes, mxfp4)
 
 
 @cached_by_identity(3)
@@ -117,7 +130,7 @@ def _of_modules(
 ) -> WeightBytes:
     stages = stage_components(modules, quantization, conditions)
     if headers is not None:
-        alone_on_one = conditions._replace(ranks=ONE_RANK, enabled=MODALITIES)
+        alone_on_one = conditions._replace(ranks=ONE_RANK, enabled=MODALITIES, mxfp4=Mxfp4Kernel.NONE)
         whole = stage_components(modules, quantization, alone_on_one)[0]
         stored = loaded_bytes(headers, ELEMENT_BYTES[conditions.dtype], quantized=quantization is not None)
         stages = [scaled(stage, whole, stored) for stage in stages]
@@ -131,7 +144,7 @@ def stage_components(
 ) -> list[dict[Component, int]]:
     """Bytes by component on one tensor-parallel rank of each stage of the pipeline."""
     dtype, ranks = conditions.dtype, conditions.ranks
-    storage = _storage(quantization, ELEMENT_BYTES[dtype]) if quantization is not None else None
+    storage = _storage(quantization, ELEMENT_BYTES[dtype], conditions.mxfp4) if quantization is not None else None
     bounds = stage_layers(conditions.layers, ranks.stages)
     stages: list[dict[Component, int]] = [{} for _ in bounds]
     for module in modules:

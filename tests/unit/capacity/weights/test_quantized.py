@@ -6,6 +6,8 @@ import pytest
 
 from vlm_operator.capacity.weights.quantized import Storage
 from vlm_operator.capacity.weights.ranks import ONE_RANK, shape_of
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.weight_rules import Mxfp4Kernel, mxfp4_kernel
 from vlm_operator.model.facts import Component, Linear, Placement, Quantization, Sharding
 from vlm_operator.model.weights.quantization import read_quantization
 
@@ -22,8 +24,8 @@ def matrix(name: str = "model.layers.{}.mlp.down_proj", **changes: Any) -> Linea
     return Linear(name=name, **(values | changes))
 
 
-def size(linear: Linear, quantization: Quantization) -> int:
-    return sum(Storage(quantization, 2).bytes_of(linear, shape_of(linear, ONE_RANK)))
+def size(linear: Linear, quantization: Quantization, mxfp4: Mxfp4Kernel = Mxfp4Kernel.MARLIN) -> int:
+    return sum(Storage(quantization, 2, mxfp4).bytes_of(linear, shape_of(linear, ONE_RANK)))
 
 
 WEIGHTS = 256 * 1024
@@ -69,14 +71,40 @@ def test_a_bias_keeps_the_models_element_type() -> None:
     assert size(matrix(bias=True), rule) - size(matrix(), rule) == 2 * 256
 
 
-def test_mxfp4_experts_are_padded_to_the_kernels_tiles() -> None:
+@pytest.mark.parametrize(
+    ("kernel", "gate_or_up", "down"),
+    [
+        pytest.param(Mxfp4Kernel.NONE, 2880 * (1440 + 90), 2880 * (1440 + 90), id="as stored"),
+        pytest.param(Mxfp4Kernel.MARLIN, 2944 * (1536 + 96), 3072 * (1472 + 92), id="Marlin: 128 and 256"),
+        pytest.param(Mxfp4Kernel.TENSORRT_LLM, 3072 * (1536 + 96), 3072 * (1536 + 96), id="TensorRT-LLM: 256 and 256"),
+        pytest.param(
+            Mxfp4Kernel.TRITON, 2944 * (1472 + 90), 3072 * (1472 + 90), id="Triton on Hopper: gate and up as one"
+        ),
+    ],
+)
+def test_mxfp4_experts_are_padded_to_the_kernels_tiles(kernel: Mxfp4Kernel, gate_or_up: int, down: int) -> None:
     rule = Quantization("mxfp4", 4, 32, scale_bytes=1, experts_only=True)
     shape: dict[str, Any] = {"experts": 1, "component": Component.EXPERTS, "inputs": 2880, "outputs": 2880}
     up = matrix("model.layers.{}.mlp.experts.{}.up_proj", sharding=Sharding.EXPERT_OUTPUT, **shape)
-    down = matrix("model.layers.{}.mlp.experts.{}.down_proj", sharding=Sharding.EXPERT_INPUT, **shape)
-    padded = 2944 * 3072 // 2 + 2944 * 3072 // 32
-    assert size(up, rule) == padded
-    assert size(down, rule) == padded
+    lower = matrix("model.layers.{}.mlp.experts.{}.down_proj", sharding=Sharding.EXPERT_INPUT, **shape)
+    assert (size(up, rule, kernel), size(lower, rule, kernel)) == (gate_or_up, down)
+
+
+@pytest.mark.parametrize(
+    ("version", "capability", "kernel"),
+    [
+        pytest.param(EngineVersion(0, 11), (9, 0), Mxfp4Kernel.TRITON, id="Hopper"),
+        pytest.param(EngineVersion(0, 26), (10, 0), Mxfp4Kernel.TENSORRT_LLM, id="Blackwell before 0.27"),
+        pytest.param(EngineVersion(0, 27), (10, 0), Mxfp4Kernel.MARLIN, id="Blackwell since 0.27: the same tiles"),
+        pytest.param(EngineVersion(0, 32), (12, 0), Mxfp4Kernel.MARLIN, id="consumer Blackwell"),
+        pytest.param(EngineVersion(0, 32), (8, 0), Mxfp4Kernel.MARLIN, id="Ampere"),
+        pytest.param(EngineVersion(0, 32), None, Mxfp4Kernel.MARLIN, id="no GPU in mind"),
+    ],
+)
+def test_the_gpu_decides_which_kernel_computes_mxfp4_experts(
+    version: EngineVersion, capability: tuple[int, int] | None, kernel: Mxfp4Kernel
+) -> None:
+    assert mxfp4_kernel(version, capability) is kernel
 
 
 def test_packed_experts_have_smaller_groups_where_a_rank_holds_no_whole_ones() -> None:

@@ -180,6 +180,38 @@ def test_a_checkpoint_of_another_size_scales_that_part() -> None:
     assert after[Component.HEAD] == before[Component.HEAD]
 
 
+def test_experts_that_a_checkpoint_stores_without_padding_are_padded_all_the_same() -> None:
+    config = {
+        "architectures": ["GptOssForCausalLM"],
+        "model_type": "gpt_oss",
+        "hidden_size": 320,
+        "intermediate_size": 320,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 64,
+        "num_local_experts": 4,
+        "num_experts_per_tok": 2,
+        "vocab_size": 1024,
+        "max_position_embeddings": 2048,
+        "layer_types": ["full_attention"],
+        "torch_dtype": "bfloat16",
+        "quantization_config": {"quant_method": "mxfp4", "modules_to_not_convert": []},
+    }
+    model = read_model_facts(config, model="test", source="test")
+    prefix = "model.layers.0.mlp.experts."
+    stored: dict[str, dict[str, object]] = {
+        f"{prefix}gate_up_proj_blocks": {"dtype": "U8", "shape": [4, 640, 10, 16]},
+        f"{prefix}gate_up_proj_scales": {"dtype": "U8", "shape": [4, 640, 10]},
+        f"{prefix}gate_up_proj_bias": {"dtype": "BF16", "shape": [4, 640]},
+        f"{prefix}down_proj_blocks": {"dtype": "U8", "shape": [4, 320, 10, 16]},
+        f"{prefix}down_proj_scales": {"dtype": "U8", "shape": [4, 320, 10]},
+        f"{prefix}down_proj_bias": {"dtype": "BF16", "shape": [4, 320]},
+    }
+    downloaded = replace(model, checkpoint_bytes=checkpoint_from_headers([stored]))
+    assert total(downloaded) == total(model)
+
+
 def test_an_unknown_architecture_is_weighed_by_its_checkpoint_on_one_gpu_only() -> None:
     stored = checkpoint_from_headers([headers(dense())])
     unknown = replace(dense(), weights=None, weights_unknown="architectures: …", checkpoint_bytes=stored)
