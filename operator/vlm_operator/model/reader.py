@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlm_operator.engine.runner import pools
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.cache_layers import cache_layers, rule_of
 from vlm_operator.model.cache_layers_attention import bidirectional
@@ -73,6 +74,7 @@ def read_model_facts(
         scaled_max_model_len=context.tokens_before if context.tokens_before != context.tokens else None,
         prefix_lm_item_tokens=prefix_lm_item_tokens(whole, text),
         kv_cache_dtype=declared_cache_dtype(whole),
+        pooling=pools(architecture),
     )
 
 

@@ -17,6 +17,10 @@ QUANTIZATION_NAME: Final = "hf_quant_config.json"
 """Where ModelOpt before 0.31 keeps what it keeps in ``config.json`` since."""
 PREPROCESSOR_NAMES: Final = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
 
+MODULES_NAME: Final = "modules.json"
+"""By which vLLM knows a model of sentence-transformers, to serve embeddings (0.32: ``transformers_utils/config.py``,
+``get_pooling_config``)."""
+
 _Object = Mapping[str, Any]
 
 
@@ -28,11 +32,13 @@ class ModelFiles:
         config: ``config.json``.
         preprocessors: the preprocessor files that are there, by name.
         tensors: the checkpoint's tensors from its safetensors headers, or None where no checkpoint was read.
+        pooling: whether it is a model of sentence-transformers.
     """
 
     config: _Object
     preprocessors: Mapping[str, _Object]
     tensors: Mapping[str, TensorHeader] | None = None
+    pooling: bool = False
 
     @classmethod
     def read(cls, get: Callable[[str], _Object], names: frozenset[str]) -> ModelFiles:
@@ -51,7 +57,8 @@ class ModelFiles:
         config = get(CONFIG_NAME)
         if config.get("quantization_config") is None and QUANTIZATION_NAME in names:
             config = {**config, "quantization_config": get(QUANTIZATION_NAME)}
-        return cls(config, {name: get(name) for name in PREPROCESSOR_NAMES if name in names})
+        preprocessors = {name: get(name) for name in PREPROCESSOR_NAMES if name in names}
+        return cls(config, preprocessors, pooling=MODULES_NAME in names)
 
     @classmethod
     def in_folder(cls, folder: Path) -> ModelFiles:
@@ -60,7 +67,7 @@ class ModelFiles:
         Raises:
             InputError: a file is not what it should be; it is named.
         """
-        companions = (QUANTIZATION_NAME, *PREPROCESSOR_NAMES)
+        companions = (QUANTIZATION_NAME, MODULES_NAME, *PREPROCESSOR_NAMES)
         names = frozenset(name for name in companions if (folder / name).is_file())
         return cls.read(lambda name: read_object(folder / name), names)
 
@@ -84,6 +91,8 @@ class ModelFiles:
         from vlm_operator.model.reader import read_model_facts
 
         facts = read_model_facts(self.config, model=model, source=source, hf_overrides=hf_overrides)
+        if self.pooling:
+            facts = replace(facts, pooling=True)
         if self.tensors:
             from vlm_operator.model.checkpoint import checkpoint_from_headers
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm_operator.engine.defaults import DeviceTraits, ModelTraits, batch_defaults, capture_sizes, check, resolve
+from vlm_operator.engine.runner import pools
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
@@ -190,3 +191,19 @@ def test_counts_below_one_are_refused(settings: EngineSettings) -> None:
 def test_a_batch_smaller_than_the_requests_is_refused_with_both_numbers() -> None:
     with pytest.raises(InputError, match=r"64 is less than max-num-seqs \(256\)"):
         check(EngineSettings(max_num_seqs=256, max_num_batched_tokens=64))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "embeds"),
+    [
+        ("Qwen3VLForConditionalGeneration", False),
+        ("LlamaForCausalLM", False),
+        ("ChatGLMModel", False),
+        ("GPT2LMHeadModel", False),
+        ("Qwen2Model", True),
+        ("Qwen2ForSequenceClassification", True),
+        ("Qwen2ForRewardModel", True),
+    ],
+)
+def test_what_is_served_by_default_is_told_by_the_architectures_name(architecture: str, embeds: bool) -> None:
+    assert pools(architecture) is embeds

@@ -104,3 +104,9 @@ def test_quantisation_in_a_file_of_its_own_counts_where_the_config_states_none(f
     found = load_model(str(folder)).quantization
     assert found is not None
     assert found.method == "modelopt"
+
+
+def test_a_model_of_sentence_transformers_serves_embeddings(folder: Path) -> None:
+    assert not load_model(str(folder)).pooling
+    (folder / "modules.json").write_text(json.dumps([{"type": "sentence_transformers.models.Pooling"}]))
+    assert load_model(str(folder)).pooling
