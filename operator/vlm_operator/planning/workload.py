@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vlm_operator.capacity.kv import derived_max_model_len
-from vlm_operator.capacity.multimodal import Image, Video, image_tokens, video_tokens
+from vlm_operator.capacity.multimodal import Image, Video, image_tokens, item_flags, video_tokens
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
@@ -77,20 +77,12 @@ def _count(count: int, field: str) -> int:
     return count
 
 
-def _item_flags(workload: Workload, settings: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
+def _request_flags(workload: Workload, settings: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
     """What the size of a request depends on beside the model."""
-    return (
-        workload,
-        settings.max_model_len,
-        settings.limit_mm_per_prompt,
-        settings.language_model_only,
-        settings.mm_processor_kwargs,
-        settings.media_io_kwargs,
-        version,
-    )
+    return (workload, *item_flags(settings, version))
 
 
-@cached_by_identity(by=_item_flags)
+@cached_by_identity(by=_request_flags)
 def request_size(
     model: ModelFacts, workload: Workload, settings: EngineSettings, version: EngineVersion
 ) -> RequestSize:

@@ -57,6 +57,7 @@ __all__ = [
     "frame_cap_for_tokens",
     "image_tokens",
     "ineffective_knobs",
+    "item_flags",
     "largest_item_tokens",
     "max_item_tokens",
     "rejected",
@@ -125,8 +126,8 @@ def largest_item_tokens(facts: MultimodalFacts, settings: EngineSettings, versio
     return largest
 
 
-def _item_flags(settings: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
-    """The flags that the largest items depend on."""
+def item_flags(settings: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
+    """The flags that the tokens of items depend on."""
     return (
         settings.max_model_len,
         settings.limit_mm_per_prompt,
@@ -137,7 +138,7 @@ def _item_flags(settings: EngineSettings, version: EngineVersion) -> tuple[objec
     )
 
 
-@cached_by_identity(by=_item_flags)
+@cached_by_identity(by=item_flags)
 def max_item_tokens(facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> Mapping[str, int]:
     """Encoder tokens of the largest item of each enabled modality: what vLLM profiles. Raises as the function above."""
     largest = largest_item_tokens(facts, settings, version) if any(map(settings.enabled, facts.modalities)) else {}
