@@ -57,7 +57,7 @@ class ModelFiles:
         config = get(CONFIG_NAME)
         if config.get("quantization_config") is None and QUANTIZATION_NAME in names:
             config = {**config, "quantization_config": get(QUANTIZATION_NAME)}
-        preprocessors = {name: get(name) for name in PREPROCESSOR_NAMES if name in names}
+        preprocessors: dict[str, _Object] = {name: get(name) for name in PREPROCESSOR_NAMES if name in names}
         return cls(config, preprocessors, pooling=MODULES_NAME in names)
 
     @classmethod
