@@ -30,15 +30,18 @@ _EXPERTS_0_27: Final = _EXPERTS_0_25 | {
 }
 _EXPERTS_0_28: Final = _EXPERTS_0_27 | {"DeepseekV4ForCausalLM"}
 
-_GENERATES: Final = ("ForCausalLM", "ForConditionalGeneration", "ChatModel", "LMHeadModel", "ChatGLMModel")
+_GENERATES: Final = (
+    *("ForCausalLM", "ForConditionalGeneration", "ChatModel", "LMHeadModel", "ChatGLMModel"),
+    *("MiDashengLMModel", "MossAudioModel", "Qwen2_5OmniModel", "UltravoxModel"),
+)
 _POOLS: Final = ("ForTextEncoding", "Classification", "ForRewardModeling", "Model")
 
 
 def pools(architecture: str) -> bool:
     """Whether vLLM serves embeddings, classes or rewards by default for what is so called, not text.
 
-    Source: vLLM 0.11.2 and 0.32, ``config/model.py``, ``_SUFFIX_TO_DEFAULTS``; ``ChatGLMModel`` generates by the
-    registry. Repositories of sentence-transformers pool whatever the architecture.
+    Source: vLLM 0.11.2 and 0.32, ``config/model.py``, ``_SUFFIX_TO_DEFAULTS``; names such as ``ChatGLMModel``
+    generate by the registry. Repositories of sentence-transformers pool whatever the architecture.
     """
     return architecture.endswith(_POOLS) and not architecture.endswith(_GENERATES)
 

@@ -362,6 +362,23 @@ class CheckpointFacts:
 # --- vision ---------------------------------------------------------------------------------------------------------
 
 
+class TowerKind(StrEnum):
+    """Sorts of vision towers that use memory in ways of their own, whatever model they stand in."""
+
+    PLAIN = ""
+    """A transformer over patches; the model's type says the rest."""
+    GATED = "gated"
+    """Its MLPs have two projections up (Pixtral's inside LLaVA)."""
+    EVERY_BLOCK_KEPT = "everyBlockKept"
+    """The outputs of all blocks stay until the last has run (Molmo)."""
+    ATTENTION_WHOLE = "attentionWhole"
+    """Tensor parallelism divides its MLPs alone (the tower of PyTorch Image Models in DeepSeek-VL2)."""
+    WINDOWS = "windows"
+    """Attention with relative positions over windows, then a smaller tower; an item at a time (DeepSeek-OCR)."""
+    CONVOLUTIONS = "convolutions"
+    """A network of convolutions, whole on every rank (MobileNet V5 in Gemma 3n)."""
+
+
 @dataclass(frozen=True, slots=True)
 class VisionTower:
     """Dimensions of the vision encoder that start-up memory depends on (whole tower, before tensor parallelism).
@@ -370,6 +387,7 @@ class VisionTower:
         merge_size: patches merged per side into one output token (2: 4 patches a token).
         output_size: elements of one encoder output as the language model takes it, one level; 0: the model's width.
         deepstack_levels: extra levels of features that are kept beside the output (Qwen3-VL: 3), else 0.
+        kind: its sort, where the model's type does not tell how it uses memory.
     """
 
     layers: int
@@ -380,6 +398,7 @@ class VisionTower:
     merge_size: int
     output_size: int
     deepstack_levels: int = 0
+    kind: TowerKind = TowerKind.PLAIN
 
 
 # --- whole ----------------------------------------------------------------------------------------------------------

@@ -128,11 +128,14 @@ def _weights(
 
 
 def _multimodal(config: Mapping[str, Any]) -> tuple[VisionTower | None, object | None, str | None]:
+    """The tower, the token rules, and why these are not known: preprocessor files may tell them, never the tower."""
     from vlm_operator.model.multimodal import read_multimodal, read_vision_tower
 
+    vision = None
     try:
-        return read_vision_tower(config), read_multimodal(config), None
+        vision = read_vision_tower(config)
+        return vision, read_multimodal(config), None
     except (InputError, UnknownFact) as unknown:
-        return None, None, unknown.message
+        return vision, None, unknown.message
     except (ArithmeticError, MemoryError, TypeError) as error:
-        return None, None, f"config.json: a field is out of range or of the wrong type: {error}"
+        return vision, None, f"config.json: a field is out of range or of the wrong type: {error}"

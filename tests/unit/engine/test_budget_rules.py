@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vlm_operator.engine.budget_rules import Formula, SamplerPath, budget_rules, expert_chunk_tokens
-from vlm_operator.engine.encoder_rules import encoder_rules, reckoned_tokens_per_encoded
+from vlm_operator.engine.encoder_rules import audio_is_like_vision, encoder_rules, reckoned_tokens_per_encoded
 from vlm_operator.engine.version import EngineVersion
 
 
@@ -68,6 +68,29 @@ def test_towers_of_qwen_rotated_in_float32_before_0_12() -> None:
 def test_a_gated_tower_keeps_more_of_its_mlp() -> None:
     release = EngineVersion(0, 32)
     assert encoder_rules("qwen2_5_vl", release).mlp_divided > encoder_rules("qwen2_vl", release).mlp_divided
+
+
+@pytest.mark.parametrize(
+    ("family", "release", "divided"),
+    [
+        pytest.param("kimi_k25", "0.27.1", 26, id="as complex numbers of float32"),
+        pytest.param("kimi_k25", "0.28.0", 18, id="in place of that with ApplyRotaryEmb"),
+        pytest.param("internvl", "0.27.1", 18, id="no rotation"),
+    ],
+)
+def test_kimi_k2_5_rotated_complex_numbers_through_0_27(family: str, release: str, divided: int) -> None:
+    assert encoder_rules(family, EngineVersion.parse(release)).attention_divided == divided
+
+
+def test_the_bias_of_deepseek_ocr_is_in_the_kernel_since_0_32() -> None:
+    before, after = (encoder_rules("deepseek_vl_v2", EngineVersion(0, minor), tower="windows") for minor in (31, 32))
+    assert before.bytes_per_patch > 1.9 * after.bytes_per_patch
+    assert before.one_item_at_once
+
+
+@pytest.mark.parametrize(("family", "alike"), [("gemma3n", False), ("phi4mm", False), ("gemma4", True)])
+def test_audio_encoders_that_open_with_convolutions_are_unlike_the_vision_tower(family: str, alike: bool) -> None:
+    assert audio_is_like_vision(family) is alike
 
 
 @pytest.mark.parametrize(

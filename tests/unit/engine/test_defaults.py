@@ -200,6 +200,7 @@ def test_a_batch_smaller_than_the_requests_is_refused_with_both_numbers() -> Non
         ("LlamaForCausalLM", False),
         ("ChatGLMModel", False),
         ("GPT2LMHeadModel", False),
+        ("Qwen2_5OmniModel", False),
         ("Qwen2Model", True),
         ("Qwen2ForSequenceClassification", True),
         ("Qwen2ForRewardModel", True),

@@ -165,11 +165,14 @@ def _row_breaks(processor: RowBreaks, modality: str, tokens: int) -> Cap | None:
 
 
 def _patch_limit(processor: PatchLimit, modality: str, tokens: int) -> Cap | None:
-    """The limit counts patches before both sides are padded to whole cells: an image of one long row is the worst."""
+    """The limit counts patches before both sides are padded to whole cells: an image of one long row is the worst.
+
+    Kimi K2.5, whose processor bounds a side beside the area, has no such flag.
+    """
     merged, row = processor.merge_size**2, _LONGEST_PATCH_ROW
     rim = row / processor.merge_size + 1
     limit = min(int((tokens - rim) * merged * row / (row + processor.merge_size)), processor.max_patches)
-    if modality != "image" or limit < row:
+    if modality != "image" or limit < row or processor.side_patches:
         return None
     area = limit * processor.patch_size**2
     held = int(limit / merged + rim + limit / row / processor.merge_size)

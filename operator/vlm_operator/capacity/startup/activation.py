@@ -18,7 +18,7 @@ from vlm_operator.engine.encoder_rules import encoder_rules
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.model.facts import AttentionCache, ModelFacts
+from vlm_operator.model.facts import AttentionCache, ModelFacts, TowerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,12 @@ def activation(
     if run is not None and model.vision is not None:
         encoder = encoder_memory(
             model.vision,
-            encoder_rules(model.model_type, version, compiled=bool(settings.cudagraph_capture_sizes)),
+            encoder_rules(
+                model.model_type,
+                version,
+                compiled=bool(settings.cudagraph_capture_sizes),
+                tower=model.vision.kind,
+            ),
             run,
             gpu_total_bytes=gpu.total_bytes,
             hidden_size=model.text.hidden_size,
@@ -100,7 +105,7 @@ def activation(
         Term(
             "encoder",
             encoder.transient_bytes,
-            f"{run.items} {run.modality}(s) of {run.tokens_per_item:,} tokens" if run else "not profiled",
+            _encoded(run, model) if run else "not profiled",
         ),
         Term("encoder outputs", encoder.kept_bytes, "inputs and outputs kept until the sampler has run"),
     )
@@ -112,6 +117,13 @@ def activation(
         modality=run.modality if run else None,
         terms=tuple(term for term in terms if term.size_bytes),
     )
+
+
+def _encoded(run: EncoderRun, model: ModelFacts) -> str:
+    what = f"{run.items} {run.modality}(s) of {run.tokens_per_item:,} tokens"
+    if model.vision is not None and model.vision.kind is TowerKind.CONVOLUTIONS:
+        return f"{what}; what cuDNN takes for its convolutions is not known, hence the wide bounds"
+    return what
 
 
 def _pools(model: ModelFacts) -> bool:

@@ -24,6 +24,7 @@ class EncoderRun:
         budget_tokens: the encoder budget ("Encoder cache will be initialized with a budget of … tokens").
         encoded_tokens_per_item: output tokens the dummy really has; less than reckoned where the family's formula
             adds timestamps (Qwen3-VL before 0.13 reckons 12.5 for one).
+        patches_per_item: patches of the dummy where its tokens do not tell them (crops that overlap), else 0.
     """
 
     modality: str
@@ -31,6 +32,7 @@ class EncoderRun:
     tokens_per_item: int
     budget_tokens: int
     encoded_tokens_per_item: int
+    patches_per_item: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +76,35 @@ def encoder_memory(
     shards = 1 if replicated else tensor_parallel_size
     items_here = -(-run.items // tensor_parallel_size) if replicated else run.items
     merge = max(tower.merge_size, 1) ** 2
-    patches = items_here * run.encoded_tokens_per_item * merge
-    attention = tower.hidden_size * rules.attention_whole + tower.hidden_size * rules.attention_divided // shards
-    mlp = tower.hidden_size * rules.mlp_whole + tower.intermediate_size * rules.mlp_divided // shards
+    patches_of_item = run.patches_per_item or run.encoded_tokens_per_item * merge
+    patches = items_here * patches_of_item
     pixels = 3 * tower.patch_size**2 * (2 if merge > 1 else 1) * element_bytes
-    inputs = run.items * run.encoded_tokens_per_item * merge * pixels
+    inputs = run.items * patches_of_item * pixels
     width = (tower.output_size or hidden_size) * (1 + tower.deepstack_levels) * element_bytes
-    at_once = patches_at_once(rules, patches, gpu_total_bytes)
-    gathered = (patches - at_once) * tower.hidden_size * element_bytes
+    if rules.one_item_at_once:
+        at_once = min(patches, patches_of_item)
+        gathered = (items_here - 1) * run.encoded_tokens_per_item * width
+    else:
+        at_once = patches_at_once(rules, patches, gpu_total_bytes)
+        gathered = (patches - at_once) * tower.hidden_size * element_bytes
     outputs = run.items * run.encoded_tokens_per_item * width
     if pads_outputs and run.encoded_tokens_per_item < run.budget_tokens:
         # Each item gets a buffer of the whole budget; of the true outputs only the last is still referred to.
         outputs = (run.items * run.budget_tokens + run.encoded_tokens_per_item) * width
     return EncoderMemory(
-        transient_bytes=at_once * max(attention, mlp) + gathered + inputs,
+        transient_bytes=at_once * bytes_per_patch(tower, rules, shards, element_bytes) + gathered + inputs,
         kept_bytes=outputs + (inputs if keeps_inputs else 0),
     )
+
+
+def bytes_per_patch(tower: VisionTower, rules: EncoderRules, shards: int, element_bytes: int) -> int:
+    """Bytes that a patch takes on one rank while its block runs: the larger of attention and MLP."""
+    if rules.bytes_per_patch:
+        return rules.bytes_per_patch
+    attention = tower.hidden_size * rules.attention_whole + tower.hidden_size * rules.attention_divided // shards
+    mlp = tower.hidden_size * rules.mlp_whole + tower.intermediate_size * rules.mlp_divided // shards
+    kept = tower.layers * tower.hidden_size * element_bytes if rules.every_block_kept else 0
+    return max(attention, mlp) + kept
 
 
 def patches_at_once(rules: EncoderRules, patches: int, gpu_total_bytes: int) -> int:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from vlm_operator.capacity.multimodal import encoder_budget
 from vlm_operator.capacity.startup.encoder import EncoderRun
-from vlm_operator.engine.encoder_rules import reckoned_tokens_per_encoded
+from vlm_operator.engine.encoder_rules import audio_is_like_vision, reckoned_tokens_per_encoded
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.model.processors import MultimodalFacts
+from vlm_operator.model.processors import MultimodalFacts, OverlapCrops
 
 
 def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> EncoderRun | None:
     """The dummy items of the profiling run, None for a text model or where every modality is switched off.
 
     Raises:
-        UnknownFact: the model takes images or videos, but its token rules or its tower's dimensions are not known.
+        UnknownFact: the model takes images or videos, but its token rules or its tower's dimensions are not known; or
+            audio is profiled, and what its encoder takes is not known.
     """
     if model.vision is None and model.multimodal is None and model.multimodal_unknown is None:
         return None
@@ -29,6 +30,12 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
         return None
     if model.vision is None:
         raise _unknown("vision_config: the dimensions of the vision encoder are not stated, so its memory is not known")
+    if budget.modality == "audio" and not audio_is_like_vision(model.model_type):
+        raise UnknownFact(
+            f"audio_config: what the audio encoder of {model.model_type} takes at start-up is not known",
+            field="audio_config",
+            hint="switch audio off with --limit-mm-per-prompt '{\"audio\": 0}', or allow images, which are larger",
+        )
     reckoned = reckoned_tokens_per_encoded(model.model_type, budget.modality, version)
     return EncoderRun(
         modality=budget.modality,
@@ -36,7 +43,19 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
         tokens_per_item=budget.tokens_per_item,
         budget_tokens=budget.budget_tokens,
         encoded_tokens_per_item=int(budget.tokens_per_item / reckoned),
+        patches_per_item=_patches(model.multimodal),
     )
+
+
+def _patches(facts: MultimodalFacts) -> int:
+    """Patches of the largest image where they are not its tokens times those merged into one, else 0.
+
+    Molmo encodes every crop whole, and takes tokens from what neighbours do not show.
+    """
+    crops = facts.processor
+    if isinstance(crops, OverlapCrops):
+        return (crops.max_crops + 1) * (crops.crop_size // crops.patch_size) ** 2
+    return 0
 
 
 def _unknown(message: str) -> UnknownFact:

@@ -12,7 +12,7 @@ from typing import Final
 from vlm_operator.engine.budget_rules import Formula
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind
-from vlm_operator.model.facts import ModelFacts
+from vlm_operator.model.facts import ModelFacts, TowerKind
 from vlm_operator.units import GIB
 
 BASE_BYTES: Final = {
@@ -35,6 +35,8 @@ LAYERS_SHARE: Final = 0.15
 """Of the transient of the text pass above the sampler's."""
 ENCODER_SHARE: Final = {True: 0.20, False: 0.35}
 """Of the encoder's transient and what it keeps, by "a published start-up of the family was met"."""
+CONVOLUTIONS_SHARE: Final = 0.50
+"""The same where the encoder is a network of convolutions: how much cuDNN takes for them beside is not known."""
 FAMILIES_MET: Final = frozenset(
     {"qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "dots_ocr", "llava_next", "gemma4"}
 )
@@ -69,7 +71,7 @@ def variance(
     total = (
         BASE_BYTES[formula] ** 2
         + (LAYERS_SHARE * layers_bytes) ** 2
-        + (ENCODER_SHARE[model.model_type in FAMILIES_MET] * encoder_bytes) ** 2
+        + (_encoder_share(model) * encoder_bytes) ** 2
         + (GRAPHS_SHARE * graph_bytes) ** 2
         + (FULL_GRAPH_BYTES * full_graphs) ** 2
     )
@@ -88,6 +90,12 @@ def variance(
     if not weights_measured:
         total += (WEIGHTS_SHARE * weights_bytes) ** 2
     return total
+
+
+def _encoder_share(model: ModelFacts) -> float:
+    if model.vision is not None and model.vision.kind is TowerKind.CONVOLUTIONS:
+        return CONVOLUTIONS_SHARE
+    return ENCODER_SHARE[model.model_type in FAMILIES_MET]
 
 
 def half_width_bytes(variance_without_total: float, total_uncertainty_bytes: int, gpu_memory_utilization: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from vlm_operator.errors import InputError
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts
@@ -41,10 +41,33 @@ def text_config(config: Config) -> Config:
     return config
 
 
+def square_side(section: Config, key: str, default: int | None = None) -> int:
+    """A side in pixels, which some configs write as a pair of height and width.
+
+    Raises:
+        InputError: not a whole number, or not a pair of them.
+        UnknownFact: height and width differ; or missing without a default.
+    """
+    value = section.values.get(key)
+    if not isinstance(value, list | tuple):
+        return section.integer(key, default)
+    field = section.field(key)
+    if len(value) != 2:
+        raise InputError(f"{field}: {str(value)[:60]} is neither a whole number nor a pair of them", field=field)
+    height, width = (Config({key: side}, section.path).integer(key) for side in value)
+    if height != width:
+        raise UnknownFact(
+            f"{field}: how vLLM takes {height} by {width}, which is not square, is not known",
+            field=field,
+            hint="give the model's own config.json",
+        )
+    return height
+
+
 def vision_grid(vision: Config, image_size: int, patch_size: int) -> tuple[int, int]:
     """(side of an image, patches a side) of a vision encoder with square input."""
-    side = vision.integer("image_size", image_size)
-    return side, patches_along(side, vision.integer("patch_size", patch_size), vision.field("patch_size"))
+    side = square_side(vision, "image_size", image_size)
+    return side, patches_along(side, square_side(vision, "patch_size", patch_size), vision.field("patch_size"))
 
 
 def patches_along(side: int, patch_size: int, field: str) -> int:

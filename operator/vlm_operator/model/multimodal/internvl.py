@@ -99,11 +99,8 @@ def read_internvl_hf(config: Config, files: Preprocessor) -> MultimodalFacts:
     The published preprocessor files switch cropping off and the processor switches it on: start-up then takes one tile
     for the largest image, while requests are cut into tiles.
     """
-    side, patch = (
-        _pair(config.section("vision_config"), "image_size", 448),
-        _pair(config.section("vision_config"), "patch_size", 14),
-    )
-    tokens = shuffled_tokens(patches_along(side, patch, "vision_config.patch_size"), config)
+    side, patches = vision_grid(config.section("vision_config"), 448, 14)
+    tokens = shuffled_tokens(patches, config)
     cropped = files.image.boolean("crop_to_patches", False)
     return MultimodalFacts(
         "internvl_hf",
@@ -119,14 +116,6 @@ def read_internvl_hf(config: Config, files: Preprocessor) -> MultimodalFacts:
             largest_image=None if cropped else (side, side),
         ),
     )
-
-
-def _pair(section: Config, key: str, default: int) -> int:
-    """A side that the config writes once or as a pair."""
-    value = section.values.get(key)
-    if isinstance(value, list | tuple) and value:
-        return Config({key: value[0]}, section.path).integer(key)
-    return section.integer(key, default)
 
 
 @reads(

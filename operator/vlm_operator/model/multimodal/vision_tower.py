@@ -1,4 +1,4 @@
-"""How large is the vision encoder? Its dimensions, read from the config."""
+"""How large is the vision encoder? Its dimensions: the config's, its class's defaults, or those that vLLM fixes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.facts import VisionTower
-from vlm_operator.model.multimodal.families import LEAST_SHUFFLE_RATIO, text_config
+from vlm_operator.model.facts import TowerKind, VisionTower
+from vlm_operator.model.multimodal.families import LEAST_SHUFFLE_RATIO, square_side, text_config
+from vlm_operator.model.multimodal.fixed_towers import FIXED_TOWERS
+from vlm_operator.model.multimodal.tower_defaults import filled_tower
 
 _LARGEST_RATIO = 64
 """No published tower is wider inside than some eight times its width."""
@@ -17,7 +19,7 @@ _SECTIONS = ("vision_config", "vit_config", "vision_encoder")
 
 
 def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
-    """Dimensions of the vision encoder, None for a text model or where the config does not state them.
+    """Dimensions of the vision encoder, None for a text model or where neither config nor class says them.
 
     Field names differ by family; the first that is there counts: ``depth`` and ``num_hidden_layers``, ``embed_dim`` and
     ``hidden_size``, ``num_heads`` and ``num_attention_heads``.
@@ -26,10 +28,15 @@ def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
         InputError: a field has a value that it cannot have.
     """
     view = Config(config)
+    for architecture in view.items("architectures") or []:
+        if architecture in FIXED_TOWERS:
+            return FIXED_TOWERS[architecture](view)
+    if view.has("thinker_config"):
+        view = view.section("thinker_config")
     section = next((key for key in _SECTIONS if view.has(key)), None)
     if section is None:
         return None
-    vision = view.section(section)
+    vision = filled_tower(view.section(section), view.text("model_type") or "")
     try:
         width = _first(vision, "embed_dim", "hidden_size")
         return VisionTower(
@@ -37,10 +44,11 @@ def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
             hidden_size=width,
             intermediate_size=_intermediate(vision, width),
             attention_heads=_first(vision, "num_heads", "num_attention_heads"),
-            patch_size=_first(vision, "patch_size"),
+            patch_size=square_side(vision, "patch_size"),
             merge_size=_merge(vision, view),
             output_size=_output(vision, view),
             deepstack_levels=len(vision.items("deepstack_visual_indexes") or []),
+            kind=_kind(vision, view),
         )
     except UnknownFact:
         return None
@@ -87,7 +95,7 @@ def _merge(vision: Config, view: Config) -> int:
         return max(1, round(1 / max(ratio, LEAST_SHUFFLE_RATIO)))
     tokens = view.integer("mm_tokens_per_image", 0, least=0)
     if tokens and vision.has("image_size"):
-        side = vision.integer("image_size") // _first(vision, "patch_size")
+        side = square_side(vision, "image_size") // square_side(vision, "patch_size")
         return max(1, math.isqrt(side * side // tokens))
     return 1
 
@@ -101,3 +109,9 @@ def _output(vision: Config, view: Config) -> int:
     if vision.has("embed_dim"):  # Qwen2-VL: hidden_size is the language model's
         return vision.integer("hidden_size")
     return text_config(view).integer("hidden_size", 0, least=0)
+
+
+def _kind(vision: Config, view: Config) -> TowerKind:
+    """LLaVA takes any tower; Pixtral's has gated MLPs, those of CLIP and SigLIP have not."""
+    inside = view.text("model_type") == "llava" and vision.text("model_type") == "pixtral"
+    return TowerKind.GATED if inside else TowerKind.PLAIN

@@ -101,3 +101,10 @@ def test_a_family_without_a_knob_has_no_cap() -> None:
     assert cap_for_tokens(gemma3, "image", 100, VERSION) is None
     assert cap_for_tokens(PUBLISHED["OpenGVLab/InternVL3-8B"], "image", 512, VERSION) is None
     assert cap_for_tokens(gemma3, "video", 100, VERSION) is None
+
+
+def test_kimi_k2_5_has_no_flag_for_the_patches_of_an_image() -> None:
+    kimi = read_multimodal({"architectures": ["KimiK25ForConditionalGeneration"], "model_type": "kimi_k25"})
+    assert kimi is not None
+    assert cap_for_tokens(kimi, "image", 1024, VERSION) is None
+    assert cap_for_tokens(CAPPED["kimi-vl"], "image", 1024, VERSION) is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.catalogue import find_gpu
 from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.model.facts import ModelFacts
+from vlm_operator.model.facts import ModelFacts, TowerKind
 from vlm_operator.units import GIB
 
 RELEASES = ["0.11.0", "0.12.0", "0.15.1", "0.19.1", "0.20.2", "0.25.1", "0.27.1", "0.29.0", "0.32.0", "0.33.0"]
@@ -199,3 +201,16 @@ def test_expert_parallelism_takes_buffers_and_widens_the_bounds() -> None:
     parallel = budget("0.32.0", MIXED, tensor_parallel_size=4, enable_expert_parallel=True)
     assert parallel.non_torch_bytes > plain.non_torch_bytes
     assert parallel.kv_cache_high_bytes - parallel.kv_cache_bytes > plain.kv_cache_high_bytes - plain.kv_cache_bytes
+
+
+def test_an_encoder_of_convolutions_widens_the_bounds_and_says_why() -> None:
+    plain, convolutions = (
+        budget("0.32.0", model(vision=dataclasses.replace(TOWER, kind=kind), model_type="gemma3n"), encoder=IMAGE)
+        for kind in (TowerKind.PLAIN, TowerKind.CONVOLUTIONS)
+    )
+    encoder = convolutions.activation_peak_bytes
+    below = convolutions.kv_cache_bytes - convolutions.kv_cache_low_bytes
+    assert below > 0.48 * encoder
+    assert plain.kv_cache_bytes - plain.kv_cache_low_bytes < 0.9 * plain.activation_peak_bytes
+    assert any("cuDNN" in term.why for term in convolutions.terms)
+    assert not any("cuDNN" in term.why for term in plain.terms)

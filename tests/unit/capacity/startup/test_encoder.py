@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from startup_shapes import IMAGE, TOWER
 
-from vlm_operator.capacity.startup.encoder import EncoderMemory, EncoderRun, encoder_memory
+from vlm_operator.capacity.startup.encoder import EncoderMemory, EncoderRun, bytes_per_patch, encoder_memory
 from vlm_operator.engine.encoder_rules import encoder_rules
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.units import GIB
+from vlm_operator.model.facts import TowerKind
+from vlm_operator.units import GIB, MIB
 
 PATCHES = 16384 * 4
 PIXELS = PATCHES * 3 * 16 * 16 * 2 * 2
@@ -113,3 +116,76 @@ def test_gemma_4_encodes_what_a_tenth_of_the_gpu_holds_by_its_own_reckoning() ->
 def test_gemma_4_encoded_one_image_at_a_time_through_0_21() -> None:
     one = memory(family="gemma4", release="0.21.0")
     assert one.transient_bytes == 2520 * (6 * 1152 + 6 * 4304) + (PATCHES - 2520) * 1152 * 2 + PIXELS
+
+
+def of_kind(kind: TowerKind, run: EncoderRun, *, ranks: int = 1, release: str = "0.32.0") -> EncoderMemory:
+    return encoder_memory(
+        dataclasses.replace(TOWER, kind=kind),
+        encoder_rules("family", EngineVersion.parse(release), tower=kind),
+        run,
+        gpu_total_bytes=80 * GIB,
+        hidden_size=4096,
+        tensor_parallel_size=ranks,
+        replicated=False,
+        pads_outputs=False,
+        keeps_inputs=True,
+    )
+
+
+def test_crops_that_overlap_are_encoded_whole() -> None:
+    overlapping = dataclasses.replace(IMAGE, patches_per_item=2 * PATCHES)
+    assert of_kind(TowerKind.PLAIN, overlapping).transient_bytes == 2 * of_kind(TowerKind.PLAIN, IMAGE).transient_bytes
+    assert of_kind(TowerKind.PLAIN, overlapping).kept_bytes == 2 * PIXELS + OUTPUTS
+
+
+def test_a_tower_that_keeps_every_block_takes_its_width_for_each() -> None:
+    plain, keeping = of_kind(TowerKind.PLAIN, IMAGE), of_kind(TowerKind.EVERY_BLOCK_KEPT, IMAGE)
+    assert keeping.transient_bytes - plain.transient_bytes == PATCHES * 27 * 1152 * 2
+
+
+def test_gated_mlps_take_more_than_plain_ones() -> None:
+    wide = dataclasses.replace(TOWER, intermediate_size=8 * 1152)
+    plain, gated = (
+        bytes_per_patch(wide, encoder_rules("llava", EngineVersion(0, 32), tower=kind), 1, 2)
+        for kind in (TowerKind.PLAIN, TowerKind.GATED)
+    )
+    assert gated - plain == 2 * 8 * 1152
+
+
+@pytest.mark.parametrize("kind", [TowerKind.CONVOLUTIONS, TowerKind.WINDOWS])
+def test_ranks_do_not_divide_a_tower_that_is_whole_on_each(kind: TowerKind) -> None:
+    assert of_kind(kind, IMAGE, ranks=4) == of_kind(kind, IMAGE)
+
+
+def test_ranks_divide_only_the_mlps_where_attention_is_whole() -> None:
+    one, four = (of_kind(TowerKind.ATTENTION_WHOLE, IMAGE, ranks=ranks) for ranks in (1, 4))
+    assert four.transient_bytes == PATCHES * 22 * 1152 + PIXELS
+    assert one.transient_bytes == PATCHES * max(22 * 1152, 6 * 1152 + 4 * 4304) + PIXELS
+
+
+@pytest.mark.parametrize(
+    ("kind", "release", "run", "counted_mib"),
+    [
+        pytest.param(
+            TowerKind.CONVOLUTIONS, "0.32.0", EncoderRun("image", 31, 256, 8192, 256), 5582, id="MobileNet V5"
+        ),
+        pytest.param(TowerKind.WINDOWS, "0.32.0", EncoderRun("image", 9, 856, 8192, 856), 369, id="SAM"),
+        pytest.param(TowerKind.WINDOWS, "0.29.0", EncoderRun("image", 9, 856, 8192, 856), 684, id="SAM with biases"),
+        pytest.param(TowerKind.WINDOWS, "0.29.0", EncoderRun("image", 1, 3456, 8192, 3456), 2954, id="SAM, 32 tiles"),
+    ],
+)
+def test_what_was_counted_by_running_a_tower_on_shapes_is_covered(
+    kind: TowerKind, release: str, run: EncoderRun, counted_mib: int
+) -> None:
+    """The bfloat16 storages alive at once, of timm's and vLLM's own modules on PyTorch's meta device."""
+    merge = 1 if kind is TowerKind.CONVOLUTIONS else 4
+    rules = encoder_rules("family", EngineVersion.parse(release), tower=kind)
+    items = 1 if rules.one_item_at_once else run.items
+    reckoned = items * run.encoded_tokens_per_item * merge**2 * rules.bytes_per_patch
+    assert counted_mib * MIB <= reckoned <= 1.09 * counted_mib * MIB
+
+
+def test_items_one_after_the_other_leave_only_their_outputs() -> None:
+    one, nine = (of_kind(TowerKind.WINDOWS, EncoderRun("image", items, 856, 8192, 856)) for items in (1, 9))
+    item = 856 * (4096 * 2 + 4 * 3 * 16 * 16 * 2 * 2)
+    assert nine.transient_bytes - one.transient_bytes == 8 * item
