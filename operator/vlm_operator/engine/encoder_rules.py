@@ -39,12 +39,17 @@ _ROTARY_OF_QWEN: Final = frozenset(
 _ROTARY_IN_FLOAT32: Final = frozenset({"dots_ocr"})
 """Families that rotate in float32 in every release."""
 
-_ROTARY_AS_COMPLEX: Final = frozenset({"kimi_k25"})
-"""Families that rotate queries and keys as complex numbers of two float32 through 0.27 (``apply_rope``)."""
+_ROTARY_AS_COMPLEX: Final[dict[str, EngineVersion | None]] = {"kimi_k25": _V0_28, "kimi_vl": None}
+"""Families that rotate queries and keys as complex numbers of two float32 (``apply_rope``), and the release that does
+no longer. Queries, keys and values take 6, their float32 copies 8, the products 8, the results 4."""
 
 _AUDIO_OPENS_WITH_CONVOLUTIONS: Final = frozenset({"gemma3n", "phi4mm"})
 """Families whose audio encoder first runs convolutions over many channels of the whole spectrogram: what the vision
 tower takes for as many tokens says nothing of it (``gemma3n_mm.py``, ``phi4mm_audio.py``)."""
+
+_FRAMES_OF_AUDIO_TOKEN: Final = {"minicpmo": 2}
+"""Frames of Whisper that become one token, where the vision tower merges many more patches into one
+(``minicpmo.py``, ``audio_pool_step``)."""
 
 _GATED: Final = frozenset(
     {
@@ -143,8 +148,9 @@ def encoder_rules(model_type: str, version: EngineVersion, *, compiled: bool = T
         divided = 48 if version < _V0_13 else 36
     elif model_type in _ROTARY_OF_QWEN and version < _V0_12:
         divided = 30
-    elif model_type in _ROTARY_AS_COMPLEX and version < _V0_28:
-        divided = 26
+    elif model_type in _ROTARY_AS_COMPLEX:
+        until = _ROTARY_AS_COMPLEX[model_type]
+        divided = 26 if until is None or version < until else divided
     whole, mlp = 6, 6 if model_type in _GATED or tower == "gated" else 4
     if model_type in _FUSED_NORMS and compiled:
         whole, mlp = (10, 6) if version >= _V0_15 else (8, 8)
@@ -169,3 +175,8 @@ def reckoned_tokens_per_encoded(model_type: str, modality: str, version: EngineV
     if modality == "video" and model_type in {"qwen3_vl", "qwen3_vl_moe"} and version < _V0_13:
         return 12.5
     return 1.0
+
+
+def frames_of_audio_token(model_type: str) -> int:
+    """Frames of an audio encoder behind one token; 0: as many as patches of the vision tower."""
+    return _FRAMES_OF_AUDIO_TOKEN.get(model_type, 0)

@@ -75,10 +75,11 @@ def test_a_gated_tower_keeps_more_of_its_mlp() -> None:
     [
         pytest.param("kimi_k25", "0.27.1", 26, id="as complex numbers of float32"),
         pytest.param("kimi_k25", "0.28.0", 18, id="in place of that with ApplyRotaryEmb"),
+        pytest.param("kimi_vl", "0.32.0", 26, id="the older tower still does"),
         pytest.param("internvl", "0.27.1", 18, id="no rotation"),
     ],
 )
-def test_kimi_k2_5_rotated_complex_numbers_through_0_27(family: str, release: str, divided: int) -> None:
+def test_towers_of_kimi_rotate_complex_numbers_until_they_do_not(family: str, release: str, divided: int) -> None:
     assert encoder_rules(family, EngineVersion.parse(release)).attention_divided == divided
 
 

@@ -201,3 +201,31 @@ def test_the_tower_is_known_where_only_preprocessor_files_tell_the_tokens() -> N
     assert facts.multimodal is None
     assert facts.multimodal_unknown is not None
     assert facts.vision == read_vision_tower(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "merge"),
+    [
+        pytest.param({"model_type": "minicpmv", "query_num": 64}, 4, id="64 queries for the 1,024 patches of a slice"),
+        pytest.param({"model_type": "minicpmv", "query_num": 256}, 2, id="256 queries"),
+        pytest.param({"model_type": "minicpmv4_6"}, 4, id="MiniCPM-V 4.6 merges in the tower and after it"),
+        pytest.param({"model_type": "step3_vl", "understand_projector_stride": 2}, 4, id="Step3 strides twice"),
+        pytest.param({"model_type": "step3_vl"}, 4, id="Step3 without a word"),
+        pytest.param({"model_type": "chatglm"}, 2, id="GLM-4V 9B convolves two by two"),
+        pytest.param({"model_type": "mistral3"}, 2, id="Mistral3Config"),
+        pytest.param({"model_type": "mistral3", "spatial_merge_size": 3}, 3, id="the config wins"),
+        pytest.param({"model_type": "llava"}, 1, id="LLaVA takes every patch"),
+    ],
+)
+def test_how_many_patches_become_a_token(config: dict[str, Any], merge: int) -> None:
+    vision = {"hidden_size": 1152, "intermediate_size": 4304, "num_attention_heads": 16, "num_hidden_layers": 27}
+    found = read_vision_tower(config | {"vision_config": vision | {"patch_size": 14}})
+    assert found is not None
+    assert found.merge_size == merge
+
+
+def test_a_stride_of_ovis_merges_patches() -> None:
+    vit = {"hidden_size": 1152, "intermediate_size": 4304, "num_attention_heads": 16, "num_hidden_layers": 27}
+    found = read_vision_tower({"model_type": "ovis2_5", "vit_config": vit | {"patch_size": 16, "hidden_stride": 2}})
+    assert found is not None
+    assert found.merge_size == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vlm_operator.capacity.multimodal import encoder_budget
 from vlm_operator.capacity.startup.encoder import EncoderRun
-from vlm_operator.engine.encoder_rules import audio_is_like_vision, reckoned_tokens_per_encoded
+from vlm_operator.engine.encoder_rules import audio_is_like_vision, frames_of_audio_token, reckoned_tokens_per_encoded
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
@@ -43,15 +43,17 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
         tokens_per_item=budget.tokens_per_item,
         budget_tokens=budget.budget_tokens,
         encoded_tokens_per_item=int(budget.tokens_per_item / reckoned),
-        patches_per_item=_patches(model.multimodal),
+        patches_per_item=_patches(model, model.multimodal, budget.modality, budget.tokens_per_item),
     )
 
 
-def _patches(facts: MultimodalFacts) -> int:
-    """Patches of the largest image where they are not its tokens times those merged into one, else 0.
+def _patches(model: ModelFacts, facts: MultimodalFacts, modality: str, tokens: int) -> int:
+    """Patches of the largest item where they are not its tokens times those merged into one, else 0.
 
     Molmo encodes every crop whole, and takes tokens from what neighbours do not show.
     """
+    if modality == "audio":
+        return tokens * frames_of_audio_token(model.model_type)
     crops = facts.processor
     if isinstance(crops, OverlapCrops):
         return (crops.max_crops + 1) * (crops.crop_size // crops.patch_size) ** 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
@@ -16,6 +16,35 @@ from vlm_operator.model.multimodal.tower_defaults import filled_tower
 _LARGEST_RATIO = 64
 """No published tower is wider inside than some eight times its width."""
 _SECTIONS = ("vision_config", "vit_config", "vision_encoder")
+
+_MERGE_OF_MODEL: Final[Mapping[str, int]] = {
+    "NVLM_D": 2,
+    "chatglm": 2,
+    "cohere2_vision": 2,
+    "h2ovl_chat": 2,
+    "idefics3": 2,
+    "internvl": 2,
+    "internvl_chat": 2,
+    "interns1": 2,
+    "keye": 2,
+    "keye_vl1_5": 2,
+    "lfm2_vl": 2,
+    "lighton_ocr": 2,
+    "llava_next_video": 2,
+    "minicpmo": 4,
+    "minicpmv": 4,
+    "minicpmv4_6": 4,
+    "minicpmv4_7": 4,
+    "mistral3": 2,
+    "smolvlm": 2,
+    "step3_vl": 4,
+}
+"""Patches per side that become one token where the config does not say, by ``model_type`` of the whole: defaults of
+transformers' classes, and what vLLM 0.32 fixes (``glm4v.py: EVA2CLIPModel.conv``, ``keye.py: Projector``,
+``minicpmv.py`` and ``minicpmv4_6.py``: 64 outputs of a slice of 1,024 patches, ``step3_vl.py``: two convolutions)."""
+
+_SLICE_SIDE: Final = 448
+"""Pixels along a slice of MiniCPM-V (``scale_resolution``); a resampler makes ``query_num`` outputs of its patches."""
 
 
 def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
@@ -75,13 +104,15 @@ def _merge(vision: Config, view: Config) -> int:
     """Patches per side that become one token, under the name that the family gives it.
 
     Qwen, Mistral and GLM ``spatial_merge_size``, Gemma 4 ``pooling_kernel_size``, Kimi ``merge_kernel_size``, Idefics3
-    ``scale_factor``, Command A ``downsample_factor``; Llama 4 ``pixel_shuffle_ratio`` and InternVL
-    ``downsample_ratio`` are its inverse; Gemma 3 says how many tokens an image of fixed size becomes.
+    ``scale_factor``, Command A ``downsample_factor``, Ovis ``hidden_stride``; Llama 4 ``pixel_shuffle_ratio`` and
+    InternVL ``downsample_ratio`` are its inverse; Gemma 3 says how many tokens an image of fixed size becomes,
+    MiniCPM-V how many a slice; Step3 strides twice.
     """
     for section, key in (
         (vision, "spatial_merge_size"),
         (view, "spatial_merge_size"),
         (vision, "pooling_kernel_size"),
+        (vision, "hidden_stride"),
         (view, "scale_factor"),
         (view, "downsample_factor"),
     ):
@@ -97,7 +128,12 @@ def _merge(vision: Config, view: Config) -> int:
     if tokens and vision.has("image_size"):
         side = square_side(vision, "image_size") // square_side(vision, "patch_size")
         return max(1, math.isqrt(side * side // tokens))
-    return 1
+    if view.has("query_num"):
+        side = max(1, _SLICE_SIDE // square_side(vision, "patch_size"))
+        return max(1, math.isqrt(side * side // view.integer("query_num")))
+    if view.has("understand_projector_stride"):
+        return 2 * view.integer("understand_projector_stride")
+    return _MERGE_OF_MODEL.get(view.text("model_type") or "", 1)
 
 
 def _output(vision: Config, view: Config) -> int:

@@ -10,6 +10,7 @@ from startup_shapes import TOWER, gpu, model, resolved
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
 from vlm_operator.engine.settings import ModalityLimit
 from vlm_operator.errors import UnknownFact
+from vlm_operator.model.multimodal import read_multimodal
 from vlm_operator.model.reader import read_model_facts
 
 OFF = tuple((name, ModalityLimit(0)) for name in ("audio", "image", "video"))
@@ -71,3 +72,13 @@ def test_audio_alone_is_unknown_where_its_encoder_is_no_transformer_from_the_sta
     with pytest.raises(UnknownFact, match="audio_config") as caught:
         profiled_encoder(gemma, settings, version)
     assert '{"audio": 0}' in (caught.value.hint or "")
+
+
+def test_audio_of_minicpm_o_has_two_frames_a_token_however_many_patches_an_image_has() -> None:
+    rules = read_multimodal({"architectures": ["MiniCPMO"], "version": "2.6", "query_num": 64})
+    tower = dataclasses.replace(TOWER, merge_size=4)
+    minicpmo = dataclasses.replace(model(vision=tower, model_type="minicpmo"), multimodal=rules)
+    settings, version = resolved("0.32.0", minicpmo, gpu(), limit_mm_per_prompt=OFF[1:])
+    run = profiled_encoder(minicpmo, settings, version)
+    assert run is not None
+    assert (run.modality, run.patches_per_item) == ("audio", 2 * run.encoded_tokens_per_item)
