@@ -17,7 +17,7 @@ _V0_12: Final = EngineVersion(0, 12)
 _V0_13: Final = EngineVersion(0, 13)
 _V0_15: Final = EngineVersion(0, 15)
 _V0_22: Final = EngineVersion(0, 22)
-_V0_28: Final = EngineVersion(0, 28)
+_V0_29: Final = EngineVersion(0, 29)
 _V0_32: Final = EngineVersion(0, 32)
 
 _ROTARY_OF_QWEN: Final = frozenset(
@@ -39,7 +39,7 @@ _ROTARY_OF_QWEN: Final = frozenset(
 _ROTARY_IN_FLOAT32: Final = frozenset({"dots_ocr"})
 """Families that rotate in float32 in every release."""
 
-_ROTARY_AS_COMPLEX: Final[dict[str, EngineVersion | None]] = {"kimi_k25": _V0_28, "kimi_vl": None}
+_ROTARY_AS_COMPLEX: Final[dict[str, EngineVersion | None]] = {"kimi_k25": _V0_29, "kimi_vl": None}
 """Families that rotate queries and keys as complex numbers of two float32 (``apply_rope``), and the release that does
 no longer. Queries, keys and values take 6, their float32 copies 8, the products 8, the results 4."""
 

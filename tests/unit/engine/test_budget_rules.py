@@ -73,8 +73,8 @@ def test_a_gated_tower_keeps_more_of_its_mlp() -> None:
 @pytest.mark.parametrize(
     ("family", "release", "divided"),
     [
-        pytest.param("kimi_k25", "0.27.1", 26, id="as complex numbers of float32"),
-        pytest.param("kimi_k25", "0.28.0", 18, id="in place of that with ApplyRotaryEmb"),
+        pytest.param("kimi_k25", "0.28.0", 26, id="as complex numbers of float32"),
+        pytest.param("kimi_k25", "0.29.0", 18, id="with ApplyRotaryEmb since 0.29"),
         pytest.param("kimi_vl", "0.32.0", 26, id="the older tower still does"),
         pytest.param("internvl", "0.27.1", 18, id="no rotation"),
     ],
