@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import yaml
 from hack.control_plane import Cluster, OperatorProcess
 from test_life_of_a_vlmdeployment import arguments, flag, ready
 from vlmdeployments import condition, engine, vlmd
@@ -40,6 +41,11 @@ def outcomes(item: dict[str, Any]) -> list[tuple[str, str | None]]:
     return [(attempt["outcome"], attempt.get("reason")) for attempt in (item.get("status") or {}).get("attempts", ())]
 
 
+def require_outcomes(item: dict[str, Any], expected: list[tuple[str, str | None]]) -> None:
+    """Exactly these outcomes; where they are others, the whole status says how it came to them."""
+    assert outcomes(item) == expected, yaml.safe_dump(item["status"])
+
+
 def commands(item: dict[str, Any]) -> list[str]:
     return [attempt["fingerprint"] for attempt in (item.get("status") or {}).get("attempts", ())]
 
@@ -50,7 +56,7 @@ def test_a_container_that_is_too_small_is_mended_by_one_retune(cluster: Cluster,
     pinned = {**FREE, "gpuMemoryUtilization": 0.9}
     cluster.apply(vlmd("model", namespace, engine=pinned, workload=wanted))
     item = ready(cluster, namespace, "model", 60)
-    assert outcomes(item) == [("Failed", "KVCacheTooSmall"), ("Started", None)]
+    require_outcomes(item, [("Failed", "KVCacheTooSmall"), ("Started", None)])
     args = arguments(cluster, namespace, "model")
     assert flag(args, "--gpu-memory-utilization") == "0.9"
     assert int(flag(args, "--max-model-len")) >= 40000
@@ -59,7 +65,7 @@ def test_a_container_that_is_too_small_is_mended_by_one_retune(cluster: Cluster,
 def test_no_memory_for_the_cache_is_mended_by_one_retune(cluster: Cluster, namespace: str) -> None:
     cluster.apply(vlmd("model", namespace, goal="SingleUser", engine=FREE))
     item = ready(cluster, namespace, "model", 60)
-    assert outcomes(item) == [("Failed", "NoKVCacheMemory"), ("Started", None)]
+    require_outcomes(item, [("Failed", "NoKVCacheMemory"), ("Started", None)])
     assert "measured" in condition(item, "CapacityVerified")["message"]
 
 
@@ -68,7 +74,7 @@ def test_what_one_learnt_another_knows(cluster: Cluster, namespace: str) -> None
     ready(cluster, namespace, "first", 60)
     cluster.apply(vlmd("second", namespace, goal="SingleUser", engine=FREE))
     item = ready(cluster, namespace, "second", 60)
-    assert outcomes(item) == [("Started", None)]
+    require_outcomes(item, [("Started", None)])
     assert any("earlier start-up" in sentence for sentence in item["status"]["plan"]["explanation"])
 
 
@@ -124,7 +130,7 @@ def test_what_no_flag_mends_stops_at_once_with_the_line_quoted(
     with node_says(cluster, fails_with=failure):
         cluster.apply(vlmd("model", namespace))
         item = stalled(cluster, namespace, "model")
-    assert outcomes(item) == [("Failed", reason)]
+    require_outcomes(item, [("Failed", reason)])
     assert words in condition(item, "Stalled")["message"]
     assert cluster.get("deployment", "model", namespace)["spec"]["replicas"] == 0
 
@@ -137,7 +143,7 @@ def test_an_evicted_pod_counts_against_nobody(cluster: Cluster, namespace: str) 
             lambda: condition(cluster.get("vlmd", "model", namespace), "CapacityVerified").get("reason") == "NodeFault",
         )
     item = ready(cluster, namespace, "model", 60)
-    assert outcomes(item) == [("Started", None)]
+    require_outcomes(item, [("Started", None)])
 
 
 def test_a_log_that_was_rotated_away_is_reported_never_guessed(
@@ -157,7 +163,7 @@ def test_a_log_that_was_rotated_away_is_reported_never_guessed(
         cluster.wait("a restart", restarted)
         operator.start()
         item = stalled(cluster, namespace, "model", 90)
-    assert outcomes(item) == [("Failed", "LogUnreadable")]
+    require_outcomes(item, [("Failed", "LogUnreadable")])
     assert "names no cause" in condition(item, "Stalled")["message"]
 
 
@@ -166,7 +172,7 @@ def test_a_pinned_context_that_is_too_long_is_refused_with_remedies_that_work(cl
     cluster.apply(vlmd("model", namespace, engine=pinned))
     item = stalled(cluster, namespace, "model")
     message = condition(item, "Planned")["message"]
-    assert outcomes(item) == []
+    require_outcomes(item, [])
     assert "--max-model-len" in message
     shorter = int(message.partition("set --max-model-len to ")[2].split()[0])
     cluster.apply(

@@ -75,7 +75,8 @@ def register(queue: WorkQueue, world: World) -> kopf.OperatorRegistry:
             world.known.add(key)
         queue.add(key)
 
-    def child_changed(namespace: str | None, labels: kopf.Labels, **_: Any) -> None:
+    def child_changed(namespace: str | None, labels: kopf.Labels, **indexes: Any) -> None:
+        world.see(indexes["gpu_nodes"])  # at the start a child may come before its VLMDeployment
         queue.add(Key(str(namespace), labels[DEPLOYMENT_LABEL]), SETTLE_SECONDS)
 
     for group, version, plural in (("apps", "v1", "deployments"), ("", "v1", "services"), ("", "v1", "pods")):

@@ -6,7 +6,8 @@ import kopf
 import pytest
 from api_server import FakeApiServer, serving
 
-from vlm_operator.controller.watches import World
+from vlm_operator.controller.queue import WorkQueue
+from vlm_operator.controller.watches import World, register
 from vlm_operator.lifecycle.situation import GpuNode
 
 
@@ -41,6 +42,24 @@ def test_a_node_stays_dropped_and_is_news_once() -> None:
     assert nodes.keep({"a"}, nodes.uids())
     assert not nodes.keep({"a"}, nodes.uids())
     assert [node.name for node in nodes.nodes()] == ["node-a"]
+
+
+@pytest.mark.parametrize("plural", ["vlmdeployments", "deployments", "services", "pods"])
+def test_whatever_is_seen_first_the_nodes_are_known_by_then(plural: str) -> None:
+    """At the start a pod may come before its VLMDeployment: to plan without nodes would be to refuse it."""
+    queue, nodes = WorkQueue(), World()
+    (handler,) = [
+        handler
+        for handler in register(queue, nodes)._watching.get_all_handlers()
+        if handler.selector is not None and handler.selector.any_name == plural
+    ]
+    node = GpuNode("node-a", {}, {}, ready=True)
+    labels = {"vlm-operator.dev/vlmdeployment": "model"}
+    handler.fn(  # type: ignore[call-arg]
+        namespace="default", name="model", labels=labels, event={"type": None}, gpu_nodes=Index({"a": [node]})
+    )
+    assert len(queue) == 1
+    assert nodes.nodes() == [node]
 
 
 def test_uids_are_read_page_by_page() -> None:
