@@ -33,6 +33,8 @@ _BITSANDBYTES_UNTIL: Final = EngineVersion(0, 27, 9999)
 
 
 _SMALLER_TENSORRT_LLM_TILES_SINCE: Final = EngineVersion(0, 27)
+_TRITON_KERNELS_INCLUDED_SINCE: Final = EngineVersion(0, 12)
+"""From 0.12 vLLM brings ``triton_kernels`` (``vllm/third_party``); before, who had not installed them had Marlin's."""
 _HOPPER, _DATACENTER_BLACKWELL = 9, 10
 
 
@@ -61,7 +63,7 @@ def mxfp4_kernel(version: EngineVersion, compute_capability: tuple[int, int] | N
     Triton's on Hopper, TensorRT-LLM's (FlashInfer) on data-centre Blackwell, Marlin's on everything else.
     """
     major = compute_capability[0] if compute_capability is not None else 0
-    if major == _HOPPER:
+    if major == _HOPPER and version >= _TRITON_KERNELS_INCLUDED_SINCE:
         return Mxfp4Kernel.TRITON
     if major == _DATACENTER_BLACKWELL and version < _SMALLER_TENSORRT_LLM_TILES_SINCE:
         return Mxfp4Kernel.TENSORRT_LLM

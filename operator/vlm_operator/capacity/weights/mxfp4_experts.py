@@ -2,8 +2,8 @@
 
 Sources: vLLM 0.32, ``fused_moe/oracle/mxfp4.py``; for Hopper the storage layouts of ``triton_kernels``
 (``tensor_details/layout_details/hopper_value.py``, ``hopper_scale.py``), which vLLM converts experts to after loading.
-Measured: gpt-oss-20b and -120b on an H100 with vLLM 0.11.0 take 13.47 and 64.38 GiB, 0.06 and 0.18 GiB more than
-counted so.
+Measured: gpt-oss-20b and -120b on an H100 with vLLM 0.11.0 and ``triton_kernels`` take 13.47 and 64.38 GiB, 0.06 and
+0.18 GiB more than counted so.
 """
 
 from __future__ import annotations

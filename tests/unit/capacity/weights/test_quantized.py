@@ -93,7 +93,8 @@ def test_mxfp4_experts_are_padded_to_the_kernels_tiles(kernel: Mxfp4Kernel, gate
 @pytest.mark.parametrize(
     ("version", "capability", "kernel"),
     [
-        pytest.param(EngineVersion(0, 11), (9, 0), Mxfp4Kernel.TRITON, id="Hopper"),
+        pytest.param(EngineVersion(0, 12), (9, 0), Mxfp4Kernel.TRITON, id="Hopper"),
+        pytest.param(EngineVersion(0, 11), (9, 0), Mxfp4Kernel.MARLIN, id="Hopper before vLLM brought triton_kernels"),
         pytest.param(EngineVersion(0, 26), (10, 0), Mxfp4Kernel.TENSORRT_LLM, id="Blackwell before 0.27"),
         pytest.param(EngineVersion(0, 27), (10, 0), Mxfp4Kernel.MARLIN, id="Blackwell since 0.27: the same tiles"),
         pytest.param(EngineVersion(0, 32), (12, 0), Mxfp4Kernel.MARLIN, id="consumer Blackwell"),
