@@ -31,9 +31,12 @@ def export(context: str | None) -> int:
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:
+    """As it may be applied to another cluster: with the label by which the operator finds it."""
+    metadata = item["metadata"]
+    kept = {key: metadata[key] for key in ("name", "labels") if key in metadata}
     return {
         "apiVersion": "vlm-operator.dev/v1alpha1",
         "kind": "StartupObservation",
-        "metadata": {"name": item["metadata"]["name"]},
+        "metadata": kept,
         "spec": item["spec"],
     }
