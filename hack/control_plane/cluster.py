@@ -20,6 +20,9 @@ from hack.control_plane.nodes import SimulatedGpuNode
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 COMPONENTS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+TRIES: Final = 3
+CREATION_SECONDS: Final = 70
+"""How long one try may take; on an idle machine it is a tenth of that."""
 
 
 class CommandFailed(RuntimeError):
@@ -78,31 +81,41 @@ class Cluster:
             env=self._environment,
             start_new_session=True,
         )
+        for tries_left in reversed(range(TRIES)):
+            try:
+                self._create(policy)
+                self.kubectl("apply", "--server-side", "-f", str(Path(__file__).with_name("stages.yaml")))
+                return
+            except CommandFailed as error:
+                if not tries_left:
+                    self.stop()
+                    raise
+                # Ports that kwokctl found free may be taken by the time its components listen on them.
+                print(f"the control plane did not come up, once more: {str(error)[-500:]}", file=sys.stderr)
+                self._run("kwokctl", "delete", "cluster", f"--name={self.name}", f"--kubeconfig={self.kubeconfig}")
+
+    def _create(self, policy: Path) -> None:
         binaries = [f"--{name}-binary={self.tools / name}" for name in COMPONENTS]
-        try:
-            self._run(
-                "kwokctl",
-                "create",
-                "cluster",
-                "--runtime=binary",
-                *binaries,
-                f"--kwok-controller-binary={self.tools / 'kwok'}",
-                f"--name={self.name}",
-                f"--kubeconfig={self.kubeconfig}",
-                f"--kube-audit-policy={policy}",
-                "--extra-args=etcd=unsafe-no-fsync=true",
-                # One of each: without a lease to wait for, a restarted controller works at once.
-                "--extra-args=kube-controller-manager=leader-elect=false",
-                "--extra-args=kube-scheduler=leader-elect=false",
-                "--disable-qps-limits",
-                "--node-lease-duration-seconds=40",  # how long a restarted KWOK waits for its own nodes
-                "--enable-crds=Stage,Logs",
-                "--wait=90s",
-            )
-            self.kubectl("apply", "--server-side", "-f", str(Path(__file__).with_name("stages.yaml")))
-        except CommandFailed:
-            self.stop()
-            raise
+        self._run(
+            "kwokctl",
+            "create",
+            "cluster",
+            "--runtime=binary",
+            *binaries,
+            f"--kwok-controller-binary={self.tools / 'kwok'}",
+            f"--name={self.name}",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--kube-audit-policy={policy}",
+            "--extra-args=etcd=unsafe-no-fsync=true",
+            # One of each: without a lease to wait for, a restarted controller works at once.
+            "--extra-args=kube-controller-manager=leader-elect=false",
+            "--extra-args=kube-scheduler=leader-elect=false",
+            "--disable-qps-limits",
+            "--node-lease-duration-seconds=40",  # how long a restarted KWOK waits for its own nodes
+            "--enable-crds=Stage,Logs",
+            f"--wait={CREATION_SECONDS}s",
+            timeout=CREATION_SECONDS + 20,
+        )
 
     def stop(self) -> None:
         """Remove it with all its processes and files."""
@@ -124,9 +137,12 @@ class Cluster:
 
     def _run(self, tool: str, *arguments: str, text: str | None = None, timeout: float = 120) -> str:
         command = [str(self.tools / tool), *arguments]
-        result = subprocess.run(
-            command, env=self._environment, input=text, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        try:
+            result = subprocess.run(
+                command, env=self._environment, input=text, capture_output=True, text=True, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CommandFailed(f"{tool} {' '.join(arguments)[:300]}: not done within {timeout:.0f} s") from error
         if result.returncode != 0:
             words = (result.stderr + result.stdout)[-3000:]
             raise CommandFailed(f"{tool} {' '.join(arguments)[:300]}: exit code {result.returncode}\n{words}")

@@ -35,7 +35,7 @@ class OperatorProcess:
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, ready_within: float = 30) -> None:
+    def start(self, *, ready_within: float = 60) -> None:
         """Start it and wait until ``/readyz`` says that it watches.
 
         Raises:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hack.control_plane import Cluster
+from hack.control_plane.cluster import CommandFailed
 
 pytestmark = pytest.mark.control_plane
 
@@ -31,6 +32,21 @@ def test_an_api_server_that_was_killed_comes_back_with_what_it_held(cluster: Clu
     cluster.kubectl("create", "configmap", "kept")
     cluster.restart_api_server(down_seconds=0.5)
     assert cluster.get("configmap", "kept", "default")["metadata"]["name"] == "kept"
+
+
+def test_a_control_plane_that_does_not_come_up_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    create, made = Cluster._create, list[Path]()
+
+    def half_done_at_first(cluster: Cluster, policy: Path) -> None:
+        create(cluster, policy)
+        made.append(policy)
+        if len(made) == 1:
+            raise CommandFailed("a port was taken")
+
+    monkeypatch.setattr(Cluster, "_create", half_done_at_first)
+    with Cluster(name="again") as cluster:
+        assert cluster.kubectl("get", "--raw", "/readyz") == "ok"
+    assert len(made) == 2
 
 
 def test_a_cluster_is_removed_even_if_its_owner_is_killed() -> None:
