@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -14,7 +13,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 
 class OperatorProcess:
@@ -103,20 +101,6 @@ class OperatorProcess:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
-
-    def metric(self, name: str, **labels: str) -> float:
-        """Sum of the samples of that name with these labels."""
-        total = 0.0
-        for line in self.get("/metrics")[1].splitlines():
-            if line.split("{")[0].split(" ")[0] == name and all(
-                f'{key}="{value}"' in line for key, value in labels.items()
-            ):
-                total += float(line.rsplit(" ", 1)[1])
-        return total
-
-    def log_lines(self) -> list[dict[str, Any]]:
-        """Its log, line by line."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
 
 def _free_port() -> int:

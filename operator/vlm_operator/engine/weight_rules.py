@@ -33,6 +33,7 @@ _BITSANDBYTES_UNTIL: Final = EngineVersion(0, 27, 9999)
 
 
 _SMALLER_TENSORRT_LLM_TILES_SINCE: Final = EngineVersion(0, 27)
+"""From 0.27 TensorRT-LLM's intermediate sizes are rounded to 128 instead of 256 (0.26.0 and 0.27.1 read)."""
 _TRITON_KERNELS_INCLUDED_SINCE: Final = EngineVersion(0, 12)
 """From 0.12 vLLM brings ``triton_kernels`` (``vllm/third_party``); before, who had not installed them had Marlin's."""
 _HOPPER, _DATACENTER_BLACKWELL = 9, 10

@@ -110,8 +110,7 @@ class Planner:
             )
             for attempt in history.episode(self.episode(offer.gpu)).failed()
         ]
-        known = self.situation.observations if self.spec.model.id else ()
-        observed = evidence_of(known, self.key(offer.gpu, offer.resource))
+        observed = evidence_of(self.situation.observations, self.key(offer.gpu, offer.resource))
         parts = [part for part in (observed, *own) if part is not NOTHING]
         return together(tuple(parts)) if parts else NOTHING
 

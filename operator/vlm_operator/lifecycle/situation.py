@@ -198,7 +198,7 @@ class Situation:
         logs: logs that an earlier round of this reconcile asked for with ``Decision.needs``.
         model: facts of the model, or None where ``model_error`` says why there are none.
         model_error: what the model source answered instead.
-        observations: ``StartupObservation`` objects of this model, as the API server has them.
+        observations: ``StartupObservation`` objects of this model as the API server has them; none for a model by path.
         rejection: what the API server said when this generation's children were last applied, None where it took them.
     """
 

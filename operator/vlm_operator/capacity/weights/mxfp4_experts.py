@@ -17,7 +17,9 @@ BLOCK: Final = 32
 """Elements that share a scale of one byte."""
 
 _HOPPER_INPUTS, _HOPPER_OUTPUTS = 128, 256
+"""Elements to which ``triton_kernels`` rounds up inputs (of values) and outputs (of values and scales) on Hopper."""
 _HOPPER_BIAS_BYTES = 4
+"""vLLM turns biases into float32 for it (0.11.2: ``quantization/mxfp4.py``, ``process_weights_after_loading``)."""
 
 
 def mxfp4_expert_bytes(

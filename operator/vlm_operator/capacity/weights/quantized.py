@@ -18,11 +18,13 @@ from vlm_operator.engine.weight_rules import Mxfp4Kernel
 from vlm_operator.model.facts import Linear, Quantization
 
 MXFP4_BITS = 4
+"""By which Quark's MXFP4 is told from its FP8 and INT8."""
 
 PACKED_EXPERTS = frozenset({"auto-round", "awq", "gptq"})
-"""Methods whose experts fall back to smaller groups (``moe_wna16.py``, ``MoeWNA16Method.create_weights``)."""
+"""Methods whose experts fall back to smaller groups (0.32: ``moe_wna16.py``, ``MoeWNA16Method.create_weights``)."""
 
 SMALLEST_EXPERT_GROUP = 32
+"""Elements; no smaller group is tried there."""
 
 
 class Storage:

@@ -30,15 +30,18 @@ def test_the_mean_error_is_at_most_0_22_gib() -> None:
     assert statistics.mean(map(abs, errors())) <= 0.22
 
 
-def test_the_worst_error_is_at_most_1_5_gib_where_the_figures_are_not_in_doubt() -> None:
+def test_the_worst_error_is_at_most_1_5_gib_but_for_one_that_is_listed_as_unexplained() -> None:
     assert max(map(abs, errors([case for case in STOCK if "note" not in case.row]))) <= 1.5
+    assert sum(abs(error) > 1.5 for error in errors()) <= 1
+    assert max(map(abs, errors())) <= 1.85
 
 
-def test_start_ups_that_no_coefficient_has_seen_are_met() -> None:
-    sure = [case for case in HELD_OUT if "note" not in case.row]
-    assert len(sure) >= 10
-    assert statistics.mean(map(abs, errors(sure))) <= 0.22
-    assert max(map(abs, errors(sure))) <= 1.5
+def test_start_ups_that_no_coefficient_has_seen_are_met_but_for_those_listed_as_unexplained() -> None:
+    explained = [case for case in HELD_OUT if "note" not in case.row]
+    assert len(explained) >= 10
+    assert statistics.mean(map(abs, errors(explained))) <= 0.22
+    assert max(map(abs, errors(explained))) <= 1.5
+    assert statistics.mean(map(abs, errors(HELD_OUT))) <= 0.42
 
 
 def test_what_is_held_out_says_nothing_to_the_fit() -> None:
