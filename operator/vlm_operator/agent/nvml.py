@@ -1,4 +1,4 @@
-"""What GPUs does this machine have? Asked of the driver through NVML, as facts that plans take."""
+"""Read this machine's GPUs through NVML, as facts that plans take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do commands read a cluster? By the user's kubeconfig, plain JSON, errors as words."""
+"""Read a cluster with the user's kubeconfig: plain JSON, errors as messages."""
 
 from __future__ import annotations
 

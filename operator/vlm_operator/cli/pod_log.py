@@ -1,4 +1,4 @@
-"""Where is the log of a pod's model server? The container that ended last first: that one tells why it ended."""
+"""Locate the log of a pod's model server: the container that terminated last comes first, it tells the cause."""
 
 from __future__ import annotations
 

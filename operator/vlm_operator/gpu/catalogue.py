@@ -1,4 +1,4 @@
-"""Which GPU does a name mean? Labels, aliases and near spellings to facts."""
+"""Resolve labels, aliases and near spellings of a GPU product to its facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be known of a GPU to plan on it? Frozen facts, the same from the catalogue, node labels or NVML.
+"""Frozen facts of a GPU, the same whether they come from the catalogue, node labels or NVML.
 
 Two totals are kept apart: NVML's (``nvidia-smi``, the label ``nvidia.com/gpu.memory``) and CUDA's
 (``cudaMemGetInfo``), which vLLM multiplies by ``--gpu-memory-utilization``. On Linux CUDA's is 0.4 to 1 GiB smaller.

@@ -1,4 +1,4 @@
-"""Which GPUs does a node offer? Read from its labels and allocatable resources, without asking the node.
+"""Read the GPUs a node offers from its labels and allocatable resources, without asking the node.
 
 Labels are those of NVIDIA's gpu-feature-discovery (``nvidia.com/gpu.product``, ``.memory``, ``.count``,
 ``.compute.major``, ``.replicas``; with MIG strategy ``mixed`` the same under ``nvidia.com/mig-1g.10gb.``):

@@ -1,4 +1,4 @@
-"""Which products are known? One row each: label, aliases, NVML and CUDA totals, capability, MIG slices.
+"""The NVIDIA products this project knows: label, aliases, NVML and CUDA totals, capability, MIG slices.
 
 Figures were collected in November 2026 from what ``nvidia-smi``, torch, deviceQuery and vLLM's own start-up line
 ("Free memory on device (free/total GiB)") printed in public issues, notebooks and repositories, for instance

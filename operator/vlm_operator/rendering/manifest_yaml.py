@@ -1,4 +1,4 @@
-"""How are objects written as YAML? The same objects give the same bytes, and every reader reads them alike.
+"""Write objects as YAML: the same objects give the same bytes, and every YAML reader reads the same values.
 
 Kubernetes reads YAML with rules between 1.1 and 1.2, PyYAML with 1.1. What either could take for a boolean, a number, a
 time or null is quoted: ``yes``, ``y``, ``on``, ``1:30``, ``1e3``, ``0o7``.

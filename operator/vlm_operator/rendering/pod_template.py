@@ -1,4 +1,4 @@
-"""May ``spec.podTemplate`` say this? It wins over everything but what the plan owns, and a clash there is refused."""
+"""Validate ``spec.podTemplate``: it overrides everything except what the plan owns; a clash is refused."""
 
 from __future__ import annotations
 

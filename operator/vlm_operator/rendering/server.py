@@ -1,4 +1,4 @@
-"""Which objects serve a model? A Deployment and a Service, from one request that holds everything they depend on."""
+"""Build the Deployment and the Service of one model server from one request that holds all their inputs."""
 
 from __future__ import annotations
 

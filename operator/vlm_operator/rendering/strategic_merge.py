@@ -1,4 +1,4 @@
-"""What does a pod template become under an overlay? Kubernetes' strategic merge patch, for what pods hold.
+"""Apply Kubernetes' strategic merge patch to a pod template, for the fields that pods have.
 
 Maps merge key by key and null removes a key; lists that have a merge key merge item by item, all others are replaced.
 Merge keys and replaced lists: Kubernetes 1.37 ``staging/src/k8s.io/api/core/v1/types.go`` (``patchMergeKey``).

@@ -1,4 +1,4 @@
-"""How do values get into a template? As JSON, always: a value is data, whatever it says, and never YAML syntax."""
+"""Insert values into templates as JSON only, so that a value is always data and never YAML syntax."""
 
 from __future__ import annotations
 

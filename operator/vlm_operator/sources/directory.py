@@ -1,4 +1,4 @@
-"""What does a model folder on this machine say? ``config.json``, and the safetensors headers where they are."""
+"""Read a model folder: ``config.json``, and safetensors headers where they are present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does Hugging Face say of a model? The local cache first, then the Hub: its config and its tensors' headers.
+"""Read a model's config and tensor headers from Hugging Face: the local cache first, then the Hub.
 
 From the Hub come ``config.json`` (kept in Hugging Face's own cache) and the first bytes of each safetensors file by
 range requests, never the weights. Headers are kept per commit in this user's cache folder, so that the second call for

@@ -1,4 +1,4 @@
-"""What does a JSON file that somebody else wrote say? Read with bounds, so that no file can hang or crash a command."""
+"""Read JSON written by others within bounds, so that no file can hang or crash a command."""
 
 from __future__ import annotations
 

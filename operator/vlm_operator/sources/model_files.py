@@ -1,4 +1,4 @@
-"""Which files of a model hold its facts? Its config and the small files beside it, whatever place they are in."""
+"""The files that hold a model's facts: its config and the small files beside it, whatever source they come from."""
 
 from __future__ import annotations
 

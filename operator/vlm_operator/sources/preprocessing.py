@@ -1,4 +1,4 @@
-"""Which preprocessor files lie beside a model's config?"""
+"""Find the preprocessor files beside a model's config."""
 
 from __future__ import annotations
 

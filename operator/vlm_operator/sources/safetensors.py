@@ -1,4 +1,4 @@
-"""Which tensors does a checkpoint hold? The headers of its safetensors files, never their data.
+"""Read the headers of safetensors files, never their data.
 
 The format: eight bytes, little-endian, say how long the header is; then that much JSON, tensor name to ``dtype``,
 ``shape`` and ``data_offsets`` (https://huggingface.co/docs/safetensors/index#format).

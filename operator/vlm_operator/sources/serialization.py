@@ -1,4 +1,4 @@
-"""How are model facts written down? ``ModelFacts`` to JSON and back, by their own dataclass fields.
+"""Convert ``ModelFacts`` to JSON and back, by their dataclass fields.
 
 The form is generic over the frozen dataclasses of ``vlm_operator.model``: a field equal to its default is left out, and
 where a field's type leaves the class open (a union of dataclasses, ``object``) the value carries its class under
