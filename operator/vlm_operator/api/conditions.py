@@ -69,6 +69,46 @@ class ConditionReason(_Described):
         "No flags that the user left free make the model fit.",
         "Take one of the changes that the message names, each with its gain.",
     )
+    UNSUPPORTED = (
+        "Unsupported",
+        "vLLM would refuse the command for a reason other than memory; the plan's reason names the check.",
+        "Change the flag, GPU or release that the hint names.",
+    )
+    ARCHITECTURE_NOT_IN_RELEASE = (
+        "ArchitectureNotInRelease",
+        "The vLLM release does not serve the model's class: it came later, or has been removed.",
+        "Use a release that the message names (engine.image).",
+    )
+    KERNEL_UNSUPPORTED = (
+        "KernelUnsupported",
+        "No kernel of the vLLM release runs this model on this GPU with these flags.",
+        "Use another GPU or release, or change the flag that the hint names.",
+    )
+    COMPUTE_CAPABILITY_TOO_LOW = (
+        "ComputeCapabilityTooLow",
+        "The vLLM release, the quantisation or a flag needs a GPU of a newer generation.",
+        "Use a newer GPU, an older release where the message names one, or another checkpoint.",
+    )
+    DTYPE_UNSUPPORTED = (
+        "DtypeUnsupported",
+        "The model or the GPU does not support the element type.",
+        "Use the element type that the hint names, or a newer GPU.",
+    )
+    TENSOR_PARALLEL_NOT_DIVISIBLE = (
+        "TensorParallelNotDivisible",
+        "Tensor parallelism does not divide the model's heads, or cuts through a block of its quantisation.",
+        "Use a GPU count that the hint names, or expert parallelism where the hint says so.",
+    )
+    VISION_HEADS_NOT_DIVISIBLE = (
+        "VisionHeadsNotDivisible",
+        "Tensor parallelism does not divide the heads of the vision tower.",
+        "Use --mm-encoder-tp-mode data where the release has it, or a GPU count that the hint names.",
+    )
+    FLAGS_CONTRADICT = (
+        "FlagsContradict",
+        "Two flags exclude each other for this model.",
+        "Change the flag that the hint names.",
+    )
     UNKNOWN = (
         "Unknown",
         "The log or the facts do not say what is wrong.",
@@ -261,11 +301,6 @@ class ConditionReason(_Described):
         "BatchedTokensBelowMambaBlock",
         "max_num_batched_tokens is below the block size of the recurrent state.",
         "Raise engine.maxNumBatchedTokens.",
-    )
-    TENSOR_PARALLEL_NOT_DIVISIBLE = (
-        "TensorParallelNotDivisible",
-        "The model's heads or layers do not divide by the number of GPUs.",
-        "Use a number of GPUs that divides them.",
     )
     TOO_FEW_GPUS = (
         "TooFewGPUs",

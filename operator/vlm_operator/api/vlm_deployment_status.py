@@ -104,9 +104,10 @@ class PlanGPUStatus(StatusModel):
 class PlanStatus(StatusModel):
     """The flags in force, the budget behind them and why."""
 
-    verdict: Literal["Fits", "FitsTight", "DoesNotFit", "Unknown"] = Field(
+    verdict: Literal["Fits", "FitsTight", "DoesNotFit", "Unsupported", "Unknown"] = Field(
         description="Fits: the cup fits the lower bound of the KV cache. FitsTight: it fits the best estimate only. "
-        "DoesNotFit: it does not. Unknown: a figure is not known for certain, and nothing was guessed."
+        "DoesNotFit: it does not. Unsupported: vLLM would refuse the command for a reason other than memory. "
+        "Unknown: a figure is not known for certain, and nothing was guessed."
     )
     reason: Name = Field(description="Why, as one CamelCase word.")
     message: Sentence = Field(description="The verdict in one sentence, with its numbers and the next step.")

@@ -11,7 +11,7 @@ from vlm_operator.cli.output import emit, output_option
 from vlm_operator.errors import InputError
 from vlm_operator.units import parse_bytes
 
-EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unknown": 4}
+EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 3, "Unknown": 4}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -17,6 +17,7 @@ STYLES: Final = {
     Verdict.FITS: "bold green",
     Verdict.FITS_TIGHT: "bold yellow",
     Verdict.DOES_NOT_FIT: "bold red",
+    Verdict.UNSUPPORTED: "bold red",
     Verdict.UNKNOWN: "bold magenta",
 }
 BAR_WIDTH: Final = 72
@@ -33,7 +34,9 @@ def print_plan(plan: Plan) -> None:
     if plan.budget is not None:
         console.print()
         _print_budget(console, plan)
-    if plan.verdict is not Verdict.UNKNOWN:
+    for found in plan.infeasible:
+        console.print(Text(f"source: {found.source}", style="dim"))
+    if plan.verdict not in {Verdict.UNKNOWN, Verdict.UNSUPPORTED}:
         console.print()
         for sentence in plan.explanation:
             console.print(Text(f"  {sentence}"))

@@ -52,7 +52,7 @@ class Attempt:
 
     def __init__(self, judge: Judge, tensor_parallel_size: int) -> None:
         self.judge, self.model, self.intent, self.context = judge, judge.model, judge.intent, judge.context
-        settings = judge.start.with_(tensor_parallel_size=tensor_parallel_size)
+        settings = judge.feasible(judge.start.with_(tensor_parallel_size=tensor_parallel_size))
         if settings.max_model_len is None or settings.max_num_seqs is None:
             settings = settings.with_(
                 max_model_len=settings.max_model_len or self.context.wanted,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import require_known
 from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.feasibility import Infeasible
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.attempt import Attempt
@@ -63,11 +64,30 @@ def unknown_plan(model: ModelFacts, gpu: GPUFacts | None, intent: Intent, unknow
     )
 
 
+def unsupported_plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, infeasible: tuple[Infeasible, ...]) -> Plan:
+    """The plan that says which check of vLLM refuses the command, and what to change."""
+    first = infeasible[0]
+    return Plan(
+        model=model,
+        gpu=gpu,
+        gpu_count=intent.gpu_count or intent.settings.tensor_parallel_size,
+        version=intent.version,
+        intent=intent,
+        settings=intent.settings,
+        verdict=Verdict.UNSUPPORTED,
+        reason=first.reason,
+        infeasible=infeasible,
+        refusal=Refusal(first.message, first.remedy),
+    )
+
+
 def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) -> Plan:
     if "tensor_parallel_size" in intent.pinned:
         require_tensor_parallel(model, intent.settings)
-    sizes = tuple(_tensor_parallel_sizes(model, intent))
     judge = Judge(model, gpu, intent, evidence)
+    sizes, infeasible = _feasible_sizes(judge, tuple(_tensor_parallel_sizes(model, intent)))
+    if not sizes:
+        return unsupported_plan(model, gpu, intent, infeasible)
     attempts: list[Attempt] = []
     unknown: UnknownFact | None = None
     for size in sizes:
@@ -93,6 +113,13 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
     if unknown is not None:
         raise unknown
     return _written(attempts[-1], attempts[-1].chosen)
+
+
+def _feasible_sizes(judge: Judge, sizes: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[Infeasible, ...]]:
+    """(sizes that no check of vLLM refuses, what is refused of the smallest one that is refused)."""
+    found = {size: judge.infeasible(judge.feasible(judge.start.with_(tensor_parallel_size=size))) for size in sizes}
+    refused = next((infeasible for infeasible in found.values() if infeasible), ())
+    return tuple(size for size, infeasible in found.items() if not infeasible), refused
 
 
 def _tensor_parallel_sizes(model: ModelFacts, intent: Intent) -> Iterator[int]:

@@ -8,6 +8,7 @@ from vlm_operator.capacity.kv import KVLayout
 from vlm_operator.capacity.startup import Budget
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.feasibility import Infeasible, InfeasibleReason
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.candidate import candidate
@@ -50,6 +51,7 @@ class Evaluation:
         least_bytes: smallest KV cache with which vLLM starts: its capacity check passes (needed bytes and the null
             block), and a hybrid has a block of state for every sequence.
         rejected: an item of the workload that the server would refuse, None where there is none.
+        infeasible: what vLLM would refuse of the flags for a reason other than memory.
     """
 
     requested: EngineSettings
@@ -58,8 +60,9 @@ class Evaluation:
     layout: KVLayout
     least_bytes: int
     verdict: Verdict
-    reason: Reason
+    reason: Reason | InfeasibleReason
     rejected: RejectedItem | None = None
+    infeasible: tuple[Infeasible, ...] = ()
 
     @property
     def headroom_bytes(self) -> int:
@@ -92,6 +95,8 @@ class Evaluation:
 
     def message(self) -> str:
         """The verdict in one sentence with its numbers."""
+        if self.infeasible:
+            return self.infeasible[0].message
         if self.rejected is not None and self.reason is Reason.ITEM_REJECTED:
             return self.rejected.message()
         budget, length = self.budget, self.settings.max_model_len or 0

@@ -14,7 +14,7 @@ from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Verdict
 
-_RANK = {Verdict.FITS: 0, Verdict.FITS_TIGHT: 1, Verdict.DOES_NOT_FIT: 2, Verdict.UNKNOWN: 3}
+_RANK = {Verdict.FITS: 0, Verdict.FITS_TIGHT: 1, Verdict.DOES_NOT_FIT: 2, Verdict.UNKNOWN: 3, Verdict.UNSUPPORTED: 4}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from vlm_operator.capacity.startup import startup_budget
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.feasibility import Infeasible, feasible_settings, refusals
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.candidate import candidate
@@ -55,9 +56,22 @@ class Judge:
         """True where start-ups of the model were measured: what failed is not said to fit."""
         return self._experience is not None
 
+    def infeasible(self, requested: EngineSettings) -> tuple[Infeasible, ...]:
+        """What vLLM would refuse of these flags for a reason other than memory."""
+        return refusals(self.model, requested, self.gpu, self.intent.version)
+
+    def feasible(self, settings: EngineSettings) -> EngineSettings:
+        """These flags with what feasibility checks ask for and the user left free; as given for a prediction."""
+        if self.intent.is_prediction:
+            return settings
+        return feasible_settings(self.model, settings, self.gpu, self.intent.version, self.intent.pinned)
+
     def evaluate(self, requested: EngineSettings) -> Evaluation:
         """The evaluation of these flags, with the first described item that the server would refuse."""
         found = evaluate(self.model, self.gpu, requested, self.intent.version, self._experience)
+        infeasible = self.infeasible(requested)
+        if infeasible:
+            return replace(found, verdict=Verdict.UNSUPPORTED, reason=infeasible[0].reason, infeasible=infeasible)
         rejected = self.rejected(requested, found.settings)
         if rejected is None:
             return found
@@ -67,6 +81,8 @@ class Judge:
 
     def fits(self, requested: EngineSettings) -> bool:
         """True where these flags fit for certain; False also where vLLM or the model refuses them."""
+        if self.infeasible(requested):
+            return False
         try:
             if self._experience is not None:
                 return self.evaluate(requested).verdict is Verdict.FITS
@@ -77,6 +93,8 @@ class Judge:
 
     def may_hold(self, requested: EngineSettings) -> bool:
         """False where memory is not enough, whatever the described items and however what was measured is read."""
+        if self.infeasible(requested):
+            return False
         try:
             found = candidate(self.model, self.gpu, requested, self.intent.version)
         except (InputError, UnknownFact):

@@ -13,6 +13,7 @@ from typing import Any
 from vlm_operator.capacity.startup import Budget
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.feasibility import Infeasible, InfeasibleReason
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.evaluation import Container, Cup, Evaluation
@@ -70,6 +71,7 @@ class Plan:
         gpu: None on the CPU backend.
         gpu_count: GPUs of one replica.
         settings: the flags the command sets: pinned or chosen.
+        infeasible: what vLLM would refuse of the command for a reason other than memory.
         evaluation: the same resolved, with budget, cup and container; None where nothing could be computed.
         context: how long the context should be and must be; None where nothing could be computed.
         limit_sentences: why the limits are as they are.
@@ -87,7 +89,8 @@ class Plan:
     intent: Intent
     settings: EngineSettings
     verdict: Verdict
-    reason: Reason
+    reason: Reason | InfeasibleReason
+    infeasible: tuple[Infeasible, ...] = ()
     evaluation: Evaluation | None = None
     context: WantedContext | None = None
     limit_sentences: tuple[str, ...] = ()

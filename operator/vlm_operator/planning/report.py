@@ -29,6 +29,10 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "reason": str(plan.reason),
         "message": plan.message,
         "hint": plan.hint,
+        "refusals": [
+            {"reason": str(found.reason), "flag": found.flag, "message": found.message, "source": found.source}
+            for found in plan.infeasible
+        ],
         "flags": flags_to_json(plan.settings),
         "pinned": sorted(plan.intent.pinned),
         "command": list(command(plan)),

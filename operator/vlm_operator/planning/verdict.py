@@ -11,6 +11,8 @@ class Verdict(StrEnum):
     FITS = "Fits"
     FITS_TIGHT = "FitsTight"
     DOES_NOT_FIT = "DoesNotFit"
+    UNSUPPORTED = "Unsupported"
+    """vLLM would refuse for a reason other than memory; the reason is one of ``feasibility.InfeasibleReason``."""
     UNKNOWN = "Unknown"
 
 

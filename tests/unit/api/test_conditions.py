@@ -7,6 +7,7 @@ import re
 import pytest
 
 from vlm_operator.api.conditions import CONDITION_MEANINGS, ConditionReason, ConditionType, EventReason, remedy_for
+from vlm_operator.feasibility import InfeasibleReason
 from vlm_operator.planning.verdict import Reason, Verdict
 
 NEEDS_NO_REMEDY = {
@@ -22,7 +23,7 @@ NEEDS_NO_REMEDY = {
 
 def test_every_reason_of_planning_is_listed() -> None:
     listed = {reason.value for reason in ConditionReason}
-    assert {reason.value for reason in Reason} - listed == set()
+    assert {reason.value for reason in (*Reason, *InfeasibleReason)} - listed == set()
     assert {verdict.value for verdict in Verdict} - listed == set()
 
 

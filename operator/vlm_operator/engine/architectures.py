@@ -1,0 +1,55 @@
+"""Which releases of vLLM serve a model class? Looked up in the table read from vLLM's own registries."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from vlm_operator.engine.architecture_table import MULTIMODAL, TEXT
+from vlm_operator.engine.version import EngineVersion
+
+_SUFFIXES: Final = (
+    *("ForCausalLM", "ForConditionalGeneration", "ChatModel", "LMHeadModel", "ForTextEncoding", "EmbeddingModel"),
+    *("ForSequenceClassification", "ForTokenClassification", "ForAudioClassification", "ForImageClassification"),
+    *("ForVideoClassification", "ClassificationModel", "ForRewardModeling", "RewardModel", "Model"),
+)
+"""vLLM serves a class that it does not know as another of the same name with one of these endings, in this order
+(``config/model.py: _SUFFIX_TO_DEFAULTS``, ``models/registry.py: _normalize_arch``; 0.11.2 to 0.33.0)."""
+
+
+class Releases(NamedTuple):
+    """Minor releases of 0.x, first and last inclusive."""
+
+    first: int
+    last: int
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, tuple[Releases, ...]]:
+    found: dict[str, list[Releases]] = {}
+    for first, last, names in (*TEXT, *MULTIMODAL):
+        for name in names.split():
+            found.setdefault(name, []).append(Releases(first, last))
+    return {name: tuple(sorted(runs)) for name, runs in found.items()}
+
+
+def releases_of(architecture: str) -> tuple[Releases, ...]:
+    """Runs of minor releases whose registry holds the class or a base of it; empty where none from 0.11 on does.
+
+    >>> releases_of("Qwen3_5ForConditionalGeneration")[0].first
+    17
+    """
+    table = _table()
+    known = table.get(architecture)
+    if known is not None:
+        return known
+    suffix = next((suffix for suffix in _SUFFIXES if architecture.endswith(suffix)), None)
+    if suffix is None:
+        return ()
+    bases = (architecture.replace(suffix, other) for other in _SUFFIXES)
+    return next((table[base] for base in bases if base in table), ())
+
+
+def serves(version: EngineVersion, architecture: str) -> bool:
+    """Whether the registry of the release holds the class."""
+    return any(run.first <= version.minor <= run.last for run in releases_of(architecture))

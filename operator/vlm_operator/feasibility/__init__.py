@@ -1,0 +1,70 @@
+"""Would vLLM refuse this command for a reason other than memory? An ordered tuple of small checks, one a file.
+
+Each check looks at one command and answers None or the refusal. Nothing here chooses; planning asks before it counts
+memory, and chooses nothing that a check refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.feasibility.architecture_release import architecture_release
+from vlm_operator.feasibility.command import Command
+from vlm_operator.feasibility.gpu_generation import gpu_generation
+from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.identity_cache import cached_by_identity
+from vlm_operator.model.facts import ModelFacts
+
+__all__ = ["CHECKS", "Command", "Infeasible", "InfeasibleReason", "feasible_settings", "refusals"]
+
+CHECKS: Final[tuple[Callable[[Command], Infeasible | None], ...]] = (
+    architecture_release,
+    gpu_generation,
+)
+"""In the order in which vLLM would come upon them."""
+
+
+def refusals(
+    model: ModelFacts, settings: EngineSettings, gpu: GPUFacts, version: EngineVersion
+) -> tuple[Infeasible, ...]:
+    """What vLLM would refuse of this command, in the order of ``CHECKS``; empty where it would start, memory aside.
+
+    Args:
+        settings: flags as requested or resolved.
+    """
+    return _refusals(model, gpu, settings, version)
+
+
+@cached_by_identity(2)
+def _refusals(
+    model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion
+) -> tuple[Infeasible, ...]:
+    command = Command(model, settings, gpu, version)
+    return tuple(found for check in CHECKS if (found := check(command)) is not None)
+
+
+def feasible_settings(
+    model: ModelFacts, settings: EngineSettings, gpu: GPUFacts, version: EngineVersion, pinned: frozenset[str]
+) -> EngineSettings:
+    """``settings`` with the changes that refusals name, as far as only free flags are touched.
+
+    What comes of it may still be refused: ask ``refusals`` again.
+    """
+    tried: set[tuple[str, object]] = set()
+    while True:
+        change = next(
+            (
+                found.change
+                for found in refusals(model, settings, gpu, version)
+                if found.change and not any(flag in pinned or (flag, value) in tried for flag, value in found.change)
+            ),
+            None,
+        )
+        if change is None:
+            return settings
+        tried.update(change)
+        settings = settings.with_(**dict(change))
