@@ -27,7 +27,7 @@ tools: ## The control-plane binaries: from the cache, KUBEBUILDER_ASSETS, a down
 	@$(PYTHON) hack/tools/get
 
 demo: install ## A plan at once, then the operator on a real control plane with simulated GPU nodes (KEEP=1 keeps it)
-	@$(BIN)/python hack/demo
+	@$(BIN)/python hack/demo/run
 
 test: install tools ## Every test: unit, control plane, and kind where a Docker engine answers
 	$(PYTEST)
@@ -46,15 +46,19 @@ check: install ## Lint, format, types, layers, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python hack/generate --check
-	$(BIN)/python hack/worked-example --check
+	$(BIN)/python hack/generators/api --check
+	$(BIN)/python hack/generators/worked-example --check
+	$(BIN)/python hack/generators/workload-figures --check
+	$(BIN)/python hack/generators/diagnosis-reference --check
 
 generate: install ## CRDs, schemas and reference pages from the code
-	$(BIN)/python hack/generate
-	$(BIN)/python hack/worked-example
+	$(BIN)/python hack/generators/api
+	$(BIN)/python hack/generators/worked-example
+	$(BIN)/python hack/generators/workload-figures
+	$(BIN)/python hack/generators/diagnosis-reference
 
 accuracy: install ## Predictions against recorded start-ups: how far off, and in which direction
 	$(BIN)/python hack/accuracy
 
 bench: install ## How long the hot paths take
-	@for script in hack/bench-*; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in hack/bench/*; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

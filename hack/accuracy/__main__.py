@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import in_venv  # noqa: F401 - the project's own Python
+import project  # noqa: F401 - the project's own Python
 from accuracy.report import main
 
 sys.exit(main())

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from recorded_startups import settings_of
+from recorded.recorded_startups import settings_of
 from vlm_operator.capacity.startup import startup_budget
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.engine.defaults import DeviceTraits, ModelTraits, resolve

@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from accuracy.cases import Case, cases
 from vlm_operator.capacity.startup.activation import activation
 from vlm_operator.capacity.startup.cuda_graphs import graph_count

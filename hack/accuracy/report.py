@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accuracy import fit
 from accuracy.cases import Case, case_of, end_to_end, rows
 from accuracy.scatter import Point, scatter
+from project import ROOT
 from vlm_operator.capacity.startup import Budget
 from vlm_operator.capacity.startup.coefficients import FITTED
 from vlm_operator.capacity.startup.model import startup_terms
 from vlm_operator.units import GIB
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "accuracy.md"
 PICTURE = ROOT / "docs" / "accuracy.svg"
 

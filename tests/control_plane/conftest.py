@@ -6,17 +6,13 @@ The operator runs as the installed command, with a token of the chart's ServiceA
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from hack.control_plane import H100_PAIR, L4, RTX_5090, T4, Cluster, OperatorProcess, SimulatedKubelet
-from hack.control_plane.nodes import PLAIN
+from kit.control_plane import H100_PAIR, L4, RTX_5090, T4, Cluster, OperatorProcess, SimulatedKubelet
+from kit.control_plane.nodes import PLAIN
 
 OPERATOR = "system:serviceaccount:vlm-system:vlm-operator"
 """Who the operator is to the API server."""

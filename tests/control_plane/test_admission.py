@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hack.control_plane import Cluster
-from hack.control_plane.cluster import CommandFailed
+
+from kit.control_plane import Cluster
+from kit.control_plane.cluster import CommandFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/unit/api"))

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from hack.control_plane import Cluster
-from hack.control_plane.cluster import CommandFailed
+
+from kit.control_plane import Cluster
+from kit.control_plane.cluster import CommandFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = str(ROOT / "charts/vlm-operator")

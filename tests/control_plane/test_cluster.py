@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hack.control_plane import Cluster
-from hack.control_plane.cluster import CommandFailed
+
+from kit.control_plane import Cluster
+from kit.control_plane.cluster import CommandFailed
 
 pytestmark = pytest.mark.control_plane
 
@@ -51,14 +52,14 @@ def test_a_control_plane_that_does_not_come_up_is_tried_once_more(monkeypatch: p
 
 def test_a_cluster_is_removed_even_if_its_owner_is_killed() -> None:
     """``kill -9`` of the process that started it leaves neither a process nor a file behind."""
-    root = Path(__file__).resolve().parents[2]
+    tests = Path(__file__).resolve().parents[1]
     script = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from hack.control_plane import Cluster\n"
+        "from kit.control_plane import Cluster\n"
         "cluster = Cluster(name='orphan'); cluster.start(); print(cluster.folder, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(root)], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", script, str(tests)], stdout=subprocess.PIPE, text=True, check=False)
     folder = Path(done.stdout.strip())
     assert done.returncode == -9
     assert folder.name.startswith("orphan")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from hack.control_plane import Cluster, SimulatedGpuNode
 from vlmdeployments import condition
 
+from kit.control_plane import Cluster, SimulatedGpuNode
 from vlm_operator.gpu.catalogue import find_gpu
 from vlm_operator.units import MIB
 

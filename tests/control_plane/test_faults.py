@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from conftest import OPERATOR
-from hack.control_plane import RTX_5090, Cluster, OperatorProcess, SimulatedGpuNode
 from test_life_of_a_vlmdeployment import arguments, flag, planned_as, ready
 from vlmdeployments import condition, engine, vlmd
+
+from kit.control_plane import RTX_5090, Cluster, OperatorProcess, SimulatedGpuNode
 
 pytestmark = pytest.mark.control_plane
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from hack.control_plane import Cluster, OperatorProcess
-from hack.control_plane.cluster import CommandFailed
 from vlmdeployments import condition, engine, vlmd
+
+from kit.control_plane import Cluster, OperatorProcess
+from kit.control_plane.cluster import CommandFailed
 
 pytestmark = pytest.mark.control_plane
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hack.control_plane import Cluster
+
+from kit.control_plane import Cluster
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit/rendering"))
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from hack.control_plane import Cluster, OperatorProcess
 from test_life_of_a_vlmdeployment import arguments, flag, ready
 from vlmdeployments import condition, engine, vlmd
+
+from kit.control_plane import Cluster, OperatorProcess
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("operator")]
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hack.control_plane import Cluster, OperatorProcess
 from test_life_of_a_vlmdeployment import ready
 from test_retuning import node_says
 from vlmdeployments import vlmd
+
+from kit.control_plane import Cluster, OperatorProcess
 
 pytestmark = pytest.mark.control_plane
 

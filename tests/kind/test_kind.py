@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from kit.control_plane.cluster import find_tools
 
-from hack.control_plane.cluster import find_tools  # noqa: E402 - hack is no package on the path
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(1200)]
 

@@ -1,7 +1,7 @@
 """The built-in catalogue: facts of published models in this project's own form, with their origin.
 
 ``catalogue/index.json`` has one row a model, enough to list and find it; the facts of one model are a file of their
-own, so that one look-up reads two small files. ``hack/make-catalogue`` writes both.
+own, so that one look-up reads two small files. ``hack/generators/catalogue`` writes both.
 """
 
 from __future__ import annotations

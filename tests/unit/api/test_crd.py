@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,17 +34,16 @@ def _walk(path: str, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, An
 
 def test_generated_files_are_up_to_date() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "hack/generate"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "hack/generators/api"), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 
 
 def test_a_generated_file_that_differs_is_named(tmp_path: Path) -> None:
-    script = (ROOT / "hack/generate").read_text().replace("Path(__file__).resolve().parent.parent", repr(tmp_path))
-    script = script.replace("ROOT: Final = ", "from pathlib import PosixPath\nROOT: Final = ")
-    (tmp_path / "generate").write_text(script)
-    (tmp_path / "in_venv.py").write_text("")  # it runs with this very Python
-    command = [sys.executable, str(tmp_path / "generate")]
+    for name in ("hack/project.py", "hack/generators/api"):  # a checkout with neither .venv nor code of its own
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = [sys.executable, str(tmp_path / "hack/generators/api")]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     assert subprocess.run([*command, "--check"], capture_output=True, check=False).returncode == 0
     stale = tmp_path / "crds" / "vlm-operator.dev_vlmdeployments.yaml"
@@ -51,7 +51,7 @@ def test_a_generated_file_that_differs_is_named(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "differs: crds/vlm-operator.dev_vlmdeployments.yaml" in done.stderr
-    assert "run hack/generate" in done.stderr
+    assert "run hack/generators/api" in done.stderr
 
 
 @pytest.mark.parametrize("word", ["$ref", "anyOf", "allOf", "oneOf", "title", "const", "$defs", "propertyNames"])

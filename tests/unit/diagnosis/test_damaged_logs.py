@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rendered_wordings import all_wordings, render
 
-from diagnosis_mutations import OTHERS, WHOLE_FIGURES, Mutation, printed_numbers, told_numbers
+from kit.log_damage import OTHERS, WHOLE_FIGURES, Mutation, printed_numbers, told_numbers
 from vlm_operator.diagnosis import Outcome, diagnose, document
 
 LOGS = {
@@ -27,7 +27,7 @@ ROUNDS = 60
 
 @pytest.mark.parametrize("mutation", [*WHOLE_FIGURES, *OTHERS], ids=lambda mutation: mutation.__name__)
 def test_a_damaged_log_tells_no_number_that_was_not_printed(mutation: Mutation) -> None:
-    """``hack/fuzz-diagnosis`` does the same ten thousand times."""
+    """``hack/fuzz/diagnosis`` does the same ten thousand times."""
     for seed in range(ROUNDS if mutation in WHOLE_FIGURES else ROUNDS // 4):
         chance = random.Random(seed)
         name = chance.choice(sorted(LOGS))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from log_forms import FORMS
+from kit.log_forms import FORMS
 from vlm_operator.diagnosis import Diagnosis, Outcome, diagnose
 
 LOGS = sorted((Path(__file__).parents[2] / "data/vllm_logs").glob("*.log.gz"))

@@ -1,4 +1,4 @@
-"""Whole logs that real vLLM 0.32 printed (hack/record-vllm-logs) give their cause and their figures."""
+"""Whole logs that real vLLM 0.32 printed (hack/recorded/record-vllm-logs) give their cause and their figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from log_forms import prefixed
+from kit.log_forms import prefixed
 from vlm_operator.diagnosis import Diagnosis, LogReader, Outcome, diagnose, document
 
 DIRECTORY = Path(__file__).parents[2] / "data" / "vllm_logs"

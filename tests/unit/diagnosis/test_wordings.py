@@ -7,7 +7,7 @@ import time
 import pytest
 from rendered_wordings import all_wordings, render, same
 
-from log_forms import FORMS
+from kit.log_forms import FORMS
 from vlm_operator.diagnosis import Outcome, diagnose
 from vlm_operator.engine.log_wordings import KINDS, WRAPPERS, FailureKind, Scope, Wording, figure
 from vlm_operator.engine.log_wordings.measured import MEASURED

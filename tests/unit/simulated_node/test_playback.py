@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
-from hack.simulated_node import Record, choose, load_records, play
-from hack.simulated_node.playback import Server, parse_arguments
-from hack.simulated_node.wordings import SCRIPTED, Wordings
-
+from kit.simulated_node import Record, choose, load_records, play
+from kit.simulated_node.playback import Server, parse_arguments
+from kit.simulated_node.wordings import SCRIPTED, Wordings
 from vlm_operator.diagnosis import Outcome as LogOutcome
 from vlm_operator.diagnosis import diagnose
 
