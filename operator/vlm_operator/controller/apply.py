@@ -15,8 +15,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from vlm_operator.api.names import API_VERSION
+from vlm_operator.api.owner import owner_reference
 from vlm_operator.controller.api_errors import ApiError, Outdated, Rejected
-from vlm_operator.controller.client import Client, Object, path_of
+from vlm_operator.controller.client import Client, path_of
 from vlm_operator.controller.drift import is_applied
 from vlm_operator.controller.gather import is_controlled_by
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event
@@ -78,7 +79,7 @@ class Applier:
         target = situation.target
         name, kind, api_version = child["metadata"]["name"], child["kind"], child["apiVersion"]
         manifest = {**child, "metadata": {**child["metadata"], "namespace": target.namespace}}
-        manifest["metadata"]["ownerReferences"] = [owner_reference(target)]
+        manifest["metadata"]["ownerReferences"] = [owner_reference(target.name, target.uid)]
         path = path_of(api_version, kind, target.namespace, name)
         live = _live(situation.children, kind, name)
         if live is None and (stranger := self._client.find(path)) is not None:
@@ -142,18 +143,6 @@ class Applier:
             return  # it exists
         except ApiError as error:  # an event that cannot be told must not stop what it tells of
             LOGGER.warning("event %s not created: %s", event.reason, error.message)
-
-
-def owner_reference(target: Target) -> Object:
-    """The owner reference by which the garbage collector removes children with their VLMDeployment."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "VLMDeployment",
-        "name": target.name,
-        "uid": target.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
 
 
 def _live(children: Iterable[Manifest], kind: str, name: str) -> Manifest | None:

@@ -17,6 +17,7 @@ import urllib3
 from vlm_operator.api.names import FIELD_MANAGER
 from vlm_operator.controller.api_errors import NotFound, RetryLater, error_of
 from vlm_operator.errors import ClusterUnreachable
+from vlm_operator.lifecycle.children import CHILD_KINDS
 
 REQUEST_SECONDS: Final = 30
 """Longest time one request may take."""
@@ -28,10 +29,7 @@ METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s
 """Content type of a listing without ``spec`` and ``status``."""
 
 PLURALS: Final = {
-    "Deployment": "deployments",
-    "Service": "services",
-    "ConfigMap": "configmaps",
-    "PersistentVolumeClaim": "persistentvolumeclaims",
+    **{kind.kind: kind.plural for kind in CHILD_KINDS},
     "VLMDeployment": "vlmdeployments",
     "StartupObservation": "startupobservations",
     "Event": "events",

@@ -11,6 +11,7 @@ from vlm_operator.controller.api_errors import NotFound, Outdated, Rejected
 from vlm_operator.controller.client import Client, Object, path_of
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
+from vlm_operator.lifecycle.children import CHILD_KINDS
 from vlm_operator.lifecycle.decision import LogRequest
 from vlm_operator.lifecycle.observations import model_label
 from vlm_operator.lifecycle.situation import (
@@ -28,9 +29,6 @@ from vlm_operator.lifecycle.situation import (
 
 SERVER_CONTAINER: Final = "vllm"
 """Name of the container that vLLM runs in, as ``rendering`` writes it."""
-
-CHILDREN: Final = (("apps/v1", "Deployment"), ("v1", "Service"))
-"""Kinds of children, by API version and kind."""
 
 LOG_BYTES: Final = 4 * 1024 * 1024
 """Most bytes read of one log."""
@@ -71,8 +69,8 @@ def gather(
     labels = f"{DEPLOYMENT_LABEL}={key.name}"
     owned = [
         child
-        for api_version, kind in CHILDREN
-        for child in client.list(path_of(api_version, kind, key.namespace), labels=labels)
+        for kind in CHILD_KINDS
+        for child in client.list(path_of(kind.api_version, kind.kind, key.namespace), labels=labels)
         if is_controlled_by(child, target.uid)
     ]
     pods = sorted(

@@ -14,6 +14,7 @@ import kopf
 from vlm_operator.api.names import DEPLOYMENT_LABEL, GROUP, VERSION
 from vlm_operator.controller.gather import read_node
 from vlm_operator.controller.queue import Key, WorkQueue
+from vlm_operator.lifecycle.children import CHILD_KINDS
 from vlm_operator.lifecycle.situation import GpuNode
 
 SETTLE_SECONDS: Final = 0.05
@@ -79,7 +80,8 @@ def register(queue: WorkQueue, world: World) -> kopf.OperatorRegistry:
         world.see(indexes["gpu_nodes"])  # at the start a child may come before its VLMDeployment
         queue.add(Key(str(namespace), labels[DEPLOYMENT_LABEL]), SETTLE_SECONDS)
 
-    for group, version, plural in (("apps", "v1", "deployments"), ("", "v1", "services"), ("", "v1", "pods")):
+    for api_version, plural in (*((kind.api_version, kind.plural) for kind in CHILD_KINDS), ("v1", "pods")):
+        group, _, version = api_version.rpartition("/")
         kopf.on.event(group, version, plural, registry=registry, labels={DEPLOYMENT_LABEL: kopf.PRESENT})(child_changed)
 
     @kopf.on.event("", "v1", "nodes", registry=registry)
@@ -109,7 +111,7 @@ def watch_settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 3, *(5.0,) * 120)  # an API server may be away for minutes
     settings.watching.chunk_size = 500
     settings.watching.server_timeout = 300
-    for plural in ("deployments", "services", "pods"):
+    for plural in (*(kind.plural for kind in CHILD_KINDS), "pods"):
         settings.watching.label_selectors[plural] = DEPLOYMENT_LABEL
     settings.process.ultimate_exiting_timeout = 20
     return settings

@@ -13,7 +13,7 @@ from vlm_operator.api.base import parse
 from vlm_operator.api.names import PAUSED_ANNOTATION
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable, UnknownFact, VlmOperatorError
-from vlm_operator.lifecycle.course import Course
+from vlm_operator.lifecycle.course import course
 from vlm_operator.lifecycle.decision import Decision, LogRequest
 from vlm_operator.lifecycle.history import History
 from vlm_operator.lifecycle.planned import Planner
@@ -42,7 +42,7 @@ def decide(situation: Situation) -> Decision:
         outcome = startup_outcome(situation, History.of_status(target.status).handled)
         if isinstance(outcome, LogRequest):
             return Decision(needs=(outcome,))
-        decision = Course(situation, planner, outcome).decision()
+        decision = course(planner, outcome)
         if situation.rejection is not None and decision.children:
             # Said instead of the plan's conditions; the children stay in, to be applied as soon as they are accepted.
             return replace(refused(situation, "InvalidSpec", _refusal(situation.rejection)), children=decision.children)

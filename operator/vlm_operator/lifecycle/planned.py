@@ -18,6 +18,7 @@ from vlm_operator.lifecycle.episode import episode_of
 from vlm_operator.lifecycle.history import FAILED, History
 from vlm_operator.lifecycle.observations import ObservationKey, evidence_of
 from vlm_operator.lifecycle.offers import Offers, offers
+from vlm_operator.lifecycle.server import Server, server_of
 from vlm_operator.lifecycle.situation import Situation
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
@@ -87,6 +88,18 @@ class Planner:
             gpu_product=gpu.label if gpu else CPU_PRODUCT,
             gpu_resource=resource,
             vllm_version=str(self.version),
+        )
+
+    def server(self, planned: Planned) -> Server:
+        """The server that runs a plan."""
+        target = self.situation.target
+        return server_of(
+            self.spec,
+            planned.settings,
+            name=target.name,
+            namespace=target.namespace,
+            version=self.version,
+            offer=planned.offer,
         )
 
     def episode(self, gpu: GPUFacts | None) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vlm_operator.api.names import (
-    API_VERSION,
     DEPLOYMENT_LABEL,
     FIELD_MANAGER,
     FINGERPRINT_ANNOTATION,
     GPU_PRODUCT_LABEL,
 )
+from vlm_operator.api.owner import owner_reference
 from vlm_operator.api.vlm_deployment import SecretKey, VLMDeploymentSpec
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
@@ -154,7 +154,7 @@ def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
     values = {
         "name": request.name,
         "namespace": request.namespace,
-        "owner": _owner(request),
+        "owner": owner_reference(request.name, request.uid) if request.uid is not None else None,
         "labels": labels,
         "selector": selector,
         "identity_annotations": identity,
@@ -202,19 +202,6 @@ def _tolerations(request: ServerRequest) -> list[dict[str, str]]:
     # GPU nodes are commonly tainted with the name of their resource, to keep other pods away.
     domains = {name.partition("/")[0] for name in request.resources}
     return [{"key": f"{domain}/gpu", "operator": "Exists", "effect": "NoSchedule"} for domain in sorted(domains)]
-
-
-def _owner(request: ServerRequest) -> dict[str, Any] | None:
-    if request.uid is None:
-        return None
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "VLMDeployment",
-        "name": request.name,
-        "uid": request.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
 
 
 def _whole_gib(size: str) -> int:

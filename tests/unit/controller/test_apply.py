@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from api_server import FakeApiServer, serving
 
+from vlm_operator.api.owner import owner_reference
 from vlm_operator.controller.api_errors import Outdated
-from vlm_operator.controller.apply import Applier, owner_reference
+from vlm_operator.controller.apply import Applier
 from vlm_operator.lifecycle import observations
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event, EventType
 from vlm_operator.lifecycle.situation import Rejection, Situation, Target
@@ -71,11 +72,11 @@ def test_a_child_is_applied_by_the_server_with_its_owner() -> None:
     (write,) = server.writes
     assert (write.method, write.path, write.content_type) == ("PATCH", DEPLOYMENT, "application/apply-patch+yaml")
     assert write.query == {"fieldManager": "vlm-operator", "force": "true"}
-    assert write.body["metadata"]["ownerReferences"] == [owner_reference(TARGET)]
+    assert write.body["metadata"]["ownerReferences"] == [owner_reference(TARGET.name, TARGET.uid)]
 
 
 def test_steady_state_writes_nothing() -> None:
-    owned = live(ownerReferences=[owner_reference(TARGET)])
+    owned = live(ownerReferences=[owner_reference(TARGET.name, TARGET.uid)])
     situation = Situation(TARGET, NOW, children=(owned,))
     server = FakeApiServer(objects={DEPLOYMENT: owned})
     apply(server, Decision(children=(CHILD,), status={"observedGeneration": 1, "nothing": None}), situation)
@@ -103,7 +104,7 @@ def test_a_conflict_stops_before_any_child_is_touched() -> None:
 
 
 def test_a_refused_child_is_an_answer_and_no_error() -> None:
-    server = FakeApiServer(objects={DEPLOYMENT: live(ownerReferences=[owner_reference(TARGET)])})
+    server = FakeApiServer(objects={DEPLOYMENT: live(ownerReferences=[owner_reference(TARGET.name, TARGET.uid)])})
     situation = Situation(TARGET, NOW, children=(live(),))
     server.failures = [(422, {"reason": "Invalid", "message": "spec.replicas: Invalid value"}, {})]
     changed = {**CHILD, "spec": {"replicas": -1}}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from api_server import FakeApiServer, serving
 
+from vlm_operator.api.owner import owner_reference
 from vlm_operator.controller.api_errors import RetryLater
-from vlm_operator.controller.apply import Applier, owner_reference
-from vlm_operator.controller.gather import read_target
+from vlm_operator.controller.apply import Applier
 from vlm_operator.controller.metrics import Metrics
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
@@ -151,7 +151,7 @@ def test_once_the_child_is_accepted_it_is_decided_anew() -> None:
         one = reconciler(client, decide)
         server.objects[path] = {**CHILD, "metadata": {"name": "model", "uid": "s", "ownerReferences": []}}
         assert one.reconcile(KEY, ()).name == "rejected"
-        owned = {**CHILD["metadata"], "uid": "s", "ownerReferences": [owner_reference(read_target(RAW))]}
+        owned = {**CHILD["metadata"], "uid": "s", "ownerReferences": [owner_reference("model", "u")]}
         server.objects[path] = {**CHILD, "metadata": {**owned, "resourceVersion": "5"}}
         assert one.reconcile(KEY, ()) == Result("ok", 0.0)
         assert one.reconcile(KEY, ()) == Result("ok")

@@ -1,0 +1,154 @@
+"""From the newest start-up outcome to the history: each run is recorded once, with what it measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vlm_operator.capacity.kv import kv_layout
+from vlm_operator.diagnosis import Diagnosis
+from vlm_operator.lifecycle.conditions import timestamp
+from vlm_operator.lifecycle.failure_reaction import Reaction, reaction_to
+from vlm_operator.lifecycle.history import FAILED, STARTED, AttemptRecord, History
+from vlm_operator.lifecycle.observations import recorded as observation_with
+from vlm_operator.lifecycle.planned import Planned, Planner
+from vlm_operator.lifecycle.situation import Manifest
+from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
+from vlm_operator.planning.log_evidence import MeasuredStartup, measured_startup
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is known once the newest outcome has been taken into account.
+
+    Attributes:
+        history: with the outcome in it.
+        failed: the attempt that was just recorded as failed, None where none was.
+        observed: ``status.observed`` of a server that was just read, None where none was.
+        observations: ``StartupObservation`` objects with the run's figures in them.
+        waits: True where Kubernetes, or a log, is waited for.
+    """
+
+    history: History
+    failed: AttemptRecord | None = None
+    observed: dict[str, Any] | None = None
+    observations: tuple[Manifest, ...] = ()
+    waits: bool = False
+
+
+def record(planner: Planner, history: History, planned: Planned, outcome: StartupOutcome) -> Recorded:
+    """Record the outcome against the command it belongs to; an outcome of another command changes nothing."""
+    server = planner.server(planned)
+    attempt = history.find(planned.episode, server.fingerprint)
+    if attempt is None or outcome.pod is None or not server.runs_in(outcome.pod):
+        return Recorded(history)
+    if outcome.key is not None and outcome.key in history.handled:
+        return Recorded(history)
+    if outcome.state is StartupState.SERVING:
+        return _served(planner, history, planned, attempt, outcome)
+    reaction, reason, message = reaction_to(outcome, served_before=attempt.outcome == STARTED)
+    if reaction is Reaction.WAIT:
+        return Recorded(history, waits=True)
+    if reaction is Reaction.NONE:
+        return Recorded(history)
+    failed = replace(
+        attempt, outcome=FAILED, reason=reason, message=message, key=outcome.key, final=reaction is Reaction.STOP
+    )
+    return _failed(planner, history, planned, failed, outcome)
+
+
+def _served(
+    planner: Planner, history: History, planned: Planned, attempt: AttemptRecord, outcome: StartupOutcome
+) -> Recorded:
+    if outcome.diagnosis is None:
+        return Recorded(history)
+    startup = _measured(planner, planned, outcome.diagnosis)
+    started = replace(
+        attempt,
+        outcome=STARTED,
+        reason=None,
+        message=None,
+        key=outcome.key,
+        numbers=_numbers(startup),
+        finished_at=timestamp(planner.situation.now),
+    )
+    return Recorded(
+        history.put(started),
+        observed=_observed(startup, outcome.diagnosis, attempt.fingerprint, planner.situation.target.status),
+        observations=_observations(planner, planned, outcome, startup, None),
+    )
+
+
+def _failed(
+    planner: Planner, history: History, planned: Planned, failed: AttemptRecord, outcome: StartupOutcome
+) -> Recorded:
+    numbers: dict[str, Any] = {}
+    observations: tuple[Manifest, ...] = ()
+    if outcome.diagnosis is not None:
+        startup = _measured(planner, planned, outcome.diagnosis)
+        failure = outcome.diagnosis.failure
+        numbers = {**(dict(failure.numbers) if failure else {}), **_numbers(startup)}
+        observations = _observations(planner, planned, outcome, startup, failed)
+    finished = outcome.finished_at or timestamp(planner.situation.now)
+    failed = replace(failed, numbers=numbers, finished_at=finished)
+    return Recorded(history.put(failed), failed=failed, observations=observations)
+
+
+def _measured(planner: Planner, planned: Planned, diagnosis: Diagnosis) -> MeasuredStartup:
+    block = kv_layout(planner.model, planned.settings, planner.version).bytes_per_block
+    return measured_startup(diagnosis, block, planner.version)
+
+
+def _observations(
+    planner: Planner,
+    planned: Planned,
+    outcome: StartupOutcome,
+    startup: MeasuredStartup,
+    failed: AttemptRecord | None,
+) -> tuple[Manifest, ...]:
+    """The observation of this start-up; none where nothing was measured, or where nobody else could use it."""
+    if startup.kv_cache_bytes is None or planned.offer is None or outcome.key is None:
+        return ()
+    if planner.spec.model.id is None:  # the same path may hold another model on another volume
+        return ()
+    item = observation_with(
+        planner.situation.observations,
+        planner.key(planned.gpu, planned.offer.resource),
+        planned.settings,
+        startup,
+        run=outcome.key,
+        reason=failed.reason if failed else None,
+        message=failed.message if failed else None,
+        now=planner.situation.now,
+    )
+    return (item,)
+
+
+def _numbers(startup: MeasuredStartup) -> dict[str, Any]:
+    numbers = {
+        "kvCacheBytes": startup.kv_cache_bytes,
+        "kvTokens": startup.kv_tokens,
+        "totalBytes": startup.total_bytes,
+        "freeBytes": startup.free_bytes,
+        "missingBytes": startup.missing_bytes,
+        "outsideBudget": startup.outside_budget or None,
+    }
+    return {name: value for name, value in numbers.items() if value is not None}
+
+
+def _observed(startup: MeasuredStartup, diagnosis: Diagnosis, fingerprint: str, status: Manifest) -> dict[str, Any]:
+    predicted = ((status.get("plan") or {}).get("container") or {}).get("capacityTokens")
+    values = {
+        "fingerprint": fingerprint,
+        "kvTokens": startup.kv_tokens,
+        "kvCacheBytes": startup.kv_cache_bytes,
+        "weightsBytes": startup.weights_bytes,
+        "activationPeakBytes": startup.activation_peak_bytes,
+        "nonTorchBytes": startup.non_torch_bytes,
+        "cudaGraphBytes": startup.cuda_graph_bytes,
+        "totalBytes": startup.total_bytes,
+        "freeBytes": startup.free_bytes,
+        "concurrency": diagnosis.observation.concurrency,
+        "predictedKvTokens": predicted,
+    }
+    return {name: value for name, value in values.items() if value is not None}

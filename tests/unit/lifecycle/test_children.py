@@ -1,0 +1,37 @@
+"""One list says which kinds of children there are; what reads, watches and renders them follows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle_world import World
+from vlm_operator.controller.client import PLURALS, path_of
+from vlm_operator.lifecycle.children import CHILD_KINDS, ChildKind, Replicas, replicas_of, runs_the_server
+
+
+@pytest.mark.parametrize("kind", CHILD_KINDS, ids=lambda kind: kind.kind)
+def test_a_listed_kind_has_a_path(kind: ChildKind) -> None:
+    assert PLURALS[kind.kind] == kind.plural
+    assert path_of(kind.api_version, kind.kind, "default", "model").endswith(f"/default/{kind.plural}/model")
+
+
+def test_what_is_rendered_is_of_the_listed_kinds_in_their_order() -> None:
+    rendered = [(child["apiVersion"], child["kind"]) for child in World().reconcile().children]
+    assert rendered == [(kind.api_version, kind.kind) for kind in CHILD_KINDS]
+
+
+@pytest.mark.parametrize(
+    ("children", "replicas"),
+    [
+        pytest.param((), None, id="no child yet"),
+        pytest.param(({"kind": "Service", "spec": {}},), None, id="a Service runs nothing"),
+        pytest.param(({"kind": "Deployment", "spec": {"replicas": 2}},), Replicas(2, 0), id="created, no status"),
+        pytest.param(({"kind": "Deployment", "spec": {}, "status": {"readyReplicas": 1}},), Replicas(1, 1), id="ready"),
+        pytest.param(({"kind": "Deployment", "spec": {"replicas": 0}},), Replicas(0, 0), id="scaled to zero"),
+    ],
+)
+def test_the_state_of_the_server_is_read_from_the_child_that_runs_it(
+    children: tuple[dict[str, object], ...], replicas: Replicas | None
+) -> None:
+    assert replicas_of(children) == replicas
+    assert [runs_the_server(child) for child in children] == [child["kind"] == "Deployment" for child in children]
