@@ -1,10 +1,13 @@
-"""Insert values into templates as JSON only, so that a value is always data and never YAML syntax."""
+"""How values get into a template: not as text. The template is filled with placeholders, and these with the values.
+
+So no value can change the shape of a manifest, whatever it says, and YAML is read once for each way through the
+conditions of a template, not for every manifest: reading it was half of what a look at a VLMDeployment cost.
+"""
 
 from __future__ import annotations
 
 import functools
-import json
-import re
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -13,54 +16,53 @@ import yaml
 
 from vlm_operator.errors import InputError
 
-_NOT_PLAIN: Final = re.compile(r"[^ !#-\[\]-~]")
+_MARK: Final = "\ue000value "
+"""What a placeholder starts with; the number of its value follows."""
 
 
-def quote(value: Any) -> str:
-    """A value as JSON that YAML reads alike: one line, every character outside printable ASCII escaped.
-
-    YAML's double-quoted strings know JSON's escapes, but not surrogate pairs; those become one ``\\U`` escape.
+def plain(value: Any) -> Any:
+    """A copy of a value as JSON has it: mappings with text as keys, lists, text, numbers, truth values and None.
 
     Raises:
         InputError: a lone surrogate, which is no character, or a value that JSON has no word for.
 
-    >>> quote({"a": ["yes", 'x"\\n: y']})
-    '{"a": ["yes", "x\\\\u0022\\\\u000a: y"]}'
+    >>> plain({"a": ("yes", 1)})
+    {'a': ['yes', 1]}
     """
     if isinstance(value, str):
-        return f'"{_NOT_PLAIN.sub(_escaped, value)}"'
+        return _text(value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(str(key))}: {quote(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, Sequence):
-        return "[" + ", ".join(map(quote, value)) + "]"
-    try:
-        text = json.dumps(value, allow_nan=False)
-        # YAML 1.1 takes 1e-05 for text: a number has a point.
-        return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
-    except (TypeError, ValueError):
-        raise InputError(f"{str(value)[:60]!r} cannot be written into a manifest") from None
+        return {_text(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [plain(item) for item in value]
+    raise InputError(f"{str(value)[:60]!r} cannot be written into a manifest") from None
 
 
-def _key(text: str) -> str:
-    # YAML looks 1,024 characters ahead for the colon after a key, unless a question mark says that one is coming.
-    quoted = quote(text)
-    return f"? {quoted} " if len(quoted) > 1000 else quoted
+def _text(value: str) -> str:
+    if not value.isascii() and (lone := next((char for char in value if "\ud800" <= char <= "\udfff"), None)):
+        raise InputError(f"text holds the lone surrogate U+{ord(lone):04X}, which is no character", hint="remove it")
+    return str(value)
 
 
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if 0xD800 <= code <= 0xDFFF:
-        raise InputError(f"text holds the lone surrogate U+{code:04X}, which is no character", hint="remove it")
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+@jinja2.pass_context
+def _placed(context: jinja2.runtime.Context, value: Any) -> str:
+    values: list[Any] = context["placed"]
+    values.append(value)
+    return f'"{_MARK}{len(values) - 1}"'
 
 
 @functools.cache
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("vlm_operator.rendering", "templates"),
-        finalize=quote,
+        finalize=_placed,
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # finalize writes JSON; HTML has no place here
+        autoescape=False,  # values are not written as text; HTML has no place here
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -73,7 +75,22 @@ def fill(template: str, values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: a value that no manifest can hold.
     """
-    text = _environment().get_template(template).render(values)
-    loaded = yaml.load(text, Loader=yaml.CSafeLoader)
-    assert isinstance(loaded, dict), template
-    return loaded
+    placed: list[Any] = []
+    text = _environment().get_template(template).render(values, placed=placed)
+    filled: dict[str, Any] = _filled(_shape(text), placed)
+    return filled
+
+
+@functools.lru_cache(maxsize=256)
+def _shape(text: str) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+def _filled(shape: Any, values: Sequence[Any]) -> Any:
+    if isinstance(shape, str):
+        return plain(values[int(shape[len(_MARK) :])]) if shape.startswith(_MARK) else shape
+    if isinstance(shape, dict):
+        return {key: _filled(item, values) for key, item in shape.items()}
+    if isinstance(shape, list):
+        return [_filled(item, values) for item in shape]
+    return shape

@@ -9,8 +9,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vlm_operator.errors import InputError
 from vlm_operator.rendering import to_yaml
-from vlm_operator.rendering.templates import quote
+from vlm_operator.rendering.templates import fill
+
+SERVICE_VALUES = ("namespace", "labels", "selector", "owner", "service_port")
 
 AMBIGUOUS = [
     *("yes", "No", "on", "OFF", "y", "N", "true", "False", "null", "NULL", "~", "", "1", "-1", "+1", "1_000", "0x1f"),
@@ -48,8 +51,23 @@ def test_equal_objects_are_written_out_twice_and_not_as_an_alias() -> None:
 
 
 @given(json_values)
-def test_a_quoted_value_is_one_line_that_yaml_reads_back(value: Any) -> None:
-    text = quote(value)
-    assert "\n" not in text
-    assert text.isascii()
-    assert yaml.load(f"key: {text}", Loader=yaml.CSafeLoader) == {"key": value}
+def test_a_value_comes_out_of_a_template_as_it_went_in(value: Any) -> None:
+    written = fill("service.yaml.j2", {"name": value, **dict.fromkeys(SERVICE_VALUES, value)})
+    assert written["metadata"]["name"] == value
+    assert written["spec"]["ports"][0]["port"] == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(float("nan"), id="no number"),
+        pytest.param(float("inf"), id="endless"),
+        pytest.param({"a": [object()]}, id="an object"),
+        pytest.param(b"bytes", id="bytes"),
+        pytest.param(["\ud800"], id="half a character"),
+        pytest.param({"\udfff": 1}, id="half a character as a key"),
+    ],
+)
+def test_what_json_has_no_word_for_is_refused(value: Any) -> None:
+    with pytest.raises(InputError):
+        fill("service.yaml.j2", {"name": value, **dict.fromkeys(SERVICE_VALUES, "x")})
