@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,11 +91,15 @@ def test_no_right_is_a_wildcard_or_about_secrets(cluster: Cluster, flags: tuple[
 
 def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> None:
     documents = template(cluster, "--set=watchNamespaces={team-a,team-b}", "--set=rbac.aggregateToDefaultRoles=false")
-    assert [role["metadata"]["namespace"] for role in of_kind(documents, "Role")] == ["team-a", "team-b"]
-    assert [binding["metadata"]["namespace"] for binding in of_kind(documents, "RoleBinding")] == ["team-a", "team-b"]
+    roles, bindings = of_kind(documents, "Role"), of_kind(documents, "RoleBinding")
+    lease = next(role for role in roles if role["metadata"]["name"].endswith("-lease"))
+    assert lease["metadata"]["namespace"] == NAMESPACE
+    assert {resource for rule in lease["rules"] for resource in rule["resources"]} == {"leases"}
+    assert [role["metadata"]["namespace"] for role in roles if role is not lease] == ["team-a", "team-b"]
+    assert [binding["metadata"]["namespace"] for binding in bindings] == [NAMESPACE, "team-a", "team-b"]
     (cluster_role,) = of_kind(documents, "ClusterRole")
     resources = {resource for rule in cluster_role["rules"] for resource in rule["resources"]}
-    assert resources == {"nodes", "startupobservations", "customresourcedefinitions"}
+    assert resources == {"nodes", "startupobservations"}
     (deployment,) = of_kind(documents, "Deployment")
     assert "--namespaces=team-a,team-b" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
 
@@ -110,6 +115,8 @@ def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> 
         ("delete", "services", True),
         ("get", "pods/log", True),
         ("delete", "pods", False),
+        ("list", "customresourcedefinitions.apiextensions.k8s.io", False),
+        ("list", "namespaces", False),
         ("create", "pods/exec", False),
         ("create", "events.events.k8s.io", True),
         ("create", "startupobservations.vlm-operator.dev", True),
@@ -155,6 +162,8 @@ def test_crds_are_kept_unless_told_otherwise(cluster: Cluster) -> None:
         ("--set=port=80", "port"),
         ("--set=image.digest=sha256:1", "digest"),
         ("--set=metrics.serviceMonitor.enabled=true", "needs metrics.service.enabled"),
+        ("--set=metrics.prometheusRule.enabled=true", "needs metrics.serviceMonitor.enabled"),
+        ("--set=replicas=-1", "replicas"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(cluster: Cluster, flag: str, words: str) -> None:
@@ -168,6 +177,33 @@ def test_the_service_monitor_selects_the_metrics_service(cluster: Cluster) -> No
     (monitor,) = of_kind(documents, "ServiceMonitor")
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+
+
+def test_the_alerts_are_about_metrics_that_the_operator_has(cluster: Cluster) -> None:
+    from vlm_operator.controller.metrics import Metrics
+
+    flags = [f"--set=metrics.{name}.enabled=true" for name in ("service", "serviceMonitor", "prometheusRule")]
+    documents = template(cluster, *flags)
+    (rule,), (service,) = of_kind(documents, "PrometheusRule"), of_kind(documents, "Service")
+    alerts = [alert for group in rule["spec"]["groups"] for alert in group["rules"]]
+    assert {alert["alert"] for alert in alerts} == {"VLMOperatorQueueOld", "VLMOperatorNoLeader"}
+    exposed = Metrics().text().decode()
+    for alert in alerts:
+        (name,) = set(re.findall(r"vlm_operator_\w+", alert["expr"]))
+        assert f"# TYPE {name} gauge" in exposed
+        assert f'job="{service["metadata"]["name"]}"' in alert["expr"]
+
+
+def test_an_update_of_the_chart_leaves_no_gap_and_several_replicas_share_one_lease(cluster: Cluster) -> None:
+    documents = template(cluster, "--set=replicas=2")
+    (deployment,) = of_kind(documents, "Deployment")
+    assert deployment["spec"]["replicas"] == 2
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert {f"--lease-namespace={NAMESPACE}", "--lease-name=release-vlm-operator"} <= set(arguments)
+    (lease,) = [role for role in of_kind(documents, "Role") if role["metadata"]["name"].endswith("-lease")]
+    named = next(rule for rule in lease["rules"] if "resourceNames" in rule)
+    assert (named["resourceNames"], sorted(named["verbs"])) == (["release-vlm-operator"], ["get", "update"])
 
 
 def test_a_digest_wins_over_the_tag(cluster: Cluster) -> None:

@@ -48,7 +48,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [get, list, watch]
 - apiGroups: [vlm-operator.dev]
   resources: [vlmdeployments/status]
-  verbs: [get, patch]
+  verbs: [patch]
 # To name a VLMDeployment as the owner of its children where OwnerReferencesPermissionEnforcement is on.
 - apiGroups: [vlm-operator.dev]
   resources: [vlmdeployments/finalizers]
@@ -67,19 +67,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [get]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}
 
 {{- /* What the operator may do with objects that belong to no namespace. */ -}}
 {{- define "vlm-operator.clusterRules" -}}
 - apiGroups: [""]
   resources: [nodes]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [vlm-operator.dev]
   resources: [startupobservations]
-  verbs: [get, list, create, patch, delete]
-# To notice when its own CRDs appear after it has started.
-- apiGroups: [apiextensions.k8s.io]
-  resources: [customresourcedefinitions]
-  verbs: [list, watch]
+  verbs: [list, watch, create, patch, delete]
 {{- end }}

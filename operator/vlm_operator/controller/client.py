@@ -1,14 +1,15 @@
-"""How are requests to the API server made? Plain JSON in and out, through the kubernetes client's connection.
+"""Requests to the API server: plain JSON in and out, through the kubernetes client's connections.
 
-The typed models of the kubernetes package cost 16 times as much to read as JSON and drop fields they do not know, so
-its transport, configuration and authentication are used and its models are not.
+The kubernetes package's models cost 16 times as much to read as JSON and drop fields they do not know, and its request
+serialization walks every body in Python. Its configuration, authentication and connection pool are used, no more.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Self
+from urllib.parse import urlencode
 
 import kubernetes.client
 import kubernetes.config
@@ -22,11 +23,14 @@ from vlm_operator.lifecycle.children import CHILD_KINDS
 REQUEST_SECONDS: Final = 30
 """Longest time one request may take."""
 
-PAGE: Final = 500
-"""Objects of one answer to a listing."""
+CONNECT_SECONDS: Final = 10
+"""Longest time until a connection for a watch is there."""
 
-METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-"""Content type of a listing without ``spec`` and ``status``."""
+SILENCE_SECONDS: Final = 90
+"""A watch that says nothing for so long is dead: the API server sends a bookmark about once a minute."""
+
+CHUNK_BYTES: Final = 1 << 16
+"""Most bytes taken from a stream at once."""
 
 PLURALS: Final = {
     **{kind.kind: kind.plural for kind in CHILD_KINDS},
@@ -35,6 +39,7 @@ PLURALS: Final = {
     "Event": "events",
     "Node": "nodes",
     "Pod": "pods",
+    "Lease": "leases",
 }
 """Kinds this operator reads or writes, as they stand in a path."""
 
@@ -52,15 +57,34 @@ def path_of(api_version: str, kind: str, namespace: str | None, name: str | None
     return "/".join(parts)
 
 
+def _nothing(_: Object) -> None:
+    """Nobody wants to know what was written."""
+
+
 class Client:
-    """Requests to one API server. Safe to use from several threads."""
+    """Requests to one API server. Safe to use from several threads.
+
+    Args:
+        api: configuration, authentication and connections.
+
+    Attributes:
+        wrote: called with every object as the API server returned it after a write.
+        may_write: False where this process must not write now; each write asks.
+        request_seconds: longest time one request may take.
+    """
 
     def __init__(self, api: kubernetes.client.ApiClient) -> None:
         self._api = api
+        self.request_seconds: float = REQUEST_SECONDS
+        self.wrote: Callable[[Object], None] = _nothing
+        self.may_write: Callable[[], bool] = lambda: True
 
     @classmethod
-    def connect(cls) -> Self:
+    def connect(cls, *, connections: int = 16) -> Self:
         """As the pod's ServiceAccount inside a cluster, else as KUBECONFIG or ``~/.kube/config`` says.
+
+        Args:
+            connections: kept open at once.
 
         Raises:
             ClusterUnreachable: nothing says which cluster.
@@ -77,16 +101,16 @@ class Client:
                     hint="run it in a cluster, or let KUBECONFIG name a kubeconfig",
                 ) from error
         configuration.retries = urllib3.Retry(total=0, redirect=0, raise_on_status=False)  # the queue backs off
-        configuration.connection_pool_maxsize = 16
+        configuration.connection_pool_maxsize = connections
         return cls(kubernetes.client.ApiClient(configuration))
 
-    def get(self, path: str) -> Object:
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
         """The object at this path.
 
         Raises:
             NotFound, RetryLater, Rejected: see ``api_errors``; so do all methods below.
         """
-        return self._json("GET", path)
+        return self._json("GET", path, query)
 
     def find(self, path: str) -> Object | None:
         """The object at this path, or None where there is none."""
@@ -97,29 +121,42 @@ class Client:
 
     def list(self, path: str, *, labels: str = "") -> list[Object]:
         """Objects at this path with these labels, each with its kind filled in."""
-        answer = self._json("GET", path, {"labelSelector": labels} if labels else {})
+        answer = self.get(path, {"labelSelector": labels} if labels else {})
         kind = str(answer.get("kind", "")).removesuffix("List")
         return [{"apiVersion": answer.get("apiVersion"), "kind": kind, **item} for item in answer.get("items", ())]
 
-    def uids(self, path: str) -> set[str]:
-        """UIDs of all objects at this path; the server sends their metadata only."""
-        found: set[str] = set()
-        query = {"limit": str(PAGE)}
-        while True:
-            page = json.loads(self._request("GET", path, query, accept=METADATA_ONLY))
-            found.update(item["metadata"]["uid"] for item in page["items"])
-            if not (rest := page["metadata"].get("continue")):
-                return found
-            query["continue"] = rest
+    def watch(self, path: str, query: Mapping[str, str]) -> Iterator[Object]:
+        """Events of a watch as they come, until the server ends it.
+
+        Raises:
+            RetryLater: the connection broke, was silent for too long, or what came is not JSON.
+        """
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=SILENCE_SECONDS)
+        answer = self._send("GET", path, {**query, "watch": "true"}, timeout=timeout, stream=True)
+        rest = b""
+        try:
+            if answer.status >= 400:
+                raise error_of(answer.status, _status(answer.data), answer.headers, f"GET {path}?watch")
+            for chunk in answer.stream(CHUNK_BYTES):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (_event(line) for line in lines if line)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise RetryLater(f"watch {path} broke: {error}") from error
+        finally:
+            answer.close()
 
     def apply(self, path: str, manifest: Mapping[str, Any]) -> Object:
         """Server-side apply: these fields are ours, whoever else wrote them."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return self._json("PATCH", path, query, manifest, "application/apply-patch+yaml")
+        return self._written(self._json("PATCH", path, query, manifest, "application/apply-patch+yaml"))
 
     def create(self, path: str, manifest: Mapping[str, Any]) -> Object:
         """Create an object; 409 where it exists."""
-        return self._json("POST", path, {"fieldManager": FIELD_MANAGER}, manifest)
+        return self._written(self._json("POST", path, {"fieldManager": FIELD_MANAGER}, manifest))
+
+    def update(self, path: str, manifest: Mapping[str, Any]) -> Object:
+        """Replace an object; 409 where it is no longer the version that ``manifest`` names."""
+        return self._written(self._json("PUT", path, {"fieldManager": FIELD_MANAGER}, manifest))
 
     def delete(self, path: str, *, uid: str | None = None) -> None:
         """Delete the object, if it is still the one with this UID; fine if it is gone."""
@@ -133,6 +170,10 @@ class Client:
         """An answer that is no JSON, such as a log."""
         return self._request("GET", path, query).decode("utf-8", errors="replace")
 
+    def _written(self, answer: Object) -> Object:
+        self.wrote(answer)
+        return answer
+
     def _json(
         self,
         method: str,
@@ -141,7 +182,13 @@ class Client:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> Object:
-        answer: Object = json.loads(self._request(method, path, query, body, content_type))
+        content = self._request(method, path, query, body, content_type)
+        try:
+            answer = json.loads(content)
+        except ValueError as error:
+            raise RetryLater(f"{method} {path}: the answer is not JSON: {content[:200]!r}") from error
+        if not isinstance(answer, dict):
+            raise RetryLater(f"{method} {path}: the answer is no object: {content[:200]!r}")
         return answer
 
     def _request(
@@ -151,26 +198,49 @@ class Client:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
-        *,
-        accept: str = "application/json, */*",
     ) -> bytes:
-        headers = {"Accept": accept, "Content-Type": content_type}
+        answer = self._send(
+            method, path, query, body, content_type, timeout=urllib3.Timeout(total=self.request_seconds), stream=False
+        )
+        if answer.status >= 400:
+            raise error_of(answer.status, _status(answer.data), answer.headers, f"{method} {path}")
+        return answer.data
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        *,
+        timeout: urllib3.Timeout,
+        stream: bool,
+    ) -> urllib3.BaseHTTPResponse:
+        if method != "GET" and not self.may_write():
+            raise RetryLater(f"{method} {path}: not sent, another operator holds the lease")
+        headers: dict[str, str] = {"Accept": "application/json", **self._api.default_headers}
+        if body is not None:
+            headers["Content-Type"] = content_type
         try:
-            method, url, headers, sent, _ = self._api.param_serialize(
+            self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+            return self._api.rest_client.pool_manager.request(
                 method,
-                path,
-                query_params=list((query or {}).items()),
-                header_params=headers,
-                body=dict(body) if body is not None else None,
-                auth_settings=["BearerToken"],
+                f"{self._api.configuration.host}{path}{f'?{urlencode(query)}' if query else ''}",
+                body=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
+                headers=headers,
+                timeout=timeout,
+                preload_content=not stream,
             )
-            answer = self._api.call_api(method, url, headers, sent, _request_timeout=REQUEST_SECONDS)
-            content: bytes = answer.read()  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise RetryLater(f"{method} {path}: no answer: {error}") from error
-        if answer.status >= 400:
-            raise error_of(answer.status, _status(content), answer.headers, f"{method} {path}")
-        return content
+
+
+def _event(line: bytes) -> Object:
+    event = json.loads(line)
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict) or "type" not in event:
+        raise ValueError(f"no event: {line[:200]!r}")
+    return event
 
 
 def _status(content: bytes) -> dict[str, Any]:

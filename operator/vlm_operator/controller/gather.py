@@ -1,24 +1,25 @@
-"""What is the world like? Reads everything one decision rests on into a frozen ``Situation``; decides nothing."""
+"""Read everything one decision rests on into a frozen ``Situation``: from the watches' caches, and logs from the API
+server. Decides nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, MODEL_LABEL
 from vlm_operator.controller.api_errors import NotFound, Outdated, Rejected
+from vlm_operator.controller.cache import OBSERVATION, POD
 from vlm_operator.controller.client import Client, Object, path_of
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
+from vlm_operator.controller.watches import World
 from vlm_operator.lifecycle.children import CHILD_KINDS
 from vlm_operator.lifecycle.decision import LogRequest
 from vlm_operator.lifecycle.observations import model_label
 from vlm_operator.lifecycle.situation import (
     ContainerState,
     ContainerStatus,
-    GpuNode,
-    Manifest,
     Pod,
     Rejection,
     Situation,
@@ -36,58 +37,42 @@ LOG_BYTES: Final = 4 * 1024 * 1024
 LOG_LINES: Final = (5000, 500)
 """Lines asked for from the log's end: fewer at the second try, where the first held more bytes than are read."""
 
-_NODE_LABELS: Final = ("nvidia.com/", "amd.com/", "kubernetes.io/", "node.kubernetes.io/")
-_NODE_RESOURCES: Final = ("nvidia.com/", "amd.com/")
-
 
 def gather(
-    client: Client,
+    world: World,
     models: Models,
     key: Key,
     *,
-    nodes: Iterable[GpuNode],
     rejection: Rejection | None,
     now: datetime,
 ) -> Situation | None:
-    """The situation of one VLMDeployment, or None if there is none of that name.
+    """The situation of one VLMDeployment, or None if there is none of that name. Asks the API server nothing.
 
     Args:
-        client: the API server.
+        world: what the watches have seen.
         models: facts of models.
         key: which VLMDeployment.
-        nodes: as the node index has them.
         rejection: what the API server said to the last children of this VLMDeployment, if it refused them.
         now: the time.
-
-    Raises:
-        ApiError: a request failed.
     """
-    raw = client.find(path_of(API_VERSION, "VLMDeployment", key.namespace, key.name))
+    raw = world.cache.root(key)
     if raw is None:
         return None
     target = read_target(raw)
-    labels = f"{DEPLOYMENT_LABEL}={key.name}"
-    owned = [
-        child
-        for kind in CHILD_KINDS
-        for child in client.list(path_of(kind.api_version, kind.kind, key.namespace), labels=labels)
-        if is_controlled_by(child, target.uid)
-    ]
-    pods = sorted(
-        (read_pod(pod) for pod in client.list(path_of("v1", "Pod", key.namespace), labels=labels)),
-        key=lambda pod: (pod.created_at, pod.name),
-        reverse=True,
-    )
+    pods = [read_pod(pod) for pod in world.cache.belonging(key, (POD,))]
+    children = world.cache.belonging(key, [kind.kind for kind in CHILD_KINDS])
     answer = models.ask(target.spec)
+    model = (target.spec.get("model") or {}).get("id")
     return Situation(
         target=target,
         now=now,
-        nodes=tuple(sorted(nodes, key=lambda node: node.name)),
-        children=tuple(owned),
-        pods=tuple(pods),
+        nodes=world.nodes.snapshot(),
+        gpus_in_use=world.gpu_use.by_node(but=key),
+        children=tuple(child for child in children if is_controlled_by(child, target.uid)),
+        pods=tuple(sorted(pods, key=lambda pod: (pod.created_at, pod.name), reverse=True)),
         model=answer.facts,
         model_error=answer.error,
-        observations=_observations(client, target),
+        observations=tuple(world.cache.belonging(model_label(model), (OBSERVATION,))) if model else (),
         rejection=rejection if rejection and rejection.generation == target.generation else None,
     )
 
@@ -161,19 +146,6 @@ def read_target(raw: Object) -> Target:
     )
 
 
-def read_node(raw: Mapping[str, Any]) -> GpuNode | None:
-    """What is planned for of a node, or None where it has nothing to do with GPUs."""
-    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
-    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key.startswith(_NODE_LABELS)}
-    allocatable = {
-        key: value for key, value in (status.get("allocatable") or {}).items() if key.startswith(_NODE_RESOURCES)
-    }
-    if not allocatable and not any(key.startswith(("nvidia.com/", "amd.com/")) for key in labels):
-        return None
-    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions") or ())
-    return GpuNode(metadata["name"], labels, allocatable, ready, bool(spec.get("unschedulable")))
-
-
 def read_pod(raw: Mapping[str, Any]) -> Pod:
     """A pod of a model server."""
     metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status") or {}
@@ -230,12 +202,3 @@ def is_controlled_by(child: Mapping[str, Any], uid: str) -> bool:
     """True if the object with this UID is the child's controller."""
     owners = (child["metadata"].get("ownerReferences")) or ()
     return any(owner.get("controller") and owner.get("uid") == uid for owner in owners)
-
-
-def _observations(client: Client, target: Target) -> tuple[Manifest, ...]:
-    """As they are now: a plan by a figure that was deleted, or without one that was just measured, is a wrong plan."""
-    model = (target.spec.get("model") or {}).get("id")
-    if not model:
-        return ()
-    path = path_of(API_VERSION, "StartupObservation", None)
-    return tuple(client.list(path, labels=f"{MODEL_LABEL}={model_label(model)}"))

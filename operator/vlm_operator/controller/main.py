@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from vlm_operator.errors import ClusterUnreachable
 
-if TYPE_CHECKING:
-    from vlm_operator.controller.client import Client
-    from vlm_operator.controller.health import Health
-
 LOGGER: Final = logging.getLogger(__name__)
+
+SPARE_CONNECTIONS: Final = 8
+"""Connections to the API server beside those of the reconciles: the watches of one namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,16 @@ class Options:
         port: of ``/healthz``, ``/readyz`` and ``/metrics``.
         workers: reconciles that may run at once.
         resync_seconds: how often every VLMDeployment is looked at though nothing happened.
+        lease_namespace: where the Lease is by which one of several operators is chosen; empty: this one is alone.
+        lease_name: name of that Lease.
     """
 
     namespaces: tuple[str, ...]
     port: int
     workers: int
     resync_seconds: float
+    lease_namespace: str
+    lease_name: str
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VLM_OPERATOR"})
@@ -55,8 +60,15 @@ class Options:
     show_default=True,
     show_envvar=True,
 )
-@click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, show_envvar=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, show_envvar=True)
 @click.option("--resync-seconds", type=click.FloatRange(1), default=300.0, show_default=True, show_envvar=True)
+@click.option(
+    "--lease-namespace",
+    default="",
+    show_envvar=True,
+    help="Namespace of the Lease by which one of several operators is chosen. Default: no Lease, this one is alone.",
+)
+@click.option("--lease-name", default="vlm-operator", show_default=True, show_envvar=True, help="Name of that Lease.")
 def main(namespaces: str, log_format: str, log_level: str, **options: Any) -> None:
     """Run the operator against the cluster it is in, or the one KUBECONFIG names."""
     from vlm_operator.controller import log_format as logs
@@ -68,66 +80,92 @@ def main(namespaces: str, log_format: str, log_level: str, **options: Any) -> No
     except ClusterUnreachable as error:
         LOGGER.error("%s; %s", error.message, error.hint)
         sys.exit(error.exit_code)
+    except Exception:
+        LOGGER.critical("a task ended, and with it the operator", exc_info=True)
+        sys.exit(1)
 
 
 async def run(options: Options) -> None:
-    """Run until told to stop (SIGINT, SIGTERM)."""
-    import kopf
+    """Run until told to stop (SIGINT, SIGTERM).
 
+    Raises:
+        ExceptionGroup: a task ended by an error.
+    """
     from vlm_operator.controller.apply import Applier
     from vlm_operator.controller.client import Client
     from vlm_operator.controller.health import Health, serve
+    from vlm_operator.controller.leader import Leadership
+    from vlm_operator.controller.mailbox import Mailbox
     from vlm_operator.controller.metrics import Metrics
     from vlm_operator.controller.models import Models
     from vlm_operator.controller.queue import WorkQueue
     from vlm_operator.controller.reconcile import Reconciler
-    from vlm_operator.controller.watches import World, register, watch_settings
+    from vlm_operator.controller.watches import Watches, World
     from vlm_operator.controller.work import Workers
     from vlm_operator.lifecycle.decide import decide
 
-    client, metrics, health = Client.connect(), Metrics(), Health()
-    queue, world = WorkQueue(), World()
+    loop = asyncio.get_running_loop()
+    client, metrics, health = Client.connect(connections=options.workers + SPARE_CONNECTIONS), Metrics(), Health()
+    queue = WorkQueue()
+    world = World(Mailbox(loop, queue).post)
+    client.wrote = world.cache.wrote
     instance = os.environ.get("POD_NAME") or socket.gethostname()
-    reconciler = Reconciler(client, Models(), Applier(client, instance), metrics, decide=decide)
-    server = serve(health, metrics, options.port)
+    leadership = None
+    if options.lease_namespace:
+        identity = f"{instance}_{uuid.uuid4().hex[:8]}"
+        leadership = Leadership(_lease_client(), options.lease_namespace, options.lease_name, identity)
+        client.may_write = leadership.may_write
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
     with ThreadPoolExecutor(options.workers, thread_name_prefix="reconcile") as threads:
+        reconciler = Reconciler(client, world, Models(), Applier(client, instance), metrics, decide=decide)
         work = Workers(
-            queue, world, reconciler=reconciler, metrics=metrics, health=health, threads=threads, client=client
+            queue,
+            world,
+            reconciler=reconciler,
+            metrics=metrics,
+            health=health,
+            threads=threads,
+            workers=options.workers,
         )
-        tasks = work.start(options.workers, options.resync_seconds)
-        watching = asyncio.Event()
-        tasks.append(asyncio.create_task(_become_ready(watching, health, client, options)))
+
+        def synced() -> None:
+            loop.call_soon_threadsafe(work.synced.set)
+
+        watches = Watches(client, world, options.namespaces, synced)
+        health.waiting_for = lambda: None if work.synced.is_set() else watches.waiting_for() or "the first look begins"
+        server = serve(health, metrics, options.port)
         LOGGER.info("watching %s", ", ".join(options.namespaces) or "all namespaces")
+        watches.start()
         try:
-            await kopf.operator(
-                registry=register(queue, world),
-                settings=watch_settings(),
-                namespaces=options.namespaces,
-                clusterwide=not options.namespaces,
-                ready_flag=watching,
-            )
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(work.beat(), name="beat"),
+                    tasks.create_task(work.lead(leadership), name="lead"),
+                    tasks.create_task(work.dispatch(), name="dispatch"),
+                    tasks.create_task(work.resync(options.resync_seconds), name="resync"),
+                ]
+                await stop.wait()
+                LOGGER.info("told to stop")
+                for task in running:
+                    task.cancel()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            watches.stop()
+            threads.shutdown(wait=True, cancel_futures=True)
+            if leadership is not None:
+                leadership.release()
             server.shutdown()
 
 
-async def _become_ready(watching: asyncio.Event, health: Health, client: Client, options: Options) -> None:
-    """Ready is who watches and has been answered: the API server is there, the CRD is, and so is the right to list."""
-    from vlm_operator.api.names import API_VERSION
-    from vlm_operator.controller.api_errors import ApiError
-    from vlm_operator.controller.client import path_of
+def _lease_client() -> Any:
+    """A client of its own: the Lease is renewed whatever the other connections wait for."""
+    from vlm_operator.controller.client import Client
+    from vlm_operator.controller.leader import REQUEST_SECONDS
 
-    await watching.wait()
-    path = path_of(API_VERSION, "VLMDeployment", options.namespaces[0] if options.namespaces else None)
-    while health.waiting_for is not None:
-        try:
-            await asyncio.to_thread(client.text, path, {"limit": "1"})
-            health.waiting_for = None
-        except ApiError as error:
-            health.waiting_for = error.message
-            await asyncio.sleep(1)
+    client = Client.connect(connections=2)
+    client.request_seconds = REQUEST_SECONDS
+    return client
 
 
 if __name__ == "__main__":

@@ -48,6 +48,16 @@ class Metrics:
         self.queue_length = Gauge(
             "vlm_operator_queue_length", "VLMDeployments that wait for a reconcile.", registry=self.registry
         )
+        self.queue_oldest = Gauge(
+            "vlm_operator_queue_oldest_seconds",
+            "How long the VLMDeployment that has waited longest for its reconcile is past its time.",
+            registry=self.registry,
+        )
+        self.leader = Gauge(
+            "vlm_operator_leader",
+            "1 while this operator is the one that works, 0 while it waits.",
+            registry=self.registry,
+        )
         build = Gauge("vlm_operator_build_info", "Version of the operator.", ["version"], registry=self.registry)
         build.labels(version=__version__).set(1)
         self._shown: dict[Key, tuple[set[_Labels], set[_Labels]]] = {}

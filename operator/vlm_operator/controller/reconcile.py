@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from vlm_operator.api.names import API_VERSION
 from vlm_operator.controller.api_errors import NotFound, Outdated
 from vlm_operator.controller.apply import Applier
-from vlm_operator.controller.client import Client
+from vlm_operator.controller.client import Client, path_of
 from vlm_operator.controller.gather import gather, read_log
 from vlm_operator.controller.metrics import Metrics
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
+from vlm_operator.controller.watches import World
 from vlm_operator.lifecycle.decision import Decision
-from vlm_operator.lifecycle.situation import GpuNode, Rejection, Situation
+from vlm_operator.lifecycle.situation import Rejection, Situation
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -43,7 +45,8 @@ class Reconciler:
     """Reconciles VLMDeployments of one API server; each by one thread at a time.
 
     Args:
-        client: the API server.
+        client: the API server: logs, and what a conflict says is newer than the cache.
+        world: what the watches have seen.
         models: facts of models.
         applier: writes.
         metrics: what is counted.
@@ -54,6 +57,7 @@ class Reconciler:
     def __init__(
         self,
         client: Client,
+        world: World,
         models: Models,
         applier: Applier,
         metrics: Metrics,
@@ -62,6 +66,7 @@ class Reconciler:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
+        self._world = world
         self._models = models
         self._applier = applier
         self._metrics = metrics
@@ -69,21 +74,14 @@ class Reconciler:
         self._now = now
         self._rejections: dict[Key, Rejection] = {}
 
-    def reconcile(self, key: Key, nodes: Sequence[GpuNode]) -> Result:
+    def reconcile(self, key: Key) -> Result:
         """Look at one VLMDeployment and make what should be of it.
 
         Raises:
             ApiError: a request failed; the same call may be repeated at any time.
         """
         before = self._rejections.get(key)
-        situation = gather(
-            self._client,
-            self._models,
-            key,
-            nodes=nodes,
-            rejection=before,
-            now=self._now(),
-        )
+        situation = gather(self._world, self._models, key, rejection=before, now=self._now())
         if situation is None:
             self._metrics.forget(key)
             self._rejections.pop(key, None)
@@ -93,6 +91,7 @@ class Reconciler:
             rejection = self._applier.apply(situation, decision)
         except Outdated as error:
             LOGGER.debug("read again: %s", error.message)
+            self._read_again(key)
             return Result("outdated", failed=True)
         except NotFound as error:  # deleted, or its namespace was, while it was being looked at
             LOGGER.info("gone meanwhile: %s", error.message, extra={"vlmdeployment": "/".join(key)})
@@ -101,6 +100,12 @@ class Reconciler:
             self._metrics.count(decision.events, decision.status)
             self._metrics.show(key, decision.status)
         return self._concluded(key, before, rejection, decision)
+
+    def _read_again(self, key: Key) -> None:
+        """Somebody wrote what the watch has not brought yet."""
+        live = self._client.find(path_of(API_VERSION, "VLMDeployment", key.namespace, key.name))
+        if live is not None:
+            self._world.cache.wrote(live)
 
     def _decide(self, situation: Situation) -> tuple[Decision, Situation]:
         for _ in range(ROUNDS):

@@ -1,117 +1,91 @@
-"""What says "look again"? kopf's watches: events and indexes only, so that nothing is ever written to users' objects.
+"""What is watched: the kinds a decision rests on, each kept in a cache by an informer.
 
-No timers, daemons, change or deletion handlers: those put finalizers and annotations on objects, and an operator that
-is down must not keep ``kubectl delete`` hanging.
+Events only ever put keys into the queue; nothing is written to users' objects, and there are no finalizers: an operator
+that is down must not keep ``kubectl delete`` hanging.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
-import kopf
-
-from vlm_operator.api.names import DEPLOYMENT_LABEL, GROUP, VERSION
-from vlm_operator.controller.gather import read_node
-from vlm_operator.controller.queue import Key, WorkQueue
+from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL
+from vlm_operator.controller.cache import OBSERVATION, POD, ROOT, Cache, Changed, KindOfCache
+from vlm_operator.controller.client import Client
+from vlm_operator.controller.informer import Informer, Sink, Watched
+from vlm_operator.controller.nodes import GpuUse, Nodes
 from vlm_operator.lifecycle.children import CHILD_KINDS
-from vlm_operator.lifecycle.situation import GpuNode
 
-SETTLE_SECONDS: Final = 0.05
-"""A change of a child seldom comes alone: wait this long for its companions."""
+BOUND_AND_ALIVE: Final = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+"""Field selector of pods that may hold GPUs."""
 
 
 class World:
-    """The nodes with GPUs, as of now. To be used from the event loop's thread.
+    """The cluster as the watches have seen it. Safe to use from several threads.
 
-    A watch that begins anew lists what is there; of what went meanwhile kopf hears nothing, and its index keeps it. So
-    whoever sees a listing sets ``listed``, and ``keep`` is told which nodes there are.
+    Args:
+        changed: told which VLMDeployments are to be looked at, from an informer's thread.
+
+    Attributes:
+        cache: VLMDeployments, children, pods of model servers, observations.
+        nodes: nodes with GPUs.
+        gpu_use: GPUs that pods of anybody ask for.
     """
 
-    def __init__(self) -> None:
-        self._nodes: kopf.Index[str, GpuNode] | None = None
-        self._gone: set[str] = set()
-        self.listed = asyncio.Event()
-        self.known: set[Key] = set()
-        """VLMDeployments that exist."""
-
-    def see(self, nodes: kopf.Index[str, GpuNode]) -> None:
-        """Remember the index of nodes by UID; it stays current by itself, but for the nodes that ``keep`` drops."""
-        self._nodes = nodes
-
-    def uids(self) -> set[str]:
-        """UIDs of the nodes in the index."""
-        return set(self._nodes or ())
-
-    def keep(self, uids: set[str], seen: set[str]) -> bool:
-        """Drop nodes that had been ``seen`` before ``uids`` were listed and are not among them; True if any was."""
-        gone = seen - uids
-        news = gone - self._gone
-        self._gone = gone
-        return bool(news)
-
-    def nodes(self) -> list[GpuNode]:
-        """All nodes with GPUs."""
-        return [node for uid, store in (self._nodes or {}).items() if uid not in self._gone for node in store]
+    def __init__(self, changed: Changed) -> None:
+        self.cache = Cache(changed)
+        self.nodes = Nodes(lambda delay: changed(self.cache.keys(), delay))
+        self.gpu_use = GpuUse()
 
 
-def register(queue: WorkQueue, world: World) -> kopf.OperatorRegistry:
-    """Handlers that only ever add keys to the queue."""
-    registry = kopf.OperatorRegistry()
-    kopf.on.login(registry=registry)(kopf.login_via_client)
-    planned_for: dict[str, GpuNode | None] = {}
+class Watches:
+    """The informers of one operator.
 
-    @kopf.index("nodes", id="gpu_nodes", registry=registry)
-    def gpu_nodes(body: kopf.Body, uid: str | None, **_: Any) -> dict[str, GpuNode] | None:
-        node = read_node(body)
-        return None if node is None else {str(uid): node}
+    Args:
+        client: the API server.
+        world: what they fill.
+        namespaces: those to watch; empty for all.
+        synced: called from an informer's thread when the last of the listings is in the caches; maybe twice.
+    """
 
-    @kopf.on.event(GROUP, VERSION, "vlmdeployments", registry=registry)
-    def vlmdeployment_changed(event: kopf.RawEvent, namespace: str | None, name: str | None, **indexes: Any) -> None:
-        world.see(indexes["gpu_nodes"])
-        key = Key(str(namespace), str(name))
-        if event["type"] == "DELETED":
-            world.known.discard(key)
-        else:
-            world.known.add(key)
-        queue.add(key)
+    def __init__(self, client: Client, world: World, namespaces: Sequence[str], synced: Callable[[], None]) -> None:
+        self._synced = synced
+        self._informers = [
+            Informer(client, watched, sink, self._one_synced) for watched, sink in watched_kinds(world, namespaces)
+        ]
 
-    def child_changed(namespace: str | None, labels: kopf.Labels, **indexes: Any) -> None:
-        world.see(indexes["gpu_nodes"])  # at the start a child may come before its VLMDeployment
-        queue.add(Key(str(namespace), labels[DEPLOYMENT_LABEL]), SETTLE_SECONDS)
+    def __len__(self) -> int:
+        return len(self._informers)
 
-    for api_version, plural in (*((kind.api_version, kind.plural) for kind in CHILD_KINDS), ("v1", "pods")):
-        group, _, version = api_version.rpartition("/")
-        kopf.on.event(group, version, plural, registry=registry, labels={DEPLOYMENT_LABEL: kopf.PRESENT})(child_changed)
+    def start(self) -> None:
+        """Start them all."""
+        for informer in self._informers:
+            informer.start()
 
-    @kopf.on.event("", "v1", "nodes", registry=registry)
-    def node_changed(event: kopf.RawEvent, body: kopf.Body, name: str | None, **_: Any) -> None:
-        node = None if event["type"] == "DELETED" else read_node(body)
-        before = planned_for.get(str(name))
-        planned_for[str(name)] = node
-        if event["type"] is None:
-            world.listed.set()
-        # The heartbeat of a node changes nothing that is planned for.
-        if node != before or event["type"] == "ADDED":
-            for key in world.known:
-                queue.add(key, SETTLE_SECONDS)
+    def stop(self) -> None:
+        """Let them end."""
+        for informer in self._informers:
+            informer.stop()
 
-    return registry
+    def waiting_for(self) -> str | None:
+        """The first listing that is not there yet, with the reason; None once all are."""
+        return next((informer.problem for informer in self._informers if informer.problem), None)
+
+    def _one_synced(self) -> None:
+        if self.waiting_for() is None:
+            self._synced()
 
 
-def watch_settings() -> kopf.OperatorSettings:
-    """kopf, with everything off that writes to the cluster."""
-    settings = kopf.OperatorSettings()
-    settings.peering.standalone = True  # two of equal priority would pause each other; the Deployment has one replica
-    settings.posting.enabled = False
-    settings.persistence.finalizer = f"{GROUP}/never-set"
-    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
-    settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 3, *(5.0,) * 120)  # an API server may be away for minutes
-    settings.watching.chunk_size = 500
-    settings.watching.server_timeout = 300
-    for plural in (*(kind.plural for kind in CHILD_KINDS), "pods"):
-        settings.watching.label_selectors[plural] = DEPLOYMENT_LABEL
-    settings.process.ultimate_exiting_timeout = 20
-    return settings
+def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Watched, Sink]]:
+    """Which objects fill which cache."""
+    labels = DEPLOYMENT_LABEL
+    yield Watched("v1", "Node"), world.nodes
+    yield Watched(API_VERSION, OBSERVATION), KindOfCache(world.cache, OBSERVATION)
+    for namespace in namespaces or (None,):
+        for api_version, kind, selector in (
+            *((child.api_version, child.kind, labels) for child in CHILD_KINDS),
+            ("v1", POD, labels),
+            (API_VERSION, ROOT, ""),
+        ):
+            yield Watched(api_version, kind, namespace, selector), KindOfCache(world.cache, kind)
+    yield Watched("v1", POD, fields=BOUND_AND_ALIVE, required=False), world.gpu_use

@@ -1,15 +1,20 @@
-"""Who works through the queue? Tasks that take a key, run its reconcile in a thread and say when to look again."""
+"""The tasks between the queue and the reconciler: take a key, reconcile it in a thread, say when to look again.
+
+Every task runs in one ``TaskGroup`` (``main``): a task that ends by an error ends the process, with the error in its
+log, and Kubernetes starts it again. None can die unseen.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from concurrent.futures import Executor
 from typing import Final
 
 from vlm_operator.controller.api_errors import ApiError, RetryLater
-from vlm_operator.controller.client import Client, path_of
 from vlm_operator.controller.health import Health
+from vlm_operator.controller.leader import RENEW_SECONDS, RETRY_SECONDS, Leadership
 from vlm_operator.controller.metrics import Metrics
 from vlm_operator.controller.queue import Key, WorkQueue
 from vlm_operator.controller.reconcile import Reconciler, Result
@@ -17,15 +22,17 @@ from vlm_operator.controller.watches import World
 
 LOGGER: Final = logging.getLogger(__name__)
 
-LISTING_SECONDS: Final = 1.0
-"""Events of one listing come within this time."""
-
-NODES_RETRY_SECONDS: Final = 5.0
-"""Until nodes that could not be listed are listed again."""
+RESYNC_SPREAD: Final = 0.2
+"""Part of the resync's period over which it is spread: a thousand looks at once would delay what really happens."""
 
 
 class Workers:
-    """The tasks between the queue and the reconciler, for one event loop."""
+    """The tasks of one event loop.
+
+    Attributes:
+        synced: set once the caches are filled.
+        leading: set while this operator is the one that works.
+    """
 
     def __init__(
         self,
@@ -36,29 +43,39 @@ class Workers:
         metrics: Metrics,
         health: Health,
         threads: Executor,
-        client: Client,
+        workers: int,
     ) -> None:
-        self._client = client
         self._queue = queue
         self._world = world
         self._reconciler = reconciler
         self._metrics = metrics
         self._health = health
         self._threads = threads
+        self._free = asyncio.Semaphore(workers)
+        self.synced = asyncio.Event()
+        self.leading = asyncio.Event()
 
-    def start(self, workers: int, resync_seconds: float) -> list[asyncio.Task[None]]:
-        """Start them; the tasks run until they are cancelled."""
-        tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
-        others = (self._resync(resync_seconds), self._forget_gone_nodes(), self._beat())
-        return [*tasks, *(asyncio.create_task(other) for other in others)]
+    async def dispatch(self) -> None:
+        """Hand keys to free threads, for ever; nothing before the caches are filled, nothing while another leads."""
+        await self.synced.wait()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._free.acquire()
+                await self.leading.wait()
+                key = await self._queue.take()
+                if not self.leading.is_set():  # lost while waiting for work
+                    self._queue.done(key)
+                    self._queue.add(key)
+                    self._free.release()
+                    continue
+                group.create_task(self._work(key))
 
-    async def _work(self) -> None:
-        while True:
-            key = await self._queue.take()
-            try:
-                await self._handle(key)
-            finally:
-                self._queue.done(key)
+    async def _work(self, key: Key) -> None:
+        try:
+            await self._handle(key)
+        finally:
+            self._queue.done(key)
+            self._free.release()
 
     async def _handle(self, key: Key) -> None:
         result = await self._reconciled(key)
@@ -71,11 +88,10 @@ class Workers:
     async def _reconciled(self, key: Key) -> Result | None:
         """The result, or None where it failed; a failure has been put back with a delay."""
         about = {"vlmdeployment": "/".join(key)}
-        nodes = self._world.nodes()
         loop = asyncio.get_running_loop()
         try:
             with self._health.working(key), self._metrics.duration.time():
-                result = await loop.run_in_executor(self._threads, self._reconciler.reconcile, key, nodes)
+                result = await loop.run_in_executor(self._threads, self._reconciler.reconcile, key)
         except ApiError as error:
             at_least = error.retry_after if isinstance(error, RetryLater) else None
             delay = self._queue.retry(key, at_least)
@@ -92,34 +108,43 @@ class Workers:
             self._queue.retry(key)
         return result
 
-    async def _resync(self, seconds: float) -> None:
-        """Look at everything once in a while, in case an event was missed."""
+    async def lead(self, leadership: Leadership | None) -> None:
+        """Be the leader whenever possible; at once, and always, where there is no Lease."""
+        if leadership is None:
+            self._lead(True)
+            return
+        await self.synced.wait()
+        while True:
+            try:
+                held = await asyncio.to_thread(leadership.hold)
+            except ApiError as error:
+                held = leadership.may_write()
+                LOGGER.warning("the lease: %s", error.message)
+            self._lead(held)
+            await asyncio.sleep(RENEW_SECONDS if held else RETRY_SECONDS)
+
+    def _lead(self, held: bool) -> None:
+        if held and not self.leading.is_set():
+            LOGGER.info("leading")
+            self.leading.set()
+            for key in self._world.cache.keys():  # noqa: SIM118 - not a mapping
+                self._queue.add(key)  # whatever another has left half done
+        elif not held and self.leading.is_set():
+            LOGGER.warning("another operator may lead: nothing is written any more")
+            self.leading.clear()
+        self._metrics.leader.set(held)
+
+    async def resync(self, seconds: float) -> None:
+        """Look at everything once in a while, for ever: what depends on the time and on model sources has no event."""
         while True:
             await asyncio.sleep(seconds)
-            for key in self._world.known:
-                self._queue.add(key)
+            for key in self._world.cache.keys():  # noqa: SIM118 - not a mapping
+                self._queue.add(key, random.uniform(0, seconds * RESYNC_SPREAD))
 
-    async def _forget_gone_nodes(self) -> None:
-        """After a watch has begun anew: nodes that went meanwhile are planned for no longer."""
+    async def beat(self) -> None:
+        """Tell the health check that the loop turns, and the metrics how the queue is."""
         while True:
-            await self._world.listed.wait()
-            self._world.listed.clear()
-            seen = self._world.uids()
-            loop = asyncio.get_running_loop()
-            try:
-                uids = await loop.run_in_executor(self._threads, self._client.uids, path_of("v1", "Node", None))
-            except ApiError as error:
-                LOGGER.warning("nodes are listed again in %.0f s: %s", NODES_RETRY_SECONDS, error.message)
-                self._world.listed.set()
-                await asyncio.sleep(NODES_RETRY_SECONDS)
-                continue
-            if self._world.keep(uids, seen):
-                for key in self._world.known:
-                    self._queue.add(key)
-            await asyncio.sleep(LISTING_SECONDS)
-
-    async def _beat(self) -> None:
-        while True:
-            self._health.beat(self._queue.overdue_seconds())
+            self._health.beat()
             self._metrics.queue_length.set(len(self._queue))
+            self._metrics.queue_oldest.set(self._queue.overdue_seconds() if self.leading.is_set() else 0.0)
             await asyncio.sleep(1)

@@ -38,6 +38,21 @@ class NodeGPUs:
     resource: str
 
 
+_PLANNING_LABEL = re.compile(
+    r"nvidia\.com/(gpu|mig-[^/]+)\.(product|memory|replicas|compute\.major|compute\.minor)"
+    r"|(beta\.)?amd\.com/gpu\.(product-name|vram)"
+)
+
+
+def is_planning_label(label: str) -> bool:
+    """True for labels that this module reads; of others, such as ``nvidia.com/gfd.timestamp``, nothing depends.
+
+    >>> is_planning_label("nvidia.com/gpu.product"), is_planning_label("nvidia.com/gfd.timestamp")
+    (True, False)
+    """
+    return _PLANNING_LABEL.fullmatch(label) is not None
+
+
 def read_node_gpus(labels: Mapping[str, str], allocatable: Mapping[str, str]) -> tuple[NodeGPUs, ...]:
     """Every kind of GPU the node offers, whole GPUs first.
 

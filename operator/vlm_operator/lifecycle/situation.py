@@ -53,8 +53,8 @@ class GpuNode:
 
     Attributes:
         name: the node's name.
-        labels: those below ``nvidia.com/`` and ``kubernetes.io/``; others are left out so that they change nothing.
-        allocatable: ``nvidia.com/…``, ``cpu`` and ``memory`` as quantities.
+        labels: those that ``gpu.node_labels`` reads; others are left out so that they change nothing.
+        allocatable: GPU resources (``nvidia.com/…``, ``amd.com/…``) as quantities.
         ready: condition Ready is True.
         unschedulable: cordoned.
     """
@@ -199,6 +199,8 @@ class Situation:
         model: facts of the model, or None where ``model_error`` says why there are none.
         model_error: what the model source answered instead.
         observations: ``StartupObservation`` objects of this model as the API server has them; none for a model by path.
+        gpus_in_use: by node and resource, GPUs that pods bound to the node ask for, this VLMDeployment's own left out;
+            nodes where none are in use are absent. None where the operator may not see the pods of all namespaces.
         rejection: what the API server said when this generation's children were last applied, None where it took them.
     """
 
@@ -211,6 +213,7 @@ class Situation:
     model: ModelFacts | None = None
     model_error: VlmOperatorError | None = None
     observations: tuple[Manifest, ...] = ()
+    gpus_in_use: Mapping[str, Mapping[str, int]] | None = None
     rejection: Rejection | None = None
 
     def child(self, kind: str) -> Manifest | None:

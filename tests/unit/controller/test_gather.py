@@ -9,15 +9,15 @@ import pytest
 from api_server import FakeApiServer, serving
 
 from vlm_operator.controller.api_errors import Outdated
-from vlm_operator.controller.gather import LOG_BYTES, gather, read_log, read_node, read_pod
+from vlm_operator.controller.gather import LOG_BYTES, gather, read_log, read_pod
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
+from vlm_operator.controller.watches import World
 from vlm_operator.errors import ModelNotFound
 from vlm_operator.lifecycle.decision import LogRequest
 from vlm_operator.lifecycle.situation import Rejection, Situation, StartupKey, StartupLog
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-ROOT = "/apis/vlm-operator.dev/v1alpha1/namespaces/default/vlmdeployments/model"
 LABELS = {"vlm-operator.dev/vlmdeployment": "model"}
 LOG = "/api/v1/namespaces/default/pods/model-1/log"
 REQUEST = LogRequest(StartupKey("pod-uid", "vllm", 0), "model-1", previous=True)
@@ -25,12 +25,15 @@ REQUEST = LogRequest(StartupKey("pod-uid", "vllm", 0), "model-1", previous=True)
 
 def vlmdeployment(**metadata: Any) -> dict[str, Any]:
     known = {"name": "model", "namespace": "default", "uid": "uid-1", "resourceVersion": "7", "generation": 2}
-    return {"metadata": known | metadata, "spec": {"model": {"id": "example/model"}}, "status": {}}
+    spec = {"model": {"id": "example/model"}}
+    return {"kind": "VLMDeployment", "metadata": known | metadata, "spec": spec, "status": {}}
 
 
 def pod(name: str, created: str, **status: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "default", "uid": f"uid-of-{name}", "creationTimestamp": created}
     return {
-        "metadata": {"name": name, "uid": f"uid-of-{name}", "creationTimestamp": created, "labels": LABELS},
+        "kind": "Pod",
+        "metadata": {**metadata, "resourceVersion": "1", "labels": LABELS},
         "spec": {
             "nodeName": "node-1",
             "containers": [
@@ -44,59 +47,59 @@ def pod(name: str, created: str, **status: Any) -> dict[str, Any]:
 
 def child(kind: str, owner_uid: str) -> dict[str, Any]:
     owner = {"uid": owner_uid, "controller": True}
-    return {"kind": kind, "metadata": {"name": "model", "labels": LABELS, "ownerReferences": [owner]}}
+    metadata = {"name": "model", "namespace": "default", "uid": kind, "resourceVersion": "1", "labels": LABELS}
+    return {"kind": kind, "metadata": {**metadata, "ownerReferences": [owner]}}
 
 
 def no_such_model(name: str, *, revision: str | None = None) -> Any:
     raise ModelNotFound(f"{name} is nowhere")
 
 
-def gathered(server: FakeApiServer, rejection: Rejection | None = None) -> Situation | None:
-    with serving(server) as client:
-        models = Models(no_such_model)
-        return gather(client, models, Key("default", "model"), nodes=(), rejection=rejection, now=NOW)
+def world(*objects: dict[str, Any]) -> World:
+    made = World(lambda keys, delay: None)
+    for item in objects:
+        made.cache.put(item)
+    return made
+
+
+def gathered(*objects: dict[str, Any], rejection: Rejection | None = None) -> Situation | None:
+    return gather(world(*objects), Models(no_such_model), Key("default", "model"), rejection=rejection, now=NOW)
 
 
 def test_a_vlmdeployment_that_is_gone_is_no_situation() -> None:
-    assert gathered(FakeApiServer()) is None
+    assert gathered() is None
 
 
 def test_only_children_it_controls_are_its_children() -> None:
-    deployments, services = "/apis/apps/v1/namespaces/default/deployments", "/api/v1/namespaces/default/services"
-    server = FakeApiServer(
-        objects={
-            ROOT: vlmdeployment(),
-            f"{deployments}/model": child("Deployment", "uid-1"),
-            f"{services}/model": child("Service", "uid-of-a-former-life"),
-        }
-    )
-    situation = gathered(server)
+    situation = gathered(vlmdeployment(), child("Deployment", "uid-1"), child("Service", "uid-of-a-former-life"))
     assert situation is not None
     assert [item["kind"] for item in situation.children] == ["Deployment"]
     assert situation.model_error is not None
     assert "example/model is nowhere" in situation.model_error.message
 
 
-def test_observations_are_those_of_the_model_as_they_are_now() -> None:
-    path = "/apis/vlm-operator.dev/v1alpha1/startupobservations"
-    server = FakeApiServer(objects={ROOT: vlmdeployment(), f"{path}/one": {"metadata": {"name": "one"}, "spec": {}}})
-    situation = gathered(server)
+def test_observations_are_those_of_the_model() -> None:
+    found = {"one": "example.model", "other": "example.other"}
+    observations = [
+        {
+            "kind": "StartupObservation",
+            "metadata": {
+                "name": name,
+                "uid": name,
+                "resourceVersion": "1",
+                "labels": {"vlm-operator.dev/model": model},
+            },
+        }
+        for name, model in found.items()
+    ]
+    situation = gathered(vlmdeployment(), *observations)
     assert situation is not None
     assert [item["metadata"]["name"] for item in situation.observations] == ["one"]
-    (asked,) = [request for request in server.requests if request.path == path]
-    assert asked.query == {"labelSelector": "vlm-operator.dev/model=example.model"}
 
 
 def test_pods_come_newest_first() -> None:
-    pods = "/api/v1/namespaces/default/pods"
-    server = FakeApiServer(
-        objects={
-            ROOT: vlmdeployment(),
-            f"{pods}/old": pod("old", "2026-11-25T10:00:00Z"),
-            f"{pods}/new": pod("new", "2026-11-25T11:00:00Z"),
-        }
-    )
-    situation = gathered(server)
+    old, new = pod("old", "2026-11-25T10:00:00Z"), pod("new", "2026-11-25T11:00:00Z")
+    situation = gathered(vlmdeployment(), new, old)
     assert situation is not None
     assert [item.name for item in situation.pods] == ["new", "old"]
 
@@ -106,7 +109,7 @@ def test_pods_come_newest_first() -> None:
 )
 def test_a_refusal_counts_for_the_generation_it_was_about(generation: int, kept: bool) -> None:
     rejection = Rejection("Deployment", "model", "no", generation)
-    situation = gathered(FakeApiServer(objects={ROOT: vlmdeployment()}), rejection)
+    situation = gathered(vlmdeployment(), rejection=rejection)
     assert situation is not None
     assert (situation.rejection == rejection) is kept
 
@@ -130,38 +133,6 @@ def test_a_crash_loop_is_read_with_the_run_before() -> None:
 
 def test_a_pod_the_kubelet_has_not_seen_yet_has_no_container() -> None:
     assert read_pod(pod("new", "2026-11-25T11:00:00Z")).container("vllm") is None
-
-
-def node(labels: dict[str, str], allocatable: dict[str, str], ready: str = "True", **spec: Any) -> dict[str, Any]:
-    conditions = [{"type": "Ready", "status": ready}]
-    return {
-        "metadata": {"name": "n", "labels": labels},
-        "spec": spec,
-        "status": {"allocatable": allocatable, "conditions": conditions},
-    }
-
-
-def test_a_node_is_what_is_planned_for_and_nothing_else() -> None:
-    read = read_node(
-        node(
-            {"nvidia.com/gpu.product": "NVIDIA-L4", "team": "x"},
-            {"nvidia.com/gpu": "1", "cpu": "4"},
-            unschedulable=True,
-        )
-    )
-    assert read is not None
-    assert (read.labels, read.allocatable) == ({"nvidia.com/gpu.product": "NVIDIA-L4"}, {"nvidia.com/gpu": "1"})
-    assert (read.ready, read.unschedulable) == (True, True)
-
-
-def test_a_node_without_gpus_is_no_concern() -> None:
-    assert read_node(node({"kubernetes.io/os": "linux"}, {"cpu": "4"})) is None
-
-
-def test_a_node_that_lost_its_plugin_is_still_seen_by_its_labels() -> None:
-    read = read_node(node({"nvidia.com/gpu.product": "NVIDIA-L4"}, {}, ready="False"))
-    assert read is not None
-    assert not read.ready
 
 
 def server_with_pod(restarts: int, *logs: str, uid: str = "pod-uid", **more: Any) -> FakeApiServer:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from api_server import FakeApiServer, serving
 
-from vlm_operator.api.owner import owner_reference
 from vlm_operator.controller.api_errors import RetryLater
 from vlm_operator.controller.apply import Applier
 from vlm_operator.controller.metrics import Metrics
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
 from vlm_operator.controller.reconcile import Reconciler, Result
+from vlm_operator.controller.watches import World
 from vlm_operator.errors import ModelNotFound, SourceUnavailable
 from vlm_operator.lifecycle.decision import Decision, Event, EventType, LogRequest
 from vlm_operator.lifecycle.situation import Situation, StartupKey
@@ -28,6 +28,7 @@ LOG = f"{POD}/log"
 REQUEST = LogRequest(StartupKey("pod", "vllm", 0), "model-1", previous=True)
 CHILD = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "model"}, "spec": {"ports": [{"port": 1}]}}
 RAW: dict[str, Any] = {
+    "kind": "VLMDeployment",
     "metadata": {"name": "model", "namespace": "default", "uid": "u", "resourceVersion": "1", "generation": 1},
     "spec": {"model": {"id": "example/model"}},
 }
@@ -61,9 +62,17 @@ def no_model(name: str, *, revision: str | None = None) -> Any:
     raise ModelNotFound(name)
 
 
-def reconciler(client: Any, decide: Decider) -> Reconciler:
+def world(*objects: dict[str, Any]) -> World:
+    made = World(lambda keys, delay: None)
+    for item in objects:
+        made.cache.put(item)
+    return made
+
+
+def reconciler(client: Any, decide: Decider, *objects: dict[str, Any]) -> Reconciler:
     return Reconciler(
         client,
+        world(*objects),
         Models(no_model),
         Applier(client, "pod-1"),
         Metrics(),
@@ -74,8 +83,8 @@ def reconciler(client: Any, decide: Decider) -> Reconciler:
 
 def reconcile(server: FakeApiServer, decide: Decider, times: int = 1) -> list[Result]:
     with serving(server) as client:
-        one = reconciler(client, decide)
-        return [one.reconcile(KEY, ()) for _ in range(times)]
+        one = reconciler(client, decide, *([RAW] if ROOT in server.objects else []))
+        return [one.reconcile(KEY) for _ in range(times)]
 
 
 def test_what_is_gone_is_left_alone() -> None:
@@ -120,10 +129,30 @@ def test_a_conflict_is_looked_at_again_soon() -> None:
     assert reconcile(server, decide) == [Result("outdated", failed=True)]
 
 
+def test_after_a_conflict_the_newer_version_is_known_before_the_watch_brings_it() -> None:
+    class Contested(FakeApiServer):
+        def answer(self, request: Any) -> Any:
+            if request.method == "PATCH" and request.body["metadata"]["resourceVersion"] == "1":
+                self.failures = [(409, {"reason": "Conflict"}, {})]
+                self.objects[ROOT] = {**RAW, "metadata": {**RAW["metadata"], "resourceVersion": "2", "generation": 2}}
+            return super().answer(request)
+
+    decide = Decider(lambda situation: Decision(status={"observedGeneration": situation.target.generation}))
+    results = reconcile(Contested(objects={ROOT: RAW}), decide, times=2)
+    assert [result.name for result in results] == ["outdated", "ok"]
+    assert [situation.target.generation for situation in decide.asked] == [1, 2]
+
+
+def test_in_steady_state_the_api_server_is_asked_nothing() -> None:
+    server = FakeApiServer(objects={ROOT: RAW})
+    reconcile(server, Decider(lambda situation: Decision()), times=3)
+    assert server.requests == []
+
+
 def test_an_api_server_that_is_overrun_is_the_queues_concern() -> None:
     server = FakeApiServer(objects={ROOT: RAW}, failures=[(429, {"details": {"retryAfterSeconds": 2}}, {})])
     with pytest.raises(RetryLater) as later:
-        reconcile(server, Decider(lambda situation: Decision()))
+        reconcile(server, Decider(lambda situation: Decision(status={"observedGeneration": 1})))
     assert later.value.retry_after == 2
 
 
@@ -148,13 +177,12 @@ def test_once_the_child_is_accepted_it_is_decided_anew() -> None:
     server = FakeApiServer(objects={ROOT: RAW})
     decide = Decider(lambda situation: Decision(children=(CHILD,)))
     with serving(server) as client:
-        one = reconciler(client, decide)
+        one = reconciler(client, decide, RAW)
         server.objects[path] = {**CHILD, "metadata": {"name": "model", "uid": "s", "ownerReferences": []}}
-        assert one.reconcile(KEY, ()).name == "rejected"
-        owned = {**CHILD["metadata"], "uid": "s", "ownerReferences": [owner_reference("model", "u")]}
-        server.objects[path] = {**CHILD, "metadata": {**owned, "resourceVersion": "5"}}
-        assert one.reconcile(KEY, ()) == Result("ok", 0.0)
-        assert one.reconcile(KEY, ()) == Result("ok")
+        assert one.reconcile(KEY).name == "rejected"
+        del server.objects[path]
+        assert one.reconcile(KEY) == Result("ok", 0.0)
+        assert one.reconcile(KEY) == Result("ok")
     assert [bool(situation.rejection) for situation in decide.asked] == [False, True, False]
 
 
@@ -165,7 +193,8 @@ def test_a_retune_is_counted_under_the_failure_it_answers() -> None:
     with serving(server) as client:
         metrics = Metrics()
         decide = Decider(lambda situation: Decision(status=status, events=(event,)))
-        Reconciler(client, Models(no_model), Applier(client, "p"), metrics, decide=decide).reconcile(KEY, ())
+        one = Reconciler(client, world(RAW), Models(no_model), Applier(client, "p"), metrics, decide=decide)
+        one.reconcile(KEY)
     assert 'vlm_operator_retunes_total{reason="KVCacheTooSmall"} 1.0' in metrics.text().decode()
 
 
