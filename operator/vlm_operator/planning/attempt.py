@@ -17,7 +17,7 @@ from vlm_operator.planning.intent import Goal
 from vlm_operator.planning.item_levers import CAPPING
 from vlm_operator.planning.item_rejection import rejected_item
 from vlm_operator.planning.judge import Judge
-from vlm_operator.planning.ladder import levers
+from vlm_operator.planning.ladder import levers, sequences_level
 from vlm_operator.planning.lever import Bounds, Lever
 from vlm_operator.planning.plan import Move
 from vlm_operator.planning.verdict import Verdict
@@ -32,6 +32,9 @@ SINGLE_USER_SEQUENCES: Final = 4
 THROUGHPUT_CONCURRENCY: Final = 4
 """Without a described workload a context is grown only while this many requests of that length are held at once."""
 
+CHECKED: Final = frozenset({"kv_cache_dtype", "enforce_eager"})
+"""Flags of levers that vLLM may refuse on some GPUs or for some models, memory aside."""
+
 FOLLOWING: Final = ("max_model_len", "max_num_batched_tokens")
 """Flags that follow the size of the described items."""
 
@@ -44,7 +47,7 @@ class Attempt:
         context: what the context should be.
         wanted: the flags before anything gave way, judged.
         chosen: the flags as chosen so far, judged.
-        ceiling: highest utilisation that vLLM's first check lets pass, in hundredths.
+        ceiling: highest utilisation that vLLM's first check lets pass for certain, at most ``HIGHEST_UTILIZATION``.
         found: levers the choice was made of, none where nothing had to give way.
         choice: the level of each that was chosen.
         is_exhausted: no combination of the levers that the user left free makes the wanted flags fit.
@@ -58,7 +61,8 @@ class Attempt:
                 max_model_len=settings.max_model_len or self.context.wanted,
                 max_num_seqs=settings.max_num_seqs or self._sequences(),
             )
-        self.ceiling = self._ceiling(tensor_parallel_size)
+        self._free_at_start = free_at_start_bytes(judge.gpu, judge.intent.version, tensor_parallel_size)
+        self.ceiling = self._ceiling()
         self.wanted = judge.evaluate(settings)
         default = self.wanted.settings.gpu_memory_utilization or 0.0
         if not self.is_pinned("gpu_memory_utilization") and default > self.ceiling:
@@ -83,11 +87,20 @@ class Attempt:
             return max(wanted or 0, SINGLE_USER_SEQUENCES)
         return wanted
 
-    def _ceiling(self, tensor_parallel_size: int) -> float:
+    def _ceiling(self) -> float:
         gpu = self.judge.gpu
-        free = free_at_start_bytes(gpu, self.intent.version, tensor_parallel_size)
-        free -= gpu.total_uncertainty_bytes + self.judge.evidence.outside_bytes
+        free = self._free_at_start - gpu.total_uncertainty_bytes - self.judge.evidence.outside_bytes
         return min(HIGHEST_UTILIZATION, max(math.floor(100 * free / gpu.total_bytes) / 100, 0.01))
+
+    def _highest(self) -> float:
+        """Highest utilisation with which vLLM's first check passes by the best estimate, in thousandths.
+
+        The ceiling where start-ups were measured: what is free is known then.
+        """
+        if self.judge.is_measured:
+            return self.ceiling
+        free = math.floor(1000 * self._free_at_start / self.judge.gpu.total_bytes) / 1000
+        return max(self.ceiling, min(free, HIGHEST_UTILIZATION))
 
     def refit(self, settings: EngineSettings) -> EngineSettings:
         """``settings`` with context and batch as short as the items need under their caps; pins stay."""
@@ -120,7 +133,13 @@ class Attempt:
 
     def levers_but(self, pinned: frozenset[str]) -> tuple[Lever, ...]:
         """What could be changed of the wanted flags if only ``pinned`` were fixed."""
-        return levers(self.model, self.judge.gpu, self.intent, self.wanted.settings, self.bounds, pinned=pinned)
+        found = levers(self.model, self.judge.gpu, self.intent, self.wanted.settings, self.bounds, pinned=pinned)
+        return tuple(lever for lever in found if lever.flag not in CHECKED or self._is_feasible(lever))
+
+    def _is_feasible(self, lever: Lever) -> bool:
+        """False where a check of vLLM refuses the lever, but not the wanted flags."""
+        changed = lever.levels[0].apply(self.wanted.requested, self.bounds)
+        return bool(self.wanted.infeasible) or not self.judge.infeasible(changed)
 
     @cached_property
     def bounds(self) -> Bounds:
@@ -130,13 +149,14 @@ class Attempt:
             lambda settings: self.judge.context_of(settings).least,
             self.refit,
             self.judge.context_of(self.wanted.settings).request,
+            self._highest(),
         )
 
     def pull(self, *, mild: bool) -> bool:
         """Choose the cheapest combination of levers that fits; False where there is none."""
         found, tried = self.levers, None
         if mild:
-            found = tuple(part for part in (lever.mild_part() for lever in found) if part.levels)
+            found = tuple(lever.mild_part() for lever in found if lever.mild_levels())
         elif self._is_mild_exhausted:
             tried = tuple(lever.mild_levels() for lever in found)
         choice = self.cheapest_of(found, tried)
@@ -144,8 +164,8 @@ class Attempt:
             self._is_mild_exhausted = True
             self.is_exhausted = self.is_exhausted or not mild
             return False
-        self.found, self.choice = found, choice
-        self.chosen = self.judge.evaluate(apply_choice(self.wanted.requested, found, choice, self.bounds))
+        self.found, self.choice = self._most_sequences(found, choice), choice
+        self.chosen = self.judge.evaluate(apply_choice(self.wanted.requested, self.found, choice, self.bounds))
         self.context = self.judge.context_of(self.chosen.requested)
         return True
 
@@ -159,6 +179,23 @@ class Attempt:
             found = tuple(replace(lever, only_helps=False) for lever in found)
         judge = self.judge
         return cheapest(found, self.wanted.requested, self.bounds, judge.fits, judge.may_hold, tried=tried)
+
+    def _most_sequences(self, found: tuple[Lever, ...], choice: Choice) -> tuple[Lever, ...]:
+        """The levers with the chosen level of ``max_num_seqs`` raised to the most that fit beside the other levels."""
+        place = next((place for place, lever in enumerate(found) if lever.flag == "max_num_seqs"), None)
+        if place is None or not choice[place]:
+            return found
+        settings, level = apply_choice(self.wanted.requested, found, choice, self.bounds), choice[place]
+        levels = found[place].levels
+        before = self.wanted.settings if level == 1 else levels[level - 2].apply(settings, self.bounds)
+        most, too_many = settings.max_num_seqs or 1, before.max_num_seqs or 1
+        while too_many - most > 1:
+            middle = (most + too_many) // 2
+            fits = self.judge.fits(settings.with_(max_num_seqs=middle))
+            most, too_many = (middle, too_many) if fits else (most, middle)
+        exact = sequences_level(most, levels[level - 1].weight, mild=levels[level - 1].mild)
+        raised = replace(found[place], levels=(*levels[: level - 1], exact, *levels[level:]))
+        return (*found[:place], raised, *found[place + 1 :])
 
     def at_lowest_utilization(self, evaluation: Evaluation) -> Evaluation | None:
         """The same flags at the lowest utilisation, in hundredths, whose low bound holds the cup; None if none does."""
@@ -213,15 +250,15 @@ class Attempt:
     def _moves(self) -> Iterator[Move]:
         applied = [(lever, level) for lever, level in zip(self.found, self.choice, strict=True) if level]
         for lever in self.levers:
-            level = next((level for other, level in applied if lever.same_as(other)), 0)
-            shown = lever.levels[level - 1] if level else lever.levels[0]
+            chosen = next((other.levels[level - 1] for other, level in applied if lever.same_as(other)), None)
+            shown = chosen or lever.levels[0]
             try:
                 after, headroom = self.judge.outlook(shown.apply(self.wanted.requested, self.bounds))
             except (InputError, UnknownFact):
                 continue
             gain = headroom - self.wanted.headroom_bytes
-            if gain > 0 or level:
-                yield Move(self._changes(after, lever.flag), gain, shown.cost, bool(level))
+            if gain > 0 or chosen:
+                yield Move(self._changes(after, lever.flag), gain, shown.cost, chosen is not None)
 
     def _changes(self, after: EngineSettings, flag: str) -> tuple[tuple[str, Any, Any], ...]:
         """What a lever on ``flag`` changes of the wanted flags; caps take context and batch with them."""

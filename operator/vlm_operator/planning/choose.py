@@ -1,7 +1,8 @@
-"""Which flags? From an intent and the facts to one plan.
+"""Choose the flags: from an intent and the facts to one plan.
 
-The order of decisions: limits and context from the workload; the number of GPUs; whatever must give way (the ladder);
-the utilisation; then the context grown where that costs nothing. Pinned flags are read, never written.
+The order of decisions: limits and context from the workload; the fewest GPUs on which they fit as wanted or with mild
+levers; only where no number of GPUs is enough, the fewest on which dear levers help; the utilisation; then the context
+grown where that costs nothing. Pinned flags are read, never written.
 """
 
 from __future__ import annotations
@@ -89,30 +90,31 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
     if not sizes:
         return unsupported_plan(model, gpu, intent, infeasible)
     attempts: list[Attempt] = []
-    unknown: UnknownFact | None = None
+    errors: list[InputError | UnknownFact] = []
     for size in sizes:
         try:
             attempt = Attempt(judge, size)
         except (InputError, UnknownFact) as error:
-            if not attempts:
-                raise
-            # The model cannot be divided over so many GPUs, or nobody knows what comes of it: fewer may do.
-            unknown = error if isinstance(error, UnknownFact) else unknown
+            # The model cannot be divided over so many GPUs, or it is not known what comes of it: other numbers may do.
+            errors.append(error)
             continue
         refused = contradiction(model, intent, attempt.context, attempt.wanted.requested)
         if refused is not None:
             return _written(attempt, attempt.wanted, refused)
-        if attempt.fits_as_wanted():
+        if attempt.fits_as_wanted() or (not intent.is_prediction and attempt.pull(mild=True)):
             return _written(attempt, attempt.settle())
         attempts.append(attempt)
     if not intent.is_prediction:
-        for mild in (True, False):
-            for attempt in attempts:
-                if attempt.pull(mild=mild):
-                    return _written(attempt, attempt.settle())
-    if unknown is not None:
-        raise unknown
-    return _written(attempts[-1], attempts[-1].chosen)
+        for attempt in attempts:
+            if attempt.pull(mild=False):
+                return _written(attempt, attempt.settle())
+    tight = next((attempt for attempt in attempts if attempt.chosen.verdict is Verdict.FITS_TIGHT), None)
+    if tight is None:
+        unknown = [error for error in errors if isinstance(error, UnknownFact)]
+        if unknown or not attempts:
+            raise (unknown or errors)[0]
+    shown = tight or attempts[-1]
+    return _written(shown, shown.chosen)
 
 
 def _feasible_sizes(judge: Judge, sizes: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[Infeasible, ...]]:
@@ -149,11 +151,9 @@ def _tensor_parallel_sizes(model: ModelFacts, intent: Intent) -> Iterator[int]:
             field="pipeline-parallel-size",
             hint=f"lower the parallel sizes to at most {intent.gpus_available} GPUs",
         )
-    size = 1
-    while size * others <= intent.gpus_available:
+    for size in range(1, intent.gpus_available // others + 1):
         if tensor_parallel_problem(model, size) is None:
             yield size
-        size *= 2
 
 
 def contradiction(

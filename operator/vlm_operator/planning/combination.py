@@ -1,4 +1,4 @@
-"""Which levers together? The cheapest combination that fits the low bound, not the first lever that happens to help."""
+"""The cheapest combination of levers that fits the low bound, instead of the first lever that happens to help."""
 
 from __future__ import annotations
 
@@ -46,9 +46,12 @@ def cheapest(
         tried: levels up to which every combination has been judged before, in vain; none where None.
     """
     everything = tuple(len(lever.levels) for lever in found)
-    most = apply_choice(base, found, everything, bounds)
-    if not may_hold(most):
+    # A lever that may take memory instead of giving it is left out once: the others may be enough without it.
+    giving = tuple(0 if lever.may_take_memory else len(lever.levels) for lever in found)
+    furthest = [(choice, apply_choice(base, found, choice, bounds)) for choice in dict.fromkeys((everything, giving))]
+    if not any(may_hold(settings) for _, settings in furthest):
         return None
+    most = furthest[0][1]
     # Levers that are sure to help are pulled last: what does not fit with all of them does not fit with some of them.
     helping = [place for place, lever in enumerate(found) if lever.only_helps]
     order = [*(place for place, lever in enumerate(found) if not lever.only_helps), *helping]
@@ -69,9 +72,10 @@ def cheapest(
             return choice
         for further in reached.further(found, order[:first_help] if helpless else order, settings):
             heapq.heappush(queue, further)
-    if not fits(most):
+    reached_at_most = next((choice for choice, settings in furthest if fits(settings)), None)
+    if reached_at_most is None:
         return None
-    return _let_go(found, everything, lambda choice: fits(apply_choice(base, found, choice, bounds)))
+    return _let_go(found, reached_at_most, lambda choice: fits(apply_choice(base, found, choice, bounds)))
 
 
 class _Combination(NamedTuple):

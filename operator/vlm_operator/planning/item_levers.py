@@ -39,6 +39,10 @@ FLAT_SIZE_SINCE: Final = EngineVersion(0, 18)
 IMAGE_TOKENS: Final = ((4096, 5), (2048, 8), (1024, 11), (512, 20))
 """Caps tried, encoder tokens of an image, and their weights: half a megapixel is enough for a photo, not for a page."""
 
+FULL_HD_TOKENS: Final = 2048
+"""Where nobody described images, a cap at or above this is mild, encoder tokens: with the families that merge 28 or 32
+pixels a side into a token, an image of 1920 x 1080 keeps nearly all of its pixels."""
+
 FEWEST_FRAMES: Final = 8
 """A video is not thinned out below this."""
 
@@ -51,11 +55,13 @@ class _Asked(NamedTuple):
 
     Attributes:
         free: flags that were left free.
+        images: True where images were described.
         image_tokens, video_tokens: encoder tokens of one item.
         frames: frames that vLLM keeps of one video.
     """
 
     free: frozenset[str]
+    images: bool
     image_tokens: int | None
     video_tokens: int | None
     frames: int | None
@@ -79,11 +85,12 @@ def item_levers(
     if family is None:
         return ()
     free, videos = CAPPING - pinned, intent.workload.videos if intent.workload else None
+    images = intent.workload is not None and intent.workload.images is not None
     if request is None:
-        asked = _Asked(free, None, None, None, videos)
+        asked = _Asked(free, images, None, None, None, videos)
     else:
         sizes = request.image_encoder_tokens, request.video_encoder_tokens, request.frames_per_video
-        asked = _Asked(free, *sizes, videos)
+        asked = _Asked(free, images, *sizes, videos)
     return _levers(family, base, intent.version, asked)
 
 
@@ -138,9 +145,10 @@ def _image_caps(items: _Items, largest: int) -> Iterator[Lever]:
         levels += _cap_level(items, "image", described, 1.5, unnoticed=True)
     for tokens, weight in IMAGE_TOKENS:
         if tokens < (largest if described is None else described):
-            levels += _cap_level(items, "image", tokens, weight)
+            mild = not items.asked.images and tokens >= FULL_HD_TOKENS
+            levels += _cap_level(items, "image", tokens, weight, mild=mild)
     if levels:
-        yield Lever("mm_processor_kwargs", tuple(levels))
+        yield Lever("mm_processor_kwargs", tuple(levels), "image")
 
 
 def _video_caps(items: _Items, tokens: int) -> Iterator[Lever]:
@@ -151,10 +159,12 @@ def _video_caps(items: _Items, tokens: int) -> Iterator[Lever]:
         found = _cap_level(items, "video", -(-tokens // divisor), weight, unnoticed=divisor == 1)
         levels += found or _cap_level(items, "frame", -(-tokens // (pairs * divisor)), weight, unnoticed=divisor == 1)
     if levels:
-        yield Lever("mm_processor_kwargs", tuple(levels))
+        yield Lever("mm_processor_kwargs", tuple(levels), "video")
 
 
-def _cap_level(items: _Items, what: str, tokens: int, weight: float, *, unnoticed: bool = False) -> list[Level]:
+def _cap_level(
+    items: _Items, what: str, tokens: int, weight: float, *, unnoticed: bool = False, mild: bool = False
+) -> list[Level]:
     """The level that caps images, whole videos or frame pairs at ``tokens``; none where the family has no such cap."""
     if what == "frame":
         cap = frame_cap_for_tokens(items.family, tokens, items.version)
@@ -165,7 +175,7 @@ def _cap_level(items: _Items, what: str, tokens: int, weight: float, *, unnotice
     if not cap or not arguments:
         return []
     cost = f"{cap.price}; those described are not" if unnoticed else cap.price
-    return [Level(weight, cost, _merged(arguments), mild=unnoticed)]
+    return [Level(weight, cost, _merged(arguments), mild=mild or unnoticed)]
 
 
 def _frames(items: _Items, videos: Videos, frames: int) -> Iterator[Lever]:

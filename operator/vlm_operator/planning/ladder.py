@@ -1,7 +1,7 @@
-"""What could be changed so that it fits? Bounded changes to flags the user left free, each with its price.
+"""The ladder: bounded changes to flags the user left free, each with its price.
 
-A lever is one thing to pull; its levels go from the mildest on. Which of them are pulled together is the matter of
-``combination``.
+A lever is one flag (or one modality of a flag); its levels go from the mildest on. Which of them are pulled together is
+decided in ``combination``, and whether they are preferred to more GPUs by whether they are mild (``lever``).
 """
 
 from __future__ import annotations
@@ -47,21 +47,23 @@ def levers(
     """
     found: list[Lever] = []
     current = base.gpu_memory_utilization or 0.0
-    if "gpu_memory_utilization" not in pinned and bounds.ceiling > current:
-        found.append(_utilization(bounds.ceiling, current, gpu.total_bytes))
+    if "gpu_memory_utilization" not in pinned:
+        found.append(_utilization(bounds.ceiling, bounds.highest, current, gpu.total_bytes))
     if "limit_mm_per_prompt" not in pinned and intent.workload is None:
         # With a described workload, what nobody asked for has been switched off already.
         found += _modalities(modalities_of(model), base)
     if "max_num_batched_tokens" not in pinned:
-        found.append(_batched_tokens(base.max_num_batched_tokens or 0, base.max_num_seqs or 1))
+        sequences = base.max_num_seqs or 1
+        least = sequences if "max_num_seqs" in pinned else 1
+        found.append(_batched_tokens(base.max_num_batched_tokens or 0, sequences, least))
     if "max_num_seqs" not in pinned:
         wanted = intent.workload.concurrent_requests if intent.workload else None
         found.append(_sequences(base.max_num_seqs or 0, wanted or 1))
     found += item_levers(model, intent, base, bounds.request, pinned=pinned)
-    if "enforce_eager" not in pinned and not base.enforce_eager and intent.version >= GRAPHS_CHARGED_SINCE:
+    hybrid = any(isinstance(run.cache, StateCache) for run in model.cache_layers)
+    if "enforce_eager" not in pinned and not base.enforce_eager and (hybrid or intent.version >= GRAPHS_CHARGED_SINCE):
         found.append(_EAGER)
     if "kv_cache_dtype" not in pinned and intent.allow_fp8_kv_cache and fp8_kv_cache_allowed(model, gpu, base):
-        hybrid = any(isinstance(run.cache, StateCache) for run in model.cache_layers)
         found.append(_FP8_KV_CACHE_OF_HYBRIDS if hybrid else _FP8_KV_CACHE)
     if "max_model_len" not in pinned:
         least = bounds.least_context(base)
@@ -94,16 +96,19 @@ _FP8_KV_CACHE: Final = Lever(
     ),
     only_helps=True,
 )
-_FP8_KV_CACHE_OF_HYBRIDS: Final = replace(_FP8_KV_CACHE, only_helps=False)
+_FP8_KV_CACHE_OF_HYBRIDS: Final = replace(_FP8_KV_CACHE, only_helps=False, may_take_memory=True)
 """Recurrent states keep their size, and the attention blocks that are aligned to them may grow."""
 
 
 @lru_cache(maxsize=256)
-def _utilization(ceiling: float, current: float, total_bytes: int) -> Lever:
-    """More of the GPU, as far as it is free."""
-    more = format_gib(int((ceiling - current) * total_bytes))
-    level = Level(1, f"takes {more} more of the GPU", setting(gpu_memory_utilization=ceiling))
-    return Lever("gpu_memory_utilization", (level,), mild=True, only_helps=True)
+def _utilization(ceiling: float, highest: float, current: float, total_bytes: int) -> Lever:
+    """More of the GPU, as far as it is free: for certain, then by the best estimate."""
+    levels: list[Level] = []
+    for share, weight in ((ceiling, 1), (highest, 5)):
+        if share > (ceiling if levels else current):
+            cost = f"takes {format_gib(int((share - current) * total_bytes))} more of the GPU"
+            levels.append(Level(weight, cost, setting(gpu_memory_utilization=share), mild=True))
+    return Lever("gpu_memory_utilization", tuple(levels), only_helps=True)
 
 
 def _modalities(modalities: tuple[str, ...], base: EngineSettings) -> Iterator[Lever]:
@@ -116,30 +121,59 @@ def _modalities(modalities: tuple[str, ...], base: EngineSettings) -> Iterator[L
 @lru_cache(maxsize=64)
 def _switched_off(modality: str, modalities: tuple[str, ...]) -> Lever:
     cost = f"requests with {modality} are refused; its share of the start-up peak is free"
-    off = Level(6, cost, lambda settings, bounds: without(settings, modality, modalities))
-    return Lever("limit_mm_per_prompt", (off,))
+    off = Level(6, cost, lambda settings, bounds: without(settings, modality, modalities), mild=True)
+    return Lever("limit_mm_per_prompt", (off,), modality)
+
+
+BATCH_SIZES: Final = ((4096, 2), (2048, 3), (1024, 4), (512, 6), (256, 8))
+"""Batches tried, tokens, and their weights."""
 
 
 @lru_cache(maxsize=256)
-def _batched_tokens(now: int, sequences: int) -> Lever:
-    """Smaller steps of reading prompts; every running request needs a token of the batch."""
-    sizes = [size for size in (4096, 2048, 1024) if sequences <= size < now]
-    cost = "prompts are read {:,} tokens at a time: a later first token on long ones"
-    levels = (
-        Level(2 + step, cost.format(size), setting(max_num_batched_tokens=size)) for step, size in enumerate(sizes)
-    )
-    return Lever("max_num_batched_tokens", tuple(levels), mild=True)
+def _batched_tokens(now: int, sequences: int, least: int) -> Lever:
+    """Smaller batches, mild; every running request needs a token of the batch.
+
+    Args:
+        least: sequences that the user pinned: no batch is smaller.
+    """
+    levels: list[Level] = []
+    first_weight: int | None = None
+    for size, weight in BATCH_SIZES:
+        if not least <= size < now:
+            continue
+        first_weight = weight if first_weight is None else first_weight
+        cost = f"prefill in chunks of {size:,} tokens: higher time to first token on long prompts"
+        if size < sequences:
+            cost += f"; at most {size:,} requests at once"
+        levels.append(Level(2 + weight - first_weight, cost, setting(max_num_batched_tokens=size), mild=True))
+    return Lever("max_num_batched_tokens", tuple(levels))
+
+
+def sequences_level(size: int, weight: float, *, mild: bool) -> Level:
+    """The level that serves at most ``size`` requests at once."""
+    return Level(weight, f"at most {size:,} requests at once; more wait", setting(max_num_seqs=size), mild=mild)
 
 
 @lru_cache(maxsize=256)
 def _sequences(now: int, wanted: int) -> Lever:
-    """Fewer requests at once, never below what was described."""
-    sizes = [size for size in (64, 16, 4, 1) if wanted <= size < now]
-    levels = (
-        Level(2 + 2 * step, f"at most {size} requests at once; more wait", setting(max_num_seqs=size))
-        for step, size in enumerate(sizes)
-    )
-    return Lever("max_num_seqs", tuple(levels), mild=True)
+    """Fewer requests at once: mild down to the number described, dear below it.
+
+    The levels are coarse: what is chosen is raised to the most that fit (``Attempt``).
+    """
+    sizes, size = {wanted} if wanted < now else set(), now
+    while size > 1:
+        size = max(size // (2 if size > FEW_SEQUENCES else 4), 1)
+        sizes.add(size)
+    levels: list[Level] = []
+    weight = 1.0
+    for size in sorted(sizes, reverse=True):
+        weight += 0.5 if size >= FEW_SEQUENCES else 2
+        levels.append(sequences_level(size, weight + (0 if size >= wanted else 10), mild=size >= wanted))
+    return Lever("max_num_seqs", tuple(levels))
+
+
+FEW_SEQUENCES: Final = 64
+"""Above it half as many sequences cost next to nothing: a KV cache seldom holds more requests at once."""
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,8 @@
-"""What is one change that a plan may make? A lever and its levels, each with its price.
+"""One change that a plan may make: a lever and its levels, each with its price.
+
+A level is **mild** where it takes away nothing that the user described: the utilisation, the batch, sequences down to
+those described, items that nobody described. Mild levels are preferred to more GPUs. Every other level is **dear**
+(context, precision of the KV cache, CUDA graphs, described items made smaller): more GPUs are preferred to it.
 
 Levers know no plan: how far they may go is told when they are pulled, so that the same ones serve every plan.
 """
@@ -6,7 +10,7 @@ Levers know no plan: how far they may go is told when they are pulled, so that t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.planning.workload import RequestSize
@@ -17,16 +21,18 @@ class Bounds:
     """What levers may not go beyond in one plan, and how flags follow a workload that caps have shrunk.
 
     Attributes:
-        ceiling: highest utilisation that is free at start.
+        ceiling: highest utilisation that is free at start for certain.
         least_context: shortest context for these flags, tokens.
         refit: the flags with context and batch as short as the workload needs under their caps.
         request: one request as described, None where nobody described one.
+        highest: highest utilisation that is free at start by the best estimate; never below the ceiling.
     """
 
     ceiling: float
     least_context: Callable[[EngineSettings], int]
     refit: Callable[[EngineSettings], EngineSettings]
     request: RequestSize | None = None
+    highest: float = 0.0
 
 
 Apply = Callable[[EngineSettings, Bounds], EngineSettings]
@@ -46,7 +52,7 @@ class Level:
         weight: its price as a number, for the order of the search only.
         cost: its price in words.
         apply: the change.
-        mild: True where no user of the described workload would notice, whatever the other levels cost.
+        mild: True where it takes away nothing that the user described, whatever the other levels cost.
     """
 
     weight: float
@@ -61,23 +67,27 @@ class Lever:
 
     Attributes:
         flag: the field of ``EngineSettings`` it changes.
-        mild: True where no user would notice any level: tried before more GPUs are taken.
+        levels: the mild ones first.
+        subject: what it changes of a flag that several levers share: a modality.
         only_helps: True where no combination that fits ceases to fit when this one is pulled as well.
+        may_take_memory: True where some flags need more memory with it than without.
     """
 
     flag: str
     levels: tuple[Level, ...]
-    mild: bool = False
+    subject: str = ""
     only_helps: bool = False
+    may_take_memory: bool = False
 
     def mild_levels(self) -> int:
-        """How many of the levels nobody would notice: the first ones."""
-        return len(self.levels) if self.mild else sum(level.mild for level in self.levels)
+        """The number of mild levels, which are the first ones."""
+        return sum(level.mild for level in self.levels)
 
     def mild_part(self) -> Lever:
-        """The lever with only the levels that nobody would notice."""
-        return self if self.mild else Lever(self.flag, self.levels[: self.mild_levels()])
+        """The lever with only its mild levels."""
+        count = self.mild_levels()
+        return self if count == len(self.levels) else replace(self, levels=self.levels[:count])
 
     def same_as(self, other: Lever) -> bool:
         """True for the same lever, offered anew or in part."""
-        return self.flag == other.flag and self.levels[0].cost == other.levels[0].cost
+        return (self.flag, self.subject) == (other.flag, other.subject)

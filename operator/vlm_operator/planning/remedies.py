@@ -82,14 +82,12 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
 
 
 def _more_gpus(attempt: Attempt, requested: EngineSettings) -> Iterator[Remedy]:
-    size = requested.tensor_parallel_size * 2
-    while size <= max(attempt.intent.gpus_available, requested.tensor_parallel_size):
+    for size in range(requested.tensor_parallel_size + 1, attempt.intent.gpus_available + 1):
         if tensor_parallel_problem(attempt.model, size) is None and attempt.judge.fits(
             requested.with_(tensor_parallel_size=size)
         ):
             yield _remedy(attempt, "tensor_parallel_size", size, f"{size} GPUs")
             return
-        size *= 2
 
 
 def _together(attempt: Attempt, failed: Evaluation, pinned: frozenset[str]) -> Iterator[Remedy]:
