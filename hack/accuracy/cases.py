@@ -14,6 +14,7 @@ from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.engine.defaults import DeviceTraits, ModelTraits, resolve
 from vlm_operator.engine.encoder_rules import reckoned_tokens_per_encoded
 from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.tower_traits import PLAIN_TOWER
 from vlm_operator.engine.version import OLDEST_KNOWN, EngineVersion
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.catalogue import find_gpu
@@ -30,6 +31,9 @@ from vlm_operator.model.facts import (
     TextFacts,
     VisionTower,
 )
+from vlm_operator.model.multimodal import read_vision_tower
+from vlm_operator.model.registry import by_architecture
+from vlm_operator.model.unmoved_families import family_traits
 from vlm_operator.planning.resolution import resolved
 from vlm_operator.sources import load_model
 from vlm_operator.units import GIB
@@ -95,7 +99,10 @@ def case_of(row: dict[str, Any]) -> Case:
             tokens_per_item=reckoned,
             budget_tokens=seen["budget_tokens"],
             encoded_tokens_per_item=int(
-                reckoned / reckoned_tokens_per_encoded(model.model_type, seen["modality"], version)
+                reckoned
+                / reckoned_tokens_per_encoded(
+                    timestamps=model.vision.deepstack_levels > 0, modality=seen["modality"], version=version
+                )
             ),
         )
     if encoder is None and model.vision is not None:
@@ -155,10 +162,19 @@ def model_of(key: str) -> ModelFacts:
             )
         )
     vision = facts.get("vision")
+    architecture, model_type = facts["architecture"], facts["model_type"]
+    of_class = (
+        read_vision_tower(
+            {"architectures": [architecture], "model_type": model_type, "vision_config": {"hidden_act": "gelu"}}
+        )
+        if vision
+        else None
+    )
+    known = by_architecture(architecture)
     return ModelFacts(
         model=key,
-        architecture=facts["architecture"],
-        model_type=facts["model_type"],
+        architecture=architecture,
+        model_type=model_type,
         dtype=DType.BFLOAT16,
         derived_max_model_len=facts["context"],
         text=TextFacts(
@@ -188,10 +204,14 @@ def model_of(key: str) -> ModelFacts:
             merge_size=vision["merge"],
             output_size=vision["output"],
             deepstack_levels=vision["deepstack"],
+            traits=of_class.traits if of_class else PLAIN_TOWER,
         )
         if vision
         else None,
         pooling=facts.get("pooling", False),
+        traits=known.family.traits(prefix_attention=False)
+        if known
+        else family_traits(architecture, model_type, prefix_attention=False),
     )
 
 

@@ -15,19 +15,6 @@ _TOWERS_SKIPPED_SINCE: Final = EngineVersion(0, 15)
 """Since 0.15 every encoder is left out where the limits of its modalities are 0 (``models/interfaces.py``,
 ``_mark_tower_model``)."""
 
-_TOWERS_SKIPPED_EARLY: Final = frozenset(
-    {
-        "Llama4ForConditionalGeneration",
-        "LlavaForConditionalGeneration",
-        "Mistral3ForConditionalGeneration",
-        "Qwen2VLForConditionalGeneration",
-        "Qwen2_5_VLForConditionalGeneration",
-        "Qwen3VLForConditionalGeneration",
-        "Qwen3VLMoeForConditionalGeneration",
-    }
-)
-"""Architectures that asked ``get_limit_per_prompt`` themselves in 0.11 to 0.14."""
-
 _BITSANDBYTES_UNTIL: Final = EngineVersion(0, 27, 9999)
 """0.28 removed ``quantization/bitsandbytes.py``."""
 
@@ -71,9 +58,14 @@ def mxfp4_kernel(version: EngineVersion, compute_capability: tuple[int, int] | N
     return Mxfp4Kernel.MARLIN
 
 
-def skips_disabled_towers(version: EngineVersion, architecture: str) -> bool:
-    """Whether an encoder whose modalities all have the limit 0 is left out."""
-    return version >= _TOWERS_SKIPPED_SINCE or architecture in _TOWERS_SKIPPED_EARLY
+def skips_disabled_towers(version: EngineVersion, *, reads_limits_early: bool) -> bool:
+    """Whether an encoder whose modalities all have the limit 0 is left out.
+
+    Args:
+        version: the release.
+        reads_limits_early: the model's class asked ``get_limit_per_prompt`` itself in 0.11 to 0.14.
+    """
+    return version >= _TOWERS_SKIPPED_SINCE or reads_limits_early
 
 
 def loads_quantization(version: EngineVersion, method: str) -> bool:

@@ -16,6 +16,7 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.model import cache_layers_attention as plain
 from vlm_operator.model import cache_layers_latent as latent
 from vlm_operator.model import cache_layers_recurrent as recurrent
+from vlm_operator.model import registry
 from vlm_operator.model.facts import LayerRun
 from vlm_operator.model.text_config import TextConfig
 
@@ -110,7 +111,6 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
     plain.inclusive: ("Cohere2ForCausalLM", "Cohere2MoeForCausalLM"),
     plain.alternating: ("GptOssForCausalLM",),
     plain.sharing_last_layers: ("Gemma3nForCausalLM",),
-    plain.gemma4: ("Gemma4ForCausalLM",),
     plain.chunked: ("Llama4ForCausalLM",),
     plain.own_window_heads: ("MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM"),
     plain.grouped_by_setting: ("Step3p5ForCausalLM",),
@@ -195,13 +195,8 @@ _BY_MODEL_TYPE: Final[dict[str, Rule]] = {
     "gemma2": plain.listed,
     "gemma3_text": plain.listed,
     "gemma3n_text": plain.sharing_last_layers,
-    "gemma4_text": plain.gemma4,
-    "gemma4_unified_text": plain.gemma4,
     "glm4": plain.uniform,
     "glm4_moe": plain.uniform,
-    "glm4v_moe_text": plain.uniform,
-    "glm4v_text": plain.uniform,
-    "glm_ocr_text": plain.uniform,
     "gpt_oss": plain.alternating,
     "granite": plain.listed,
     "granitemoehybrid": recurrent.granite_hybrid,
@@ -235,8 +230,6 @@ _BY_MODEL_TYPE: Final[dict[str, Rule]] = {
     "qwen3_moe": plain.uniform,
     "qwen3_next": recurrent.gated_delta_net,
     "qwen3_omni_moe_text": plain.uniform,
-    "qwen3_vl_moe_text": plain.uniform,
-    "qwen3_vl_text": plain.uniform,
     "seed_oss": plain.listed,
     "smollm3": plain.listed,
     "step3_text": plain.single_kv_head,
@@ -260,12 +253,7 @@ _WRAPPERS: Final = frozenset(
         "Exaone4_5_ForConditionalGeneration",
         "Gemma3ForConditionalGeneration",
         "Gemma3nForConditionalGeneration",
-        "Gemma4ForConditionalGeneration",
-        "Gemma4UnifiedForConditionalGeneration",
-        "Glm4vForConditionalGeneration",
-        "Glm4vMoeForConditionalGeneration",
         "GlmAsrForConditionalGeneration",
-        "GlmOcrForConditionalGeneration",
         "GraniteSpeechForConditionalGeneration",
         "GraniteSpeechPlusForConditionalGeneration",
         "H2OVLChatModel",
@@ -305,10 +293,6 @@ _WRAPPERS: Final = frozenset(
         "Qwen2VLForConditionalGeneration",
         "Qwen3ASRForConditionalGeneration",
         "Qwen3OmniMoeForConditionalGeneration",
-        "Qwen3VLForConditionalGeneration",
-        "Qwen3VLMoeForConditionalGeneration",
-        "Qwen3_5ForConditionalGeneration",
-        "Qwen3_5MoeForConditionalGeneration",
         "RForConditionalGeneration",
         "SkyworkR1VChatModel",
         "SmolVLMForConditionalGeneration",
@@ -371,7 +355,12 @@ def rule_of(text: TextConfig) -> Rule:
     rule = _BY_ARCHITECTURE.get(architecture) or _OWN_TEXT.get(architecture)
     if rule is not None:
         return rule
-    if architecture in _WRAPPERS:
+    known = registry.by_architecture(architecture)
+    if known is not None and known.variant.text is not None:
+        rule = known.variant.text.caches or _rule_of_class(known.variant.text.architecture)
+        if rule is not None:
+            return rule
+    if known is not None or architecture in _WRAPPERS:
         rule = _BY_MODEL_TYPE.get(text.model_type)
         if rule is not None:
             return rule
@@ -381,8 +370,11 @@ def rule_of(text: TextConfig) -> Rule:
             field=field,
             hint="serve it once and read the KV cache lines of the log",
         )
+    rule = _rule_of_class(architecture)
+    if rule is not None:
+        return rule
     for suffix in _HEAD_SUFFIXES:
-        rule = _BY_ARCHITECTURE.get(architecture.removesuffix(suffix) + "ForCausalLM")
+        rule = _rule_of_class(architecture.removesuffix(suffix) + "ForCausalLM")
         if architecture.endswith(suffix) and rule is not None:
             return rule
     raise UnknownFact(
@@ -390,3 +382,12 @@ def rule_of(text: TextConfig) -> Rule:
         field="architectures",
         hint="serve it once and read the KV cache lines of the log",
     )
+
+
+def _rule_of_class(architecture: str) -> Rule | None:
+    """The rule of a text architecture: from the table, or from the record of the family that brings it."""
+    rule = _BY_ARCHITECTURE.get(architecture)
+    if rule is not None:
+        return rule
+    described = registry.language_model(architecture)
+    return described.caches if described else None

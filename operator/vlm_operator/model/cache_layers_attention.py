@@ -31,8 +31,6 @@ _PATTERN_OF_TYPE = {
     "gemma2": 2,
     "gemma3_text": 6,
     "gemma3n_text": 5,
-    "gemma4_text": 6,
-    "gemma4_unified_text": 6,
     "gpt_oss": 2,
     "olmo3": 4,
     "vaultgemma": 2,
@@ -42,15 +40,19 @@ _FULL_FIRST_OF_TYPE = {"cwm": 4, "granite_swa": 4, "granitemoe_swa": 4}
 """As above, but the first of each n layers is the one that attends to everything."""
 
 
-def layer_types(text: TextConfig) -> list[str] | None:
+def layer_types(text: TextConfig, *, period: int | None = None) -> list[str] | None:
     """Kind of each layer: as listed, or as the config class lists them where the config does not.
+
+    Args:
+        text: the language model.
+        period: every so many layers its class has a full one; None: by its ``model_type``.
 
     Raises:
         InputError: the list does not match the layers.
     """
     layers = text.layers
     default: list[str] | None = None
-    period = _PATTERN_OF_TYPE.get(text.model_type)
+    period = period or _PATTERN_OF_TYPE.get(text.model_type)
     if period is not None:
         for field in _PATTERN_FIELDS:
             if text.config.has(field) and not isinstance(text.config.values[field], str):
@@ -94,7 +96,7 @@ def listed(text: TextConfig) -> Caches:
     if types is None:
         return [(replace(layer, sliding_window=text.sliding_window),)] * text.layers
     full = replace(layer, sliding_window=_window_of_all(text, types))
-    windowed = replace(layer, sliding_window=_require_window(text)) if SLIDING in types else full
+    windowed = replace(layer, sliding_window=require_window(text)) if SLIDING in types else full
     return [(windowed if kind == SLIDING else full,) for kind in types]
 
 
@@ -104,7 +106,7 @@ def listed_only(text: TextConfig) -> Caches:
     layer = attention(text)
     if types is None:
         return [(layer,)] * text.layers
-    windowed = replace(layer, sliding_window=_require_window(text)) if SLIDING in types else layer
+    windowed = replace(layer, sliding_window=require_window(text)) if SLIDING in types else layer
     return [(windowed if kind == SLIDING else layer,) for kind in types]
 
 
@@ -124,7 +126,7 @@ def inclusive(text: TextConfig) -> Caches:
 def alternating(text: TextConfig) -> Caches:
     """Every other layer, from the first, has a window whatever the config lists (``gpt_oss.py``)."""
     full = attention(text)
-    windowed = replace(full, sliding_window=_require_window(text))
+    windowed = replace(full, sliding_window=require_window(text))
     return [(windowed if index % 2 == 0 else full,) for index in range(text.layers)]
 
 
@@ -132,37 +134,19 @@ def sharing_last_layers(text: TextConfig) -> Caches:
     """Listed windows; the last ``num_kv_shared_layers`` read the cache of earlier ones (``gemma3n.py``)."""
     default = 15 if text.model_type == "gemma3n_text" else 0
     shared = text.config.integer("num_kv_shared_layers", default, least=0)
-    return _without_last(text, listed(text), shared)
+    return without_last(text, listed(text), shared)
 
 
-def _without_last(text: TextConfig, caches: Caches, shared: int) -> Caches:
+def without_last(text: TextConfig, caches: Caches, shared: int) -> Caches:
+    """The last ``shared`` layers cache nothing: they read what earlier ones keep.
+
+    Raises:
+        InputError: that is every layer.
+    """
     if shared >= len(caches):
         field = text.config.field("num_kv_shared_layers")
         raise InputError(f"{field}: {shared} of {len(caches)} layers cannot share the cache of others", field=field)
     return [layers if index < len(caches) - shared else () for index, layers in enumerate(caches)]
-
-
-def gemma4(text: TextConfig) -> Caches:
-    """Gemma 4: full layers have heads of their own, the last layer is full, the last ones may share (``gemma4.py``)."""
-    config = text.config
-    if config.text("use_bidirectional_attention") == "all":
-        field = config.field("use_bidirectional_attention")
-        raise UnknownFact(f"{field}: how vLLM caches a Gemma 4 that is no decoder is not known", field=field)
-    if config.has("per_layer_config"):
-        field = config.field("per_layer_config")
-        raise UnknownFact(f"{field}: heads given layer by layer are not read", field=field)
-    types = layer_types(text)
-    if types is None:
-        field = config.field("layer_types")
-        raise UnknownFact(f"{field} is missing, so which layers have a window is not known", field=field)
-    types = [*types[:-1], FULL]
-    sliding = replace(attention(text), sliding_window=_require_window(text))
-    kv_heads = text.kv_heads
-    if config.boolean("attention_k_eq_v", False) or text.model_type == "gemma4_unified_text":
-        kv_heads = config.integer("num_global_key_value_heads", kv_heads)
-    full = attention(text, head_size=config.integer("global_head_dim", 512), kv_heads=kv_heads)
-    caches: Caches = [(sliding if kind == SLIDING else full,) for kind in types]
-    return _without_last(text, caches, config.integer("num_kv_shared_layers", 0, least=0))
 
 
 def chunked(text: TextConfig) -> Caches:
@@ -290,7 +274,12 @@ def encoder_decoder(text: TextConfig) -> Caches:
     return [(own, crossed)] * layers
 
 
-def _require_window(text: TextConfig) -> int:
+def require_window(text: TextConfig) -> int:
+    """Tokens of the window.
+
+    Raises:
+        UnknownFact: the config has none.
+    """
     window = text.sliding_window
     if window is None:
         field = text.config.field("sliding_window")

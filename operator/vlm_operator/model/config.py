@@ -31,6 +31,11 @@ class Config:
         """True where ``key`` is there and not null."""
         return self.values.get(key) is not None
 
+    def over(self, defaults: Mapping[str, Any]) -> Config:
+        """The same object with ``defaults`` for fields that are missing or null."""
+        given = {key: value for key, value in self.values.items() if value is not None}
+        return Config({**defaults, **given}, self.path)
+
     def section(self, key: str) -> Config:
         """The object under ``key``; an empty one where it is missing.
 

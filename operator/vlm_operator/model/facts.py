@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from vlm_operator.engine.loading_rules import RotaryRows
+from vlm_operator.engine.tower_traits import PLAIN_TOWER, TowerTraits
+
 
 class DType(StrEnum):
     """Element types of weights, activations and caches."""
@@ -362,23 +365,6 @@ class CheckpointFacts:
 # --- vision ---------------------------------------------------------------------------------------------------------
 
 
-class TowerKind(StrEnum):
-    """Sorts of vision towers that use memory in ways of their own, whatever model they stand in."""
-
-    PLAIN = ""
-    """A transformer over patches; the model's type says the rest."""
-    GATED = "gated"
-    """Its MLPs have two projections up (Pixtral's inside LLaVA)."""
-    EVERY_BLOCK_KEPT = "everyBlockKept"
-    """The outputs of all blocks stay until the last has run (Molmo)."""
-    ATTENTION_WHOLE = "attentionWhole"
-    """Tensor parallelism divides its MLPs alone (the tower of PyTorch Image Models in DeepSeek-VL2)."""
-    WINDOWS = "windows"
-    """Attention with relative positions over windows, then a smaller tower; an item at a time (DeepSeek-OCR)."""
-    CONVOLUTIONS = "convolutions"
-    """A network of convolutions, whole on every rank (MobileNet V5 in Gemma 3n)."""
-
-
 @dataclass(frozen=True, slots=True)
 class VisionTower:
     """Dimensions of the vision encoder that start-up memory depends on (whole tower, before tensor parallelism).
@@ -386,8 +372,8 @@ class VisionTower:
     Attributes:
         merge_size: patches merged per side into one output token (2: 4 patches a token).
         output_size: elements of one encoder output as the language model takes it, one level; 0: the model's width.
-        deepstack_levels: extra levels of features that are kept beside the output (Qwen3-VL: 3), else 0.
-        kind: its sort, where the model's type does not tell how it uses memory.
+        deepstack_levels: extra levels of features that are kept beside the output (DeepStack: 3), else 0.
+        traits: what decides about its memory beside dimensions.
     """
 
     layers: int
@@ -398,7 +384,28 @@ class VisionTower:
     merge_size: int
     output_size: int
     deepstack_levels: int = 0
-    kind: TowerKind = TowerKind.PLAIN
+    traits: TowerTraits = PLAIN_TOWER
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyTraits:
+    """What the rules of a release ask of a model's family, so that they need not know families by name.
+
+    Attributes:
+        encoder_measured: its encoder was profiled in a published start-up of ``docs/accuracy.md``.
+        prefix_attention: tokens of an item attend both ways (vLLM's ``is_mm_prefix_lm``).
+        reads_limits_early: its class left out the encoder of a modality with limit 0 before all classes did (0.15).
+        rotary_rows: rows a position of the table of its multimodal rotary embeddings.
+    """
+
+    encoder_measured: bool = False
+    prefix_attention: bool = False
+    reads_limits_early: bool = False
+    rotary_rows: RotaryRows = RotaryRows.FOUR
+
+
+PLAIN_FAMILY: Final = FamilyTraits()
+"""A family of which no rule asks anything."""
 
 
 # --- whole ----------------------------------------------------------------------------------------------------------
@@ -431,6 +438,7 @@ class ModelFacts:
         prefix_lm_item_tokens: tokens of the largest multimodal item of a prefix-LM model with windows, which must fit
             one batch; 0 where that does not matter.
         kv_cache_dtype: element type of the KV cache that the checkpoint's quantisation declares (``fp8``), else None.
+        traits: what the rules of a release ask of its family.
     """
 
     model: str
@@ -452,3 +460,4 @@ class ModelFacts:
     scaled_max_model_len: int | None = None
     prefix_lm_item_tokens: int = 0
     kv_cache_dtype: str | None = None
+    traits: FamilyTraits = PLAIN_FAMILY

@@ -11,12 +11,13 @@ from typing import Any
 
 from vlm_operator.engine.runner import pools
 from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.model import registry, unmoved_families
 from vlm_operator.model.cache_layers import cache_layers, rule_of
 from vlm_operator.model.cache_layers_attention import bidirectional
 from vlm_operator.model.config import Config
 from vlm_operator.model.context_length import derived_context
-from vlm_operator.model.declarations import declared_cache_dtype, prefix_lm_item_tokens
-from vlm_operator.model.facts import ModelFacts, Quantization, VisionTower, WeightModule
+from vlm_operator.model.declarations import declared_cache_dtype
+from vlm_operator.model.facts import FamilyTraits, ModelFacts, Quantization, VisionTower, WeightModule
 from vlm_operator.model.text import element_type, read_text
 from vlm_operator.model.text_config import TextConfig, architecture_of
 
@@ -56,6 +57,7 @@ def read_model_facts(
     context = derived_context(text)
     weights, quantization, weights_unknown = _weights(config, architecture, facts)
     vision, multimodal, multimodal_unknown = _multimodal(config)
+    item_tokens, traits = _traits(whole, text)
     return ModelFacts(
         model=model,
         architecture=architecture,
@@ -72,9 +74,10 @@ def read_model_facts(
         multimodal_unknown=multimodal_unknown,
         source=source,
         scaled_max_model_len=context.tokens_before if context.tokens_before != context.tokens else None,
-        prefix_lm_item_tokens=prefix_lm_item_tokens(whole, text),
+        prefix_lm_item_tokens=item_tokens,
         kv_cache_dtype=declared_cache_dtype(whole),
         pooling=pools(architecture),
+        traits=traits,
     )
 
 
@@ -111,6 +114,19 @@ def _require_countable(section: Mapping[str, Any]) -> None:
         counts = ("layer" in key and "per_layer" not in key) or "depth" in key
         if counts and isinstance(value, int | float) and abs(value) > MOST_LAYERS:
             raise InputError(f"{key}: {value:.3g} is more than any model's {MOST_LAYERS} layers", field=key)
+
+
+def _traits(whole: Config, text: TextConfig) -> tuple[int, FamilyTraits]:
+    """Tokens of the largest item that one batch must hold, and what the rules of a release ask of the family."""
+    model_type = whole.text("model_type") or ""
+    known = registry.by_architecture(text.architecture)
+    if known is None:
+        tokens = unmoved_families.prefix_item_tokens(whole, text)
+        attends = tokens is not None
+        return tokens or 0, unmoved_families.family_traits(text.architecture, model_type, prefix_attention=attends)
+    read = known.family.prefix_item_tokens
+    tokens = read(whole, text) if read else None
+    return tokens or 0, known.family.traits(prefix_attention=tokens is not None)
 
 
 def _weights(

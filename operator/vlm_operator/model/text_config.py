@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.config_defaults import TEXT_DEFAULTS, TEXT_MODEL_TYPES
+from vlm_operator.model.config_defaults import nested_type, text_defaults
 
 _SECTIONS: Final = ("text_config", "llm_config", "language_config", "text_model_config")
 """Names under which configs nest the language model, in the order they are looked for."""
@@ -73,12 +73,12 @@ class TextConfig:
         self.architecture = architecture
         section = _find_section(whole)
         whole_type = whole.text("model_type") or ""
-        nested_type = TEXT_MODEL_TYPES.get(whole_type, whole_type)
-        self.model_type = section.text("model_type") or nested_type
+        nested = nested_type(whole_type) or whole_type
+        self.model_type = section.text("model_type") or nested
         if section.path == whole.path:
-            self.model_type = nested_type
+            self.model_type = nested
         self.nested = section.path != whole.path
-        defaults = TEXT_DEFAULTS.get(self.model_type, {})
+        defaults = text_defaults(self.model_type)
         self.given = section
         renamed = {
             name: section.values[old]

@@ -11,13 +11,10 @@ from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import AttentionCache, ModelFacts, StateCache
 from vlm_operator.planning.workload import family_of
 
-PREFIX_LANGUAGE_MODELS = frozenset({"gemma3", "gemma4", "paligemma"})
-"""``model_type`` of families whose images attend both ways (0.22.1: ``config/model.py``, ``is_mm_prefix_lm``)."""
-
 
 def resolved(settings: EngineSettings, model: ModelFacts, gpu: GPUFacts, version: EngineVersion) -> EngineSettings:
     """``settings`` with everything filled in that the budget depends on, as vLLM would."""
-    largest = _largest_item(model, settings, version) if model.model_type in PREFIX_LANGUAGE_MODELS else 0
+    largest = _largest_item(model, settings, version) if model.traits.prefix_attention else 0
     return resolve(settings, version, _model_traits(model, largest), _device_traits(gpu))
 
 
@@ -40,7 +37,7 @@ def _model_traits(model: ModelFacts, largest_item_tokens: int) -> ModelTraits:
         quantized=model.quantization is not None,
         pooling=model.pooling or all(isinstance(cache, AttentionCache) and cache.encoder_only for cache in caches),
         encoder_decoder=any(isinstance(cache, AttentionCache) and cache.cross_attention for cache in caches),
-        prefix_language_model=model.model_type in PREFIX_LANGUAGE_MODELS,
+        prefix_language_model=model.traits.prefix_attention,
         largest_item_tokens=largest_item_tokens,
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vlm_operator.engine.budget_rules import Formula, SamplerPath, budget_rules, expert_chunk_tokens
-from vlm_operator.engine.encoder_rules import audio_is_like_vision, encoder_rules, reckoned_tokens_per_encoded
+from vlm_operator.engine.encoder_rules import EncoderRules, encoder_rules, reckoned_tokens_per_encoded
+from vlm_operator.engine.tower_traits import PLAIN_TOWER, Rotation, TowerKind, TowerTraits
 from vlm_operator.engine.version import EngineVersion
 
 
@@ -59,51 +60,51 @@ def test_expert_layers_worked_in_chunks_through_0_17(release: str, tokens: int |
     assert expert_chunk_tokens(EngineVersion.parse(release)) == tokens
 
 
-def test_towers_of_qwen_rotated_in_float32_before_0_12() -> None:
-    before, after = (encoder_rules("qwen3_vl", EngineVersion.parse(text)) for text in ("0.11.0", "0.12.0"))
+def towers(traits: TowerTraits, *releases: str) -> list[EncoderRules]:
+    return [encoder_rules(traits, EngineVersion.parse(release)) for release in releases]
+
+
+def test_the_shared_rotation_was_in_float32_before_0_12() -> None:
+    before, after = towers(TowerTraits(rotation=Rotation.SHARED), "0.11.0", "0.12.0")
     assert before.attention_divided > after.attention_divided
     assert before.attention_whole == after.attention_whole
 
 
 def test_a_gated_tower_keeps_more_of_its_mlp() -> None:
-    release = EngineVersion(0, 32)
-    assert encoder_rules("qwen2_5_vl", release).mlp_divided > encoder_rules("qwen2_vl", release).mlp_divided
+    (gated,), (plain,) = towers(TowerTraits(gated=True), "0.32.0"), towers(PLAIN_TOWER, "0.32.0")
+    assert gated.mlp_divided > plain.mlp_divided
 
 
 @pytest.mark.parametrize(
-    ("family", "release", "divided"),
+    ("rotation", "release", "divided"),
     [
-        pytest.param("kimi_k25", "0.28.0", 26, id="as complex numbers of float32"),
-        pytest.param("kimi_k25", "0.29.0", 18, id="with ApplyRotaryEmb since 0.29"),
-        pytest.param("kimi_vl", "0.32.0", 26, id="the older tower still does"),
-        pytest.param("internvl", "0.27.1", 18, id="no rotation"),
+        pytest.param(Rotation.COMPLEX_IN_TIME, "0.28.0", 26, id="as complex numbers of float32"),
+        pytest.param(Rotation.COMPLEX_IN_TIME, "0.29.0", 18, id="with ApplyRotaryEmb since 0.29"),
+        pytest.param(Rotation.COMPLEX, "0.32.0", 26, id="the older tower still does"),
+        pytest.param(Rotation.IN_TYPE, "0.27.1", 18, id="no rotation"),
     ],
 )
-def test_towers_of_kimi_rotate_complex_numbers_until_they_do_not(family: str, release: str, divided: int) -> None:
-    assert encoder_rules(family, EngineVersion.parse(release)).attention_divided == divided
+def test_towers_rotate_complex_numbers_until_they_do_not(rotation: Rotation, release: str, divided: int) -> None:
+    assert towers(TowerTraits(rotation=rotation), release)[0].attention_divided == divided
 
 
-def test_the_bias_of_deepseek_ocr_is_in_the_kernel_since_0_32() -> None:
-    before, after = (encoder_rules("deepseek_vl_v2", EngineVersion(0, minor), tower="windows") for minor in (31, 32))
+def test_the_bias_of_windowed_attention_is_in_the_kernel_since_0_32() -> None:
+    before, after = towers(TowerTraits(TowerKind.WINDOWS), "0.31.0", "0.32.0")
     assert before.bytes_per_patch > 1.9 * after.bytes_per_patch
     assert before.one_item_at_once
 
 
-@pytest.mark.parametrize(("family", "alike"), [("gemma3n", False), ("phi4mm", False), ("gemma4", True)])
-def test_audio_encoders_that_open_with_convolutions_are_unlike_the_vision_tower(family: str, alike: bool) -> None:
-    assert audio_is_like_vision(family) is alike
-
-
 @pytest.mark.parametrize(
-    ("family", "modality", "release", "factor"),
+    ("timestamps", "modality", "release", "factor"),
     [
-        ("qwen3_vl_moe", "video", "0.12.0", 12.5),
-        ("qwen3_vl_moe", "video", "0.13.0", 1.0),
-        ("qwen3_vl_moe", "image", "0.12.0", 1.0),
-        ("qwen2_5_vl", "video", "0.12.0", 1.0),
+        (True, "video", "0.12.0", 12.5),
+        (True, "video", "0.13.0", 1.0),
+        (True, "image", "0.12.0", 1.0),
+        (False, "video", "0.12.0", 1.0),
     ],
 )
-def test_videos_of_qwen3_vl_reckoned_timestamps_before_0_13(
-    family: str, modality: str, release: str, factor: float
+def test_videos_with_timestamps_reckoned_more_before_0_13(
+    timestamps: bool, modality: str, release: str, factor: float
 ) -> None:
-    assert reckoned_tokens_per_encoded(family, modality, EngineVersion.parse(release)) == factor
+    version = EngineVersion.parse(release)
+    assert reckoned_tokens_per_encoded(timestamps=timestamps, modality=modality, version=version) == factor

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from vlm_operator.engine.tower_traits import Rotation, TowerKind, TowerTraits
 from vlm_operator.errors import InputError
-from vlm_operator.model.facts import TowerKind, VisionTower
+from vlm_operator.model.facts import VisionTower
 from vlm_operator.model.multimodal import read_multimodal, read_vision_tower
 from vlm_operator.model.multimodal.tower_defaults import TOWER_OF_MODEL, TOWERS
 from vlm_operator.model.reader import read_model_facts
@@ -22,6 +23,8 @@ KIMI = {
     "vt_hidden_size": 1152,
     "vt_num_hidden_layers": 27,
 }
+SHARED = TowerTraits(rotation=Rotation.SHARED)
+FUSED = TowerTraits(gated=True, rotation=Rotation.SHARED, fused_norms=True)
 OMNI = {"model_type": "qwen2_5_omni_vision_encoder", "embed_dim": 1280, "hidden_size": 1280, "out_hidden_size": 3584}
 
 
@@ -42,51 +45,67 @@ def tower(figures: dict[str, int], **changes: Any) -> VisionTower:
         pytest.param(
             {"model_type": "qwen2_vl", "hidden_size": 1536,
              "vision_config": {"model_type": "qwen2_vl", "hidden_size": 1536, "in_chans": 3, "spatial_patch_size": 14}},
-            VisionTower(32, 1280, 5120, 16, 14, 2, 1536),
+            VisionTower(32, 1280, 5120, 16, 14, 2, 1536, traits=SHARED),
             id="Qwen2-VL AWQ states its output only, Qwen2VLVisionConfig the rest",
         ),
         pytest.param(
             {"model_type": "qwen2_vl", "vision_config": {"in_chans": 3}},
-            VisionTower(32, 1280, 5120, 16, 14, 2, 3584),
+            VisionTower(32, 1280, 5120, 16, 14, 2, 3584, traits=SHARED),
             id="without a type the tower is that of the whole",
         ),
         pytest.param(
             {"model_type": "qwen2_5_omni",
              "thinker_config": {"model_type": "qwen2_5_omni_thinker", "vision_config": OMNI}},
-            VisionTower(32, 1280, 3420, 16, 14, 2, 3584),
+            VisionTower(32, 1280, 3420, 16, 14, 2, 3584, traits=FUSED),
             id="Qwen2.5-Omni keeps its tower in the thinker",
         ),
         pytest.param(
             {"model_type": "qwen3_vl_moe",
              "vision_config": {"depth": 27, "hidden_size": 1152, "num_heads": 16, "intermediate_size": 4304,
                                "patch_size": 16, "out_hidden_size": 4096, "spatial_merge_size": 2}},
-            VisionTower(27, 1152, 4304, 16, 16, 2, 4096, deepstack_levels=3),
+            VisionTower(27, 1152, 4304, 16, 16, 2, 4096, deepstack_levels=3, traits=SHARED),
             id="Qwen3-VL stacks three levels unless it says otherwise (Qwen3VLMoeVisionConfig)",
         ),
         pytest.param(
+            {"model_type": "glm4v_moe", "vision_config": {"intermediate_size": 10944, "out_hidden_size": 4096}},
+            VisionTower(24, 1536, 4096, 12, 14, 2, 4096, traits=FUSED),
+            id="GLM-4V's blocks are as wide inside as its output, the config's width is the merger's (glm4_1v.py)",
+        ),
+        pytest.param(
+            {"model_type": "glm_ocr", "vision_config": {"intermediate_size": 4096, "out_hidden_size": 1536}},
+            VisionTower(24, 1024, 4096, 16, 14, 2, 1536, traits=FUSED),
+            id="GLM-OCR's blocks have the config's width (glm_ocr.py)",
+        ),
+        pytest.param(
+            {"model_type": "gemma4", "text_config": {"hidden_size": 5376}, "vision_config": {}},
+            VisionTower(16, 768, 3072, 12, 16, 3, 5376, traits=TowerTraits(
+                gated=True, reckoned_patch_bytes=327_680, item_patches=2520)),
+            id="Gemma 4 reckons four one-hot positions a patch (gemma4_mm.py: _encoder_chunk)",
+        ),
+        pytest.param(
             {"model_type": "kimi_k25", "text_config": {"hidden_size": 7168}, "vision_config": KIMI},
-            tower(SO400M, merge_size=2, output_size=7168),
+            tower(SO400M, merge_size=2, output_size=7168, traits=TowerTraits(rotation=Rotation.COMPLEX_IN_TIME)),
             id="Kimi K2.5 names its figures as no class reads them (KimiK25VisionConfig)",
         ),
         pytest.param(
             {"model_type": "llava", "text_config": {"hidden_size": 5120},
              "vision_config": {"model_type": "pixtral", "image_size": 1024, "patch_size": 16, "head_dim": 64}},
-            tower(CLIP, patch_size=16, output_size=5120, kind=TowerKind.GATED),
+            tower(CLIP, patch_size=16, output_size=5120, traits=TowerTraits(gated=True)),
             id="Pixtral inside LLaVA has gated MLPs (PixtralVisionConfig)",
         ),
         pytest.param(
             {"model_type": "dots_ocr", "hidden_size": 1536, "vision_config": {"embed_dim": 1536}},
-            VisionTower(42, 1536, 4224, 12, 14, 2, 1536),
+            VisionTower(42, 1536, 4224, 12, 14, 2, 1536, traits=TowerTraits(gated=True, rotation=Rotation.FLOAT32)),
             id="dots.ocr (vLLM's DotsVisionConfig)",
         ),
         pytest.param(
             {"model_type": "kimi_vl", "text_config": {"hidden_size": 2048}, "vision_config": {"model_type": "moonvit"}},
-            tower(SO400M, merge_size=2, output_size=2048),
+            tower(SO400M, merge_size=2, output_size=2048, traits=TowerTraits(rotation=Rotation.COMPLEX)),
             id="MoonViT (vLLM's MoonViTConfig)",
         ),
         pytest.param(
             {"architectures": ["MolmoForCausalLM"], "model_type": "molmo", "hidden_size": 3584},
-            tower(CLIP, layers=23, merge_size=2, output_size=3584, kind=TowerKind.EVERY_BLOCK_KEPT),
+            tower(CLIP, layers=23, merge_size=2, output_size=3584, traits=TowerTraits(TowerKind.EVERY_BLOCK_KEPT)),
             id="Molmo has no vision section (vLLM's molmo.py: VisionBackboneConfig)",
         ),
         pytest.param(
@@ -102,18 +121,18 @@ def tower(figures: dict[str, int], **changes: Any) -> VisionTower:
         pytest.param(
             {"architectures": ["DeepseekOCRForCausalLM"], "model_type": "deepseek_vl_v2",
              "language_config": {"hidden_size": 1280}, "vision_config": {"width": {"sam_vit_b": {"width": 768}}}},
-            VisionTower(12, 768, 3072, 12, 16, 4, 1280, kind=TowerKind.WINDOWS),
+            VisionTower(12, 768, 3072, 12, 16, 4, 1280, traits=TowerTraits(TowerKind.WINDOWS)),
             id="DeepSeek-OCR sees with SAM first (vLLM's deepencoder.py: build_sam_vit_b)",
         ),
         pytest.param(
             {"architectures": ["DeepseekVLV2ForCausalLM"], "model_type": "deepseek_vl_v2",
              "language_config": {"hidden_size": 2560}, "vision_config": {"width": 1152, "layers": 27}},
-            tower(SO400M, merge_size=2, output_size=2560, kind=TowerKind.ATTENTION_WHOLE),
+            tower(SO400M, merge_size=2, output_size=2560, traits=TowerTraits(TowerKind.ATTENTION_WHOLE)),
             id="DeepSeek-VL2 (vLLM's deepseek_vl2.py: siglip_so400m_patch14_384 of PyTorch Image Models)",
         ),
         pytest.param(
             {"architectures": ["Gemma3nForConditionalGeneration"], "text_config": {"hidden_size": 2048}},
-            VisionTower(1, 2048, 2048, 1, 48, 1, 2048, kind=TowerKind.CONVOLUTIONS),
+            VisionTower(1, 2048, 2048, 1, 48, 1, 2048, traits=TowerTraits(TowerKind.CONVOLUTIONS)),
             id="Gemma 3n (Gemma3nVisionConfig, mobilenetv5_300m_enc of PyTorch Image Models)",
         ),
     ],
@@ -148,8 +167,8 @@ def test_every_family_with_defaults_has_a_whole_tower(whole: str) -> None:
     assert found.hidden_size % found.attention_heads == 0
 
 
-@pytest.mark.parametrize(("stated", "layers"), [({"num_hidden_layers": 5}, 5), ({"depth": 6}, 6), ({}, 24)])
-def test_a_default_does_not_displace_another_name_of_the_same_figure(stated: dict[str, int], layers: int) -> None:
+@pytest.mark.parametrize(("stated", "layers"), [({"num_hidden_layers": 5}, 24), ({"depth": 6}, 6), ({}, 24)])
+def test_a_figure_counts_under_the_name_that_the_class_reads(stated: dict[str, int], layers: int) -> None:
     found = read_vision_tower({"model_type": "glm4v", "vision_config": stated})
     assert found is not None
     assert found.layers == layers

@@ -16,9 +16,10 @@ from vlm_operator.capacity.startup.text_forward import text_forward
 from vlm_operator.engine.budget_rules import BudgetRules, expert_chunk_tokens
 from vlm_operator.engine.encoder_rules import encoder_rules
 from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.tower_traits import TowerKind
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.model.facts import AttentionCache, ModelFacts, TowerKind
+from vlm_operator.model.facts import AttentionCache, ModelFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,7 @@ def activation(
     if run is not None and model.vision is not None:
         encoder = encoder_memory(
             model.vision,
-            encoder_rules(
-                model.model_type,
-                version,
-                compiled=bool(settings.cudagraph_capture_sizes),
-                tower=model.vision.kind,
-            ),
+            encoder_rules(model.vision.traits, version, compiled=bool(settings.cudagraph_capture_sizes)),
             run,
             gpu_total_bytes=gpu.total_bytes,
             hidden_size=model.text.hidden_size,
@@ -121,7 +117,7 @@ def activation(
 
 def _encoded(run: EncoderRun, model: ModelFacts) -> str:
     what = f"{run.items} {run.modality}(s) of {run.tokens_per_item:,} tokens"
-    if model.vision is not None and model.vision.kind is TowerKind.CONVOLUTIONS:
+    if model.vision is not None and model.vision.traits.kind is TowerKind.CONVOLUTIONS:
         return f"{what}; what cuDNN takes for its convolutions is not known, hence the wide bounds"
     return what
 

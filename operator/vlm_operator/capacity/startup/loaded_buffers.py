@@ -11,7 +11,8 @@ from vlm_operator.model.facts import ModelFacts, Tensors
 def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:
     """Bytes on every rank.
 
-    DeepStack levels: one buffer of input embeddings of a batch for each (vLLM ``models/qwen3_vl.py``). Multimodal
+    DeepStack levels: one buffer of input embeddings of a batch for each (``deepstack_input_embeds`` of the
+    model's class in vLLM). Multimodal
     rotary embeddings: rows that later releases leave out.
     """
     size = 0
@@ -19,7 +20,7 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
     if vision is not None and vision.deepstack_levels and any(map(settings.enabled, MODALITIES)):
         tokens = settings.max_num_batched_tokens or 0
         size += vision.deepstack_levels * tokens * model.text.hidden_size * 2
-    more_rows = multimodal_rotary_rows(model.model_type, version) - 1
+    more_rows = multimodal_rotary_rows(model.traits.rotary_rows, version) - 1
     if more_rows and model.weights is not None:
         size += (
             more_rows

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from vlm_operator.capacity.multimodal import encoder_budget
 from vlm_operator.capacity.startup.encoder import EncoderRun
-from vlm_operator.engine.encoder_rules import audio_is_like_vision, frames_of_audio_token, reckoned_tokens_per_encoded
+from vlm_operator.engine.encoder_rules import reckoned_tokens_per_encoded
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.model.processors import MultimodalFacts, OverlapCrops
+from vlm_operator.model.processors import MultimodalFacts, OverlapCrops, SmartResize
 
 
 def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> EncoderRun | None:
@@ -30,30 +30,32 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
         return None
     if model.vision is None:
         raise _unknown("vision_config: the dimensions of the vision encoder are not stated, so its memory is not known")
-    if budget.modality == "audio" and not audio_is_like_vision(model.model_type):
+    if budget.modality == "audio" and model.multimodal.audio_opens_with_convolutions:
         raise UnknownFact(
             f"audio_config: what the audio encoder of {model.model_type} takes at start-up is not known",
             field="audio_config",
             hint="switch audio off with --limit-mm-per-prompt '{\"audio\": 0}', or allow images, which are larger",
         )
-    reckoned = reckoned_tokens_per_encoded(model.model_type, budget.modality, version)
+    processor = model.multimodal.processor
+    timestamps = isinstance(processor, SmartResize) and processor.timestamps
+    reckoned = reckoned_tokens_per_encoded(timestamps=timestamps, modality=budget.modality, version=version)
     return EncoderRun(
         modality=budget.modality,
         items=budget.items,
         tokens_per_item=budget.tokens_per_item,
         budget_tokens=budget.budget_tokens,
         encoded_tokens_per_item=int(budget.tokens_per_item / reckoned),
-        patches_per_item=_patches(model, model.multimodal, budget.modality, budget.tokens_per_item),
+        patches_per_item=_patches(model.multimodal, budget.modality, budget.tokens_per_item),
     )
 
 
-def _patches(model: ModelFacts, facts: MultimodalFacts, modality: str, tokens: int) -> int:
+def _patches(facts: MultimodalFacts, modality: str, tokens: int) -> int:
     """Patches of the largest item where they are not its tokens times those merged into one, else 0.
 
     Molmo encodes every crop whole, and takes tokens from what neighbours do not show.
     """
     if modality == "audio":
-        return tokens * frames_of_audio_token(model.model_type)
+        return tokens * facts.audio_frames
     crops = facts.processor
     if isinstance(crops, OverlapCrops):
         return (crops.max_crops + 1) * (crops.crop_size // crops.patch_size) ** 2

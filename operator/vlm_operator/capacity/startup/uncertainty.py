@@ -11,8 +11,9 @@ from typing import Final
 
 from vlm_operator.engine.budget_rules import Formula
 from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.tower_traits import TowerKind
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind
-from vlm_operator.model.facts import ModelFacts, TowerKind
+from vlm_operator.model.facts import ModelFacts
 from vlm_operator.units import GIB
 
 BASE_BYTES: Final = {
@@ -37,10 +38,6 @@ ENCODER_SHARE: Final = {True: 0.20, False: 0.35}
 """Of the encoder's transient and what it keeps, by "a published start-up of the family was met"."""
 CONVOLUTIONS_SHARE: Final = 0.50
 """The same where the encoder is a network of convolutions: how much cuDNN takes for them beside is not known."""
-FAMILIES_MET: Final = frozenset(
-    {"qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "dots_ocr", "llava_next", "gemma4"}
-)
-"""Families (``model_type``) whose encoder was profiled in a start-up of ``docs/accuracy.md``."""
 EXPERT_PARALLEL_BYTES: Final = int(0.6 * GIB)
 """All-to-all buffers: published start-ups with expert parallelism lie between 0.95 and 1.8 GiB outside torch."""
 DATA_PARALLEL_EXPERTS_BYTES: Final = int(3 * GIB)
@@ -93,9 +90,9 @@ def variance(
 
 
 def _encoder_share(model: ModelFacts) -> float:
-    if model.vision is not None and model.vision.kind is TowerKind.CONVOLUTIONS:
+    if model.vision is not None and model.vision.traits.kind is TowerKind.CONVOLUTIONS:
         return CONVOLUTIONS_SHARE
-    return ENCODER_SHARE[model.model_type in FAMILIES_MET]
+    return ENCODER_SHARE[model.traits.encoder_measured]
 
 
 def half_width_bytes(variance_without_total: float, total_uncertainty_bytes: int, gpu_memory_utilization: float) -> int:

@@ -76,7 +76,7 @@ def weight_bytes(
         InputError: the tensor-parallel size does not divide the model.
     """
     enabled: tuple[str, ...] = MODALITIES
-    if skips_disabled_towers(version, model.architecture):
+    if skips_disabled_towers(version, reads_limits_early=model.traits.reads_limits_early):
         enabled = tuple(modality for modality in MODALITIES if settings.enabled(modality))
     kernel = mxfp4_kernel(version, compute_capability)
     conditions = Conditions(model.dtype, model.text.layers, Ranks.of(settings), enabled, kernel)

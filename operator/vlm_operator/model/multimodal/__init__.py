@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlm_operator.errors import UnknownFact
+from vlm_operator.model import registry
 from vlm_operator.model.config import Config
 from vlm_operator.model.multimodal import crops, internvl, smart_resize, tiles, whole_images
 from vlm_operator.model.multimodal.families import READERS, READERS_BY_MODEL_TYPE
@@ -56,6 +57,9 @@ def read_multimodal(
     view = Config(config)
     files = Preprocessor(preprocessor, video_preprocessor, processor)
     architectures = [name for name in view.items("architectures") or [] if isinstance(name, str)]
+    known = registry.family_of(view) if architectures or view.has("model_type") else None
+    if known is not None and (not architectures or known.variant.architecture in architectures):
+        return known.family.tokens(view, files)
     for architecture in architectures:
         if architecture in READERS:
             return READERS[architecture](view, files)

@@ -172,6 +172,7 @@ def read_minicpmv(config: Config, files: Preprocessor) -> MultimodalFacts:
             dummy_slices=config.integer("max_slice_num", 9),
         ),
         audio_tokens=30 * ((50 - pool_step) // pool_step + 1) if omni else 0,
+        audio_frames=2 if omni else 0,
     )
 
 
@@ -206,6 +207,7 @@ def read_phi4mm(config: Config, files: Preprocessor) -> MultimodalFacts:
         ("image", "audio"),
         DynamicHd(crop_size=448, patch_size=14, compression=2, max_crops=files.image.integer("dynamic_hd", 36)),
         audio_tokens=188,
+        audio_opens_with_convolutions=True,
     )
 
 

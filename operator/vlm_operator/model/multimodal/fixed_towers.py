@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from vlm_operator.engine.tower_traits import TowerKind, TowerTraits
 from vlm_operator.model.config import Config
-from vlm_operator.model.facts import TowerKind, VisionTower
+from vlm_operator.model.facts import VisionTower
 from vlm_operator.model.multimodal.families import text_config
 
 _MOLMO_BLOCKS: Final = 23
@@ -86,7 +87,7 @@ def _fixed(config: Config, dimensions: Mapping[str, int], merge: int, kind: Towe
         patch_size=dimensions["patch_size"],
         merge_size=merge,
         output_size=text_config(config).integer("hidden_size", 0, least=0),
-        kind=kind,
+        traits=TowerTraits(kind=kind),
     )
 
 

@@ -1,8 +1,7 @@
-"""Readers of the families that resize to whole cells: Qwen-VL, GLM-V, Ovis2.5, Kimi-VL.
+"""Readers of the families that resize to whole cells: Qwen-VL, Ovis2.5, Kimi-VL.
 
 Bounds live in ``preprocessor_config.json``; the defaults here are those of the published checkpoints (Hugging Face,
-``Qwen/Qwen2-VL-7B-Instruct``, ``Qwen/Qwen3-VL-8B-Instruct``, ``zai-org/GLM-4.6V-Flash``, ``AIDC-AI/Ovis2.5-9B``,
-``moonshotai/Kimi-VL-A3B-Instruct``).
+``Qwen/Qwen2-VL-7B-Instruct``, ``AIDC-AI/Ovis2.5-9B``, ``moonshotai/Kimi-VL-A3B-Instruct``).
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ from dataclasses import replace
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal.families import patches_along, reads, text_config
+from vlm_operator.model.multimodal.families import patches_along, reads
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import (
-    GlmResize,
     MultimodalFacts,
     OvisResize,
     PatchLimit,
@@ -56,23 +54,11 @@ def qwen2_processor(vision: Config, files: Preprocessor, patch_size: int = 14) -
     )
 
 
-@reads(
-    "Qwen3VLForConditionalGeneration",
-    "Qwen3VLMoeForConditionalGeneration",
-    "Qwen3_5ForConditionalGeneration",
-    "Qwen3_5MoeForConditionalGeneration",
-    model_types=("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"),
-)
-def read_qwen3_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """Qwen3-VL and Qwen3.5: bounds hold for the whole video, each temporal patch carries its time."""
-    family = (config.text("model_type") or "qwen3_vl").removesuffix("_moe")
-    return MultimodalFacts(
-        family, ("image", "video"), qwen3_processor(config.section("vision_config"), files), FrameLoader.QWEN3_VL
-    )
+def timed_resize(vision: Config, files: Preprocessor) -> SmartResize:
+    """Each temporal patch carries its time; bounds hold for the whole video.
 
-
-def qwen3_processor(vision: Config, files: Preprocessor) -> SmartResize:
-    """Patches of 16 pixels, 2x2 merged, 65,536 to 16,777,216 pixels an image, 4,096 to 25,165,824 a video."""
+    Patches of 16 pixels, 2x2 merged, 65,536 to 16,777,216 pixels an image, 4,096 to 25,165,824 a video.
+    """
     image_least, image_most = files.image_bounds(256 * 256, 4096 * 4096)
     video_least, video_most = files.video_bounds(64 * 64, 2 * 12288 * 32 * 32)
     return SmartResize(
@@ -86,52 +72,6 @@ def qwen3_processor(vision: Config, files: Preprocessor) -> SmartResize:
         video_bounds=PixelBounds.VIDEO,
         timestamps=True,
     )
-
-
-@reads(
-    "Glm4vForConditionalGeneration",
-    "Glm4vMoeForConditionalGeneration",
-    "Glm46VForConditionalGeneration",
-    "GlmOcrForConditionalGeneration",
-    model_types=("glm4v", "glm4v_moe", "glm46v", "glm_ocr"),
-)
-def read_glm4v(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """GLM-4.1V and 4.5V (model type ``glm4v``, ``glm4v_moe``) and GLM-4.6V (``glm46v``)."""
-    vision = config.section("vision_config")
-    fractional = _is_glm46v(config, files)
-    image_least, image_most = files.image_bounds(112 * 112, 9_633_792)
-    video = files.video if files.video is not files.image else None
-    video_least, video_most = 112 * 112, 60_000 * 28 * 28
-    if video is not None and video.has("size"):
-        video_least, video_most = files.video_bounds(video_least, video_most)
-    return MultimodalFacts(
-        "glm46v" if fractional else (config.text("model_type") or "glm4v"),
-        ("image", "video"),
-        GlmResize(
-            patch_size=vision.integer("patch_size", 14),
-            merge_size=vision.integer("spatial_merge_size", 2),
-            temporal_patch_size=vision.integer("temporal_patch_size", 2),
-            image_min_pixels=image_least,
-            image_max_pixels=image_most,
-            video_min_pixels=video_least,
-            video_max_pixels=video_most,
-            fractional_timestamps=fractional,
-        ),
-        FrameLoader.GLM46V if fractional else FrameLoader.DYNAMIC,
-        item_limits=(("video", 1),),
-    )
-
-
-_GLM45V_CONTEXT = 65_536
-"""``max_position_embeddings`` of GLM-4.1V and 4.5V; that of GLM-4.6V is twice as long."""
-
-
-def _is_glm46v(config: Config, files: Preprocessor) -> bool:
-    """GLM-4.6V shares architectures with 4.1V and 4.5V: its processor class tells, else its longer context."""
-    named = files.processor.text("processor_class") or files.image.text("processor_class")
-    if named or config.text("model_type") == "glm46v":
-        return named in {None, "Glm46VProcessor"}
-    return text_config(config).integer("max_position_embeddings", 65_536) > _GLM45V_CONTEXT
 
 
 @reads("Ovis2_5", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", model_types=("ovis2_5",))
@@ -321,16 +261,16 @@ def read_qwen2_vl_images(config: Config, files: Preprocessor) -> MultimodalFacts
     "Qwen4ExpForConditionalGeneration",
 )
 def read_qwen3_vl_relative(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """Intern-S1-Pro, Intern-S2, Cosmos3 and Qwen4: Qwen3-VL's rules; bounds differ by checkpoint.
+    """Intern-S1-Pro, Intern-S2, Cosmos3 and Qwen4: times before patches, bounds over the whole video, by checkpoint.
 
     Raises:
         UnknownFact: no ``preprocessor_config.json`` is at hand.
     """
     _require_files(config, files)
     return MultimodalFacts(
-        config.text("model_type") or "qwen3_vl",
+        config.text("model_type") or "interns1_pro",
         ("image", "video"),
-        qwen3_processor(config.section("vision_config"), files),
+        timed_resize(config.section("vision_config"), files),
         FrameLoader.QWEN3_VL,
     )
 

@@ -42,9 +42,7 @@ _QWEN2_VL: Final = {
     "spatial_merge_size": 2,
 }  # fmt: skip
 _QWEN2_5_VL: Final = _merging(32, 3584, 3420, 16, 14, out_hidden_size=3584)
-_QWEN3_VL: Final = _merging(27, 1152, 4304, 16, 16, out_hidden_size=3584, deepstack_visual_indexes=(8, 16, 24))
-_QWEN3_5: Final = _merging(27, 1152, 4304, 16, 16, out_hidden_size=3584)
-_GLM4V: Final = _merging(24, 1536, 13696, 12, 14, out_hidden_size=4096)
+_QWEN3_OMNI: Final = _merging(27, 1152, 4304, 16, 16, out_hidden_size=3584, deepstack_visual_indexes=(8, 16, 24))
 _IDEFICS3: Final = _tower(12, 1152, 3072, 16, 32)
 _INTERNVL: Final = _tower(24, 1024, 4096, 16, 14)
 _MOONVIT: Final = _tower(27, 1152, 4304, 16, 14, merge_kernel_size=(2, 2))
@@ -55,10 +53,6 @@ TOWERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "dots_vit": {**_tower(42, 1536, 4224, 12, 14, spatial_merge_size=2), "embed_dim": 1536},
     "ernie4_5_vl_moe_vision": _merging(32, 1280, 5120, 16, 14),
     "exaone4_5_vision": _merging(32, 3584, 3420, 16, 14, out_hidden_size=3584),
-    "gemma4_vision": _tower(16, 768, 3072, 12, 16, pooling_kernel_size=3),
-    "glm4v_moe_vision": _GLM4V,
-    "glm4v_vision": _GLM4V,
-    "glm_ocr_vision": _merging(24, 1024, 4096, 16, 14, out_hidden_size=1536),
     "hunyuan_vl_vision": _tower(27, 1152, 4304, 16, 16, spatial_merge_size=2, out_hidden_size=4096),
     "idefics3_vision": _IDEFICS3,
     "internvl_vision": _INTERNVL,
@@ -72,11 +66,7 @@ TOWERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "qwen2_5_omni_vision_encoder": _QWEN2_5_VL,
     "qwen2_5_vl_vision": _QWEN2_5_VL,
     "qwen2_vl_vision": _QWEN2_VL,
-    "qwen3_5_moe_vision": _QWEN3_5,
-    "qwen3_5_vision": _QWEN3_5,
-    "qwen3_omni_moe_vision_encoder": _QWEN3_VL,
-    "qwen3_vl_moe_vision": _QWEN3_VL,
-    "qwen3_vl_vision": _QWEN3_VL,
+    "qwen3_omni_moe_vision_encoder": _QWEN3_OMNI,
     "siglip2_vision_model": _SIGLIP,
     "siglip_vision_model": _SIGLIP,
     "smolvlm_vision": _IDEFICS3,
@@ -91,11 +81,6 @@ TOWER_OF_MODEL: Final[Mapping[str, str]] = {
     "ernie4_5_vl_moe": "ernie4_5_vl_moe_vision",
     "exaone4_5": "exaone4_5_vision",
     "gemma3": "siglip_vision_model",
-    "gemma4": "gemma4_vision",
-    "glm46v": "glm4v_vision",
-    "glm4v": "glm4v_vision",
-    "glm4v_moe": "glm4v_moe_vision",
-    "glm_ocr": "glm_ocr_vision",
     "hunyuan_vl": "hunyuan_vl_vision",
     "idefics3": "idefics3_vision",
     "internvl": "internvl_vision",
@@ -117,12 +102,8 @@ TOWER_OF_MODEL: Final[Mapping[str, str]] = {
     "qwen2_5_omni_thinker": "qwen2_5_omni_vision_encoder",
     "qwen2_5_vl": "qwen2_5_vl_vision",
     "qwen2_vl": "qwen2_vl_vision",
-    "qwen3_5": "qwen3_5_vision",
-    "qwen3_5_moe": "qwen3_5_moe_vision",
     "qwen3_omni_moe": "qwen3_omni_moe_vision_encoder",
     "qwen3_omni_moe_thinker": "qwen3_omni_moe_vision_encoder",
-    "qwen3_vl": "qwen3_vl_vision",
-    "qwen3_vl_moe": "qwen3_vl_moe_vision",
     "smolvlm": "smolvlm_vision",
     "step3_vl": "step3_vision_encoder",
 }

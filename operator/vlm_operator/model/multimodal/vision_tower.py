@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.model import registry
 from vlm_operator.model.config import Config
-from vlm_operator.model.facts import TowerKind, VisionTower
+from vlm_operator.model.facts import VisionTower
 from vlm_operator.model.multimodal.families import LEAST_SHUFFLE_RATIO, square_side, text_config
 from vlm_operator.model.multimodal.fixed_towers import FIXED_TOWERS
 from vlm_operator.model.multimodal.tower_defaults import filled_tower
+from vlm_operator.model.unmoved_families import tower_traits
 
 _LARGEST_RATIO = 64
 """No published tower is wider inside than some eight times its width."""
@@ -57,6 +59,13 @@ def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
         InputError: a field has a value that it cannot have.
     """
     view = Config(config)
+    known = registry.family_of(view)
+    if known is not None:
+        try:
+            tower = known.family.tower(view)
+        except UnknownFact:
+            return None
+        return tower.facts if tower else None
     for architecture in view.items("architectures") or []:
         if architecture in FIXED_TOWERS:
             return FIXED_TOWERS[architecture](view)
@@ -77,7 +86,7 @@ def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
             merge_size=_merge(vision, view),
             output_size=_output(vision, view),
             deepstack_levels=len(vision.items("deepstack_visual_indexes") or []),
-            kind=_kind(vision, view),
+            traits=tower_traits(Config(config).text("model_type") or "", gated=_gated(vision, view)),
         )
     except UnknownFact:
         return None
@@ -147,7 +156,6 @@ def _output(vision: Config, view: Config) -> int:
     return text_config(view).integer("hidden_size", 0, least=0)
 
 
-def _kind(vision: Config, view: Config) -> TowerKind:
+def _gated(vision: Config, view: Config) -> bool:
     """LLaVA takes any tower; Pixtral's has gated MLPs, those of CLIP and SigLIP have not."""
-    inside = view.text("model_type") == "llava" and vision.text("model_type") == "pixtral"
-    return TowerKind.GATED if inside else TowerKind.PLAIN
+    return view.text("model_type") == "llava" and vision.text("model_type") == "pixtral"

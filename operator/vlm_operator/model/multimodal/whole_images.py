@@ -12,7 +12,6 @@ from vlm_operator.model.processors import (
     PanAndScan,
     Rounding,
     RowBreaks,
-    SoftTokenBudget,
 )
 
 
@@ -30,32 +29,6 @@ def read_gemma3(config: Config, files: Preprocessor) -> MultimodalFacts:
             max_crops=files.image.integer("pan_and_scan_max_num_crops", 4),
             min_ratio=files.image.number("pan_and_scan_min_ratio_to_activate", 1.2) or 1.2,
         ),
-    )
-
-
-@reads(
-    "Gemma4ForConditionalGeneration",
-    "Gemma4UnifiedForConditionalGeneration",
-    "DiffusionGemmaForBlockDiffusion",
-    model_types=("gemma4", "diffusion_gemma"),
-)
-def read_gemma4(config: Config, files: Preprocessor) -> MultimodalFacts:
-    """Gemma 4: the budget is in the config, frames and audio as vLLM and transformers fix them; DiffusionGemma hears
-    nothing."""
-    vision = config.section("vision_config")
-    audio = config.has("audio_config") and "DiffusionGemmaForBlockDiffusion" not in (
-        config.items("architectures") or []
-    )
-    budget = "num_soft_tokens" if vision.has("num_soft_tokens") else "default_output_length"
-    return MultimodalFacts(
-        "gemma4",
-        ("image", "audio", "video") if audio else ("image", "video"),
-        SoftTokenBudget(
-            patch_size=vision.integer("patch_size", 16),
-            pooling_size=vision.integer("pooling_kernel_size", 3),
-            image_tokens=vision.integer(budget, 280),
-        ),
-        audio_tokens=files.processor.integer("audio_seq_length", 750) if audio else 0,
     )
 
 
@@ -107,7 +80,13 @@ def read_lighton_ocr(config: Config, files: Preprocessor) -> MultimodalFacts:
 @reads("Gemma3nForConditionalGeneration", model_types=("gemma3n",))
 def read_gemma3n(config: Config, files: Preprocessor) -> MultimodalFacts:
     """Gemma 3n: vLLM fixes 256 tokens an image and 188 an audio."""
-    return MultimodalFacts("gemma3n", ("image", "audio"), FixedTokens(256, wrapper_tokens=4), audio_tokens=188)
+    return MultimodalFacts(
+        "gemma3n",
+        ("image", "audio"),
+        FixedTokens(256, wrapper_tokens=4),
+        audio_tokens=188,
+        audio_opens_with_convolutions=True,
+    )
 
 
 @reads("AriaForConditionalGeneration", model_types=("aria",))

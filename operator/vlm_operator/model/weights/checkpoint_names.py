@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-Renames = tuple[tuple[str, str], ...]
+from vlm_operator.model import registry
+from vlm_operator.model.family import Renames
 
 _LANGUAGE: Final[Renames] = (
     ("model.language_model.", "language_model.model."),
@@ -26,14 +27,6 @@ _TOWER: Final[Renames] = (
 PREFIXES: Final[dict[str, Renames]] = {
     "Cohere2VisionForConditionalGeneration": (_TOWER[0], *_TOWER[2:]),
     "Gemma3ForConditionalGeneration": _TOWER,
-    "Gemma4ForConditionalGeneration": (
-        ("model.vision_tower", "vision_tower"),
-        ("model.embed_vision", "embed_vision"),
-        *_LANGUAGE,
-        ("model", "language_model.model"),
-    ),
-    "Glm4vForConditionalGeneration": _VISUAL,
-    "Glm4vMoeForConditionalGeneration": _VISUAL,
     "InternVLForConditionalGeneration": _TOWER,
     "InternS1ForConditionalGeneration": _TOWER,
     "LlavaForConditionalGeneration": _TOWER,
@@ -44,10 +37,6 @@ PREFIXES: Final[dict[str, Renames]] = {
     "PaliGemmaForConditionalGeneration": _TOWER,
     "Qwen2VLForConditionalGeneration": _VISUAL_OLD,
     "Qwen2_5_VLForConditionalGeneration": _VISUAL_OLD,
-    "Qwen3VLForConditionalGeneration": _VISUAL,
-    "Qwen3VLMoeForConditionalGeneration": _VISUAL,
-    "Qwen3_5ForConditionalGeneration": _VISUAL,
-    "Qwen3_5MoeForConditionalGeneration": _VISUAL,
 }
 """What a name begins with in the checkpoint, and in vLLM; the first that fits counts."""
 
@@ -62,7 +51,8 @@ def vllm_name(name: str, architecture: str) -> str:
     """vLLM's name of a module that the checkpoint calls ``name``."""
     for old, new in PARTS.get(architecture, ()):
         name = name.replace(old, new)
-    for old, new in PREFIXES.get(architecture, ()):
+    known = registry.by_architecture(architecture)
+    for old, new in known.family.renames if known else PREFIXES.get(architecture, ()):
         if name.startswith(old):
             return new + name[len(old) :]
     return name

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from vlm_operator.model import registry
 from vlm_operator.model.config import Config
-from vlm_operator.model.config_defaults import TEXT_DEFAULTS
+from vlm_operator.model.config_defaults import TEXT_DEFAULTS, text_defaults
 
 _DEEPSEEK_V3: Final = {
     "first_k_dense_replace": 3, "kv_lora_rank": 512, "moe_intermediate_size": 2048, "n_routed_experts": 256,
@@ -33,7 +34,6 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ernie4_5_moe": {
         "moe_intermediate_size": 1536, "moe_layer_end_index": 27, "moe_num_experts": 64, "moe_num_shared_experts": 2,
     },
-    "gemma4_text": {"hidden_size_per_layer_input": 256, "vocab_size_per_layer_input": 262144},
     "glm": {"attention_bias": True},
     "glm4": {"attention_bias": True},
     "glm4_moe": {"moe_intermediate_size": 1408, "n_routed_experts": 128},
@@ -41,7 +41,6 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
         "kv_lora_rank": 512, "moe_intermediate_size": 1536, "n_routed_experts": 64, "n_shared_experts": 1,
         "q_lora_rank": 768, "qk_nope_head_dim": 192, "qk_rope_head_dim": 64, "v_head_dim": 256,
     },
-    "glm4v_moe_text": {"attention_bias": True, "moe_intermediate_size": 1408, "n_routed_experts": 128},
     "gpt_oss": {"num_local_experts": 128, "rope_parameters": _YARN_GPT_OSS},
     "kimi_k2": _DEEPSEEK_V3,
     "mimo_v2_flash": {
@@ -56,14 +55,8 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "qwen2_5_omni_vision_encoder": {"hidden_size": 3584},
     "qwen2_5_vl_vision": {"hidden_size": 3584},
     "qwen2_moe": {"moe_intermediate_size": 1408, "num_experts": 60},
-    "qwen3_5_moe_text": {"moe_intermediate_size": 512, "num_experts": 256},
-    "qwen3_5_moe_vision": {"patch_size": 16},
-    "qwen3_5_vision": {"patch_size": 16},
     "qwen3_moe": {"moe_intermediate_size": 768, "num_experts": 128},
     "qwen3_next": {"moe_intermediate_size": 512, "num_experts": 512},
-    "qwen3_vl_moe_text": {"moe_intermediate_size": 1408, "num_experts": 60},
-    "qwen3_vl_moe_vision": {"deepstack_visual_indexes": (8, 16, 24), "patch_size": 16},
-    "qwen3_vl_vision": {"deepstack_visual_indexes": (8, 16, 24), "patch_size": 16},
     "step3_vision_encoder": {"patch_size": 14},
 }  # fmt: skip
 """Fields that weights depend on, by ``model_type`` of their section."""
@@ -81,13 +74,13 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Other names of a field; it is not missing where one of them is given."""
 
-NEVER_TIED_UNLESS_SAID: Final = frozenset({"llama4", "llava_next", "qwen3_vl", "qwen3_vl_moe"})
+NEVER_TIED_UNLESS_SAID: Final = frozenset({"llama4", "llava_next"})
 """Types of whole configs whose class says ``tie_word_embeddings: false``, which vLLM takes for the language model
 whatever its own section says (0.32: ``VllmConfig.with_hf_config``)."""
 
 TIED_IF_EITHER_SAYS: Final = frozenset(
     {
-        "glm4v", "glm4v_moe", "glm_ocr", "llava", "llava_next_video", "llava_onevision", "qwen2_5_vl", "qwen2_vl",
+        "llava", "llava_next_video", "llava_onevision", "qwen2_5_vl", "qwen2_vl",
     }
 )  # fmt: skip
 """Types of whole configs whose class takes over a true ``tie_word_embeddings`` of its language model."""
@@ -95,8 +88,16 @@ TIED_IF_EITHER_SAYS: Final = frozenset(
 
 def positions_of(kind: str) -> int | None:
     """``max_position_embeddings`` of a language model of this type, or None where that is not known."""
-    known = TEXT_DEFAULTS.get(kind, {}).get("max_position_embeddings")
-    return known if known is not None else POSITIONS.get(kind)
+    known: int | None = POSITIONS.get(kind)
+    return known if known is not None else text_defaults(kind).get("max_position_embeddings")
+
+
+def weight_defaults(kind: str) -> Mapping[str, Any]:
+    """Fields that weights depend on and the class of this ``model_type`` fills in."""
+    if kind in FIELDS or kind in TEXT_DEFAULTS:
+        return FIELDS.get(kind, {})
+    found = registry.text_section(kind)
+    return found.weight_defaults if found else {}
 
 
 def filled(section: Config, kind: str | None = None) -> Config:
@@ -110,7 +111,7 @@ def filled(section: Config, kind: str | None = None) -> Config:
     missing: dict[str, Any] = {"model_type": name} if name and not section.has("model_type") else {}
     missing |= {
         key: value
-        for key, value in FIELDS.get(name, {}).items()
+        for key, value in weight_defaults(name).items()
         if not any(other in section.values for other in (key, *OTHER_NAMES.get(key, ())))
     }
     if not missing:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.model.weights import dense, experts, gemma4, hybrid, latent, transformers_backend
+from vlm_operator.model import registry
+from vlm_operator.model.weights import dense, experts, hybrid, latent, transformers_backend
 from vlm_operator.model.weights.language import LanguageReader
 
 LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
@@ -24,7 +25,6 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "Gemma2ForCausalLM": dense.gemma2,
     "Gemma2Model": dense.gemma2,
     "Gemma3ForCausalLM": dense.gemma3,
-    "Gemma4ForCausalLM": gemma4.gemma4,
     "CohereForCausalLM": dense.cohere,
     "Cohere2ForCausalLM": dense.cohere,
     "Phi3ForCausalLM": dense.llama,
@@ -104,3 +104,12 @@ LANGUAGE_OF_MODEL_TYPE: Final[dict[str, str]] = {
     "qwen3_next": "Qwen3NextForCausalLM",
 }
 """The language model that a wrapper builds for a ``text_config`` of this ``model_type``."""
+
+
+def language_reader(architecture: str) -> LanguageReader | None:
+    """The reader of a text architecture: from the table above, or from the record of the family that brings it."""
+    known = LANGUAGE_MODELS.get(architecture)
+    if known is not None:
+        return known
+    described = registry.language_model(architecture)
+    return described.weights if described else None

@@ -1,7 +1,7 @@
-"""Vision towers over images of one size: CLIP, SigLIP, Pixtral, InternViT, Llama 4, Gemma 4.
+"""Vision towers over images of one size: CLIP, SigLIP, Pixtral, InternViT, Llama 4.
 
 Sources: vLLM 0.32, ``model_executor/models/clip.py``, ``siglip.py``, ``pixtral.py``, ``intern_vit.py``,
-``interns1_vit.py``, ``mllama4.py``, ``gemma4_mm.py``. Defaults are those of transformers' config classes.
+``interns1_vit.py``, ``mllama4.py``. Defaults are those of transformers' config classes.
 """
 
 from __future__ import annotations
@@ -227,43 +227,3 @@ def llama4_vision(collection: Collection, vision: Config, place: TowerPlace) -> 
     adapter.row("mlp.fc2", vision.integer("projector_output_dim", 4096), projected)
     # complex64: two fp32 numbers an element
     tower.tensor("rotary_emb.cos_sin_cache", positions * (width // heads // 2) * 2, dtype=DType.FLOAT32)
-
-
-def gemma4_vision(collection: Collection, vision: Config, place: TowerPlace) -> None:
-    """Gemma 4: transformers' own modules, whole on every rank."""
-    width, heads = vision.integer("hidden_size", 768), vision.integer("num_attention_heads", 12)
-    kv_heads, size = vision.integer("num_key_value_heads", 12), vision.integer("head_dim", 64)
-    patch, inner = vision.integer("patch_size", 16), vision.integer("intermediate_size", 3072)
-    tower = place.part(collection, sharded=False)
-    tower.tensor(
-        "patch_embedder.position_embedding_table", 2 * vision.integer("position_embedding_size", 10240) * width
-    )
-    tower.linear("patch_embedder.input_proj", width, 3 * patch**2, quantizable=False)
-    count = vision.integer("num_hidden_layers", 16)
-    blocks = place.part(collection, "encoder.layers.{}", count, sharded=False)
-    clipped = vision.boolean("use_clipped_linears", False)
-    for name, rows, columns in (
-        ("self_attn.q_proj", heads * size, width),
-        ("self_attn.k_proj", kv_heads * size, width),
-        ("self_attn.v_proj", kv_heads * size, width),
-        ("self_attn.o_proj", width, heads * size),
-        ("mlp.gate_proj", inner, width),
-        ("mlp.up_proj", inner, width),
-        ("mlp.down_proj", width, inner),
-    ):
-        blocks.linear(f"{name}.linear", rows, columns, quantizable=False)
-        if clipped:
-            blocks.tensor(f"{name}.limits", 1, times=4)
-    blocks.norm("self_attn.q_norm", size)
-    blocks.norm("self_attn.k_norm", size)
-    for name in (
-        "input_layernorm",
-        "post_attention_layernorm",
-        "pre_feedforward_layernorm",
-        "post_feedforward_layernorm",
-    ):
-        blocks.norm(name, width)
-    if vision.boolean("standardize", False):
-        tower.tensor("std_bias", width)
-        tower.tensor("std_scale", width)
-    tower.tensor("encoder.rotary_emb.inv_freq", 2 * (size // 4), dtype=DType.FLOAT32)

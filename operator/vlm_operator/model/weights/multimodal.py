@@ -13,7 +13,6 @@ from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component
 from vlm_operator.model.weights import fixed_towers, patch_towers
-from vlm_operator.model.weights.audio_towers import AUDIO, gemma4_audio
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.fixed_towers import TowerPlace
 from vlm_operator.model.weights.lists import pair
@@ -183,20 +182,6 @@ def gemma3(wrapper: Wrapper) -> None:
     LANGUAGE_MODELS["Gemma3ForCausalLM"](wrapper.language())
 
 
-def gemma4(wrapper: Wrapper) -> None:
-    """Gemma 4: transformers' own towers; one matrix from each to the language model."""
-    if wrapper.config.has("audio_config"):
-        width = gemma4_audio(wrapper.collection, wrapper.config.section("audio_config"))
-        embedder = wrapper.projector("embed_audio", modalities=AUDIO, sharded=False)
-        embedder.linear("embedding_projection", wrapper.text.hidden_size, width)
-    place = TowerPlace("vision_tower", IMAGE_AND_VIDEO)
-    fixed_towers.gemma4_vision(wrapper.collection, wrapper.vision, place)
-    projector = wrapper.projector("embed_vision", modalities=IMAGE_AND_VIDEO, sharded=False)
-    width = wrapper.vision.integer("hidden_size", 768)
-    projector.linear("embedding_projection", wrapper.text.hidden_size, width)
-    LANGUAGE_MODELS["Gemma4ForCausalLM"](wrapper.language())
-
-
 def paligemma(wrapper: Wrapper) -> None:
     """PaliGemma: the whole SigLIP tower, one projector matrix."""
     vision = wrapper.vision
@@ -293,32 +278,6 @@ def qwen2_5_vl(wrapper: Wrapper) -> None:
     LANGUAGE_MODELS["Qwen2ForCausalLM"](wrapper.language())
 
 
-def _qwen3_tower_with(language_model: str, *, own_word: bool = False) -> Callable[[Wrapper], None]:
-    def read(wrapper: Wrapper) -> None:
-        patch_towers.qwen3_vl(wrapper.collection, wrapper.vision)
-        LANGUAGE_MODELS[language_model](wrapper.language(factor=1, own_word=own_word))
-
-    return read
-
-
-def glm4v(wrapper: Wrapper) -> None:
-    """GLM-4.1V and GLM-4.6V-Flash."""
-    patch_towers.glm4v(wrapper.collection, wrapper.vision)
-    LANGUAGE_MODELS["Glm4ForCausalLM"](wrapper.language())
-
-
-def glm4v_moe(wrapper: Wrapper) -> None:
-    """GLM-4.5V and GLM-4.6V."""
-    patch_towers.glm4v(wrapper.collection, wrapper.vision)
-    LANGUAGE_MODELS["Glm4MoeForCausalLM"](wrapper.language())
-
-
-def glm_ocr(wrapper: Wrapper) -> None:
-    """GLM-OCR."""
-    patch_towers.glm_ocr(wrapper.collection, wrapper.vision, wrapper.text.intermediate_size)
-    LANGUAGE_MODELS["Glm4ForCausalLM"](wrapper.language())
-
-
 MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {
     "LlavaForConditionalGeneration": llava,
     "LlavaNextForConditionalGeneration": llava_next,
@@ -328,7 +287,6 @@ MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {
     "MiniCPMV4_6ForConditionalGeneration": minicpmv4_6,
     "Mistral3ForConditionalGeneration": mistral3,
     "Gemma3ForConditionalGeneration": gemma3,
-    "Gemma4ForConditionalGeneration": gemma4,
     "PaliGemmaForConditionalGeneration": paligemma,
     "Idefics3ForConditionalGeneration": idefics3,
     "SmolVLMForConditionalGeneration": idefics3,
@@ -343,12 +301,5 @@ MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {
     "Llama4ForConditionalGeneration": llama4,
     "Qwen2VLForConditionalGeneration": qwen2_vl,
     "Qwen2_5_VLForConditionalGeneration": qwen2_5_vl,
-    "Qwen3VLForConditionalGeneration": _qwen3_tower_with("Qwen3ForCausalLM"),
-    "Qwen3VLMoeForConditionalGeneration": _qwen3_tower_with("Qwen3MoeForCausalLM"),
-    "Qwen3_5ForConditionalGeneration": _qwen3_tower_with("Qwen3_5ForCausalLM", own_word=True),
-    "Qwen3_5MoeForConditionalGeneration": _qwen3_tower_with("Qwen3_5MoeForCausalLM", own_word=True),
-    "Glm4vForConditionalGeneration": glm4v,
-    "Glm4vMoeForConditionalGeneration": glm4v_moe,
-    "GlmOcrForConditionalGeneration": glm_ocr,
 }
 """Architectures and their readers."""

@@ -1,7 +1,6 @@
-"""Vision towers that take patches of any resolution: Qwen2-VL to Qwen3.5, GLM-4V, MoonViT.
+"""Vision towers that take patches of any resolution: Qwen2-VL, Qwen2.5-VL, MoonViT and others.
 
-Sources: vLLM 0.32, ``model_executor/models/qwen2_vl.py``, ``qwen2_5_vl.py``, ``qwen3_vl.py``, ``glm4_1v.py``,
-``moonvit.py``. All of
+Sources: vLLM 0.32, ``model_executor/models/qwen2_vl.py``, ``qwen2_5_vl.py``, ``moonvit.py``. All of
 them are divided over tensor-parallel ranks, or kept whole under ``--mm-encoder-tp-mode data``.
 """
 
@@ -71,64 +70,6 @@ def qwen2_5_vl(collection: Collection, vision: Config, prefix: str = "visual", *
     rotary(tower, width // heads)
 
 
-def qwen3_vl(collection: Collection, vision: Config, prefix: str = "visual") -> None:
-    """Qwen3-VL and Qwen3.5: learned positions, and mergers for the levels that DeepStack hands to early layers."""
-    width, heads = vision.integer("hidden_size", 1152), vision.integer("num_heads", 16)
-    merge, output = vision.integer("spatial_merge_size", 2), vision.integer("out_hidden_size", 3584)
-    default_levels = [8, 16, 24] if (vision.text("model_type") or "").startswith("qwen3_vl") else []
-    levels = vision.items("deepstack_visual_indexes")
-    levels = default_levels if levels is None else levels
-    tower = collection.tower(prefix, 1, data_parallel=True)
-    patch_embedding(tower, vision, width, bias=True)
-    tower.tensor("pos_embed.weight", vision.integer("num_position_embeddings", 2304) * width)
-    blocks = collection.tower(f"{prefix}.blocks.{{}}", vision.integer("depth", 27), data_parallel=True)
-    blocks.norm("norm1", width, bias=True)
-    blocks.norm("norm2", width, bias=True)
-    fused_attention(blocks, width, bias=True)
-    blocks.mlp("mlp", width, vision.integer("intermediate_size", 4304), ("linear_fc1", "linear_fc2"))
-    wide = width * merge**2
-    merger = collection.tower(f"{prefix}.merger", 1, component=Component.PROJECTOR, data_parallel=True)
-    merger.norm("norm", width, bias=True)
-    _merger_mlp(merger, wide, output)
-    stack = f"{prefix}.deepstack_merger_list.{{}}"
-    mergers = collection.tower(stack, len(levels), component=Component.PROJECTOR, data_parallel=True)
-    mergers.norm("norm", wide, bias=True)
-    _merger_mlp(mergers, wide, output)
-    rotary(tower, width // heads)
-
-
-def _merger_mlp(merger: Block, wide: int, output: int) -> None:
-    merger.column("linear_fc1", wide, wide, bias=True)
-    merger.row("linear_fc2", output, wide, bias=True)
-
-
-def glm4v(collection: Collection, vision: Config, prefix: str = "visual") -> None:
-    """GLM-4.1V, 4.5V and 4.6V: gated MLPs as wide as the output, a convolution that merges patches, a gated merger."""
-    width, heads = vision.integer("hidden_size", 1536), vision.integer("num_heads", 12)
-    merge, output = vision.integer("spatial_merge_size", 2), vision.integer("out_hidden_size", 4096)
-    image, patch = vision.integer("image_size", 336), vision.integer("patch_size", 14)
-    tower = collection.tower(prefix, 1, data_parallel=True)
-    patch_embedding(tower, vision, width, bias=True)
-    positions = (image // patch) ** 2
-    tower.tensor("embeddings.position_embedding.weight", positions * width)
-    tower.tensor("embeddings.position_ids", positions, dtype=DType.INT64)
-    blocks = collection.tower(f"{prefix}.blocks.{{}}", vision.integer("depth", 24), data_parallel=True)
-    blocks.norm("norm1", width)
-    blocks.norm("norm2", width)
-    fused_attention(blocks, width, bias=False)
-    blocks.gated_mlp("mlp", width, output)
-    tower.norm("post_conv_layernorm", width)
-    tower.norm("post_layernorm", width)
-    tower.linear("downsample", output, width * merge**2, bias=True, quantizable=False)
-    merger = collection.tower(f"{prefix}.merger", 1, component=Component.PROJECTOR, data_parallel=True)
-    merger.column("proj", output, output)
-    merger.norm("post_projection_norm", output, bias=True)
-    inner = vision.integer("intermediate_size", 13696)
-    merger.merged("gate_up_proj", ("gate_proj", "up_proj"), (inner, inner), output)
-    merger.row("down_proj", output, inner)
-    rotary(tower, width // heads)
-
-
 def moonvit(
     collection: Collection, vision: Config, modalities: tuple[str, ...], prefix: str = "vision_tower", *,
     frames: int = 0, quantizable: bool = False,
@@ -158,35 +99,6 @@ def moonvit(
     blocks.column("wqkv", 3 * width, width, bias=True)
     blocks.row("wo", width, width, bias=True)
     blocks.mlp("mlp", width, inner, ("fc0", "fc1"))
-
-
-def glm_ocr(collection: Collection, vision: Config, wide: int, prefix: str = "visual") -> None:
-    """GLM-OCR: GLM-4.1V's tower with norms on query and key, biases in its blocks, and no learned positions.
-
-    Args:
-        collection: where the modules go.
-        vision: the tower's section.
-        wide: inner width of the merger, the language model's.
-        prefix: vLLM's name of the tower.
-    """
-    width, heads = vision.integer("hidden_size", 1024), vision.integer("num_heads", 16)
-    merge, output = vision.integer("spatial_merge_size", 2), vision.integer("out_hidden_size", 1536)
-    inner, bias = vision.integer("intermediate_size", 4096), vision.boolean("attention_bias", True)
-    tower = collection.tower(prefix, 1, data_parallel=True)
-    patch_embedding(tower, vision, width, bias=True)
-    blocks = collection.tower(f"{prefix}.blocks.{{}}", vision.integer("depth", 24), data_parallel=True)
-    for name, size in (("norm1", width), ("norm2", width), ("attn.q_norm", width // heads), ("attn.k_norm", 0)):
-        blocks.norm(name, size or width // heads)
-    fused_attention(blocks, width, bias=bias)
-    blocks.gated_mlp("mlp", width, inner, bias=bias)
-    tower.norm("post_layernorm", width)
-    tower.linear("downsample", output, width * merge**2, bias=True, quantizable=False)
-    merger = collection.tower(f"{prefix}.merger", 1, component=Component.PROJECTOR, data_parallel=True)
-    merger.column("proj", output, output)
-    merger.norm("post_projection_norm", output, bias=True)
-    merger.merged("gate_up_proj", ("gate_proj", "up_proj"), (wide, wide), output)
-    merger.row("down_proj", output, wide)
-    rotary(tower, width // heads)
 
 
 def siglip_navit(tower: Block, blocks: Block, vision: Config, *, defaults: Mapping[str, int]) -> int:
@@ -247,7 +159,7 @@ def dots_vit(collection: Collection, vision: Config, prefix: str = "vision_tower
 
 
 def omni_vision(collection: Collection, vision: Config, prefix: str = "visual") -> None:
-    """Qwen3-Omni: Qwen3-VL's tower; its mergers are named otherwise."""
+    """Qwen3-Omni: the DeepStack tower; its mergers are named otherwise."""
     width, heads = vision.integer("hidden_size", 1152), vision.integer("num_heads", 16)
     merge, output = vision.integer("spatial_merge_size", 2), vision.integer("out_hidden_size", 3584)
     levels = vision.items("deepstack_visual_indexes")

@@ -1,4 +1,4 @@
-"""Which modules has this model? The family's reader is found by architecture, and fills a collection."""
+"""The modules of a model: the reader of its architecture is found, and fills a collection."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vlm_operator.errors import UnknownFact
+from vlm_operator.model import registry
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component, DType, Stage, TextFacts, WeightModule
 from vlm_operator.model.weights.class_defaults import filled
-from vlm_operator.model.weights.families import LANGUAGE_MODELS
-from vlm_operator.model.weights.language import Language
+from vlm_operator.model.weights.families import language_reader
+from vlm_operator.model.weights.language import Language, LanguageReader
 from vlm_operator.model.weights.modules import Collection
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def read_weight_modules(config: Mapping[str, Any], architecture: str, text: Text
     """
     collection = Collection()
     whole = Config(config)
-    reader = LANGUAGE_MODELS.get(architecture)
+    reader = language_reader(architecture)
     wrapper = multimodal_reader(architecture) if reader is None else None
     if reader is not None:
         reader(Language(filled(whole), text, collection))
@@ -44,8 +45,10 @@ def read_weight_modules(config: Mapping[str, Any], architecture: str, text: Text
         from vlm_operator.model.weights.wrapper import Wrapper
 
         wrapper(Wrapper(whole, text, collection, architecture))
-    elif architecture.endswith(CLASSIFIER) and architecture.removesuffix(CLASSIFIER) + "ForCausalLM" in LANGUAGE_MODELS:
-        _classifier(Language(filled(whole), text, collection), architecture.removesuffix(CLASSIFIER) + "ForCausalLM")
+    elif architecture.endswith(CLASSIFIER) and (
+        reader := language_reader(architecture.removesuffix(CLASSIFIER) + "ForCausalLM")
+    ):
+        _classifier(Language(filled(whole), text, collection), reader)
     else:
         raise UnknownFact(
             f"architectures: the weights of {architecture!r} are not known",
@@ -56,7 +59,10 @@ def read_weight_modules(config: Mapping[str, Any], architecture: str, text: Text
 
 
 def multimodal_reader(architecture: str) -> Callable[[Wrapper], None] | None:
-    """The reader of a vision-language architecture, or None where none knows it."""
+    """The reader of a vision-language architecture, or None where none knows it: a record's, else the older tables'."""
+    known = registry.by_architecture(architecture)
+    if known is not None:
+        return _by_record(known) if known.variant.weights_known else None
     for name in MULTIMODAL:
         reader: Callable[[Wrapper], None] | None = import_module(f"{__package__}.{name}").MODELS.get(architecture)
         if reader is not None:
@@ -64,9 +70,25 @@ def multimodal_reader(architecture: str) -> Callable[[Wrapper], None] | None:
     return None
 
 
-def _classifier(language: Language, architecture: str) -> None:
+def _by_record(known: registry.Known) -> Callable[[Wrapper], None]:
+    """The family's own reader; where it has none: the tower, then the language model."""
+    family = known.family
+    if family.weights is not None:
+        return family.weights
+
+    def read(wrapper: Wrapper) -> None:
+        tower = family.tower(wrapper.config)
+        if tower is None:
+            raise UnknownFact("vision_config: the vision tower is not known", field="vision_config")
+        tower.build(wrapper.collection, family.place)
+        wrapper.read_own_language()
+
+    return read
+
+
+def _classifier(language: Language, reader: LanguageReader) -> None:
     """A language model with a score matrix in fp32 in place of its head (0.32: ``models/adapters.py``)."""
-    LANGUAGE_MODELS[architecture](language)
+    reader(language)
     modules = language.collection.modules
     modules[:] = [module for module in modules if module.component is not Component.HEAD]
     names = language.config.section("id2label").values

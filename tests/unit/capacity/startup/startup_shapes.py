@@ -8,8 +8,10 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind
 from vlm_operator.model.facts import (
+    PLAIN_FAMILY,
     AttentionCache,
     DType,
+    FamilyTraits,
     LayerRun,
     MixtureOfExperts,
     ModelFacts,
@@ -38,6 +40,7 @@ def model(
     vocab_size: int = 128256,
     pooling: bool = False,
     model_type: str = "qwen3_vl",
+    traits: FamilyTraits = PLAIN_FAMILY,
 ) -> ModelFacts:
     """An 8B-like text model, with a tower or experts where asked."""
     return ModelFacts(
@@ -61,6 +64,7 @@ def model(
         weights=None,
         vision=vision,
         pooling=pooling,
+        traits=traits,
     )
 
 

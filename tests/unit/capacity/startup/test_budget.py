@@ -11,10 +11,11 @@ from startup_shapes import EXPERTS, IMAGE, TOWER, gpu, model, resolved
 
 from vlm_operator.capacity.startup import Budget, startup_budget, startup_terms
 from vlm_operator.capacity.startup.encoder import EncoderRun
+from vlm_operator.engine.tower_traits import TowerKind, TowerTraits
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.catalogue import find_gpu
 from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.model.facts import ModelFacts, TowerKind
+from vlm_operator.model.facts import FamilyTraits, ModelFacts
 from vlm_operator.units import GIB
 
 RELEASES = ["0.11.0", "0.12.0", "0.15.1", "0.19.1", "0.20.2", "0.25.1", "0.27.1", "0.29.0", "0.32.0", "0.33.0"]
@@ -191,7 +192,8 @@ def test_more_ranks_never_raise_the_peak_of_one(release: str, of: ModelFacts, ra
 
 def test_bounds_are_wider_for_an_encoder_family_without_published_start_ups() -> None:
     met, other = (
-        budget("0.32.0", model(vision=TOWER, model_type=family), encoder=IMAGE) for family in ("qwen3_vl", "ovis2_5")
+        budget("0.32.0", model(vision=TOWER, traits=FamilyTraits(encoder_measured=measured)), encoder=IMAGE)
+        for measured in (True, False)
     )
     assert other.kv_cache_high_bytes - other.kv_cache_bytes > met.kv_cache_high_bytes - met.kv_cache_bytes
 
@@ -205,7 +207,7 @@ def test_expert_parallelism_takes_buffers_and_widens_the_bounds() -> None:
 
 def test_an_encoder_of_convolutions_widens_the_bounds_and_says_why() -> None:
     plain, convolutions = (
-        budget("0.32.0", model(vision=dataclasses.replace(TOWER, kind=kind), model_type="gemma3n"), encoder=IMAGE)
+        budget("0.32.0", model(vision=dataclasses.replace(TOWER, traits=TowerTraits(kind))), encoder=IMAGE)
         for kind in (TowerKind.PLAIN, TowerKind.CONVOLUTIONS)
     )
     encoder = convolutions.activation_peak_bytes

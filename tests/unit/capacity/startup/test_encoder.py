@@ -9,13 +9,17 @@ from startup_shapes import IMAGE, TOWER
 
 from vlm_operator.capacity.startup.encoder import EncoderMemory, EncoderRun, bytes_per_patch, encoder_memory
 from vlm_operator.engine.encoder_rules import encoder_rules
+from vlm_operator.engine.tower_traits import PLAIN_TOWER, Rotation, TowerKind, TowerTraits
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.model.facts import TowerKind
 from vlm_operator.units import GIB, MIB
 
 PATCHES = 16384 * 4
 PIXELS = PATCHES * 3 * 16 * 16 * 2 * 2
 OUTPUTS = 16384 * 4096 * 2
+
+SHARED = TowerTraits(rotation=Rotation.SHARED)
+FUSED = TowerTraits(gated=True, rotation=Rotation.SHARED, fused_norms=True)
+RECKONS = TowerTraits(gated=True, reckoned_patch_bytes=4 * 10240 * 8, item_patches=2520)
 
 
 def memory(
@@ -26,13 +30,13 @@ def memory(
     replicated: bool = False,
     pads: bool = False,
     keeps_inputs: bool = True,
-    family: str = "qwen3_vl",
+    traits: TowerTraits = SHARED,
     compiled: bool = True,
     total: int = 80 * GIB,
 ) -> EncoderMemory:
     return encoder_memory(
         TOWER,
-        encoder_rules(family, EngineVersion.parse(release), compiled=compiled),
+        encoder_rules(traits, EngineVersion.parse(release), compiled=compiled),
         run,
         gpu_total_bytes=total,
         hidden_size=4096,
@@ -56,7 +60,10 @@ def test_the_peak_is_attention_or_mlp_of_every_patch_and_the_pixels() -> None:
 
 def test_a_float32_rotation_takes_more() -> None:
     assert memory(release="0.11.0").transient_bytes > memory(release="0.12.0").transient_bytes
-    assert memory(release="0.12.0", family="dots_ocr").transient_bytes > 2 * memory(release="0.12.0").transient_bytes
+    assert (
+        memory(release="0.12.0", traits=TowerTraits(rotation=Rotation.FLOAT32)).transient_bytes
+        > 2 * memory(release="0.12.0").transient_bytes
+    )
 
 
 @pytest.mark.parametrize("items", [1, 2, 5])
@@ -84,7 +91,7 @@ def test_deepstack_levels_stay_beside_the_output() -> None:
     tower = TOWER.__class__(27, 1152, 4304, 16, 16, 2, 2048, deepstack_levels=3)
     kept = encoder_memory(
         tower,
-        encoder_rules("qwen3_vl_moe", EngineVersion(0, 12)),
+        encoder_rules(SHARED, EngineVersion(0, 12)),
         EncoderRun("video", 1, 153600, 153600, 12288),
         gpu_total_bytes=80 * GIB,
         hidden_size=2048,
@@ -96,32 +103,31 @@ def test_deepstack_levels_stay_beside_the_output() -> None:
     assert kept / GIB == pytest.approx(2.34 + 0.19 + 0.14, abs=0.01)
 
 
-@pytest.mark.parametrize("family", ["qwen2_5_vl", "glm4v"])
-def test_a_fused_norm_does_not_write_in_place_where_vllm_compiles(family: str) -> None:
+def test_a_fused_norm_does_not_write_in_place_where_vllm_compiles() -> None:
     mlp = 10 * 1152 + 6 * 4304
-    assert memory(family=family).transient_bytes == PATCHES * mlp + PIXELS
-    assert memory(family=family, compiled=False).transient_bytes < memory(family=family).transient_bytes
+    assert memory(traits=FUSED).transient_bytes == PATCHES * mlp + PIXELS
+    assert memory(traits=FUSED, compiled=False).transient_bytes < memory(traits=FUSED).transient_bytes
 
 
-def test_gemma_4_encodes_what_a_tenth_of_the_gpu_holds_by_its_own_reckoning() -> None:
-    small, large = (memory(family="gemma4", release="0.23.0", total=size * GIB) for size in (24, 320))
+def test_a_tower_that_reckons_encodes_what_a_tenth_of_the_gpu_holds() -> None:
+    small, large = (memory(traits=RECKONS, release="0.23.0", total=size * GIB) for size in (24, 320))
     assert (
         small.transient_bytes
         < large.transient_bytes
-        == memory(family="qwen2_vl").transient_bytes + PATCHES * (6 * 1152 + 6 * 4304 - 22 * 1152)
+        == memory().transient_bytes + PATCHES * (6 * 1152 + 6 * 4304 - 22 * 1152)
     )
     assert small.kept_bytes == large.kept_bytes
 
 
-def test_gemma_4_encoded_one_image_at_a_time_through_0_21() -> None:
-    one = memory(family="gemma4", release="0.21.0")
+def test_a_tower_that_reckons_encoded_one_image_at_a_time_through_0_21() -> None:
+    one = memory(traits=RECKONS, release="0.21.0")
     assert one.transient_bytes == 2520 * (6 * 1152 + 6 * 4304) + (PATCHES - 2520) * 1152 * 2 + PIXELS
 
 
 def of_kind(kind: TowerKind, run: EncoderRun, *, ranks: int = 1, release: str = "0.32.0") -> EncoderMemory:
     return encoder_memory(
-        dataclasses.replace(TOWER, kind=kind),
-        encoder_rules("family", EngineVersion.parse(release), tower=kind),
+        dataclasses.replace(TOWER, traits=TowerTraits(kind)),
+        encoder_rules(TowerTraits(kind), EngineVersion.parse(release)),
         run,
         gpu_total_bytes=80 * GIB,
         hidden_size=4096,
@@ -146,8 +152,8 @@ def test_a_tower_that_keeps_every_block_takes_its_width_for_each() -> None:
 def test_gated_mlps_take_more_than_plain_ones() -> None:
     wide = dataclasses.replace(TOWER, intermediate_size=8 * 1152)
     plain, gated = (
-        bytes_per_patch(wide, encoder_rules("llava", EngineVersion(0, 32), tower=kind), 1, 2)
-        for kind in (TowerKind.PLAIN, TowerKind.GATED)
+        bytes_per_patch(wide, encoder_rules(traits, EngineVersion(0, 32)), 1, 2)
+        for traits in (PLAIN_TOWER, TowerTraits(gated=True))
     )
     assert gated - plain == 2 * 8 * 1152
 
@@ -179,7 +185,7 @@ def test_what_was_counted_by_running_a_tower_on_shapes_is_covered(
 ) -> None:
     """The bfloat16 storages alive at once, of timm's and vLLM's own modules on PyTorch's meta device."""
     merge = 1 if kind is TowerKind.CONVOLUTIONS else 4
-    rules = encoder_rules("family", EngineVersion.parse(release), tower=kind)
+    rules = encoder_rules(TowerTraits(kind), EngineVersion.parse(release))
     items = 1 if rules.one_item_at_once else run.items
     reckoned = items * run.encoded_tokens_per_item * merge**2 * rules.bytes_per_patch
     assert counted_mib * MIB <= reckoned <= 1.09 * counted_mib * MIB

@@ -12,9 +12,10 @@ from vlm_operator.capacity.startup.loaded_buffers import loaded_buffer_bytes
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
 from vlm_operator.capacity.startup.text_forward import text_forward
 from vlm_operator.engine.budget_rules import Formula
+from vlm_operator.engine.loading_rules import RotaryRows
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import MemoryKind
-from vlm_operator.model.facts import Component, LayerRun, StateCache, StateKind, Tensors
+from vlm_operator.model.facts import Component, FamilyTraits, LayerRun, StateCache, StateKind, Tensors
 from vlm_operator.units import GIB, MIB
 
 SIZES = (1, 2, 4, 8, 16)
@@ -118,6 +119,6 @@ def test_deepstack_levels_are_buffered_for_a_whole_batch() -> None:
 @pytest.mark.parametrize(("release", "rows"), [("0.12.0", 3), ("0.29.0", 3), ("0.32.0", 0)])
 def test_the_multimodal_rotary_table_had_four_rows_a_position(release: str, rows: int) -> None:
     table = Tensors(Component.LANGUAGE_LAYERS, "language_model.model.rotary_emb.cos_sin_cache", 1, 32 * MIB)
-    rotary = dataclasses.replace(model(model_type="qwen3_vl"), weights=(table,))
+    rotary = dataclasses.replace(model(traits=FamilyTraits(rotary_rows=RotaryRows.ONE_LATER)), weights=(table,))
     settings, version = resolved(release, rotary, gpu())
     assert loaded_buffer_bytes(rotary, settings, version) == rows * 64 * MIB

@@ -1,0 +1,109 @@
+"""Which record knows which architecture? Every file of ``model.families`` is found by itself, and read when asked for.
+
+Nothing lists the families: a file in that folder with a ``FAMILY`` is one. They are imported together at the first
+question, so that a model from the built-in catalogue, whose facts are written down, costs none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, NamedTuple
+
+from vlm_operator.model import families as _folder
+from vlm_operator.model.config import Config
+from vlm_operator.model.family import Family, LanguageModel, Variant
+
+
+class Known(NamedTuple):
+    """An architecture and the family it belongs to."""
+
+    family: Family
+    variant: Variant
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """All records, by the names of their files."""
+    names = sorted(module.name for module in iter_modules(_folder.__path__))
+    return tuple(import_module(f"{_folder.__name__}.{name}").FAMILY for name in names)
+
+
+def _variants() -> Iterator[Known]:
+    for family in families():
+        for variant in family.variants:
+            yield Known(family, variant)
+
+
+@cache
+def _by_architecture() -> Mapping[str, Known]:
+    return {known.variant.architecture: known for known in _variants()}
+
+
+@cache
+def _by_model_type() -> Mapping[str, Known]:
+    """The first variant that has a ``model_type``."""
+    found: dict[str, Known] = {}
+    for known in _variants():
+        for model_type in known.variant.model_types:
+            found.setdefault(model_type, known)
+    return found
+
+
+@cache
+def _language_models() -> Mapping[str, LanguageModel]:
+    """The first language model of each class, with the reader or rule of its own where it has one."""
+    found: dict[str, LanguageModel] = {}
+    for known in _variants():
+        if known.variant.text is not None:
+            found.setdefault(known.variant.text.architecture, known.variant.text)
+    return found
+
+
+@cache
+def _sections() -> Mapping[str, LanguageModel]:
+    """Language models by the ``model_type`` of their section."""
+    return {known.variant.text.model_type: known.variant.text for known in _variants() if known.variant.text}
+
+
+def by_architecture(architecture: object) -> Known | None:
+    """The family of an architecture, None where no record has it."""
+    return _by_architecture().get(architecture) if isinstance(architecture, str) else None
+
+
+def by_model_type(model_type: str) -> Known | None:
+    """The family of a whole config's ``model_type``, None where no record has it."""
+    return _by_model_type().get(model_type)
+
+
+def family_of(config: Config) -> Known | None:
+    """The family of a config: the first architecture that a record has, else its ``model_type``."""
+    for architecture in config.items("architectures") or []:
+        known = by_architecture(architecture)
+        if known is not None:
+            return known
+    return by_model_type(config.text("model_type") or "")
+
+
+def language_model(architecture: str) -> LanguageModel | None:
+    """The language model of this class that a family's record describes."""
+    return _language_models().get(architecture)
+
+
+def text_section(model_type: str) -> LanguageModel | None:
+    """The language model whose section has this ``model_type``."""
+    return _sections().get(model_type)
+
+
+def nested_type(model_type: str) -> str | None:
+    """``model_type`` of the language model that a whole config with this one nests, where a record says it."""
+    known = by_model_type(model_type)
+    return known.variant.text.model_type if known and known.variant.text else None
+
+
+def text_defaults(model_type: str) -> Mapping[str, Any]:
+    """Dimensions that the class of a language model's section fills in, where a record says them."""
+    found = text_section(model_type)
+    return found.defaults if found else {}

@@ -1,0 +1,60 @@
+"""Every record is found by its names, says each thing once, and agrees with itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain
+
+import pytest
+
+from vlm_operator.model import registry
+from vlm_operator.model.config import Config
+from vlm_operator.model.family import Family
+from vlm_operator.model.weights.modules import Collection
+
+FAMILIES = registry.families()
+
+
+def test_a_file_in_the_folder_is_a_family() -> None:
+    assert {"glm4v", "gemma4", "qwen3_vl"} <= {family.name for family in FAMILIES}
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_family_is_found_by_architecture_and_by_model_type(family: Family) -> None:
+    for variant in family.variants:
+        assert registry.family_of(Config({"architectures": [variant.architecture]})) == (family, variant)
+        for model_type in variant.model_types:
+            known = registry.family_of(Config({"model_type": model_type}))
+            assert known is not None
+            assert known.family is family
+
+
+def test_no_two_families_claim_a_name() -> None:
+    architectures = Counter(variant.architecture for family in FAMILIES for variant in family.variants)
+    owners = Counter(
+        chain.from_iterable(
+            {name for variant in family.variants for name in variant.model_types} for family in FAMILIES
+        )
+    )
+    assert max(architectures.values()) == 1
+    assert max(owners.values()) == 1
+
+
+@pytest.mark.parametrize("names", [None, [], [3], ["NoSuchModel"]])
+def test_names_that_no_record_has_are_nobodys(names: object) -> None:
+    assert registry.family_of(Config({"architectures": names, "model_type": "no_such_type"})) is None
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_tower_builds_the_blocks_that_its_dimensions_say(family: Family) -> None:
+    for variant in family.variants:
+        if not variant.weights_known:
+            continue
+        model_type = next(iter(variant.model_types), "")
+        config = {"architectures": [variant.architecture], "model_type": model_type, "vision_config": {}}
+        tower = family.tower(Config(config))
+        assert tower is not None
+        collection = Collection()
+        tower.build(collection, family.place)
+        numbers = {len(module.placement.numbers) for module in collection.modules if "blocks" in module.name}
+        assert not numbers or tower.facts.layers in numbers
