@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from accuracy.cases import Case, cases
 from vlm_operator.capacity.startup.activation import activation
@@ -168,19 +170,14 @@ def fit(data: Iterable[Equation]) -> dict[str, float]:
         if next(same, None) is None:
             unique.append(equation)
     names = list(PRIOR)
-    matrix = [[0.0] * len(names) for _ in names]
-    right = [0.0] * len(names)
-    index = {name: place for place, name in enumerate(names)}
-    for name, value in PRIOR.items():
-        matrix[index[name]][index[name]] += PRIOR_WEIGHT
-        right[index[name]] += PRIOR_WEIGHT * value
-    for equation in unique:
-        for one, factor in equation.factors.items():
-            right[index[one]] += equation.weight * factor * equation.value
-            for other, second in equation.factors.items():
-                matrix[index[one]][index[other]] += equation.weight * factor * second
-    solution = _solve(matrix, right)
-    return {name: max(solution[index[name]], LEAST) for name in names}
+    prior = np.array([PRIOR[name] for name in names])
+    factors = np.array([[each.factors.get(name, 0.0) for name in names] for each in unique]).reshape(-1, len(names))
+    values = np.array([each.value for each in unique])
+    weighted = factors.T * np.array([each.weight for each in unique])
+    solution = np.linalg.solve(
+        weighted @ factors + PRIOR_WEIGHT * np.identity(len(names)), weighted @ values + PRIOR_WEIGHT * prior
+    )
+    return {name: max(float(value), LEAST) for name, value in zip(names, solution, strict=True)}
 
 
 def predict(case: Case, coefficients: dict[str, float]) -> float:
@@ -189,19 +186,6 @@ def predict(case: Case, coefficients: dict[str, float]) -> float:
     graphs = dot(known.graphs, coefficients) if known.subtracts_graphs else 0.0
     requested = requested_bytes(case.gpu.total_bytes, case.settings.gpu_memory_utilization or 0, case.version) / GIB
     return requested - known.weights - known.peak - known.buffers - dot(known.outside, coefficients) - graphs
-
-
-def _solve(matrix: list[list[float]], right: list[float]) -> list[float]:
-    size = len(right)
-    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    for column in range(size):
-        pivot = max(range(column, size), key=lambda row: abs(rows[row][column]))
-        rows[column], rows[pivot] = rows[pivot], rows[column]
-        for row in range(size):
-            if row != column:
-                factor = rows[row][column] / rows[column][column]
-                rows[row] = [one - factor * other for one, other in zip(rows[row], rows[column], strict=True)]
-    return [rows[place][size] / rows[place][place] for place in range(size)]
 
 
 def main() -> None:
