@@ -32,9 +32,9 @@ def test_a_damaged_log_tells_no_number_that_was_not_printed(mutation: Mutation) 
         chance = random.Random(seed)
         name = chance.choice(sorted(LOGS))
         log = mutation(LOGS[name], chance)
-        begun = time.perf_counter()
+        begun = time.process_time()
         told = told_numbers(document(diagnose(log)))
-        assert time.perf_counter() - begun < 10
+        assert time.process_time() - begun < 10
         printed = NUMBERS[name] if mutation in WHOLE_FIGURES else printed_numbers(log)
         assert {key: value for key, value in told.items() if value not in printed} == {}, seed
 

@@ -81,11 +81,11 @@ def test_kept_frames_exist_and_ascend(loader: FrameLoader, total: int, rate: flo
 @pytest.mark.parametrize("loader", list(FrameLoader))
 @pytest.mark.parametrize("total", [1, 2, 10**9, 2**40])
 def test_any_length_is_answered_in_bounded_time(loader: FrameLoader, total: int) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     too_short = contextlib.suppress(InputError) if total <= 2 else contextlib.nullcontext()
     with too_short:
         assert 1 <= sample(loader, VideoSource(total, 30.0), {}).count <= 768
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("options", [{"fps": "two"}, {"num_frames": True}, {"fps": float("nan")}, {"fps": 10**20}])

@@ -215,10 +215,10 @@ VALUES = st.one_of(
 )
 def test_no_config_ends_in_a_python_error(config: dict[str, Any], fields: dict[str, Any], dropped: set[str]) -> None:
     hostile = {key: value for key, value in {**config, **fields}.items() if key not in dropped}
-    begun = time.perf_counter()
+    begun = time.process_time()
     with suppress(VlmOperatorError):
         kv_layout(read(hostile), EngineSettings(), VERSION).needed_bytes(1000)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_weights_that_are_not_known_do_not_keep_the_cache_from_being_known() -> None:

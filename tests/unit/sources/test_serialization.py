@@ -117,9 +117,9 @@ def test_a_model_with_a_hundred_modules_is_read_in_under_ten_milliseconds() -> N
     decode_facts(json.loads(text))
     durations = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         decode_facts(json.loads(text))
-        durations.append(time.perf_counter() - start)
+        durations.append(time.process_time() - start)
     assert min(durations) < 0.010
 
 

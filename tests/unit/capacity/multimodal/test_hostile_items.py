@@ -66,11 +66,11 @@ def test_sizes_no_image_has_are_refused(facts: MultimodalFacts, size: tuple[int,
 def test_extreme_sizes_are_counted_or_refused_with_a_reason_at_once(
     facts: MultimodalFacts, size: tuple[int, int]
 ) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with contextlib.suppress(VlmOperatorError):
         counted = image_tokens(facts, Image(*size), SETTINGS, VERSION)
         assert counted.prompt_tokens >= counted.encoder_tokens >= 1
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 VIDEO_FACTS = [facts for facts in FACTS if "video" in facts.modalities]
@@ -100,11 +100,11 @@ def test_videos_that_cannot_be_are_refused(facts: MultimodalFacts, video: Video)
     "video", [Video(1e9 / 30, 30, 640, 480), Video(0.001, 30, 64, 64), Video(10**9, 1e-3, 64, 64), Video(1, 1, 7, 9)]
 )
 def test_very_long_and_very_short_videos_are_answered_at_once(facts: MultimodalFacts, video: Video) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with contextlib.suppress(VlmOperatorError):
         counted = video_tokens(facts, video, SETTINGS, VERSION)
         assert counted.encoder_tokens >= 1
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5)
