@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.diagnosis import Diagnosis, Outcome, diagnose, document
-from vlm_operator.diagnosis.document import camel_case
+from vlm_operator.diagnosis.document import SHOWN, camel_case
 from vlm_operator.engine.log_wordings import UNKNOWN_REASON
 from vlm_operator.errors import InputError
 
@@ -88,7 +89,7 @@ def _print(answer: Diagnosis) -> None:
     figures = [
         (camel_case(name), value)
         for name, value in ((name, getattr(answer.observation, name)) for name in answer.observation.__slots__)
-        if value is not None and name != "flags"
+        if value is not None and name in SHOWN
     ]
     _print_pairs("Measured", figures)
     _print_advice(answer.advice)
@@ -123,8 +124,13 @@ def _print_advice(advice: Sequence[Advice]) -> None:
             continue
         change = each.flag
         if each.to is not None:
-            change += f" {each.to}" if each.from_ is None else f" {each.from_} -> {each.to}"
+            change += f" {_value(each.to)}" if each.from_ is None else f" {_value(each.from_)} -> {_value(each.to)}"
         click.echo(f"  {number}. {change}\n     {each.why}")
+
+
+def _value(value: object) -> str:
+    """A value as it is written on the command line; JSON in the quotes that a shell needs."""
+    return f"'{json.dumps(value)}'" if isinstance(value, dict) else str(value)
 
 
 def _shortened(text: str, length: int = 400) -> str:

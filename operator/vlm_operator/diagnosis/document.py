@@ -19,8 +19,11 @@ CONTRACT: Final = (
 _FURTHER: Final = (
     "consumed_gib", "utilization", "encoder_budget", "items", "modality", "gpu_blocks", "cpu_blocks",
     "kv_bytes_requested", "kv_bytes_gpu", "auto_fit_from", "auto_fit_to", "auto_fit_full", "secs", "seconds",
-    "max_num_batched_tokens", "block_size", "architecture", "runner", "device",
+    "max_num_batched_tokens", "block_size", "architecture", "runner", "device", "pinned_kv_gib",
 )  # fmt: skip
+
+SHOWN: Final = frozenset(CONTRACT) | frozenset(_FURTHER)
+"""Figures of an observation that are told; others only serve advice."""
 
 
 def camel_case(name: str) -> str:

@@ -7,7 +7,7 @@ in the units that arithmetic uses.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Final
 
 from vlm_operator.engine.log_wordings import FailureClass, FailureKind, Figure
@@ -102,6 +102,14 @@ class OutOfMemory(Failure):
     unallocated_bytes: int | None = None
     num_reqs: int | None = None
 
+    @property
+    def memory_was_free(self) -> bool:
+        """Whether far more was free than asked for, and nothing limited the process: memory was not what was short."""
+        tried, free = self.tried_alloc_bytes, self.free_bytes
+        if tried is None or free is None or "allowed" in self.numbers:
+            return False
+        return free >= tried + _FREE_BYTES and free >= tried * _FREE_TIMES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryChangedDuringProfiling(Failure):
@@ -181,6 +189,8 @@ class UnsupportedConfiguration(Failure):
         "KVLayoutUnsupported",
         "ConfigurationRejected",
         "GPUUnsupportedByImage",
+        "KernelUnsupported",
+        "ItemAboveProcessorCache",
     )
 
     method: str | None = None
@@ -268,6 +278,10 @@ FAMILIES: Final[Mapping[str, type[Failure]]] = {
 }  # fmt: skip
 """Reason to the class of its family."""
 
+_FREE_BYTES: Final = GIB
+_FREE_TIMES: Final = 4
+"""An allocation that fails although so many bytes more, and so many times its size, are free lacks no memory."""
+
 _COMMON: Final = frozenset(each.name for each in fields(Failure))
 
 
@@ -276,7 +290,7 @@ def build(kind: FailureKind, line: int, message: str, stage: str | None, numbers
     family = FAMILIES[kind.reason]
     typed = {each.name: _typed(each.name, str(each.type), numbers) for each in fields(family)}
     own: dict[str, Any] = {name: value for name, value in typed.items() if name not in _COMMON and value is not None}
-    return family(
+    failure = family(
         kind=kind.name,
         reason=kind.reason,
         failure_class=kind.failure_class,
@@ -287,6 +301,9 @@ def build(kind: FailureKind, line: int, message: str, stage: str | None, numbers
         numbers=dict(numbers),
         **own,
     )
+    if isinstance(failure, OutOfMemory) and failure.memory_was_free:
+        return replace(failure, retunable=False)  # flags that trade memory cannot mend what lacks none
+    return failure
 
 
 def _typed(name: str, annotation: str, numbers: Mapping[str, Figure]) -> Figure | None:

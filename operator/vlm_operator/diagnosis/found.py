@@ -16,13 +16,21 @@ _MORE_IS_WORSE: Final = ("needed", "tried", "requested", "world_size", "prompt_l
 
 @dataclass(slots=True)
 class Found:
-    """One kind of failure as found in a start: where first, and its worst figures."""
+    """One kind of failure as found in a start: where first, and its worst figures.
+
+    Attributes:
+        stage: as the traceback tells it.
+        reached: stage that the start had reached when it was printed.
+        graphs: CUDA graphs that were captured by then.
+    """
 
     kind: FailureKind
     line: int
     message: str
     stage: str | None
     numbers: dict[str, Figure]
+    reached: str | None = None
+    graphs: int = 0
 
     def build(self, also: Iterable[Found] = ()) -> Failure:
         """The typed failure; what it lacks is taken from others of the same reason."""
@@ -31,7 +39,7 @@ class Found:
             if other.kind.reason == self.kind.reason and other is not self:
                 numbers = {**other.numbers, **numbers}
                 stage = stage or other.stage
-        return build(self.kind, self.line, self.message, self.kind.stage or stage, numbers)
+        return build(self.kind, self.line, self.message, self.kind.stage or stage or self.reached, numbers)
 
 
 def detailed(kind: FailureKind, numbers: dict[str, Figure], text: str, terminated: bool) -> dict[str, Figure]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from vlm_operator.engine.log_wordings import Figure
+from vlm_operator.engine.log_wordings.progress import TENSOR_PARALLEL_RANK
 from vlm_operator.units import GIB
 
 
@@ -37,6 +38,9 @@ class Observation:
         auto_fit_from, auto_fit_to, auto_fit_full: what ``--max-model-len auto`` found.
         secs: seconds of graph capture. seconds: seconds of engine initialisation.
         max_num_batched_tokens, block_size, architecture, runner, device: as printed.
+        tensor_parallel_size: as the engine's configuration prints it.
+        workers_seen: ranks of tensor parallelism that printed something: the size is that or more.
+        pinned_kv_gib: KV cache that ``--kv-cache-memory-bytes`` asked for.
         flags: flags that were set, as vLLM prints its non-default arguments.
     """
 
@@ -71,6 +75,9 @@ class Observation:
     architecture: str | None = None
     runner: str | None = None
     device: str | None = None
+    tensor_parallel_size: int | None = None
+    workers_seen: int | None = None
+    pinned_kv_gib: float | None = None
     flags: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def bytes_of(self, name: str) -> int | None:
@@ -89,7 +96,7 @@ _SMALLEST: Final = frozenset(
 _LARGEST: Final = frozenset(
     {
         "weights_gib", "graph_gib", "graph_est_gib", "activation_gib", "non_torch_gib", "consumed_gib",
-        "encoder_budget", "secs", "seconds",
+        "encoder_budget", "secs", "seconds", "workers_seen",
     }
 )  # fmt: skip
 _NEWEST: Final = frozenset({"runner", "auto_fit_from", "auto_fit_to", "auto_fit_full"})
@@ -152,6 +159,12 @@ class ObservationCollector:
                 self._figures[name] = min(old, value)
             elif name in _LARGEST and not _rounds_to(old, value):
                 self._figures[name] = max(old, value)
+
+    def see_worker(self, process: str) -> None:
+        """Take in the rank that stands in the name of a worker process."""
+        rank = TENSOR_PARALLEL_RANK.search(process)
+        if rank is not None:
+            self._keep("workers_seen", int(rank["rank"]) + 1)
 
     def set_flags(self, flags: Mapping[str, Any]) -> None:
         """Take in the flags that vLLM printed as non-default."""

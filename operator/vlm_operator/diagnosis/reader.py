@@ -9,25 +9,22 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import repeat
 from operator import contains
 from typing import Final
 
 from vlm_operator.diagnosis.advice import advise
 from vlm_operator.diagnosis.arguments import flags_of
-from vlm_operator.diagnosis.failure import Failure, RequestFailure, UnknownFailure, build
+from vlm_operator.diagnosis.failure import RequestFailure
 from vlm_operator.diagnosis.found import Found, detailed, whole_figures, worst_of
-from vlm_operator.diagnosis.observation import ObservationCollector
 from vlm_operator.diagnosis.records import QUIET_LEVELS, LineReader, Record
 from vlm_operator.diagnosis.result import Diagnosis, Outcome
-from vlm_operator.diagnosis.trace import Exceptional, ProcessTrace
+from vlm_operator.diagnosis.startup import Startup
+from vlm_operator.diagnosis.trace import Exceptional, ProcessTrace, is_noise
 from vlm_operator.engine.log_wordings import (
-    CONFIGURATION_REJECTED,
     DEATHS,
-    DEPENDENCY_MISSING,
     FAILURES,
-    UNKNOWN_REASON,
     WRAPPERS,
     FailureClass,
     FailureKind,
@@ -46,9 +43,6 @@ _FOLLOW: Final = 40
 """Lines that are read whatever they hold, once something went wrong."""
 
 _MESSAGE: Final = 2000
-_MENDABLE: Final = frozenset({"dependency_missing", "permission_denied", "hub_unreachable"})
-"""Failures for which vLLM and its libraries have fallbacks or further attempts."""
-
 _LOADED: Final = frozenset({"weights_gib", "kv_gib", "kv_tokens"})
 """Figures that only a start prints which has loaded its model."""
 
@@ -76,51 +70,12 @@ class _Wrap:
     stage: str | None
 
 
-@dataclass(slots=True)
-class _Start:
-    """One start of the server.
-
-    Attributes:
-        service: what stands before the process in its records (a service of Docker Compose), None before one is seen.
-        went_on: last line on which it measured something.
-        loaded: last line on which it measured what takes a loaded model.
-    """
-
-    version: str | None = None
-    figures: ObservationCollector = field(default_factory=ObservationCollector)
-    failures: dict[str, Found] = field(default_factory=dict)
-    requests: dict[str, Found] = field(default_factory=dict)
-    exceptions: list[Exceptional] = field(default_factory=list)
-    wrapper: Exceptional | None = None
-    serving: bool = False
-    dead: bool = False
-    progressed: bool = False
-    service: str | None = None
-    went_on: int = 0
-    loaded: int = 0
-
-    def survived(self, found: Found) -> bool:
-        """Whether the start went on after what may be mended by itself: another attempt, another source, a fallback."""
-        return found.kind.name in _MENDABLE and self.went_on_after(found.line) and self.loaded > found.line
-
-    def went_on_after(self, line: int) -> bool:
-        """Whether it measured something after ``line``, and nothing says that a process of it failed."""
-        return self.wrapper is None and not self.dead and self.went_on > line
-
-    def serve(self) -> None:
-        """It answers: whatever went wrong before did not keep it from starting."""
-        self.serving, self.progressed = True, True
-        self.failures.clear()
-        self.exceptions.clear()
-        self.wrapper = None
-
-
 class LogReader:
     """Reads one log. ``every_line`` reads lines that cannot matter too (for tests of the filter)."""
 
     def __init__(self, *, every_line: bool = False) -> None:
         self._lines = LineReader(every_line=every_line)
-        self._start = _Start()
+        self._start = Startup()
         self._processes: OrderedDict[str, ProcessTrace] = OrderedDict()
         self._sentence: dict[str, tuple[int, str]] = {}
         self._wrap: _Wrap | None = None
@@ -137,6 +92,9 @@ class LogReader:
         text = " ".join(text.split()) if "  " in text or "\t" in text else text.strip()
         if ", input_value=" in text:  # what pydantic adds to the sentence it quotes
             text = text.partition(" [type=")[0]
+        self._start.progress.follow(text)
+        if "_TP" in record.process:
+            self._start.figures.see_worker(record.process)
         if record.level in QUIET_LEVELS:
             self._measure(record, text)
             return
@@ -191,7 +149,7 @@ class LogReader:
     def _begin(self) -> None:
         """Another start, unless the present one has only just begun."""
         if self._start.progressed:
-            self._start = _Start(version=self._start.version)
+            self._start = Startup(version=self._start.version)
             self._processes.clear()
             self._lines.awaiting_service = True
 
@@ -236,9 +194,13 @@ class LogReader:
         if not told:
             return False
         self._recognised = self._start.progressed = True
+        numbers = max(told, key=len)
         if self._start.wrapper is None:
             self._start.wrapper = Exceptional(line, text[:_MESSAGE], noise=True)
-        self._start.wrapper.numbers = max(told, key=len) | self._start.wrapper.numbers
+        self._start.wrapper.numbers = numbers | self._start.wrapper.numbers
+        inner = numbers.get("inner")
+        if isinstance(inner, str) and (self._start.told is None or self._start.told.noise):
+            self._start.told = Exceptional(line, text[:_MESSAGE], is_noise(inner), quoted=True)
         return True
 
     def _trace(self, process: str) -> ProcessTrace:
@@ -324,6 +286,7 @@ class LogReader:
         start = self._start
         start.progressed = True
         self._recognised = True
+        found.reached, found.graphs = start.progress.stage, start.progress.graphs
         if start.serving and found.kind.failure_class is FailureClass.MODEL:
             return  # the model is there: a request asked for something that is not
         noted = self._noted(found.kind)
@@ -340,7 +303,7 @@ class LogReader:
         start = self._start
         requests = tuple(found.build() for found in sorted(start.requests.values(), key=lambda each: each.line))
         refused = tuple(request for request in requests if isinstance(request, RequestFailure))
-        failure = self._cause() if start.dead or not start.serving else None
+        failure = start.cause() if start.dead or not start.serving else None
         if failure is not None:
             outcome = Outcome.FAILED
         elif start.serving or refused:
@@ -352,41 +315,6 @@ class LogReader:
         observation = start.figures.observation()
         advice = () if failure is None else advise(failure, observation, start.version)
         return Diagnosis(outcome, start.version, failure, observation, advice, refused, self._recognised)
-
-    def _cause(self) -> Failure | None:
-        start = self._start
-        found = [each for each in start.failures.values() if not start.survived(each)]
-        named = sorted(found, key=lambda each: (each.kind.priority, each.line))
-        causes = [each for each in named if each.kind.scope is not Scope.WRAPPER]
-        if causes:
-            return causes[0].build(named)
-        unnamed = min(start.exceptions, key=lambda each: (each.noise, each.line), default=None)
-        died = named[0] if named else None
-        if died is not None and (unnamed is None or _killed(died) or died.line < unnamed.line):
-            return died.build()
-        last = unnamed or start.wrapper
-        if last is None or (start.requests and not start.dead):
-            return None
-        if start.went_on_after(last.line):
-            return None  # nobody named it, nobody died of it, and the start went on
-        if last.message.startswith("ImportError: "):
-            return build(DEPENDENCY_MISSING, last.line, last.message, None, {})
-        if last.refused:
-            return build(CONFIGURATION_REJECTED, last.line, last.message, None, {})
-        return UnknownFailure(
-            kind="unknown",
-            reason=UNKNOWN_REASON,
-            failure_class=FailureClass.UNKNOWN,
-            retunable=False,
-            line=last.line,
-            message=last.message,
-            numbers=last.numbers,
-        )
-
-
-def _killed(died: Found) -> bool:
-    code = died.numbers.get("exit_code")
-    return isinstance(code, int) and code < 0 and code != -15  # which is what the others are ended with
 
 
 def _line_of(position: int, trace: ProcessTrace, last: int) -> int:

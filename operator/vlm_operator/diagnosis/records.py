@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from vlm_operator.engine.log_wordings import CRASHES, FAILURES, WRAPPERS
 from vlm_operator.engine.log_wordings.measured import FIGURES, MESSAGE_STARTS
+from vlm_operator.engine.log_wordings.progress import BARS
 
 MAX_LINE_BYTES: Final = 64 * 1024
 """What is kept of one line; vLLM's longest (lists of architectures) stay below 20 KiB."""
@@ -59,7 +60,7 @@ _COMMON: Final = (
     "rror", "xception", "emory", "odel", "max_", "GPU", "not ", "ailed", "uantization", "GiB", "prompt", "blocks",
     "architecture", "KV cache", " tokens", "version", "trust_remote_code", "nccl", "died ", "Traceback", 'File "',
     "startup complete", "-default args", "LLM engine", " divisible", "upport", "nvalid ", "Can't load", "No such file",
-    "space left", "url: ", " install", "ADDRINUSE", "imed out", "exit code", "rocessing class", *CRASHES,
+    "space left", "url: ", " install", "ADDRINUSE", "imed out", "exit code", "rocessing class", *CRASHES, *BARS,
 )  # fmt: skip
 """Pieces of words that most sentences hold which are looked for; a line without any is ordinary."""
 

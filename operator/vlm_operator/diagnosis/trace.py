@@ -19,6 +19,7 @@ _IN_TRACEBACK: Final = re.compile(r"(?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{1,100}(?
 _NOISE: Final = re.compile(
     r"(?:\w+\.){0,8}(?:KeyboardInterrupt|SystemExit|CancelledError|BrokenPipeError|ConnectionResetError|EOFError)\b"
     r"|RuntimeError: \[[^\]\n]{0,200}gloo[^\]\n]{0,200}\] Connection closed by peer"
+    r"|(?:RuntimeError: )?cancelled\b|(?:RuntimeError: )?Connection closed by peer"
 )
 _VALIDATION: Final = re.compile(r"(?<!\d)\d{1,6} validation errors? for \w{1,200}$")
 _REFUSAL: Final = re.compile(r"(?:Value|NotImplemented|Assertion|Type|Runtime|Import)Error: \S")
@@ -36,6 +37,7 @@ class Exceptional:
     Attributes:
         noise: true of what only follows from another failure (a cancelled task, a broken pipe, a wrapper).
         refused: raised by vLLM's own code that checks flags (see ``CONFIGURATION_FILES``).
+        quoted: told by a process that waited for the one which raised it.
         numbers: figures of a wrapper.
     """
 
@@ -43,7 +45,13 @@ class Exceptional:
     message: str
     noise: bool
     refused: bool = False
+    quoted: bool = False
     numbers: dict[str, Figure] = field(default_factory=dict)
+
+
+def is_noise(exception: str) -> bool:
+    """Whether ``exception`` only follows from another one: a cancelled task, a broken pipe, a lost peer."""
+    return _NOISE.match(exception) is not None
 
 
 @dataclass(slots=True)
@@ -119,7 +127,7 @@ class ProcessTrace:
         self._open = self._ignored = self._cause_printed = self._handling = False
         if ignored or caused:
             return None
-        found = Exceptional(line, stripped[:_MESSAGE], _NOISE.match(stripped) is not None)
+        found = Exceptional(line, stripped[:_MESSAGE], is_noise(stripped))
         found.refused = _REFUSAL.match(stripped) is not None and any(
             part in self._innermost for part in CONFIGURATION_FILES
         )

@@ -133,8 +133,6 @@ def test_the_limit_of_utilisation_always_passes_vllms_check(total: float, share:
          "(41376). Try increasing `gpu_memory_utilization`", "--max-model-len", 131072, 41376),
         ("Timed out waiting for engine core processes to start. This is often caused by slow weight loading. Waited 600s "
          "(configured", "VLLM_ENGINE_READY_TIMEOUT_S", 600, 1200),
-        ("The decoder prompt (length 9312) is longer than the maximum model length of 8192. Make", "--max-model-len",
-         8192, 9328),
         ("The decoder prompt contains a(n) video item with 24000 embedding tokens, which exceeds the pre-allocated "
          "encoder cache size 16384. Please", "--max-num-batched-tokens", 16384, 24000),
     ],
@@ -142,6 +140,111 @@ def test_the_limit_of_utilisation_always_passes_vllms_check(total: float, share:
 def test_the_next_value_follows_from_the_sentence(sentence: str, flag: str, before: Any, after: Any) -> None:
     advice = advised(f"ValueError: {sentence}\n")[flag]
     assert (advice.from_, advice.to) == (before, after)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        pytest.param("image=5", {"image": 5}, id="as releases before 0.10 took it"),
+        pytest.param("image=5,video=0", {"image": 5, "video": 0}, id="two modalities"),
+        pytest.param("{image: 5}", {"image": 5}, id="quotes that a shell has eaten"),
+        pytest.param("{'image': 5}", {"image": 5}, id="Python's notation"),
+        pytest.param("'{\"image\": 5}'", {"image": 5}, id="quotes that a shell has kept"),
+        pytest.param("{\u201cimage\u201d: 5}", {"image": 5}, id="typographic quotes"),
+        pytest.param("five", None, id="not to be understood"),
+    ],
+)
+def test_a_flag_that_takes_json_is_shown_as_json(written: str, meant: dict[str, Any] | None) -> None:
+    sentence = f"argument --limit-mm-per-prompt: Value {written} cannot be converted to <function loads at 0x7f4b>."
+    advice = advised(f"vllm serve: error: {sentence}\n")["--limit-mm-per-prompt"]
+    assert (advice.from_, advice.to) == (written, meant)
+
+
+@pytest.mark.parametrize(
+    ("log", "longer"),
+    [
+        pytest.param("", [("--max-model-len", None)], id="the model's maximum is not in the log"),
+        pytest.param(FLAGS.format({"max_model_len": 8192}), [("--max-model-len", None)], id="a context that was set"),
+        pytest.param(FLAGS.format({"port": 1}), [], id="the context is the model's maximum"),
+        pytest.param(
+            FLAGS.format({"max_model_len": -1})
+            + "INFO 11-23 22:02:53 [a.py:1] Auto-fit max_model_len: reduced from 131072 to 8192 to fit in available\n",
+            [("--max-model-len", 9328)], id="a context that was fitted to memory",
+        ),
+    ],
+)  # fmt: skip
+def test_a_prompt_that_is_too_long_is_shrunk_and_never_told_a_context_above_the_models(
+    log: str, longer: list[tuple[str, int | None]]
+) -> None:
+    log += "ValueError: The decoder prompt (length 9312) is longer than the maximum model length of 8192. Make sure\n"
+    advice = diagnose(log).advice
+    assert advice[0].flag is None
+    assert "shrink" in advice[0].why
+    assert [(each.flag, each.to) for each in advice[1:]] == longer
+
+
+EXPERTS = (
+    "ValueError: The output_size of gate's and up's weight = {} is not divisible by weight quantization block_n = 128."
+)
+LINEAR = "ValueError: Weight input_size_per_partition = {} is not divisible by weight quantization block_k = 128."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "ranks", "expected"),
+    [
+        pytest.param(EXPERTS.format(192), 8, [("--enable-expert-parallel", True), ("--tensor-parallel-size", 4)],
+                     id="experts cut through a block: 384 is 3 x 128"),
+        pytest.param(LINEAR.format(64), 8, [("--tensor-parallel-size", 4)], id="a linear layer: 128 on 4 ranks"),
+        pytest.param(LINEAR.format(32), 8, [("--tensor-parallel-size", 2)], id="a linear layer: 128 on 2 ranks"),
+        pytest.param("RuntimeError: size_n = 96 is not divisible by tile_n_size = 64", 4, [("--tensor-parallel-size", 2)],
+                     id="Marlin's tile"),
+        pytest.param("AssertionError: 12 is not divisible by 8", 8,
+                     [("--tensor-parallel-size", 4), ("--mm-encoder-tp-mode", "data"), ("--enable-expert-parallel", True)],
+                     id="heads by ranks"),
+        pytest.param(LINEAR.format(64), None, [("--tensor-parallel-size", None)], id="ranks are not in the log"),
+    ],
+)  # fmt: skip
+def test_ranks_are_lowered_until_each_share_is_even(
+    sentence: str, ranks: int | None, expected: list[tuple[str, Any]]
+) -> None:
+    log = (FLAGS.format({"tensor_parallel_size": ranks}) if ranks else "") + sentence + "\n"
+    answer = diagnose(log)
+    assert answer.failure is not None
+    assert answer.failure.reason == "TensorParallelNotDivisible"
+    assert [(each.flag, each.to) for each in answer.advice] == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason", "word"),
+    [
+        pytest.param(["RuntimeError: Assertion error (/src/jit_kernels/utils/layout.hpp:76): Unknown recipe"],
+                     "KernelUnsupported", "VLLM_USE_DEEP_GEMM", id="DeepGEMM has no kernel"),
+        pytest.param(["RuntimeError: DeepGEMM backend is not available or outdated. Please install or update the `deep_gemm`"
+                      " to a newer version"], "DependencyMissing", "VLLM_USE_DEEP_GEMM", id="DeepGEMM is missing"),
+        pytest.param(["triton.runtime.errors.OutOfResources: out of resource: shared memory,",
+                      "Required: 98304, Hardware limit: 65536.", "Reducing block sizes or `num_stages` may help."],
+                     "KernelUnsupported", "--attention-backend", id="shared memory, over lines"),
+        pytest.param(["ValueError: value too large"], "ItemAboveProcessorCache", "--mm-processor-cache-gb",
+                     id="an item that the processor's cache does not hold"),
+        pytest.param(["ValueError: Currently, MiniCPMV only supports versions 2.0, 2.5, 2.6. Got version: (4, 5)"],
+                     "ArchitectureUnsupported", "newer vLLM", id="a version of a model"),
+        pytest.param(['  File "vllm/v1/core/kv_cache_utils.py", line 862, in f', "    assert len(page_sizes) == 1",
+                      "AssertionError"], "KVLayoutUnsupported", "--block-size", id="pages of several sizes"),
+        pytest.param(["torch.AcceleratorError: CUDA error: OS call failed or operation not supported on this OS"],
+                     "GPUError", "WSL2", id="pinned memory under WSL2"),
+        pytest.param(["RuntimeError: CUDA driver error: device not ready"], "GPUError", "WSL2", id="a driver's state"),
+        pytest.param(["/bin/sh: 1: nvcc: not found"], "CompilationFailed", "nvcc", id="FlashInfer's toolkit"),
+        pytest.param(["FileNotFoundError: [Errno 2] No such file or directory: '/usr/local/cuda/bin/nvcc'"],
+                     "CompilationFailed", "nvcc", id="FlashInfer's toolkit, by path"),
+        pytest.param(["NotImplementedError: FP8 KV cache on CPU requires x86 with AVX-512 or AMX."],
+                     "AttentionBackendUnsupported", "--kv-cache-dtype", id="FP8 KV cache on a CPU without AVX-512"),
+    ],
+)  # fmt: skip
+def test_what_stops_a_start_has_a_reason_and_the_remedy_that_fits_it(lines: list[str], reason: str, word: str) -> None:
+    answer = diagnose("\n".join(lines) + "\n")
+    assert answer.failure is not None
+    assert answer.failure.reason == reason
+    assert any(word in f"{each.flag} {each.why}" for each in answer.advice)
 
 
 @pytest.mark.parametrize(

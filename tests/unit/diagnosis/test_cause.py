@@ -192,7 +192,7 @@ def test_a_request_that_a_healthy_server_refused_is_told_and_the_server_is_start
     assert (answer.outcome, reason(answer)) == (Outcome.STARTED, "PromptTooLong")
     assert answer.failure is not None
     assert answer.failure.failure_class is FailureClass.REQUEST
-    assert answer.advice[0].flag == "--max-model-len"
+    assert answer.advice[0].why.startswith("The prompt is 1120 tokens too many for 8192: shorten it")
 
 
 @pytest.mark.parametrize(
@@ -321,6 +321,47 @@ def test_where_nothing_but_a_wrapper_stands_its_figures_are_told() -> None:
     failure = diagnose(WRAPPER.format("{'EngineCore_DP0': 1}") + "\n").failure
     assert failure is not None
     assert failure.numbers == {"procs": "{'EngineCore_DP0': 1}"}
+
+
+TOLD = (
+    "RuntimeError: Worker failed with error 'mat1 and mat2 shapes cannot be multiplied (7x9 and 8x9)', please check the"
+)
+DIED = "Worker proc VllmWorker-{} died unexpectedly (exit code: {}), shutting down executor."
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param([TOLD, DIED.format(0, 1)], ("Unknown", "mat1 and mat2"), id="quoted, then the worker ended"),
+        pytest.param([DIED.format(0, -9), TOLD], ("Unknown", "mat1 and mat2"), id="quoted after others were killed"),
+        pytest.param(
+            ["EngineCore failed to start.", TOLD, DIED.format(0, 1)], ("Unknown", "mat1 and mat2"),
+            id="after a sentence that quotes nothing",
+        ),
+        pytest.param(
+            [*frames("load_model"), "OddError: shapes differ", DIED.format(0, 1)], ("Unknown", "shapes differ"),
+            id="raised, then the worker ended",
+        ),
+        pytest.param(
+            [*frames("load_model"), "OddError: shapes differ", TOLD], ("Unknown", "shapes differ"), id="raised deeper",
+        ),
+        pytest.param(
+            [TOLD.replace("mat1 and mat2 shapes cannot be multiplied", "cancelled"), DIED.format(0, -9)],
+            ("WorkerDied", "VllmWorker-0"), id="quoted is only that others were cancelled",
+        ),
+        pytest.param(
+            [TOLD.replace("mat1 and mat2", "CUDA out of memory. Tried to allocate 2.00 GiB and mat2"),
+             DIED.format(0, 1)], ("OutOfMemory", "Tried to allocate"), id="quoted is a known sentence",
+        ),
+    ],
+)  # fmt: skip
+def test_an_exception_that_is_told_beats_the_death_that_follows_from_it(
+    lines: list[str], expected: tuple[str, str]
+) -> None:
+    failure = diagnose(BANNER.format("0.28.0") + "".join(ENGINE.format(line) for line in lines)).failure
+    assert failure is not None
+    assert failure.reason == expected[0]
+    assert expected[1] in failure.message
 
 
 def test_a_log_in_utf_16_is_read() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vlm_operator.diagnosis import failure as families
-from vlm_operator.diagnosis.advice.start import block_size_of, whole
+from vlm_operator.diagnosis.advice.json_value import repaired_json
 from vlm_operator.diagnosis.observation import Observation
 from vlm_operator.diagnosis.result import Advice
 from vlm_operator.engine.version import EngineVersion
@@ -93,34 +93,6 @@ def batch(failure: families.Failure, observation: Observation, version: EngineVe
             )
 
 
-def parallel(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
-    """Ranks that divide the model and that there are GPUs for."""
-    assert isinstance(failure, families.ParallelFailure)
-    ranks = failure.tensor_parallel_size or whole(observation.flags.get("tensor_parallel_size"))
-    if failure.num_heads is not None and ranks is not None:
-        divisor = next((n for n in range(min(ranks, failure.num_heads), 0, -1) if failure.num_heads % n == 0), 1)
-        yield Advice(
-            "--tensor-parallel-size",
-            ranks,
-            divisor,
-            f"the largest size up to {ranks} that divides {failure.num_heads} heads",
-            exact=True,
-        )
-    elif failure.gpus is not None and failure.gpus > 0:
-        target = 1 << (failure.gpus.bit_length() - 1)
-        yield Advice(
-            "--tensor-parallel-size",
-            ranks or failure.world_size,
-            target,
-            f"{failure.gpus} GPUs are visible; a power of two divides most models' heads",
-        )
-        yield Advice(None, failure.gpus, failure.world_size, "or give the pod that many GPUs (nvidia.com/gpu)")
-    elif ranks is not None and ranks > 1 and failure.reason == "TensorParallelNotDivisible":
-        yield Advice(
-            "--tensor-parallel-size", ranks, ranks // 2, f"{failure.size} is not divisible by {failure.divisor}"
-        )
-
-
 def multimodal(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
     """Multimodal flags as the model allows them."""
     assert isinstance(failure, families.MultimodalFailure)
@@ -141,15 +113,8 @@ def unsupported(failure: families.Failure, observation: Observation, version: En
     assert isinstance(failure, families.UnsupportedConfiguration)
     flags = observation.flags
     match failure.reason:
-        case "UnknownArgument" if "config" in failure.numbers:
-            yield _field(failure, flags)
         case "UnknownArgument":
-            text = failure.args or failure.arg or ""
-            flag = text.split()[0].partition("=")[0] if text.split() else None
-            value = failure.numbers.get("value") or failure.numbers.get("value2")
-            yield Advice(
-                flag, value or (failure.args or None), None, "this vLLM does not know it, or cannot read its value"
-            )
+            yield _argument(failure, flags)
         case "DtypeUnsupportedByGPU":
             yield Advice(
                 "--dtype",
@@ -204,6 +169,19 @@ def _named_flags(failure: families.UnsupportedConfiguration, flags: Mapping[str,
     yield from (flag for topic, flag in _TOPICS.items() if topic in failure.message)
 
 
+def _argument(failure: families.UnsupportedConfiguration, flags: Mapping[str, Any]) -> Advice:
+    """The argument to remove or to correct: as JSON where something like JSON was written."""
+    if "config" in failure.numbers:
+        return _field(failure, flags)
+    text = failure.args or failure.arg or ""
+    flag = text.split()[0].partition("=")[0] if text.split() else None
+    value = failure.numbers.get("value") or failure.numbers.get("value2")
+    meant = repaired_json(value) if isinstance(value, str) else None
+    if meant is not None:
+        return Advice(flag, value, meant, "this flag takes JSON: put it in single quotes for the shell", exact=True)
+    return Advice(flag, value or (failure.args or None), None, "this vLLM does not know it, or cannot read its value")
+
+
 def _field(failure: families.UnsupportedConfiguration, flags: Mapping[str, Any]) -> Advice:
     """What to correct after vLLM could not read the value of one field of its configuration."""
     config, name = str(failure.numbers["config"]), failure.arg or ""
@@ -231,37 +209,3 @@ def start_timeout(
 def trust(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
     """A decision of a person, never taken automatically."""
     yield Advice("--trust-remote-code", False, True, "a decision of yours: the repository's own code would run")
-
-
-def request(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
-    """The flag that would admit such a request; nothing has to be restarted for it."""
-    assert isinstance(failure, families.RequestFailure)
-    match failure.reason:
-        case "PromptTooLong":
-            total = failure.prompt_len or whole(failure.numbers.get("total"))
-            block = block_size_of(observation)
-            target = -(-(total + 1) // block) * block if total else None
-            yield Advice(
-                "--max-model-len",
-                failure.max_model_len,
-                target,
-                "only if such prompts are meant to be served: it costs KV cache; the server is healthy",
-            )
-        case "ItemLimitExceeded":
-            limit = {failure.modality: failure.limit} if failure.modality else None
-            count = {failure.modality: failure.count} if failure.modality and failure.count else None
-            yield Advice(
-                "--limit-mm-per-prompt",
-                limit,
-                count,
-                "only if so many items are meant to be served; the server is healthy",
-            )
-        case _:
-            size = failure.embed_tokens or whole(failure.numbers.get("embeds"))
-            yield Advice(
-                "--max-num-batched-tokens",
-                failure.encoder_cache_size,
-                size,
-                "the encoder cache is as large as the batch; or cap pixels with --mm-processor-kwargs; "
-                "the server is healthy",
-            )

@@ -38,6 +38,22 @@ def no_gpu_visible(
         yield Advice(None, None, None, why)
 
 
+def gpu_error(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
+    """What avoids the kernel, where the fault came while graphs were captured."""
+    assert isinstance(failure, families.NodeFailure)
+    if failure.stage != "graph":
+        return
+    sequences = observation.flags.get("max_num_seqs")
+    why = (
+        "fewer and smaller graphs; a hybrid model before 0.20 needs a state block for each sequence and does not say so"
+    )
+    yield Advice("--max-num-seqs", sequences, sequences // 2 if isinstance(sequences, int) else None, f"lower: {why}")
+    yield Advice(
+        "--enforce-eager", observation.flags.get("enforce_eager", False), True, "no CUDA graphs, slower decoding"
+    )
+    yield Advice(None, None, None, "If it comes without graphs too, look for an Xid in the node's kernel log.")
+
+
 def address_in_use(
     failure: families.Failure, observation: Observation, version: EngineVersion | None
 ) -> Iterator[Advice]:
@@ -53,7 +69,15 @@ def address_in_use(
 def image(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
     """Without compilation where it fails; with the package where one is missing."""
     assert isinstance(failure, families.ImageFailure)
-    if failure.kind == "compilation_failed":
+    if failure.kind in ("compilation_failed", "graph_capture_failed"):
+        if failure.kind == "graph_capture_failed":
+            sequences = observation.flags.get("max_num_seqs")
+            yield Advice(
+                "--max-num-seqs",
+                sequences,
+                sequences // 2 if isinstance(sequences, int) and sequences > 1 else None,
+                "lower: fewer and smaller graphs; a hybrid model before 0.20 needs a state block for each sequence",
+            )
         eager = observation.flags.get("enforce_eager", False)
         if eager is not True:
             yield Advice("--enforce-eager", eager, True, "no torch.compile, no CUDA graphs; slower decoding")

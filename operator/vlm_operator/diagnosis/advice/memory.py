@@ -11,6 +11,7 @@ from vlm_operator.diagnosis.advice.start import (
     NULL_BLOCK_SINCE,
     ROUNDING_GIB,
     block_size_of,
+    kv_bytes_pinned,
     utilization_limit,
     utilization_of,
     whole,
@@ -18,7 +19,7 @@ from vlm_operator.diagnosis.advice.start import (
 from vlm_operator.diagnosis.observation import Observation
 from vlm_operator.diagnosis.result import Advice
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.units import GIB, format_gib
+from vlm_operator.units import GIB, MIB, format_gib
 
 
 def _raise_utilization(
@@ -47,19 +48,31 @@ def kv_cache_too_small(
 ) -> Iterator[Advice]:
     """A shorter context, or more memory for the KV cache."""
     assert isinstance(failure, families.KVCacheTooSmall)
+    pinned = kv_bytes_pinned(observation)
+    if pinned is not None and failure.needed_bytes is not None:
+        yield _raise_pinned(pinned, failure.needed_bytes, observation)
     yield from _shorten_context(failure, block_size_of(observation), version)
     if failure.needed_bytes is not None and failure.available_bytes is not None:
         missing = (failure.needed_bytes - failure.available_bytes) / GIB
         if observation.device == "CPU":
             space, why = math.ceil(failure.needed_bytes / GIB), f"{format_gib(failure.needed_bytes)} are needed"
             yield Advice("VLLM_CPU_KVCACHE_SPACE", None, space, why)
-        else:
+        elif pinned is None:
             yield from _raise_utilization(missing, f"{missing:.2f} GiB are missing", observation, version)
             if missing <= (observation.graph_est_gib or 0.0) and not observation.flags.get("enforce_eager"):
                 why = f"gives the {observation.graph_est_gib} GiB of CUDA graphs to the KV cache; slower decoding"
                 yield Advice("--enforce-eager", False, True, why)
     if observation.flags.get("kv_cache_dtype", "auto") == "auto":
         yield Advice("--kv-cache-dtype", "auto", "fp8", "halves the bytes of a token where GPU and model allow it")
+
+
+def _raise_pinned(pinned: int, needed: int, observation: Observation) -> Advice:
+    """A larger ``--kv-cache-memory-bytes``: with it vLLM does not look at the utilisation."""
+    wanted = math.ceil((needed + ROUNDING_GIB * GIB) / MIB) * MIB
+    why = f"{format_gib(needed)} are needed, {format_gib(pinned)} are pinned, whatever --gpu-memory-utilization says"
+    if observation.free_gib is not None:
+        why += f"; {observation.free_gib:g} GiB were free before the weights"
+    return Advice("--kv-cache-memory-bytes", pinned, wanted, why, exact=True)
 
 
 def _shorten_context(failure: families.KVCacheTooSmall, block: int, version: EngineVersion | None) -> Iterator[Advice]:
@@ -145,74 +158,3 @@ def free_memory_too_low(
             exact=True,
         )
     yield Advice(None, None, None, "Or end what else uses the GPU; a container that just ended may still hold memory.")
-
-
-def out_of_memory(
-    failure: families.Failure, observation: Observation, version: EngineVersion | None
-) -> Iterator[Advice]:
-    """What the stage says: smaller shares, a smaller peak, or more left outside the KV cache."""
-    assert isinstance(failure, families.OutOfMemory)
-    flags = observation.flags
-    ranks, sequences = whole(flags.get("tensor_parallel_size")) or 1, whole(flags.get("max_num_seqs"))
-    batch = whole(flags.get("max_num_batched_tokens", observation.max_num_batched_tokens))
-    fewer = Advice(
-        "--max-num-seqs",
-        sequences or failure.num_reqs,
-        (sequences or failure.num_reqs or 2) // 2 or None,
-        "half the requests at once halve logits and state",
-    )
-    if sequences is None and failure.num_reqs is None:
-        fewer = Advice("--max-num-seqs", None, None, "fewer requests at once need less logits and state")
-    if failure.stage == "device_init":
-        yield Advice(
-            None,
-            None,
-            None,
-            "The GPU was full before vLLM took any of it: end what else uses it; a container that just ended may still "
-            "hold memory.",
-        )
-    if failure.stage == "load":
-        yield Advice(
-            "--tensor-parallel-size", ranks, ranks * 2, "the weights do not fit one rank; twice the ranks halve them"
-        )
-        yield Advice("--quantization", None, None, "or a checkpoint with smaller weights")
-    elif failure.stage in ("profile", "graph_estimate", None):
-        yield Advice(
-            "--max-num-batched-tokens",
-            batch,
-            batch // 2 if batch and batch > 2048 else None,
-            "a smaller batch has a smaller activation peak",
-        )
-        yield Advice(
-            "--limit-mm-per-prompt", flags.get("limit_mm_per_prompt"), None, "smaller or fewer items are profiled"
-        )
-        yield fewer
-    elif failure.stage == "sampler":
-        yield fewer
-    if failure.stage in ("kv_alloc", "graph", "sampler", "serving"):
-        yield from _lower_utilization(failure, observation, version)
-    if failure.stage == "graph":
-        yield fewer
-        yield Advice("--enforce-eager", flags.get("enforce_eager", False), True, "no CUDA graphs, slower decoding")
-    elif failure.stage == "serving" and batch:
-        yield Advice("--max-num-batched-tokens", batch, batch // 2, "a smaller batch has a smaller activation peak")
-
-
-def _lower_utilization(
-    failure: families.OutOfMemory, observation: Observation, version: EngineVersion | None
-) -> Iterator[Advice]:
-    """Leave what was missing, and 2 % more, outside the KV cache."""
-    present = utilization_of(observation, version)
-    missing = max(0, (failure.tried_alloc_bytes or 0) - (failure.free_bytes or 0))
-    if present is None or (failure.tried_alloc_bytes is not None and failure.total_bytes is None):
-        yield Advice(
-            "--gpu-memory-utilization", present, None, "lower by 0.02 to 0.05, to leave more outside the KV cache"
-        )
-        return
-    share = missing / failure.total_bytes if failure.total_bytes else 0.0
-    yield Advice(
-        "--gpu-memory-utilization",
-        present,
-        math.floor((present - share - 0.02) * 100 + 1e-9) / 100,
-        f"{format_gib(missing)} were missing outside the KV cache, and 0.02 to spare",
-    )

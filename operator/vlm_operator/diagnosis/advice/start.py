@@ -52,6 +52,19 @@ def utilization_limit(free_gib: float, total_gib: float) -> float:
     return max(0.0, math.floor((free_gib - CONTEXT_RELEASE_GIB) / total_gib * 100 + 1e-9) / 100)
 
 
+def ranks_of(observation: Observation) -> int | None:
+    """Ranks of tensor parallelism, or None where the log does not say: one worker's line does not tell how many."""
+    size = whole(observation.flags.get("tensor_parallel_size")) or observation.tensor_parallel_size
+    if size is not None:
+        return size
+    return 1 if observation.flags and observation.workers_seen is None else None
+
+
+def kv_bytes_pinned(observation: Observation) -> int | None:
+    """Bytes that ``--kv-cache-memory-bytes`` asked for: as set, or as printed; vLLM then ignores the utilisation."""
+    return whole(observation.flags.get("kv_cache_memory_bytes")) or observation.bytes_of("pinned_kv")
+
+
 def whole(value: Any) -> int | None:
     """``value`` if it is a whole number, else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None

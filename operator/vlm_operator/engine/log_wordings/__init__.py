@@ -32,6 +32,9 @@ CONFIGURATION_REJECTED: Final = next(kind for kind in KINDS if kind.name == "con
 DEPENDENCY_MISSING: Final = next(kind for kind in KINDS if kind.name == "dependency_missing")
 """What an ImportError is that ends a start, whatever its words."""
 
+GRAPH_CAPTURE_FAILED: Final = next(kind for kind in KINDS if kind.name == "graph_capture_failed")
+"""What a kernel is that fails after others were captured, whatever the driver says of it."""
+
 UNKNOWN_REASON: Final = "Unknown"
 """Reason of a failure that no kind names."""
 
@@ -41,6 +44,7 @@ __all__ = [
     "DEATHS",
     "DEPENDENCY_MISSING",
     "FAILURES",
+    "GRAPH_CAPTURE_FAILED",
     "KINDS",
     "UNKNOWN_REASON",
     "WRAPPERS",

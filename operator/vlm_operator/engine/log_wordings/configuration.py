@@ -143,6 +143,13 @@ KINDS: Final = (
             ),
             Wording("AssertionError: {size:int} is not divisible by {divisor:last}", "0.6.3-0.33"),
             *wordings(
+                "weight = {size:int} is not divisible by weight quantization {by:word} = {divisor:int}.",
+                versions="0.8-0.33",
+            ),
+            # Marlin's kernels check their tiles in C++ (csrc/quantization/gptq_marlin, marlin).
+            Wording("{what:word} = {size:int} is not divisible by {by:word} = {divisor:last}", "0.6.3-0.33"),
+            Wording("num_heads ({size:int}) is not divisible by num_kv_heads ({divisor:int})", "0.6.3-0.33"),
+            *wordings(
                 "The input size is not aligned with the quantized weight shape.",
                 "The output size is not aligned with the quantized weight shape.",
                 versions="0.6.3-0.33",
@@ -221,6 +228,16 @@ KINDS: Final = (
             *wordings("The page size of the layer is not divisible by the maximum page size", versions="0.12-0.23"),
             *wordings("Layer {layer:token}: page size is not divisible by the maximum page size", versions="0.24-0.33"),
             *wordings("failed to convert the KV cache specs to one unified type", versions="0.9.1-0.26"),
+            # Bare assertions: what stands in the traceback is their source line.
+            *wordings(
+                "assert len(page_sizes) == 1",
+                "assert new_spec.page_size_bytes == max_page_size",
+                "assert raw_tensor.numel() % kv_cache_spec.page_size_bytes == 0",
+                "assert self.page_size_padded >= page_size",
+                "assert self.page_size_padded >= real_page_size",
+                versions="0.9.1-0.33",
+            ),
+            *wordings("Non-uniform page sizes: {size:int} vs {other:last}", versions="0.18-0.33"),
             *wordings("Failed to promote local KV cache specs to one unified type", versions="0.11.2-0.33"),
             *wordings(
                 "KV cache groups with multiple block sizes do not support context parallelism", versions="0.20-0.33"
@@ -229,6 +246,20 @@ KINDS: Final = (
                 "KV cache layout {layout:word} cannot express this model's mixed page sizes", versions="0.29-0.33"
             ),
         ),
+    ),
+    FailureKind(
+        name="item_above_processor_cache",
+        reason="ItemAboveProcessorCache",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=30,
+        meaning="One processed image, video or audio clip is larger than the cache of processed items.",
+        remedy="Raise --mm-processor-cache-gb, set it to 0 to do without that cache, or shrink the items.",
+        wordings=(
+            Wording("ValueError: value too large"),  # of cachetools, multimodal/cache.py
+            Wording("too large to cache; increase --mm-processor-cache-gb"),
+        ),
+        changes=(("--mm-processor-cache-gb", 0, "no cache of processed items, or one of more GiB than the item has"),),
     ),
     FailureKind(
         name="unknown_argument",

@@ -98,6 +98,32 @@ KINDS: Final = (
         ),
     ),
     FailureKind(
+        name="shared_memory_of_gpu_too_small",
+        reason="KernelUnsupported",
+        failure_class=FailureClass.HARDWARE,
+        retunable=False,
+        priority=12,
+        meaning="A Triton kernel needs more shared memory per block than this GPU has; large heads and group sizes do.",
+        remedy="Try another --attention-backend, or --dtype half instead of float32; else take a GPU of a newer "
+        "generation (Turing has 64 KiB, Ampere 99 or 163 KiB, Hopper 227 KiB), or a release with other kernels.",
+        wordings=wordings("out of resource: shared memory", "OutOfResources: out of resource: {resource:text}."),
+        details=wordings("Required: {required:int}, Hardware limit: {limit:int}"),
+    ),
+    FailureKind(
+        name="deep_gemm_failed",
+        reason="KernelUnsupported",
+        failure_class=FailureClass.HARDWARE,
+        retunable=True,
+        priority=13,
+        meaning="DeepGEMM has no kernel for these shapes and scales on this GPU.",
+        remedy="Set VLLM_USE_DEEP_GEMM=0: vLLM then takes CUTLASS, Triton or FlashInfer for FP8.",
+        wordings=wordings(
+            "Assertion error ({:token}pp:{:int}): {complaint:rest}",
+            "Unsupported architecture or scaling factor types",
+        ),
+        changes=(("VLLM_USE_DEEP_GEMM", 0, "FP8 without DeepGEMM: CUTLASS, Triton or FlashInfer multiply instead"),),
+    ),
+    FailureKind(
         name="attention_backend_unsupported",
         reason="AttentionBackendUnsupported",
         failure_class=FailureClass.HARDWARE,
@@ -123,6 +149,8 @@ KINDS: Final = (
                 "Head size ({head_size:int}) is not supported",
                 "Does not support key cache of type fp8 with head_size {head_size:last}",
             ),
+            *wordings("FP8 KV cache on CPU requires x86 with AVX-512", versions="0.30-0.33"),
+            *wordings("FP8 KV cache on CPU requires", versions="0.30-0.33"),
             *wordings(
                 "FP8 KV cache is not supported by the {backend:text} backend on {device:text} (compute capability",
                 "bfloat16 KV cache is not supported {:text}(compute capability",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from vlm_operator.engine.log_wordings.template import Wording
 
@@ -49,6 +50,7 @@ class FailureKind:
         details: further figures that may stand in the same record.
         stage: stage of the start that the wording itself tells, or None.
         scope: see ``Scope``.
+        changes: flags or environment variables that mend it whatever its figures: name, value to set, why.
     """
 
     name: str
@@ -62,3 +64,4 @@ class FailureKind:
     details: tuple[Wording, ...] = ()
     stage: str | None = None
     scope: Scope = Scope.STARTUP
+    changes: tuple[tuple[str, Any, str], ...] = ()

@@ -186,6 +186,7 @@ KINDS: Final = (
         remedy="Take a newer vLLM image (or an older one for an architecture that was removed).",
         wordings=(
             *wordings(
+                "Currently, {archs:word} only supports versions {supported:text} Got version: {version:rest}",
                 "Model architectures {archs:list} are not supported for now",
                 "Model architectures {archs:list} failed to be inspected",
                 "Model architectures {archs:token} are not supported for now",

@@ -205,6 +205,28 @@ KINDS: Final = (
         ),
     ),
     FailureKind(
+        name="driver_call_refused",
+        reason="GPUError",
+        failure_class=FailureClass.NODE,
+        retunable=False,
+        priority=31,
+        meaning="The driver refused a call that has nothing to do with the model: pinned memory, peer access or a "
+        "stream's state; under WSL2 and in virtual machines some are not there.",
+        remedy="Restart the host's driver (under WSL2: wsl --shutdown, and update the Windows driver), run on Linux "
+        "itself, and set CUDA_LAUNCH_BLOCKING=1 once to see which call it is.",
+        wordings=wordings(
+            "CUDA error: OS call failed or operation not supported on this OS",
+            "CUDA driver error: OS call failed or operation not supported on this OS",
+            "CUDA error: operation not supported",
+            "CUDA driver error: operation not supported",
+            "CUDA error: device not ready",
+            "CUDA driver error: device not ready",
+            "CUDA error: resource already mapped",
+            "CUDA driver error: unknown error",
+            "CUDA error: unknown error",
+        ),
+    ),
+    FailureKind(
         name="permission_denied",
         reason="PermissionDenied",
         failure_class=FailureClass.NODE,

@@ -26,6 +26,8 @@ WRAPPERS: Final[tuple[Wording, ...]] = wordings(
     "Worker failed with error",
     "Worker failed with error '{inner:text}', please check the stack trace",
     'Worker failed with error "{inner:text}", please check the stack trace',
+    "Worker failed with error '{inner:rest}",
+    'Worker failed with error "{inner:rest}',
     "Executor failed.",
     "Frontend process failed during engine core initialization",
     "got fatal signal from worker processes, shutting down",
