@@ -179,6 +179,12 @@ Quantity = Annotated[
 
 Model = TypeVar("Model", bound=ApiModel)
 
+DEEPEST: Final = 100
+"""Lists and mappings inside one another; a pod template has some fifteen."""
+
+_SHOWN_PATH: Final = 4
+"""Parts of a field's path that an error about depth shows."""
+
 
 def parse(model: type[Model], values: Mapping[str, Any], *, where: str = "") -> Model:
     """Read an object of the API.
@@ -187,8 +193,10 @@ def parse(model: type[Model], values: Mapping[str, Any], *, where: str = "") -> 
         where: put before every field in an error: the file, or the object's kind and name.
 
     Raises:
-        InputError: unknown field, wrong type, value out of range or a rule broken; the message names every one.
+        InputError: unknown field, wrong type, value out of range, nested too deep or a rule broken; the message names
+            every one.
     """
+    _check_depth(values, where)
     try:
         return model.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -200,6 +208,26 @@ def parse(model: type[Model], values: Mapping[str, Any], *, where: str = "") -> 
             field=field or None,
             hint="`kubectl explain vlmdeployment.spec --recursive` and docs/reference/api.md list every field",
         ) from None
+
+
+def _check_depth(values: Mapping[str, Any], where: str) -> None:
+    """Refuse what is nested deeper than ``DEEPEST``: merging and writing recurse. Level by level, each object once."""
+    level: list[tuple[tuple[str, ...], Any]] = [((), values)]
+    for _ in range(DEEPEST + 1):
+        below = {
+            id(item): ((*path, str(key)) if len(path) < _SHOWN_PATH else path, item)
+            for path, value in level
+            for key, item in (value.items() if isinstance(value, Mapping) else enumerate(value))
+            if isinstance(item, Mapping | list | tuple)
+        }
+        if not below:
+            return
+        level = list(below.values())
+    field = ".".join(level[0][0])
+    raise InputError(
+        f"{f'{where}: ' if where else ''}{field}: nested deeper than {DEEPEST} lists and mappings",
+        field=field,
+    )
 
 
 def _sentence(model: type[ApiModel], problem: Any) -> tuple[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from vlm_operator.api.base import ApiModel, Bool, Integer, Number, Rule, matching
 from vlm_operator.api.engine_spec import EngineSpec
@@ -340,13 +342,21 @@ class VLMDeploymentSpec(ApiModel):
     )
 
 
+def _namespace(name: str) -> str:
+    if re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name, re.ASCII) is None:
+        raise PydanticCustomError(
+            "namespace", "must be at most 63 lower-case letters, digits and dashes, a letter or digit at both ends"
+        )
+    return name
+
+
 class ObjectMeta(ApiModel):
     """The part of Kubernetes' metadata that this project reads; other fields are kept as they come."""
 
     model_config = ConfigDict(extra="ignore")
 
     name: str
-    namespace: str | None = None
+    namespace: Annotated[str, AfterValidator(_namespace)] | None = None
     uid: str | None = None
     generation: Integer | None = None
     resource_version: str | None = None

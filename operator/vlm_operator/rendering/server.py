@@ -63,6 +63,10 @@ class ServerRequest:
     uid: str | None = None
 
 
+LONGEST_ARGUMENT: Final = 128 * 1024
+"""Bytes of one argument with its closing zero byte that Linux' ``execve`` takes (MAX_ARG_STRLEN: 32 pages)."""
+
+
 def default_image(version: EngineVersion, *, cpu: bool) -> str:
     """The image of a vLLM release on Docker Hub, as its publishers name it."""
     return f"vllm/vllm-openai{'-cpu' if cpu else ''}:v{version}"
@@ -79,12 +83,26 @@ def server_arguments(spec: VLMDeploymentSpec, flags: Sequence[str]) -> tuple[str
 
     Args:
         flags: as ``engine.flags.to_arguments`` writes the plan's settings.
+
+    Raises:
+        InputError: one argument is longer than Linux starts a process with.
     """
     engine = spec.engine
     revision = ("--revision", spec.model.revision) if spec.model.revision else ()
     served = ("--served-model-name", engine.served_model_name) if engine and engine.served_model_name else ()
     extra = engine.extra_args if engine else ()
-    return (spec.model.source, *revision, *served, *flags, "--port", str(PORT), *extra)
+    arguments = (spec.model.source, *revision, *served, *flags, "--port", str(PORT), *extra)
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        size = len(argument.encode(errors="surrogatepass"))
+        if size >= LONGEST_ARGUMENT:
+            flag = before if before.startswith("--") and not argument.startswith("--") else argument.partition("=")[0]
+            raise InputError(
+                f"{flag[:80]}: the argument takes {size:,} bytes, and Linux starts no process with one of "
+                f"{LONGEST_ARGUMENT:,} or more",
+                field=flag[:80],
+                hint="shorten the value of that flag",
+            )
+    return arguments
 
 
 def server_resources(spec: VLMDeploymentSpec, gpu_count: int) -> dict[str, int]:

@@ -73,6 +73,46 @@ def test_a_name_is_one_that_a_service_can_have(name: str, accepted: bool) -> Non
         parse(VLMDeployment, manifest({}, name))
 
 
+@pytest.mark.parametrize(
+    ("namespace", "accepted"),
+    [
+        ("vision", True),
+        ("0-lab", True),
+        ("a" * 63, True),
+        ("a" * 64, False),
+        ("", False),
+        ("Vision", False),
+        ("a.b", False),
+        ("-a", False),
+        ("a\n", False),
+        ("kube/system", False),
+    ],
+)
+def test_a_namespace_is_one_that_kubernetes_takes(namespace: str, accepted: bool) -> None:
+    raw = manifest({})
+    raw["metadata"]["namespace"] = namespace
+    if accepted:
+        assert parse(VLMDeployment, raw).metadata.namespace == namespace
+        return
+    with pytest.raises(InputError, match=r"metadata\.namespace"):
+        parse(VLMDeployment, raw)
+
+
+@pytest.mark.parametrize("depth", [90, 400, 100_000])
+@pytest.mark.parametrize("field", ["podTemplate", "engine.mmProcessorKwargs"])
+def test_what_is_nested_too_deep_is_refused_and_overflows_nothing(depth: int, field: str) -> None:
+    value: dict[str, Any] = {"a": 1}
+    for _ in range(depth):
+        value = {"a": value}
+    top, _, below = field.partition(".")
+    raw = manifest({top: {below: value} if below else value})
+    if depth < 100:
+        parse(VLMDeployment, raw)
+        return
+    with pytest.raises(InputError, match=f"spec.{field}.*nested deeper than 100"):
+        parse(VLMDeployment, raw)
+
+
 def test_a_status_of_a_newer_operator_can_be_read() -> None:
     newer = {**manifest({}), "status": {"observedGeneration": 1, "invention": {}, "plan": _plan(invention=1)}}
     status = parse(VLMDeployment, newer).status

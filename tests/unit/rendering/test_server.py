@@ -12,9 +12,12 @@ from server_requests import FLAGS, request
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
+from vlm_operator.api.base import parse
+from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.rendering import CONTAINER, ServerRequest, default_image, render, to_yaml
+from vlm_operator.rendering.server import LONGEST_ARGUMENT, server_arguments
 
 
 class YAMLFile(SingleFileSnapshotExtension):
@@ -178,3 +181,19 @@ def test_the_server_has_no_more_rights_than_its_image_permits() -> None:
 def test_a_text_that_is_no_text_is_refused() -> None:
     with pytest.raises(InputError, match=r"lone surrogate U\+D800"):
         render(replace(request(), args=("model", "\ud800")))
+
+
+@pytest.mark.parametrize("size", [LONGEST_ARGUMENT - 1, LONGEST_ARGUMENT])
+@pytest.mark.parametrize("form", ["two words", "one word"])
+def test_an_argument_that_no_process_can_be_started_with_is_refused_by_the_name_of_its_flag(
+    size: int, form: str
+) -> None:
+    name = "--mm-processor-kwargs"
+    value = "x" * size if form == "two words" else "x" * (size - len(name) - 1)
+    flags = (name, value) if form == "two words" else (f"{name}={value}",)
+    spec = parse(VLMDeployment, {"metadata": {"name": "m"}, "spec": {"model": {"id": "a/b"}}}).spec
+    if size < LONGEST_ARGUMENT:
+        assert server_arguments(spec, flags)
+        return
+    with pytest.raises(InputError, match="--mm-processor-kwargs: the argument takes 131,072 bytes"):
+        server_arguments(spec, flags)
