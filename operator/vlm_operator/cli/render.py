@@ -13,16 +13,32 @@ from vlm_operator.cli.plan import EXIT_CODES
 @click.option("--gpus-per-node", type=click.IntRange(1, 64), default=8, show_default=True, help="GPUs of one node.")
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
-def command(filename: str, gpu: str | None, gpus_per_node: int, offline: bool, observations: str | None) -> int:
+@click.option(
+    "--pod-template-policy",
+    type=click.Choice(["Restricted", "Unrestricted"]),
+    default="Unrestricted",
+    show_default=True,
+    help="Check spec.podTemplate as an operator with this policy does.",
+)
+def command(
+    *,
+    filename: str,
+    gpu: str | None,
+    gpus_per_node: int,
+    offline: bool,
+    observations: str | None,
+    pod_template_policy: str,
+) -> int:
     """Print the manifests that the operator would apply, but for owner references.
 
     Nothing is printed for a VLMDeployment whose plan does not fit: the reason stands on stderr, the exit code says so.
     """
     from vlm_operator.cli.deployment_file import plan_deployment, read_deployments
-    from vlm_operator.rendering import to_yaml
+    from vlm_operator.rendering import PodTemplatePolicy, check_pod_template, to_yaml
 
     worst = 0
     for deployment in read_deployments(filename):
+        check_pod_template(deployment.spec.pod_template, PodTemplatePolicy(pod_template_policy))
         planned = plan_deployment(
             deployment, gpu, offline=offline, observations=observations, gpus_available=gpus_per_node
         )

@@ -93,6 +93,7 @@ def _documents(path: str, text: str) -> Iterator[Any]:
     try:
         while loader.check_node():
             node = loader.get_node()
+            assert node is not None
             _Checked(path).check(node)
             yield loader.construct_document(node)
     finally:
@@ -156,6 +157,7 @@ class _Checked:
             seen.add(key.value)
 
 
-def _refusal(path: str, mark: yaml.Mark, words: str) -> InputError:
+def _refusal(path: str, mark: Any, words: str) -> InputError:
+    """An error that names the place; ``mark`` counts lines and columns from 0."""
     place = f"{path}, line {mark.line + 1}, column {mark.column + 1}"
     return InputError(f"filename: {place}: {words}", field="filename")

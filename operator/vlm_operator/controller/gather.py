@@ -27,6 +27,7 @@ from vlm_operator.lifecycle.situation import (
     StartupLog,
     Target,
 )
+from vlm_operator.rendering import PodTemplatePolicy
 
 SERVER_CONTAINER: Final = "vllm"
 """Name of the container that vLLM runs in, as ``rendering`` writes it."""
@@ -43,6 +44,7 @@ def gather(
     models: Models,
     key: Key,
     *,
+    policy: PodTemplatePolicy,
     rejection: Rejection | None,
     now: datetime,
 ) -> Situation | None:
@@ -52,6 +54,7 @@ def gather(
         world: what the watches have seen.
         models: facts of models.
         key: which VLMDeployment.
+        policy: what pod templates may ask for.
         rejection: what the API server said to the last children of this VLMDeployment, if it refused them.
         now: the time.
     """
@@ -73,6 +76,7 @@ def gather(
         model=answer.facts,
         model_error=answer.error,
         observations=tuple(world.cache.belonging(model_label(model), (OBSERVATION,))) if model else (),
+        pod_template_policy=policy,
         rejection=rejection if rejection and rejection.generation == target.generation else None,
     )
 

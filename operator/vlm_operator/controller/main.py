@@ -11,11 +11,16 @@ import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from vlm_operator.errors import ClusterUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from vlm_operator.controller.leader import Leadership
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -32,6 +37,7 @@ class Options:
         port: of ``/healthz``, ``/readyz`` and ``/metrics``.
         workers: reconciles that may run at once.
         resync_seconds: how often every VLMDeployment is looked at though nothing happened.
+        pod_template_policy: what ``spec.podTemplate`` may ask for: ``Restricted`` or ``Unrestricted``.
         lease_namespace: where the Lease is by which one of several operators is chosen; empty: this one is alone.
         lease_name: name of that Lease.
     """
@@ -40,6 +46,7 @@ class Options:
     port: int
     workers: int
     resync_seconds: float
+    pod_template_policy: str
     lease_namespace: str
     lease_name: str
 
@@ -62,6 +69,14 @@ class Options:
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, show_envvar=True)
 @click.option("--resync-seconds", type=click.FloatRange(1), default=300.0, show_default=True, show_envvar=True)
+@click.option(
+    "--pod-template-policy",
+    type=click.Choice(["Restricted", "Unrestricted"]),
+    default="Restricted",
+    show_default=True,
+    show_envvar=True,
+    help="What spec.podTemplate may ask for; Restricted refuses what reaches beyond the namespace.",
+)
 @click.option(
     "--lease-namespace",
     default="",
@@ -94,7 +109,6 @@ async def run(options: Options) -> None:
     from vlm_operator.controller.apply import Applier
     from vlm_operator.controller.client import Client
     from vlm_operator.controller.health import Health, serve
-    from vlm_operator.controller.leader import Leadership
     from vlm_operator.controller.mailbox import Mailbox
     from vlm_operator.controller.metrics import Metrics
     from vlm_operator.controller.models import Models
@@ -103,6 +117,7 @@ async def run(options: Options) -> None:
     from vlm_operator.controller.watches import Watches, World
     from vlm_operator.controller.work import Workers
     from vlm_operator.lifecycle.decide import decide
+    from vlm_operator.rendering import PodTemplatePolicy
 
     loop = asyncio.get_running_loop()
     client, metrics, health = Client.connect(connections=options.workers + SPARE_CONNECTIONS), Metrics(), Health()
@@ -110,16 +125,18 @@ async def run(options: Options) -> None:
     world = World(Mailbox(loop, queue).post)
     client.wrote = world.cache.wrote
     instance = os.environ.get("POD_NAME") or socket.gethostname()
-    leadership = None
-    if options.lease_namespace:
-        identity = f"{instance}_{uuid.uuid4().hex[:8]}"
-        leadership = Leadership(_lease_client(), options.lease_namespace, options.lease_name, identity)
+    if (leadership := _leadership(options, instance)) is not None:
         client.may_write = leadership.may_write
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    reconciler = Reconciler(
+        client,
+        world,
+        Models(),
+        Applier(client, instance),
+        metrics,
+        decide=decide,
+        policy=PodTemplatePolicy(options.pod_template_policy),
+    )
     with ThreadPoolExecutor(options.workers, thread_name_prefix="reconcile") as threads:
-        reconciler = Reconciler(client, world, Models(), Applier(client, instance), metrics, decide=decide)
         work = Workers(
             queue,
             world,
@@ -139,17 +156,13 @@ async def run(options: Options) -> None:
         LOGGER.info("watching %s", ", ".join(options.namespaces) or "all namespaces")
         watches.start()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                running = [
-                    tasks.create_task(work.beat(), name="beat"),
-                    tasks.create_task(work.lead(leadership), name="lead"),
-                    tasks.create_task(work.dispatch(), name="dispatch"),
-                    tasks.create_task(work.resync(options.resync_seconds), name="resync"),
-                ]
-                await stop.wait()
-                LOGGER.info("told to stop")
-                for task in running:
-                    task.cancel()
+            await _until_told(
+                loop,
+                beat=work.beat(),
+                lead=work.lead(leadership),
+                dispatch=work.dispatch(),
+                resync=work.resync(options.resync_seconds),
+            )
         finally:
             watches.stop()
             threads.shutdown(wait=True, cancel_futures=True)
@@ -158,14 +171,29 @@ async def run(options: Options) -> None:
             server.shutdown()
 
 
-def _lease_client() -> Any:
-    """A client of its own: the Lease is renewed whatever the other connections wait for."""
-    from vlm_operator.controller.client import Client
-    from vlm_operator.controller.leader import REQUEST_SECONDS
+async def _until_told(loop: asyncio.AbstractEventLoop, **tasks: Coroutine[Any, Any, None]) -> None:
+    """Run these until SIGINT or SIGTERM comes, or one of them ends by an error, which ends all."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(task, name=name) for name, task in tasks.items()]
+        await stop.wait()
+        LOGGER.info("told to stop")
+        for task in running:
+            task.cancel()
 
+
+def _leadership(options: Options, instance: str) -> Leadership | None:
+    """The claim to the Lease, by a client of its own: it is renewed whatever the other connections wait for."""
+    from vlm_operator.controller.client import Client
+    from vlm_operator.controller.leader import REQUEST_SECONDS, Leadership
+
+    if not options.lease_namespace:
+        return None
     client = Client.connect(connections=2)
     client.request_seconds = REQUEST_SECONDS
-    return client
+    return Leadership(client, options.lease_namespace, options.lease_name, f"{instance}_{uuid.uuid4().hex[:8]}")
 
 
 if __name__ == "__main__":

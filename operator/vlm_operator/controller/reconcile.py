@@ -19,6 +19,7 @@ from vlm_operator.controller.queue import Key
 from vlm_operator.controller.watches import World
 from vlm_operator.lifecycle.decision import Decision
 from vlm_operator.lifecycle.situation import Rejection, Situation
+from vlm_operator.rendering import PodTemplatePolicy
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Reconciler:
         applier: writes.
         metrics: what is counted.
         decide: the answer to a situation.
+        policy: what pod templates may ask for.
         now: the time; UTC.
     """
 
@@ -63,6 +65,7 @@ class Reconciler:
         metrics: Metrics,
         *,
         decide: Callable[[Situation], Decision],
+        policy: PodTemplatePolicy = PodTemplatePolicy.RESTRICTED,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
@@ -71,6 +74,7 @@ class Reconciler:
         self._applier = applier
         self._metrics = metrics
         self._decision_of = decide
+        self._policy = policy
         self._now = now
         self._rejections: dict[Key, Rejection] = {}
 
@@ -81,7 +85,7 @@ class Reconciler:
             ApiError: a request failed; the same call may be repeated at any time.
         """
         before = self._rejections.get(key)
-        situation = gather(self._world, self._models, key, rejection=before, now=self._now())
+        situation = gather(self._world, self._models, key, policy=self._policy, rejection=before, now=self._now())
         if situation is None:
             self._metrics.forget(key)
             self._rejections.pop(key, None)

@@ -20,6 +20,7 @@ from vlm_operator.lifecycle.planned import Planner
 from vlm_operator.lifecycle.refusal import paused, refused
 from vlm_operator.lifecycle.situation import Rejection, Situation
 from vlm_operator.lifecycle.startup_outcome import startup_outcome
+from vlm_operator.rendering import check_pod_template
 
 SOURCE_RETRY_SECONDS = 30.0
 """Until a model source that did not answer is asked again."""
@@ -34,6 +35,7 @@ def decide(situation: Situation) -> Decision:
         return paused(situation)
     try:
         spec = parse(VLMDeploymentSpec, target.spec, where="spec")
+        check_pod_template(spec.pod_template, situation.pod_template_policy)
         if situation.model_error is not None:
             raise situation.model_error
         if situation.model is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.rendering.pod_policy import PodTemplatePolicy
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON gives it."""
@@ -201,6 +202,7 @@ class Situation:
         observations: ``StartupObservation`` objects of this model as the API server has them; none for a model by path.
         gpus_in_use: by node and resource, GPUs that pods bound to the node ask for, this VLMDeployment's own left out;
             nodes where none are in use are absent. None where the operator may not see the pods of all namespaces.
+        pod_template_policy: what ``spec.podTemplate`` may ask for, as the administrator says.
         rejection: what the API server said when this generation's children were last applied, None where it took them.
     """
 
@@ -214,6 +216,7 @@ class Situation:
     model_error: VlmOperatorError | None = None
     observations: tuple[Manifest, ...] = ()
     gpus_in_use: Mapping[str, Mapping[str, int]] | None = None
+    pod_template_policy: PodTemplatePolicy = PodTemplatePolicy.RESTRICTED
     rejection: Rejection | None = None
 
     def child(self, kind: str) -> Manifest | None:

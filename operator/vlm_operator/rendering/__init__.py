@@ -5,6 +5,7 @@ Called by ``lifecycle`` and ``vlmctl render``: the same bytes.
 """
 
 from vlm_operator.rendering.manifest_yaml import to_yaml
+from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_template
 from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
 from vlm_operator.rendering.server import (
     ServerRequest,
@@ -19,7 +20,9 @@ from vlm_operator.rendering.server import (
 __all__ = [
     "CONTAINER",
     "PodTemplateClash",
+    "PodTemplatePolicy",
     "ServerRequest",
+    "check_pod_template",
     "default_image",
     "render",
     "server_arguments",

@@ -74,7 +74,7 @@ _MOST_SHOWN: Final = 5
 
 def forbidden(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Fields that ``Restricted`` forbids, each with why."""
-    spec, where = _mapping(template.get("spec")), "podTemplate.spec"
+    spec, where = _mapping(template.get("spec")), "spec.podTemplate.spec"
     for field in _HOST_FIELDS:
         if _is_set(spec.get(field)):
             yield f"{where}.{field}", "a namespace of the node"
@@ -89,8 +89,9 @@ def forbidden(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for field in _CONTAINER_LISTS:
         for container in _mappings(spec.get(field)):
             yield from _container(f"{where}.{field}[{container.get('name')}]", container)
-    if spec.get("resourceClaims") or _mapping(spec.get("resources")):
+    if spec.get("resourceClaims"):
         yield f"{where}.resourceClaims", "devices beside those that are planned"
+    yield from _devices(f"{where}.resources", _mapping(spec.get("resources")))
 
 
 def _container(where: str, container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -103,10 +104,14 @@ def _container(where: str, container: Mapping[str, Any]) -> Iterator[tuple[str, 
             yield f"{where}.env[{variable['name']}]", "GPUs that were not asked for"
     if container.get("name") == CONTAINER and ".containers[" in where:
         return  # its devices are the plan's: rendering refuses others
+    yield from _devices(f"{where}.resources", _mapping(container.get("resources")))
+
+
+def _devices(where: str, resources: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for part in ("limits", "requests"):
-        for name in _mapping(_mapping(container.get("resources")).get(part)):
+        for name in _mapping(resources.get(part)):
             if name not in _PLAIN_RESOURCES and not name.startswith("hugepages-"):
-                yield f"{where}.resources.{part}[{name}]", "a device beside those that are planned"
+                yield f"{where}.{part}[{name}]", "a device beside those that are planned"
 
 
 def _security(where: str, context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -135,11 +140,20 @@ def _security(where: str, context: Mapping[str, Any]) -> Iterator[tuple[str, str
 _SELINUX_TYPES: Final = {None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
 
 
+_PROFILE_ANNOTATIONS: Final = (
+    "container.apparmor.security.beta.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+)
+
+
 def _annotations(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in annotations.items():
         unconfined = str(value).casefold() == "unconfined"
-        if unconfined and name.startswith(("container.apparmor.security.beta.kubernetes.io/", "seccomp.security.alpha")):
-            yield f"podTemplate.metadata.annotations[{name}]", "Unconfined: system calls without a filter"
+        if unconfined and name.startswith(
+            ("container.apparmor.security.beta.kubernetes.io/", "seccomp.security.alpha")
+        ):
+            yield f"spec.podTemplate.metadata.annotations[{name}]", "Unconfined: system calls without a filter"
 
 
 def _is_set(value: Any) -> bool:

@@ -16,6 +16,7 @@ from vlm_operator.controller.watches import World
 from vlm_operator.errors import ModelNotFound
 from vlm_operator.lifecycle.decision import LogRequest
 from vlm_operator.lifecycle.situation import Rejection, Situation, StartupKey, StartupLog
+from vlm_operator.rendering import PodTemplatePolicy
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LABELS = {"vlm-operator.dev/vlmdeployment": "model"}
@@ -63,7 +64,8 @@ def world(*objects: dict[str, Any]) -> World:
 
 
 def gathered(*objects: dict[str, Any], rejection: Rejection | None = None) -> Situation | None:
-    return gather(world(*objects), Models(no_such_model), Key("default", "model"), rejection=rejection, now=NOW)
+    key, policy = Key("default", "model"), PodTemplatePolicy.UNRESTRICTED
+    return gather(world(*objects), Models(no_such_model), key, policy=policy, rejection=rejection, now=NOW)
 
 
 def test_a_vlmdeployment_that_is_gone_is_no_situation() -> None:

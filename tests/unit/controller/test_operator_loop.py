@@ -50,6 +50,7 @@ async def operator(**changes: Any) -> AsyncIterator[asyncio.Task[None]]:
         "port": 0,
         "workers": 4,
         "resync_seconds": 300.0,
+        "pod_template_policy": "Restricted",
         "lease_namespace": "",
         "lease_name": "vlm-operator",
     }
@@ -184,7 +185,7 @@ def test_such_an_end_is_logged_and_an_exit_code(
     assert "the cause" in caplog.text
 
 
-_NUMBERS = ("port", "workers", "resync_seconds", "lease_namespace", "lease_name")
+_NUMBERS = ("port", "workers", "resync_seconds", "pod_template_policy", "lease_namespace", "lease_name")
 
 
 def test_a_long_queue_is_no_reason_to_be_killed() -> None:
