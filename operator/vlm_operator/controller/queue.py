@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+LONGEST_LOOK_SECONDS: Final = 300.0
+"""Longest time between two looks by the clock at what does not change."""
+
 FIRST_DELAY_SECONDS: Final = 0.5
 LONGEST_DELAY_SECONDS: Final = 300.0
 
@@ -41,13 +44,34 @@ class WorkQueue:
         self._order: list[tuple[float, Key]] = []
         self._active: set[Key] = set()
         self._failures: dict[Key, int] = {}
+        self._idle_looks: dict[Key, int] = {}
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._due)
 
     def add(self, key: Key, delay: float = 0.0) -> None:
-        """Look at this key after ``delay`` seconds; an earlier time that was set stays."""
+        """Something changed: look at this key after ``delay`` seconds; an earlier time that was set stays."""
+        self._idle_looks.pop(key, None)
+        self._put(key, delay)
+
+    def later(self, key: Key, delay: float) -> float:
+        """Look at this key again though nothing changes, each time after twice as long; the delay in seconds.
+
+        The watches say what changes; these looks are for what depends on the time alone.
+        """
+        looks = self._idle_looks.get(key, 0)
+        self._idle_looks[key] = looks + 1
+        delay = max(delay, min(delay * 2 ** min(looks, 16), LONGEST_LOOK_SECONDS)) * (1 + self._jitter() / 10)
+        self._put(key, delay)
+        return delay
+
+    def forget(self, key: Key) -> None:
+        """There is no such VLMDeployment any more."""
+        self._failures.pop(key, None)
+        self._idle_looks.pop(key, None)
+
+    def _put(self, key: Key, delay: float) -> None:
         due = self._clock() + delay
         if due < self._due.get(key, float("inf")):
             self._due[key] = due
@@ -65,7 +89,7 @@ class WorkQueue:
         self._failures[key] = failures + 1
         ceiling = min(FIRST_DELAY_SECONDS * 2 ** min(failures, 16), LONGEST_DELAY_SECONDS)
         delay = float(max(ceiling * (0.5 + self._jitter() / 2), at_least or 0.0))
-        self.add(key, delay)
+        self._put(key, delay)
         return delay
 
     def succeeded(self, key: Key) -> None:

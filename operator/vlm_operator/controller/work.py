@@ -83,7 +83,9 @@ class Workers:
             return
         self._queue.succeeded(key)
         if result.requeue_after is not None:
-            self._queue.add(key, result.requeue_after)
+            self._queue.later(key, result.requeue_after)
+        elif result.name == "gone":
+            self._queue.forget(key)
 
     async def _reconciled(self, key: Key) -> Result | None:
         """The result, or None where it failed; a failure has been put back with a delay."""

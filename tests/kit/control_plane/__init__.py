@@ -6,6 +6,7 @@ Belongs here: what the control-plane tests and the demo share. Does not: what a 
 
 from kit.control_plane.audit import Write
 from kit.control_plane.cluster import Cluster, CommandFailed
+from kit.control_plane.fault_proxy import FaultProxy
 from kit.control_plane.nodes import H100_PAIR, L4, RTX_5090, T4, SimulatedGpuNode
 from kit.control_plane.operator_process import OperatorProcess
 from kit.control_plane.simulated_kubelet import SimulatedKubelet
@@ -17,6 +18,7 @@ __all__ = [
     "T4",
     "Cluster",
     "CommandFailed",
+    "FaultProxy",
     "OperatorProcess",
     "SimulatedGpuNode",
     "SimulatedKubelet",

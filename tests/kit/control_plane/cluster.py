@@ -45,11 +45,12 @@ class Cluster:
     -9`` included.
     """
 
-    def __init__(self, tools: Path | None = None, *, name: str | None = None) -> None:
+    def __init__(self, tools: Path | None = None, *, name: str | None = None, services: str | None = None) -> None:
         self.tools = tools or find_tools()
         self.name = name or f"vlm-{os.getpid()}"
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.kubeconfig = self.folder / "kubeconfig"
+        self._services = services
         self._home = self.folder / "clusters" / self.name
         self.audit = AuditLog(self._home / "logs" / "audit.log")
         self._environment = os.environ | {"KWOK_WORKDIR": str(self.folder), "KUBECONFIG": str(self.kubeconfig)}
@@ -108,6 +109,7 @@ class Cluster:
             f"--kubeconfig={self.kubeconfig}",
             f"--kube-audit-policy={policy}",
             "--extra-args=etcd=unsafe-no-fsync=true",
+            *([f"--extra-args=kube-apiserver=service-cluster-ip-range={self._services}"] if self._services else []),
             # One of each: without a lease to wait for, a restarted controller works at once.
             "--extra-args=kube-controller-manager=leader-elect=false",
             "--extra-args=kube-scheduler=leader-elect=false",
@@ -202,13 +204,16 @@ class Cluster:
         names = [f"node/{manifest['metadata']['name']}" for manifest in manifests]
         self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *names)
 
-    def install_chart(self, namespace: str = "vlm-system") -> Path:
+    def install_chart(self, namespace: str = "vlm-system", *flags: str) -> Path:
         """Everything of the chart but its Deployment: CRDs, ServiceAccount, RBAC; a kubeconfig of that ServiceAccount.
 
         The operator itself runs as a process of this machine, with exactly the rights the chart grants.
+
+        Args:
+            flags: helm's, such as ``--set=watchNamespaces={a}``.
         """
         text = self.helm(
-            "template", "vlm-operator", str(REPOSITORY / "charts/vlm-operator"), f"--namespace={namespace}"
+            "template", "vlm-operator", str(REPOSITORY / "charts/vlm-operator"), f"--namespace={namespace}", *flags
         )
         manifests = [manifest for manifest in yaml.safe_load_all(text) if manifest]
         crds = [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
@@ -216,7 +221,7 @@ class Cluster:
             manifest for manifest in manifests if manifest["kind"] not in {"CustomResourceDefinition", "Deployment"}
         ]
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        self.kubectl("apply", "--server-side", "-f", "-", text=yaml.safe_dump_all(crds))
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=yaml.safe_dump_all(crds))
         self.kubectl("wait", "--for=condition=Established", *(f"crd/{crd['metadata']['name']}" for crd in crds))
         self.kubectl("apply", "-f", "-", text=yaml.safe_dump_all(others))
         account = next(manifest for manifest in others if manifest["kind"] == "ServiceAccount")

@@ -96,6 +96,23 @@ def test_success_forgets_the_failures_and_the_servers_wish_is_a_minimum() -> Non
     assert queue.retry(A, at_least=30) == 30
 
 
+def test_looks_by_the_clock_become_rare_until_something_changes() -> None:
+    queue = WorkQueue(clock=Clock(), jitter=lambda: 0.0)
+    assert [queue.later(A, 10) for _ in range(7)] == [10, 20, 40, 80, 160, 300, 300]
+    queue.add(A)
+    assert queue.later(A, 10) == 10
+    assert queue.later(B, 600) == 600
+    assert queue.later(A, 0.0) == 0.0
+
+
+def test_what_is_gone_leaves_nothing_behind() -> None:
+    queue = WorkQueue(clock=Clock(), jitter=lambda: 1.0)
+    queue.retry(A)
+    queue.later(A, 10)
+    queue.forget(A)
+    assert queue.retry(A) == 0.5
+
+
 def test_how_long_the_oldest_key_has_been_waiting_is_known() -> None:
     clock = Clock()
     queue = WorkQueue(clock=clock)
