@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -10,6 +11,10 @@ from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, in
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.errors import InputError
 from vlm_operator.units import parse_bytes
+
+if TYPE_CHECKING:
+    from vlm_operator.gpu.facts import GPUFacts
+    from vlm_operator.planning.intent import Intent
 
 EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 3, "Unknown": 4}
 
@@ -23,7 +28,11 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 
     help="GPU product, such as NVIDIA-L4, RTX-5090 or H100; local: this machine's.",
 )
 @click.option("--gpu-memory", metavar="SIZE", help="Instead of --gpu: what CUDA reports as total, such as 31.36GiB.")
-@click.option("--gpu-count", type=int, help="GPUs to use; omitted: the fewest that fit, up to 8.")
+@click.option(
+    "--gpu-count",
+    type=int,
+    help="GPUs to use; omitted: the fewest that fit, up to 8, or to those of this machine with --gpu local.",
+)
 @click.option("--cpu-kv-cache-space", metavar="SIZE", help="Instead of a GPU: vLLM's CPU backend with that container.")
 @options(ENGINE_OPTIONS, WORKLOAD_OPTIONS)
 @click.option("--hf-overrides", metavar="JSON", help="Fields of config.json to replace, as vLLM's flag of that name.")
@@ -85,7 +94,9 @@ def _compute(values: dict[str, Any], version: str | None) -> Any:
         from vlm_operator.planning.cpu import cpu_plan
 
         return cpu_plan(model, intent)
-    gpu = gpu_of(values)
+    gpu, installed = gpu_of(values)
+    if installed is not None:
+        intent = _on_this_machine(intent, gpu, installed)
     if not values["observations"]:
         return plan(model, gpu, intent)
     from vlm_operator.cli.observation_file import evidence_from
@@ -95,8 +106,8 @@ def _compute(values: dict[str, Any], version: str | None) -> Any:
     return plan(model, gpu, intent, evidence_from(values["observations"], key))
 
 
-def gpu_of(values: dict[str, Any]) -> Any:
-    """The GPU that ``--gpu`` or ``--gpu-memory`` names."""
+def gpu_of(values: dict[str, Any]) -> tuple[GPUFacts, int | None]:
+    """The GPU that ``--gpu`` or ``--gpu-memory`` names, and how many of it this machine has where it is ``local``."""
     from vlm_operator.gpu.catalogue import find_gpu
     from vlm_operator.gpu.facts import custom_gpu
 
@@ -106,10 +117,28 @@ def gpu_of(values: dict[str, Any]) -> Any:
         gpus = local_gpus()
         if not gpus:
             raise InputError("gpu: this machine has no NVIDIA GPU", field="gpu", hint="name a product with --gpu")
-        return gpus[0].facts()
+        return gpus[0].facts(), sum(gpu.label == gpus[0].label for gpu in gpus)
     if values["gpu"]:
-        return find_gpu(values["gpu"])
-    return custom_gpu(parse_bytes(values["gpu_memory"], field="gpu-memory"))
+        return find_gpu(values["gpu"]), None
+    return custom_gpu(parse_bytes(values["gpu_memory"], field="gpu-memory")), None
+
+
+def _on_this_machine(intent: Intent, gpu: GPUFacts, installed: int) -> Intent:
+    """The intent on no more GPUs than this machine has.
+
+    Raises:
+        InputError: ``--gpu-count`` or the parallel sizes ask for more.
+    """
+    settings = intent.settings
+    ranks = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
+    for field, asked in (("gpu-count", intent.gpu_count or 1), ("tensor-parallel-size", ranks)):
+        if asked > installed:
+            raise InputError(
+                f"{field}: {asked} GPUs are needed, this machine has {installed} x {gpu.label}",
+                field=field,
+                hint=f"ask for at most {installed}, or name the product with --gpu to plan for another machine",
+            )
+    return replace(intent, gpus_available=installed)
 
 
 def _resources(values: dict[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def print_plan(plan: Plan) -> None:
         console.print()
         for sentence in plan.explanation:
             console.print(Text(f"  {sentence}"))
+        for other in plan.alternatives:
+            console.print(Text(f"  {other.message}."))
         _print_flags(console, plan)
         _print_ladder(console, plan)
         console.print()

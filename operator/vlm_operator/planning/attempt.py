@@ -258,7 +258,7 @@ class Attempt:
                 continue
             gain = headroom - self.wanted.headroom_bytes
             if gain > 0 or chosen:
-                yield Move(self._changes(after, lever.flag), gain, shown.cost, chosen is not None)
+                yield Move(self._changes(after, lever.flag), gain, shown.cost, chosen is not None, shown.mild)
 
     def _changes(self, after: EngineSettings, flag: str) -> tuple[tuple[str, Any, Any], ...]:
         """What a lever on ``flag`` changes of the wanted flags; caps take context and batch with them."""

@@ -15,6 +15,7 @@ from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.feasibility import Infeasible
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.alternatives import alternatives
 from vlm_operator.planning.attempt import Attempt
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.evidence import NOTHING, Evidence
@@ -206,9 +207,18 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         sources=tuple(f"measured figures replace estimates: {source}" for source in attempt.judge.evidence.sources),
         refusal=refusal,
         moves=attempt.moves,
+        others=lambda chosen: alternatives(chosen, lambda intent: _planned_or_none(attempt.judge, intent)),
         remedies=found,
         remedy_hint=hint,
     )
+
+
+def _planned_or_none(judge: Judge, intent: Intent) -> Plan | None:
+    """The plan of another intent for the same model and GPU; None where the intent is refused."""
+    try:
+        return plan(judge.model, judge.gpu, intent, judge.evidence)
+    except InputError:
+        return None
 
 
 def _commanded(evaluation: Evaluation) -> EngineSettings:

@@ -16,6 +16,7 @@ from vlm_operator.engine.version import EngineVersion
 from vlm_operator.feasibility import Infeasible, InfeasibleReason
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.alternatives import Alternative
 from vlm_operator.planning.evaluation import Container, Cup, Evaluation
 from vlm_operator.planning.explanation import explain
 from vlm_operator.planning.intent import Intent
@@ -32,12 +33,14 @@ class Move:
         gain_bytes: how much more of the container is left over the cup, per GPU.
         cost: its price, in words.
         applied: True where the plan's flags contain it.
+        mild: True where it takes away nothing that the user described.
     """
 
     change: tuple[tuple[str, Any, Any], ...]
     gain_bytes: int
     cost: str
     applied: bool = False
+    mild: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ class Refusal:
     hint: str | None = None
 
 
+def _no_others(plan: Plan) -> tuple[Alternative, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Flags for one model on one GPU shape, with the reasons.
@@ -80,6 +87,7 @@ class Plan:
         hint: the next step, None where there is none to take.
         moves: works out the ladder.
         remedies: what would make it fit, where it does not.
+        others: works out what other numbers of GPUs would give.
     """
 
     model: ModelFacts
@@ -99,6 +107,7 @@ class Plan:
     moves: Callable[[], tuple[Move, ...]] = field(default=tuple, compare=False, repr=False)
     remedies: tuple[Remedy, ...] = ()
     remedy_hint: str | None = None
+    others: Callable[[Plan], tuple[Alternative, ...]] = field(default=_no_others, compare=False, repr=False)
 
     @property
     def fits(self) -> bool:
@@ -136,6 +145,11 @@ class Plan:
     def ladder(self) -> tuple[Move, ...]:
         """Moves considered, those applied marked; none where nothing had to give way."""
         return self.moves()
+
+    @property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """What one card would give where the plan takes more, and what more would give where levers were pulled."""
+        return self.others(self)
 
     @property
     def workload(self) -> WorkloadTokens:

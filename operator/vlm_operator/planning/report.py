@@ -67,6 +67,15 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             "totalTokens": tokens.total_tokens,
         },
         "explanation": list(plan.explanation),
+        "alternatives": [
+            {
+                "gpuCount": other.gpu_count,
+                "verdict": str(other.verdict),
+                "reason": str(other.reason),
+                "message": other.message,
+            }
+            for other in plan.alternatives
+        ],
         "ladder": [move_to_json(move) for move in plan.ladder],
         "remedies": [
             {"change": {flag: _value(value) for flag, value in remedy.change}, "text": remedy.text}
@@ -105,6 +114,7 @@ def move_to_json(move: Move) -> dict[str, Any]:
         "gainBytes": move.gain_bytes,
         "cost": move.cost,
         "applied": move.applied,
+        "mild": move.mild,
     }
 
 

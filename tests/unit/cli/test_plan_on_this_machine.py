@@ -1,0 +1,68 @@
+"""``vlmctl plan --gpu local`` plans on the cards that are there, never on more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from vlm_operator.agent import nvml
+from vlm_operator.cli.main import main
+from vlm_operator.units import GIB
+
+Cards = Callable[..., None]
+
+
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> Cards:
+    """Stands in for the driver: the cards of this machine, by name, all idle."""
+
+    def there_are(*names: str) -> None:
+        found = tuple(
+            nvml.LocalGPU(index, f"GPU-{index}", name, 80 * GIB, 80 * GIB, (9, 0), "580.95")
+            for index, name in enumerate(names)
+        )
+        monkeypatch.setattr(nvml, "local_gpus", lambda: found)
+
+    return there_are
+
+
+def planned(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    """(exit code, JSON of the plan or None)."""
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", *arguments, "--gpu", "local", "--offline", "-o", "json"])
+    printed = capsys.readouterr().out
+    return int(ended.value.code or 0), json.loads(printed) if printed else None
+
+
+H100 = "NVIDIA H100 80GB HBM3"
+TOO_LARGE_FOR_ONE = "Qwen/Qwen3-VL-32B-Instruct"
+
+
+@pytest.mark.parametrize(
+    ("names", "verdict", "count"),
+    [
+        pytest.param((H100,), "DoesNotFit", 1, id="one card"),
+        pytest.param((H100, H100), "Fits", 2, id="two cards"),
+        pytest.param((H100, "NVIDIA L4"), "DoesNotFit", 1, id="another card beside it does not count"),
+    ],
+)
+def test_no_more_cards_are_planned_than_there_are(
+    cards: Cards, capsys: pytest.CaptureFixture[str], names: tuple[str, ...], verdict: str, count: int
+) -> None:
+    cards(*names)
+    _, found = planned(capsys, TOO_LARGE_FOR_ONE, "--min-context", "200000", "--no-fp8-kv-cache")
+    assert (found["verdict"], found["gpu"]["count"]) == (verdict, count)
+
+
+@pytest.mark.parametrize("flag", ["--gpu-count", "--tensor-parallel-size"])
+def test_more_cards_than_there_are_is_an_error_that_names_both(
+    cards: Cards, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    cards(H100, H100)
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "Qwen/Qwen3-VL-8B-Instruct", "--gpu", "local", "--offline", flag, "4"])
+    assert ended.value.code == 2
+    assert "4 GPUs are needed, this machine has 2 x NVIDIA-H100-80GB-HBM3" in capsys.readouterr().err
