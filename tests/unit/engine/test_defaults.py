@@ -29,7 +29,15 @@ def version(text: str) -> EngineVersion:
 
 @pytest.mark.parametrize(
     ("release", "utilization"),
-    [("0.11.0", 0.9), ("0.15.1", 0.9), ("0.19.1", 0.9), ("0.20.2", 0.92), ("0.27.1", 0.92), ("0.32.0", 0.92)],
+    [
+        ("0.11.0", 0.9),
+        ("0.15.1", 0.9),
+        ("0.19.1", 0.9),
+        ("0.20.0", 0.92),
+        ("0.20.2", 0.92),
+        ("0.27.1", 0.92),
+        ("0.32.0", 0.92),
+    ],
 )
 def test_utilization_rose_with_the_graph_estimate(release: str, utilization: float) -> None:
     assert resolve(EngineSettings(), version(release), DENSE, RTX_4090).gpu_memory_utilization == utilization
