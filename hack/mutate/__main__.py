@@ -21,11 +21,13 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-# isort: split - the project's own Python is running now, which has pytest
+from project import ROOT
+
+# The project's own Python is running from here on, which has pytest.
+# isort: split
 from mutate.mutations import Mutant, modules, mutants
 from mutate.reach import Reach, choose, read
 from mutate.workers import Workers
-from project import ROOT
 
 PACKAGE: Final = Path("operator/vlm_operator")
 ROOMS: Final = ("planning", "lifecycle", "capacity", "controller")
