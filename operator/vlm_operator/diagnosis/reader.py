@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import repeat
 from operator import contains
 from typing import Final
@@ -22,6 +21,7 @@ from vlm_operator.diagnosis.records import QUIET_LEVELS, LineReader, Record
 from vlm_operator.diagnosis.result import Diagnosis, Outcome
 from vlm_operator.diagnosis.startup import Startup
 from vlm_operator.diagnosis.trace import Exceptional, ProcessTrace, is_noise
+from vlm_operator.diagnosis.wrapped import Joined, WrappedLines
 from vlm_operator.engine.log_wordings import (
     DEATHS,
     FAILURES,
@@ -46,9 +46,6 @@ _MESSAGE: Final = 2000
 _LOADED: Final = frozenset({"weights_gib", "kv_gib", "kv_tokens"})
 """Figures that only a start prints which has loaded its model."""
 
-_NARROWEST: Final = 16
-"""A line that is shorter, without its prefixes, is not the first of a wrapped one."""
-
 _SENTENCES: Final = 16 * 1024
 """Of one line that much is searched for sentences."""
 
@@ -59,17 +56,6 @@ _POINTERS: Final = (*(wording.needle for wording in WRAPPERS), *DEATHS)
 _ANSWERED: Final = re.compile(r'"(?:GET|POST) /\S{0,200} HTTP/1\.[01]" 200')
 
 
-@dataclass(frozen=True, slots=True)
-class _Wrap:
-    """Lines that may be one line which a terminal wrapped: ``cuts`` are positions in ``text`` at which it was."""
-
-    first: int
-    last: int
-    text: str
-    cuts: tuple[int, ...]
-    stage: str | None
-
-
 class LogReader:
     """Reads one log. ``every_line`` reads lines that cannot matter too (for tests of the filter)."""
 
@@ -78,7 +64,7 @@ class LogReader:
         self._start = Startup()
         self._processes: OrderedDict[str, ProcessTrace] = OrderedDict()
         self._sentence: dict[str, tuple[int, str]] = {}
-        self._wrap: _Wrap | None = None
+        self._wraps = WrappedLines()
         self._recognised = False
 
     def read(self, chunks: Iterable[bytes]) -> Diagnosis:
@@ -248,33 +234,21 @@ class LogReader:
 
         A number that stands at a cut is not told: nobody knows whether it goes on.
         """
-        before, self._wrap = self._wrap, None
-        goes_on = (
-            before is not None
-            and record.number == before.last + 1
-            and record.level is None
-            and not record.process
-            and record.text[:2].strip() != ""
-        )
-        text = (" " if record.text[:1] == " " else "") + text + (" " if record.text[-1:] == " " else "")
-        if before is None or not goes_on:
-            if len(record.text) >= _NARROWEST:
-                self._wrap = _Wrap(
-                    record.number, record.number, text[-_MESSAGE:], (), self._trace(record.process).stage
-                )
+        if not self._wraps.add(record, text, self._trace(record.process).stage):
             return False
-        cuts = (*before.cuts, len(before.text))
-        self._wrap = _Wrap(before.first, record.number, (before.text + text)[:_MESSAGE], cuts, before.stage)
+        return any(self._name_joined(joined) for joined in self._wraps.joined)
+
+    def _name_joined(self, joined: Joined) -> bool:
         named = False
-        joined = before.text + text
-        for kind, wording, match in FAILURES.search(joined):
-            known = self._noted(kind).get(kind.name)
-            if match.end() <= len(before.text) and (known is None or known.line != before.first):
+        for kind, wording, match in joined.search():
+            known, line = self._noted(kind).get(kind.name), joined.line_at(match.start())
+            if match.end() <= joined.before and (known is None or known.line != line):
                 continue
-            whole, cut = whole_figures(kind, wording, match, cuts)
+            whole, cut = whole_figures(kind, wording, match, tuple(joined.cuts))
             if known is None:
-                self._keep(Found(kind, before.first, joined[match.start() :][:_MESSAGE], before.stage, whole))
-            elif known.line == before.first:  # its first line was taken for all of it
+                message = joined.text[match.start() :][:_MESSAGE]
+                self._keep(Found(kind, line, message, self._wraps.stage, whole))
+            elif known.line == line:  # its first line was taken for all of it
                 known.numbers = {name: value for name, value in (known.numbers | whole).items() if name not in cut}
             named = True
         return named

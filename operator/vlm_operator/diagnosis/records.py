@@ -262,7 +262,7 @@ class LineReader:
             number += 1
             pieces = [piece for piece in line.split("\r") if piece] or [""]
             for piece in pieces:
-                if self._every_line or len(pieces) > 1 or "] " in piece or self._keeps(sieve, piece):
+                if self._every_line or "] " in piece or self._keeps(sieve, piece):
                     yield from self._records(number, piece, terminated)
 
     def _records(self, number: int, line: str, terminated: bool) -> Iterator[Record]:

@@ -120,6 +120,43 @@ def test_no_line_takes_long_whatever_it_repeats(head: str, filler: str) -> None:
     assert time.process_time() - begun < 1
 
 
+HOSTILE = {
+    "headings of tracebacks": b"Traceback (most recent call last):\n",
+    "exceptions": b"ValueError: something is odd here\n",
+    "exceptions in a quotation": b"> ValueError: something is odd here\n",
+    "sentences that are known": b"torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB\n",
+    "frames": b'  File "vllm/x.py", line 1, in f\n    x\n',
+    "words of sentences": b"of the model's KV cache memory in GiB\n",
+    "wrappers": b"RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n",
+    "empty lines": b"\n",
+    "carriage returns alone": b"x\r",
+    "carriage returns in lines": b"x\r" * 1000 + b"\n",
+    "progress bars": b"Loading safetensors checkpoint shards:   3% Completed | 1/37 [00:02<01:39,  2.77s/it]\r",
+    "no newline": b"abc def ",
+    "nested JSON": b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"\n",
+    "JSON that never closes": b'{"a":' * 5000 + b"\n",
+    "JSON of many lines": b'{"levelname":"ERROR","message":"' + b"x\\n" * 2000 + b'"}\n',
+    "fences of Markdown": b"```\n",
+    "pieces of a cut line": b"2025-11-23T22:03:13.123456789Z stderr P abc\n",
+    "a prefix that is learnt anew": b"abc 123 Traceback (most recent call last):\nabc 124 ValueError: odd\n",
+    "characters that are no ASCII": "█ ValueError ▄█\n".encode(),
+}
+"""What somebody may feed to the reader, as the piece that is repeated."""
+
+
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+def test_a_log_takes_time_in_proportion_to_its_length(piece: bytes) -> None:
+    def seconds(size: int) -> float:
+        log = b"ValueError: odd\n" + piece * (size // len(piece))
+        begun = time.process_time()
+        diagnose(log)
+        return time.process_time() - begun
+
+    short = min(seconds(2**14) for _ in range(3))
+    long = min(seconds(2**17) for _ in range(2))
+    assert long < 8 * 2.5 * max(short, 0.02)  # 64 times as long, were it quadratic
+
+
 def test_a_line_of_many_megabytes_is_read_at_its_head_and_the_next_one_too() -> None:
     log = b"x" * (8 * 2**20) + b"\nValueError: " + SENTENCES[0].encode() + b"\n"
     failure = diagnose(log).failure

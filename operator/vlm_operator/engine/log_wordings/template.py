@@ -156,20 +156,37 @@ class WordingTable(Generic[Owner]):
         for number, needle in enumerate(self._needles):
             word = _whole_word(needle) if len(self._needles) > _INDEXED_ABOVE else ""
             (self._by_word.setdefault(word, []) if word else wordless).append(number)
+        self._newest: tuple[str, list[int]] = ("", [])
         self._wordless = tuple(wordless)
         self._wordless_needles = tuple(self._needles[number] for number in wordless)
 
     def __iter__(self) -> Iterator[Wording]:
         return (wording for pairs in self._pairs for _, wording in pairs)
 
+    @property
+    def longest_needle(self) -> int:
+        """Length of the longest needle."""
+        return max(map(len, self._needles))
+
     def search(self, text: str) -> Iterator[tuple[Owner, Wording, re.Match[str]]]:
         """Each wording that ``text`` holds, with its owner and where."""
+        return self.among(self.candidates(text), text)
+
+    def candidates(self, text: str) -> list[int]:
+        """Numbers of the needles that ``text`` holds, in order."""
+        if text == self._newest[0]:
+            return self._newest[1]
         found = list(compress(self._wordless, map(contains, repeat(text), self._wordless_needles)))
         if self._by_word:
             for word in self._by_word.keys() & text.split(" "):
                 found += [number for number in self._by_word[word] if self._needles[number] in text]
             found.sort()
-        for number in found:
+        self._newest = (text, found)
+        return found
+
+    def among(self, candidates: Iterable[int], text: str) -> Iterator[tuple[Owner, Wording, re.Match[str]]]:
+        """The same as ``search``, of the wordings with these needles."""
+        for number in candidates:
             for owner, wording in self._pairs[number]:
                 match = wording.pattern.search(text)
                 if match is not None:
