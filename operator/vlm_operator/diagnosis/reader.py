@@ -17,7 +17,8 @@ from vlm_operator.diagnosis.advice import advise
 from vlm_operator.diagnosis.arguments import flags_of
 from vlm_operator.diagnosis.failure import RequestFailure
 from vlm_operator.diagnosis.found import Found, detailed, whole_figures, worst_of
-from vlm_operator.diagnosis.records import QUIET_LEVELS, LineReader, Record
+from vlm_operator.diagnosis.record import QUIET_LEVELS, Record
+from vlm_operator.diagnosis.records import LineReader
 from vlm_operator.diagnosis.result import Diagnosis, Outcome
 from vlm_operator.diagnosis.startup import Startup
 from vlm_operator.diagnosis.trace import Exceptional, ProcessTrace, is_noise
@@ -160,6 +161,8 @@ class LogReader:
         named = not ignored and self._name(record, text, trace)
         named = named or (not ignored and self._name_wrapped(record, text))
         trace.window.append((record.number, text[:_MESSAGE]))
+        if text and not named and not ignored:
+            self._start.lines.add(record.number, text)
         wrapped = self._wrapped(record.number, text)
         self._recognised = self._recognised or "vllm" in text
         if found is not None and not named and not wrapped:
@@ -186,7 +189,7 @@ class LogReader:
         self._start.wrapper.numbers = numbers | self._start.wrapper.numbers
         inner = numbers.get("inner")
         if isinstance(inner, str) and (self._start.told is None or self._start.told.noise):
-            self._start.told = Exceptional(line, text[:_MESSAGE], is_noise(inner), quoted=True)
+            self._start.told = Exceptional(line, text[:_MESSAGE], is_noise(inner), quoted=True, numbers=numbers)
         return True
 
     def _trace(self, process: str) -> ProcessTrace:
@@ -275,20 +278,20 @@ class LogReader:
 
     def _conclude(self) -> Diagnosis:
         start = self._start
+        failure = start.cause() if start.dead or not start.serving else None
         requests = tuple(found.build() for found in sorted(start.requests.values(), key=lambda each: each.line))
         refused = tuple(request for request in requests if isinstance(request, RequestFailure))
-        failure = start.cause() if start.dead or not start.serving else None
         if failure is not None:
             outcome = Outcome.FAILED
+            start.figures.add_from_failure(failure.numbers)
         elif start.serving or refused:
             outcome, failure = Outcome.STARTED, refused[0] if refused else None
         else:
             outcome = Outcome.INCOMPLETE
-        if failure is not None and outcome is Outcome.FAILED:
-            start.figures.add_from_failure(failure.numbers)
         observation = start.figures.observation()
         advice = () if failure is None else advise(failure, observation, start.version)
-        return Diagnosis(outcome, start.version, failure, observation, advice, refused, self._recognised)
+        recognised = self._recognised or failure is not None
+        return Diagnosis(outcome, start.version, failure, observation, advice, refused, recognised)
 
 
 def _line_of(position: int, trace: ProcessTrace, last: int) -> int:

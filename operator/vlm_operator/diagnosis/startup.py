@@ -13,6 +13,7 @@ from typing import Final
 
 from vlm_operator.diagnosis.failure import Failure, UnknownFailure, build
 from vlm_operator.diagnosis.found import Found
+from vlm_operator.diagnosis.fragments import LinesKept
 from vlm_operator.diagnosis.observation import ObservationCollector
 from vlm_operator.diagnosis.progress import Progress
 from vlm_operator.diagnosis.trace import Exceptional
@@ -53,6 +54,7 @@ class Startup:
     failures: dict[str, Found] = field(default_factory=dict)
     requests: dict[str, Found] = field(default_factory=dict)
     exceptions: list[Exceptional] = field(default_factory=list)
+    lines: LinesKept = field(default_factory=LinesKept)
     wrapper: Exceptional | None = None
     told: Exceptional | None = None
     serving: bool = False
@@ -80,6 +82,21 @@ class Startup:
 
     def cause(self) -> Failure | None:
         """The root cause, or None where nothing failed or the start went on."""
+        failure = self._whole_cause()
+        if failure is not None and failure.reason not in (UNKNOWN_REASON, "WorkerDied"):
+            return failure
+        explicit = failure is not None and failure.reason == UNKNOWN_REASON and self._unnamed() is not None
+        piece = self.lines.find(near=failure.line if explicit and failure is not None else None)
+        if piece is None or self.went_on_after(piece.line) or piece.kind.scope is Scope.WRAPPER:
+            return failure
+        if piece.kind.scope is Scope.REQUEST:
+            self.requests.setdefault(piece.kind.name, piece)
+            return None if self.serving or not self.dead else failure
+        piece.reached, piece.graphs = self.progress.stage, self.progress.graphs
+        return self._built(piece, ())
+
+    def _whole_cause(self) -> Failure | None:
+        """The root cause as whole sentences and exceptions tell it."""
         found = [each for each in self.failures.values() if not self.survived(each)]
         named = sorted(found, key=lambda each: (each.kind.priority, each.line))
         causes = [each for each in named if each.kind.scope is not Scope.WRAPPER]

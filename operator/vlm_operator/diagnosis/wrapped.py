@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vlm_operator.diagnosis.records import Record
+from vlm_operator.diagnosis.record import Record
 from vlm_operator.engine.log_wordings import FAILURES, FailureKind, Wording
 
 _NARROWEST: Final = 16

@@ -164,10 +164,11 @@ def test_a_line_of_many_megabytes_is_read_at_its_head_and_the_next_one_too() -> 
     assert (failure.reason, failure.line) == ("KVCacheTooSmall", 2)
 
 
-def test_a_sentence_cut_by_the_end_of_the_log_is_no_failure() -> None:
+def test_a_figure_cut_by_the_end_of_the_log_is_not_told() -> None:
     sentence = SENTENCES[0]
     for length in range(len(sentence)):
         answer = diagnose(sentence[:length])
         if answer.failure is not None:
-            assert answer.failure.numbers["needed_gib"] == 10.5
-            assert answer.failure.numbers["available_gib"] == 4.25
+            assert answer.failure.numbers.get("needed_gib", 10.5) == 10.5
+            assert answer.failure.numbers.get("available_gib", 4.25) == 4.25
+            assert answer.failure.numbers.get("max_model_len", 131072) == 131072

@@ -16,7 +16,7 @@ def repaired_json(text: str) -> dict[str, Any] | None:
 
     Pairs as older releases took them, Python's own notation, and JSON whose quotes a shell has eaten.
 
-    >>> repaired_json("image=5,video=0"), repaired_json("{image: 5}"), repaired_json("'{\"image\": 5}'")
+    >>> repaired_json("image=5,video=0"), repaired_json("{image: 5}"), repaired_json("{\u201cimage\u201d: 5}")
     ({'image': 5, 'video': 0}, {'image': 5}, {'image': 5})
     >>> repaired_json("{'fps': 2.0}"), repaired_json("auto"), repaired_json('{"image": 5}')
     ({'fps': 2.0}, None, None)

@@ -26,6 +26,9 @@ KINDS: Final[tuple[FailureKind, ...]] = (
 FAILURES: Final = WordingTable((kind, wording) for kind in KINDS for wording in kind.wordings)
 """Every wording of every kind of failure."""
 
+PIECES: Final = tuple(piece for kind in KINDS for piece in kind.pieces)
+"""Further pieces of their sentences."""
+
 CONFIGURATION_REJECTED: Final = next(kind for kind in KINDS if kind.name == "configuration_rejected")
 """What an exception is that vLLM's checks of flags raise, whatever its words."""
 
@@ -46,6 +49,7 @@ __all__ = [
     "FAILURES",
     "GRAPH_CAPTURE_FAILED",
     "KINDS",
+    "PIECES",
     "UNKNOWN_REASON",
     "WRAPPERS",
     "FailureClass",

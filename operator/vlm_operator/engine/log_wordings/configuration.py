@@ -29,6 +29,10 @@ KINDS: Final = (
             "config.json)",
             versions="0.6.3-0.33",
         ),
+        pieces=(
+            "To allow overriding this maximum, set the env var VLLM_ALLOW_LONG_MAX_MODEL_LEN=1",
+            "max_model_len is only safe if the model",
+        ),
     ),
     FailureKind(
         name="batched_tokens_below_context",
@@ -42,6 +46,7 @@ KINDS: Final = (
             "max_num_batched_tokens ({max_num_batched_tokens:int}) is smaller than max_model_len ({max_model_len:int})",
             versions="0.6.3-0.33",
         ),
+        pieces=("effectively limits the maximum sequence length to max_num_batched_tokens",),
     ),
     FailureKind(
         name="batched_tokens_below_sequences",
@@ -166,6 +171,10 @@ KINDS: Final = (
                 versions="0.13-0.33",
             ),
         ),
+        pieces=(
+            "Consider reducing tensor_parallel_size or running with --quantization gptq",
+            "is not divisible by weight quantization",
+        ),
     ),
     FailureKind(
         name="too_few_gpus",
@@ -215,6 +224,7 @@ KINDS: Final = (
             *wordings("ValueError: --device-ids provides {gpus:int} devices, but DP rank", versions="0.25-0.33"),
             *wordings("CUDA error: invalid device ordinal"),
         ),
+        pieces=("is larger than the number of available GPUs",),
     ),
     FailureKind(
         name="kv_layout_unsupported",

@@ -27,6 +27,7 @@ KINDS: Final = (
             "{gpu_name:text} GPU does not have a compute capability",
             versions="0.6.3-0.33",
         ),
+        pieces=("You can use float16 instead by explicitly setting the `dtype` flag in CLI",),
     ),
     FailureKind(
         name="quantization_unsupported_by_gpu",

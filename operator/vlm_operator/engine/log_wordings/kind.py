@@ -50,6 +50,7 @@ class FailureKind:
         details: further figures that may stand in the same record.
         stage: stage of the start that the wording itself tells, or None.
         scope: see ``Scope``.
+        pieces: further fixed pieces of the same sentences, by which one is known that was cut (see ``fragment``).
         changes: flags or environment variables that mend it whatever its figures: name, value to set, why.
     """
 
@@ -64,4 +65,5 @@ class FailureKind:
     details: tuple[Wording, ...] = ()
     stage: str | None = None
     scope: Scope = Scope.STARTUP
+    pieces: tuple[str, ...] = ()
     changes: tuple[tuple[str, Any, str], ...] = ()

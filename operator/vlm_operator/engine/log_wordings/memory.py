@@ -69,6 +69,10 @@ KINDS: Final = (
             ),
         ),
         details=wordings("the estimated maximum model length is {estimated_max_len:int}", versions="0.9.1-0.33"),
+        pieces=(
+            "To serve at least one request with the model",
+            "or decreasing `max_model_len` when initializing the engine",
+        ),
     ),
     FailureKind(
         name="kv_cache_too_small_v0",
@@ -98,6 +102,7 @@ KINDS: Final = (
             "No available memory for the cache blocks. Try increasing `{knob:word}` when initializing",
             versions="0.6.3-0.33",
         ),
+        pieces=("Try increasing `gpu_memory_utilization` when initializing the engine",),
     ),
     FailureKind(
         name="auto_fit_impossible",
@@ -109,6 +114,7 @@ KINDS: Final = (
         remedy="Raise --gpu-memory-utilization, or lower --max-num-seqs, --max-num-batched-tokens or the multimodal "
         "limits.",
         wordings=wordings("Cannot auto-fit max_model_len: not enough GPU memory available", versions="0.14-0.33"),
+        pieces=("to serve even a single token. Try increasing",),
     ),
     FailureKind(
         name="free_memory_below_requested",
@@ -130,6 +136,10 @@ KINDS: Final = (
                 "the engine's budget after excluding external process's weights",
             )
             for device, versions in (("", "0.9.1-0.13"), ("{device:token} ", "0.14-0.33"))
+        ),
+        pieces=(
+            "Decrease GPU memory utilization or reduce GPU memory used by other processes",
+            "on startup is less than desired GPU memory utilization",
         ),
     ),
     FailureKind(
@@ -160,6 +170,7 @@ KINDS: Final = (
                 {"when": "kv cache allocation"},
             ),
         ),
+        pieces=("or reduce CPU memory used by other processes",),
     ),
     FailureKind(
         name="media_decoding_reservation",
@@ -188,6 +199,10 @@ KINDS: Final = (
             "max_num_seqs ({max_num_seqs:int}) exceeds available Mamba cache blocks ({mamba_blocks:int})",
             versions="0.20-0.33",
         ),
+        pieces=(
+            "Each decode sequence requires one Mamba cache block, so CUDA graph capture cannot proceed",
+            "Please lower max_num_seqs to at most",
+        ),
     ),
     FailureKind(
         name="model_load_out_of_memory",
@@ -200,6 +215,7 @@ KINDS: Final = (
         wordings=wordings("Failed to load model - not enough GPU memory.", versions="0.13-0.33"),
         details=(*_OUT_OF_MEMORY, *_OUT_OF_MEMORY_DETAILS),
         stage="load",
+        pieces=("Try lowering --gpu-memory-utilization to free memory for weights, increasing --tensor-parallel-size",),
     ),
     FailureKind(
         name="sampler_out_of_memory",
@@ -225,6 +241,7 @@ KINDS: Final = (
             ),
         ),
         stage="sampler",
+        pieces=("Please try lowering `max_num_seqs` or `gpu_memory_utilization` when initializing the engine",),
     ),
     FailureKind(
         name="device_out_of_memory",
@@ -236,6 +253,13 @@ KINDS: Final = (
         remedy="Follow the advice for the stage: load, profile, kv_alloc, graph, sampler or serving.",
         wordings=_OUT_OF_MEMORY,
         details=_OUT_OF_MEMORY_DETAILS,
+        pieces=(
+            "If reserved but unallocated memory is large try setting",
+            "expandable_segments:True to avoid fragmentation",
+            "Including non-PyTorch memory, this process has",
+            "See documentation for Memory Management",
+            "has a total capacity of",
+        ),
     ),
     FailureKind(
         name="driver_out_of_memory",
@@ -286,5 +310,6 @@ KINDS: Final = (
                 {"kind": "used"},
             ),
         ),
+        pieces=("other processes sharing the same container release GPU memory while vLLM is profiling",),
     ),
 )

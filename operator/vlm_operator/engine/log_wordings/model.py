@@ -31,6 +31,11 @@ KINDS: Final = (
             "Invalid user token",
             "Access to model {model:token} is restricted",
         ),
+        pieces=(
+            "Make sure to have access to it at",
+            "Please log in.",
+            "is restricted. You must have access to it and be authenticated to access it",
+        ),
     ),
     FailureKind(
         name="model_not_found",
@@ -78,6 +83,10 @@ KINDS: Final = (
             *wordings("Could not detect config format for no config file found", versions="0.8.4-0.33"),
             *wordings("No supported config format found in {model:url}", versions="0.6.3-0.7.3"),
             *wordings("Could not find checkpoint files '{model:text}'", versions="0.25-0.33"),
+        ),
+        pieces=(
+            "If this is a private repository, make sure to pass a token having permission to this repo",
+            "is not a local folder and is not a valid model identifier",
         ),
     ),
     FailureKind(
@@ -175,6 +184,7 @@ KINDS: Final = (
                 "Please pass the argument `trust_remote_code=True` to allow custom code to be run",
             ),
         ),
+        pieces=("to allow custom code to be run",),
     ),
     FailureKind(
         name="architecture_unsupported",
@@ -216,5 +226,6 @@ KINDS: Final = (
                 "The Transformers implementation of {archs:word} is not compatible with vLLM", versions="0.9-0.33"
             ),
         ),
+        pieces=("or because your version of Transformers is out of date",),
     ),
 )

@@ -64,6 +64,11 @@ KINDS: Final = (
             *wordings(_CONTEXT + "you requested {requested:int} tokens", versions="0.6.3-0.10"),
         ),
         scope=Scope.REQUEST,
+        pieces=(
+            "Make sure that `max_model_len` is no smaller than the number of text tokens plus multimodal tokens",
+            "the number of image tokens depends on the number of images, and possibly their aspect ratios as well",
+            "is longer than the maximum model length of",
+        ),
     ),
     FailureKind(
         name="item_limit_exceeded",
@@ -113,5 +118,9 @@ KINDS: Final = (
             ),
         ),
         scope=Scope.REQUEST,
+        pieces=(
+            "Please reduce the input size or increase the encoder cache size",
+            "which exceeds the pre-allocated encoder cache size",
+        ),
     ),
 )

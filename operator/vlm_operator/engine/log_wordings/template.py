@@ -20,7 +20,7 @@ Figure = int | float | str
 """A captured value: a number as printed (``2.0`` stays 2.0), or the text as printed (``None``, ``inf``, names)."""
 
 _NUMBER: Final = r"-?\d{1,15}(?:\.\d{1,20})?"
-_GAPS: Final[Mapping[str, str]] = {
+GAPS: Final[Mapping[str, str]] = {
     "int": r"\d{1,19}",
     "last": r"\d{1,19}",
     "signed": r"-?\d{1,19}",
@@ -41,7 +41,7 @@ _GAPS: Final[Mapping[str, str]] = {
 """What each kind of gap may hold; after ``last`` (an ``int``) and ``code`` (an exit code) the sentence ends."""
 
 _LAST: Final = frozenset({"last", "code"})
-_NUMERIC: Final = frozenset({"int", "signed", "count", "number", "limit"}) | _LAST
+NUMERIC_GAPS: Final = frozenset({"int", "signed", "count", "number", "limit"}) | _LAST
 _GAP: Final = re.compile(r"\{(\w*):(\w+)\}")
 _A_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -98,8 +98,8 @@ class Wording:
         position = 0
         for match in _GAP.finditer(self.template):
             parts.append(re.escape(self.template[position : match.start()]))
-            body = _GAPS[match[2]]
-            if match[2] in _NUMERIC:  # never a piece of a longer number
+            body = GAPS[match[2]]
+            if match[2] in NUMERIC_GAPS:  # never a piece of a longer number
                 body = rf"(?<![\d.,]){body}(?!\d|[.,]\d)"
             elif match.start() == 0:  # begins where a word begins, and nowhere within it
                 body = rf"(?<![\w./-]){body}"
@@ -117,14 +117,14 @@ class Wording:
         """Whether a text that breaks off may have cut the number with which a match ends."""
         if terminated or match.end() < len(match.string):
             return False
-        return any(kind in _NUMERIC - _LAST and match.end(name) == match.end() for name, kind in self.kinds.items())
+        return any(kind in NUMERIC_GAPS - _LAST and match.end(name) == match.end() for name, kind in self.kinds.items())
 
     def figures(self, match: re.Match[str]) -> dict[str, Figure]:
         """Values of a match, by name; gaps that are not there are left out."""
         found: dict[str, Figure] = {}
         for name, kind in self.kinds.items():
             value = match[name]
-            found[name] = figure(value) if kind in _NUMERIC else value
+            found[name] = figure(value) if kind in NUMERIC_GAPS else value
         return {**found, **self.constants}
 
 
