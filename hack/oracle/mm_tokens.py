@@ -20,8 +20,8 @@ from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.model.multimodal import read_multimodal
-from vlm_operator.model.multimodal.published import CONFIGS
 from vlm_operator.model.processors import MultimodalFacts
+from vlm_operator.sources.token_rules import reduced_configs
 
 
 def main(path: str, model_configs: Path | None = None) -> int:
@@ -89,7 +89,7 @@ def _facts(case: Mapping[str, Any], folder: Path, ids: Mapping[str, str]) -> Mul
     if source.startswith("model-configs/"):
         config = json.loads((folder / f"{source.removeprefix('model-configs/')}.json").read_text())
     else:
-        config = dict(CONFIGS[ids[case["model"]]])
+        config = dict(reduced_configs()[ids[case["model"]]])
     facts = read_multimodal({**config, **(case.get("hf_overrides") or {})})
     if facts is None:
         raise ValueError(f"{case['id']}: the config describes a text model")

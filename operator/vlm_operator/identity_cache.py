@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import wraps
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -13,7 +14,9 @@ Result = TypeVar("Result")
 def cached_by_identity(
     large: int = 1, *, kept: int = 4096, by: Callable[..., Hashable] | None = None
 ) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
-    """A decorator: results by the identity of the first arguments and the values of the others, all positional.
+    """A decorator: results by the identity of the first arguments and the values of the others.
+
+    Arguments given by name are put in their places first, so that they count as the same ones given by position.
 
     What is known by identity is held with the result, so that its identity stays its own.
 
@@ -25,11 +28,18 @@ def cached_by_identity(
 
     def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         known: dict[Hashable, tuple[tuple[Any, ...], Result]] = {}
+        parameters = signature(function)
 
         @wraps(function)
         def remembered(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-            held, others = arguments[:large], arguments[large:]
-            key = (*map(id, held), others if by is None else by(*others))
+            places: tuple[Any, ...] = arguments
+            rest: dict[str, Any] = {}
+            if named:
+                given = parameters.bind(*arguments, **named)
+                given.apply_defaults()
+                places, rest = given.args, given.kwargs
+            held, others = places[:large], places[large:]
+            key = (*map(id, held), (others, *sorted(rest.items())) if by is None else by(*others, **rest))
             found = known.get(key)
             if found is not None:
                 return found[1]

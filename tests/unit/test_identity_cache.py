@@ -62,3 +62,19 @@ def test_an_error_is_raised_again_each_time() -> None:
         with pytest.raises(ValueError, match=str(expected)):
             fails(value)
     assert calls == 2
+
+
+def test_arguments_by_name_count_like_those_by_position() -> None:
+    calls = 0
+
+    @cached_by_identity()
+    def scaled(values: list[int], factor: int, offset: int = 0, *, sign: int = 1) -> int:
+        nonlocal calls
+        calls += 1
+        return sign * (sum(values) * factor + offset)
+
+    values = [1, 2]
+    assert [scaled(values, factor=2), scaled(values, factor=3), scaled(values, factor=2, offset=1)] == [6, 9, 7]
+    assert scaled(values=values, factor=3) == 9
+    assert scaled(values, 3, sign=-1) == -9
+    assert calls == 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ import click
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion, require_known
-from vlm_operator.errors import InputError, UnknownFact, VlmOperatorError
+from vlm_operator.errors import InputError, VlmOperatorError
 from vlm_operator.model.processors import MultimodalFacts
 
 _IMAGE: Final = re.compile(r"(-?\d{1,12})x(-?\d{1,12})", re.ASCII)
@@ -51,9 +50,10 @@ def command(ctx: click.Context, /, **values: Any) -> int:
     """
     from vlm_operator.cli.intent_options import parse_limits, parse_object
     from vlm_operator.engine.flags import canonical_json
+    from vlm_operator.sources.token_rules import load_token_rules
 
     version = require_known(EngineVersion.parse(values["vllm_version"])) if values["vllm_version"] else DEFAULT
-    model = _known_model(values["model"], parse_object(values["hf_overrides"], "hf-overrides"))
+    model = load_token_rules(values["model"], hf_overrides=parse_object(values["hf_overrides"], "hf-overrides"))
     length = values["max_model_len"]
     if length is not None and not 1 <= length <= 2**31:
         raise InputError(f"max-model-len: {length} is not a context length", field="max-model-len")
@@ -70,92 +70,6 @@ def command(ctx: click.Context, /, **values: Any) -> int:
     for note in _notes(answer, model.facts, settings, version):
         click.echo(note, err=True)
     return 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """What the command needs of a model: its token rules and, for the largest item, its context."""
-
-    facts: MultimodalFacts
-    context_tokens: int | None
-
-
-def _known_model(name: str, overrides: dict[str, Any] | None) -> _Model:
-    """Rules of a path's config, of a catalogue entry, of a published model, or of what the Hub has.
-
-    Raises:
-        InputError: a text model, or a file that is not what it should be.
-        UnknownFact: the family is not known.
-    """
-    from vlm_operator.model.multimodal.published import published_config
-    from vlm_operator.sources.preprocessing import is_path
-
-    if is_path(name):
-        return _model_at(name, overrides)
-    published = published_config(name)
-    if published is not None:
-        return _model_of(published, overrides, name)
-    from vlm_operator.sources import load_model
-
-    known = load_model(name, hf_overrides=overrides)
-    if not isinstance(known.multimodal, MultimodalFacts):
-        if known.multimodal_unknown:
-            raise UnknownFact(known.multimodal_unknown, field="model_type")
-        raise _text_model(name)
-    return _Model(known.multimodal, known.derived_max_model_len)
-
-
-def _model_at(name: str, overrides: dict[str, Any] | None) -> _Model:
-    """Rules of the config at a path, and of the preprocessor files beside it."""
-    from vlm_operator.sources.preprocessing import read_config_files
-
-    files = read_config_files(name)
-    return _model_of(files["config"] or {}, overrides, name, files)
-
-
-def _model_of(
-    config: Mapping[str, Any], overrides: dict[str, Any] | None, name: str, files: Mapping[str, Any] | None = None
-) -> _Model:
-    from vlm_operator.model.multimodal import read_multimodal
-
-    config = _merged(config, overrides or {})
-    companions = {key: value for key, value in (files or {}).items() if key != "config"}
-    facts = read_multimodal(config, companions.pop("preprocessor", None), **companions)
-    if facts is None:
-        raise _text_model(name)
-    return _Model(facts, _context_of(config))
-
-
-def _merged(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides replace fields; an object merges into the object of that name (vLLM ``_apply_dict_overrides``)."""
-    merged = dict(config)
-    for key, value in overrides.items():
-        below = merged.get(key)
-        merged[key] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def _context_of(config: Mapping[str, Any]) -> int | None:
-    """The context vLLM derives from the config; the plain field where the rest of the layout is not known."""
-    from vlm_operator.model.config import Config
-    from vlm_operator.model.context_length import derived_context
-    from vlm_operator.model.multimodal.families import text_config
-    from vlm_operator.model.text_config import TextConfig, architecture_of
-
-    whole = Config(config)
-    try:
-        return derived_context(TextConfig(whole, architecture_of(config))).tokens
-    except VlmOperatorError:
-        for part in (text_config(whole), whole):
-            if part.has("max_position_embeddings"):
-                return part.integer("max_position_embeddings")
-        return None
-
-
-def _text_model(name: str) -> InputError:
-    return InputError(
-        f"model: {name} takes no images or videos", field="model", hint="count text with the model's tokenizer"
-    )
 
 
 def _items(ctx: click.Context, values: Mapping[str, Any]) -> list[tuple[str, str]]:

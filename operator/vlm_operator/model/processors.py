@@ -124,6 +124,7 @@ class MultimodalFacts:
         processor: how pixels become tokens.
         frame_loader: which frames of a video vLLM 0.25 and later keeps.
         audio_tokens: encoder tokens of the largest audio item, 0 where the model takes no audio.
+        uncounted: modalities that vLLM takes too, whose tokens are not known.
         audio_frames: frames of the audio encoder behind one of its tokens; 0: as many as patches of the vision tower.
         audio_opens_with_convolutions: its audio encoder first runs convolutions over many channels of the whole
             spectrogram, so the figures of the vision tower say nothing of it.
@@ -136,5 +137,6 @@ class MultimodalFacts:
     frame_loader: FrameLoader = FrameLoader.UNIFORM
     audio_tokens: int = 0
     item_limits: tuple[tuple[str, int], ...] = ()
+    uncounted: tuple[str, ...] = ()
     audio_frames: int = 0
     audio_opens_with_convolutions: bool = False

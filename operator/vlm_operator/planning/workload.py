@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vlm_operator.capacity.kv import derived_max_model_len
-from vlm_operator.capacity.multimodal import Image, Video, image_tokens, item_flags, video_tokens
+from vlm_operator.capacity.multimodal import Image, Video, image_tokens, item_flags, require_taken, video_tokens
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
@@ -133,6 +133,8 @@ def request_size(
 def _require_served(model: ModelFacts, settings: EngineSettings, modality: str, count: int) -> None:
     """Refuse items that every request would be refused for: by the model's family, or by pinned limits."""
     field, family = f"workload.{modality}s.count", family_of(model)
+    if family is not None and modality in family.uncounted:
+        require_taken(family, modality)
     if family is not None and modality not in family.modalities:
         takes = " and ".join(("text", *(f"{name}s" if name != "audio" else name for name in family.modalities)))
         raise InputError(

@@ -16,7 +16,7 @@ from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.sources import catalogue, directory
 
-__all__ = ["load_model"]
+__all__ = ["is_path", "load_model"]
 
 
 def load_model(
@@ -47,7 +47,7 @@ def load_model(
         SourceUnavailable: the Hub would have to be asked and cannot be.
         UnknownFact: the model's layout is not known.
     """
-    if name == directory.STANDARD_INPUT or _looks_like_path(name) or _exists(name):
+    if is_path(name):
         return directory.load_path(name, hf_overrides=hf_overrides)
     entry = catalogue.find(name)
     pinned = revision is not None and revision != (entry.revision if entry else None)
@@ -80,6 +80,15 @@ def load_model(
         if error.field != "model":
             raise
         raise ModelNotFound(error.message, field=error.field, hint=_suggestion(name) or error.hint) from error
+
+
+def is_path(name: str) -> bool:
+    """True where the name is a path rather than a Hugging Face id: written as one, or there (``-``: standard input).
+
+    Raises:
+        InputError: it can be neither.
+    """
+    return name == directory.STANDARD_INPUT or _looks_like_path(name) or _exists(name)
 
 
 def _not_on_this_machine(name: str, revision: str | None) -> SourceUnavailable:

@@ -13,9 +13,9 @@ from vlm_operator.sources.json_document import LARGEST_CONFIG_BYTES, parse_objec
 from vlm_operator.sources.model_files import CONFIG_NAME, ModelFiles
 from vlm_operator.sources.safetensors import read_headers
 
-__all__ = ["CONFIG_NAME", "STANDARD_INPUT", "load_path"]
+__all__ = ["CONFIG_NAME", "MISTRAL_CONFIG_NAME", "STANDARD_INPUT", "files_at", "load_path"]
 
-_MISTRAL_CONFIG_NAME: Final = "params.json"
+MISTRAL_CONFIG_NAME: Final = "params.json"
 STANDARD_INPUT: Final = "-"
 
 
@@ -26,12 +26,26 @@ def load_path(name: str, *, hf_overrides: Mapping[str, Any] | None = None) -> Mo
         InputError: the folder has no config, or a file is not what it should be; the file is named.
         UnknownFact: the config describes a model whose layout is not known.
     """
+    files, source = files_at(name)
+    return files.facts(model=name, source=source, hf_overrides=hf_overrides)
+
+
+def files_at(name: str, *, own_format: bool = False) -> tuple[ModelFiles, str]:
+    """What the files at a path (or on standard input) say, and where they were read, in words.
+
+    Args:
+        name: a directory, a ``config.json``, or ``-``.
+        own_format: a folder in Mistral's own format is read too; its ``params.json`` says how images are counted.
+
+    Raises:
+        InputError: the folder has no config, or a file is not what it should be; the file is named.
+        UnknownFact: a folder in Mistral's own format where that is not to be read.
+    """
     if name == STANDARD_INPUT:
         content = sys.stdin.buffer.read(LARGEST_CONFIG_BYTES + 1)
         if len(content) > LARGEST_CONFIG_BYTES:
             raise InputError(f"standard input holds more than the {LARGEST_CONFIG_BYTES:,} bytes that are read")
-        config = parse_object(content, "standard input")
-        return ModelFiles(config, {}).facts(model=name, source="config on standard input", hf_overrides=hf_overrides)
+        return ModelFiles(parse_object(content, "standard input"), {}), "config on standard input"
     path = Path(name).expanduser()
     try:
         is_directory = path.is_dir()
@@ -39,11 +53,12 @@ def load_path(name: str, *, hf_overrides: Mapping[str, Any] | None = None) -> Mo
         raise unreadable(path, error) from error
     if not is_directory:
         beside = path.name == CONFIG_NAME and path.is_file()  # files beside another name may be of another model
-        files = ModelFiles.in_folder(path.parent) if beside else ModelFiles(read_object(path), {})
-        return files.facts(model=name, source=f"{path}", hf_overrides=hf_overrides)
+        return ModelFiles.in_folder(path.parent) if beside else ModelFiles(read_object(path), {}), f"{path}"
+    if own_format and not (path / CONFIG_NAME).is_file() and (path / MISTRAL_CONFIG_NAME).is_file():
+        return ModelFiles(read_object(path / MISTRAL_CONFIG_NAME), {}), f"{path / MISTRAL_CONFIG_NAME}"
     _require_config(path)
     files = ModelFiles.in_folder(path).with_tensors(read_headers(path))
-    return files.facts(model=name, source=f"{path}: {files.read_from}", hf_overrides=hf_overrides)
+    return files, f"{path}: {files.read_from}"
 
 
 def _require_config(directory: Path) -> None:
@@ -52,10 +67,10 @@ def _require_config(directory: Path) -> None:
         return
     if config.is_symlink():
         raise InputError(f"{config} is a link to a file that is not there", field=str(config))
-    if (directory / _MISTRAL_CONFIG_NAME).is_file():
+    if (directory / MISTRAL_CONFIG_NAME).is_file():
         raise UnknownFact(
-            f"{directory} describes its model in Mistral's own format ({_MISTRAL_CONFIG_NAME}) only",
-            field=_MISTRAL_CONFIG_NAME,
+            f"{directory} describes its model in Mistral's own format ({MISTRAL_CONFIG_NAME}) only",
+            field=MISTRAL_CONFIG_NAME,
             hint=f"put the {CONFIG_NAME} of the same model's Hugging Face format beside it",
         )
     raise InputError(

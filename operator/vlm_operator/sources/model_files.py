@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import ModelFacts
@@ -20,6 +20,9 @@ PREPROCESSOR_NAMES: Final = ("preprocessor_config.json", "video_preprocessor_con
 MODULES_NAME: Final = "modules.json"
 """By which vLLM knows a model of sentence-transformers, to serve embeddings (0.32: ``transformers_utils/config.py``,
 ``get_pooling_config``)."""
+
+if TYPE_CHECKING:
+    from vlm_operator.model.processors import MultimodalFacts
 
 _Object = Mapping[str, Any]
 
@@ -100,15 +103,27 @@ class ModelFiles:
             facts = replace(facts, checkpoint_bytes=headers)
         return self._with_token_rules(facts, hf_overrides) if self.preprocessors else facts
 
-    def _with_token_rules(self, facts: ModelFacts, hf_overrides: _Object | None) -> ModelFacts:
-        """Token rules by the model's own preprocessor files, in place of its family's published values."""
-        from vlm_operator.model.multimodal import read_multimodal
+    def overridden(self, hf_overrides: _Object | None) -> _Object:
+        """The config with ``--hf-overrides`` applied."""
         from vlm_operator.model.reader import merged
 
+        return merged(self.config, hf_overrides or {})
+
+    def token_rules(self, hf_overrides: _Object | None = None) -> MultimodalFacts | None:
+        """How images and videos become tokens, by the config and the preprocessor files; None for a text model.
+
+        Raises:
+            InputError: a field is wrong.
+            UnknownFact: the family's count is not known.
+        """
+        from vlm_operator.model.multimodal import read_multimodal
+
         image, video, processor = (self.preprocessors.get(name) for name in PREPROCESSOR_NAMES)
-        config = merged(self.config, hf_overrides or {})
+        return read_multimodal(self.overridden(hf_overrides), image, video_preprocessor=video, processor=processor)
+
+    def _with_token_rules(self, facts: ModelFacts, hf_overrides: _Object | None) -> ModelFacts:
+        """Token rules by the model's own preprocessor files, in place of its family's published values."""
         try:
-            rules = read_multimodal(config, image, video_preprocessor=video, processor=processor)
+            return replace(facts, multimodal=self.token_rules(hf_overrides))
         except UnknownFact:
             return facts  # which says so
-        return replace(facts, multimodal=rules)

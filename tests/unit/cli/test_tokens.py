@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from vlm_operator.cli.plan import command as plan_command
 from vlm_operator.cli.tokens import command
-from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.errors import InputError, UnknownFact, VlmOperatorError
 
 INTERNVL = "OpenGVLab/InternVL3-8B"
 
@@ -51,8 +52,8 @@ def test_items_are_counted_in_the_order_given(qwen2: Path) -> None:
 def test_a_published_model_needs_no_network() -> None:
     got = answer(INTERNVL, "--image", "1920x1080")
     assert got["items"][0]["promptTokens"] == 2306
-    assert got["maxItemTokens"] == {"image": 3328, "video": 29440}
-    assert (got["family"], got["vllmVersion"], got["maxModelLen"]) == ("internvl", "0.32.0", 32768)
+    assert got["maxItemTokens"] == {"image": 3328, "video": 62208}
+    assert (got["family"], got["vllmVersion"], got["maxModelLen"]) == ("internvl", "0.32.0", 65536)
 
 
 def test_without_items_the_largest_ones_are_said(qwen2: Path) -> None:
@@ -136,3 +137,37 @@ def test_a_text_model_takes_no_images(tmp_path: Path) -> None:
 def test_a_reader_is_told_how_many_seconds_of_a_video_fit() -> None:
     result = invoke("Qwen/Qwen2.5-VL-7B-Instruct", "--video", "60s@30fps@1280x720", "--max-model-len", "40000")
     assert "it holds 33 s of that video" in result.stderr
+
+
+def planned(*arguments: object) -> Result:
+    return CliRunner().invoke(plan_command, [*map(str, arguments)])
+
+
+MISTRAL = "mistralai/Mistral-Small-3.2-24B-Instruct-2506"
+
+
+def test_a_model_in_its_makers_own_format_is_counted_alike_by_tokens_and_plan() -> None:
+    """From 0.12 on vLLM reads ``params.json`` where a repository has both, and its counts know no ``size``."""
+    knob = ("--mm-processor-kwargs", '{"size": {"longest_edge": 700}}')
+    counted = answer(MISTRAL, "--image", "1920x1080", *knob)["items"][0]["promptTokens"]
+    result = planned(MISTRAL, "--gpu", "H100", "--images", "1@1920x1080", *knob, "-o", "json")
+    assert counted == json.loads(result.stdout)["workload"]["imageTokens"] == 1736
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "said"),
+    [
+        pytest.param("llava-hf/llava-v1.6-mistral-7b-hf", InputError, "takes no videos", id="LLaVA-NeXT"),
+        pytest.param("PaddlePaddle/PaddleOCR-VL", InputError, "takes no videos", id="PaddleOCR-VL"),
+        pytest.param("rednote-hilab/dots.ocr", InputError, "takes no videos", id="dots.ocr"),
+        pytest.param("moonshotai/Kimi-K2.5", UnknownFact, "takes videos in vLLM", id="Kimi K2.5 cuts them into chunks"),
+    ],
+)
+def test_a_video_that_tokens_does_not_count_is_none_that_plan_counts(
+    model: str, error: type[VlmOperatorError], said: str
+) -> None:
+    counted = invoke(model, "--video", "60s@30fps@1280x720").exception
+    result = planned(model, "--gpu", "H100", "--gpu-count", 8, "--videos", "1@60s")
+    assert isinstance(counted, error)
+    assert said in counted.message
+    assert said in (str(result.exception) if result.exception else result.stdout)

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from token_rules import PUBLISHED
 from vlm_operator.errors import InputError, UnknownFact, VlmOperatorError
 from vlm_operator.model.multimodal import read_multimodal, read_vision_tower
 from vlm_operator.model.multimodal.families import READERS
-from vlm_operator.model.multimodal.published import CONFIGS, PUBLISHED, published_config
 from vlm_operator.model.processors import AspectTiles, GlmResize, NativePatches, SmartResize
+from vlm_operator.sources.token_rules import reduced_configs
 
 
 def test_a_text_model_has_no_token_rules() -> None:
@@ -53,20 +54,11 @@ def test_glm_4_6v_writes_times_as_fractions_and_4_5v_does_not() -> None:
 
 
 def test_tiles_come_from_the_config_of_internvl() -> None:
-    config = dict(CONFIGS["OpenGVLab/InternVL3-8B"])
+    config = dict(reduced_configs()["OpenGVLab/InternVL3-8B"])
     facts = read_multimodal(config | {"max_dynamic_patch": 6})
     assert facts is not None
     assert isinstance(facts.processor, AspectTiles)
     assert facts.processor.max_tiles == 6
-
-
-def test_published_models_can_be_read_without_network() -> None:
-    assert set(PUBLISHED) == set(CONFIGS)
-    assert published_config("OpenGVLab/InternVL3-8B") == CONFIGS["OpenGVLab/InternVL3-8B"]
-    assert published_config("someone/else") is None
-    for name, facts in PUBLISHED.items():
-        assert facts.modalities, name
-        assert facts == read_multimodal(CONFIGS[name])
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED))

@@ -41,6 +41,7 @@ from vlm_operator.capacity.multimodal.request import request_of
 from vlm_operator.engine.media_limits import max_image_pixels
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.processors import MultimodalFacts
 
@@ -61,6 +62,7 @@ __all__ = [
     "largest_item_tokens",
     "max_item_tokens",
     "rejected",
+    "require_taken",
     "video_tokens",
 ]
 
@@ -98,6 +100,7 @@ def image_tokens(facts: MultimodalFacts, image: Image, settings: EngineSettings,
         UnknownFact: a knob whose effect on this family is not known.
     """
     check_image(image)
+    require_taken(facts, "image")
     _require_decodable(image, version, "image")
     return count_image(facts.processor, image, request_of(facts, settings, version))
 
@@ -106,6 +109,7 @@ def image_tokens(facts: MultimodalFacts, image: Image, settings: EngineSettings,
 def video_tokens(facts: MultimodalFacts, video: Video, settings: EngineSettings, version: EngineVersion) -> ItemTokens:
     """Tokens of one video, sampled and resized as that release does. Raises as ``image_tokens``."""
     source = check_video(video)
+    require_taken(facts, "video")
     frame = Image(video.width, video.height)
     _require_decodable(frame, version, "video")
     return count_video(facts.processor, source, frame, request_of(facts, settings, version))
@@ -161,6 +165,28 @@ def ineffective_knobs(facts: MultimodalFacts, settings: EngineSettings, version:
 def fitting_items(item: ItemTokens, tokens: int) -> int:
     """How many such items fit into ``tokens`` of a prompt."""
     return max(0, tokens) // item.prompt_tokens
+
+
+def require_taken(facts: MultimodalFacts, modality: str) -> None:
+    """Refuse items that vLLM does not serve on this model, or whose tokens are not known.
+
+    Raises:
+        InputError: the model takes none.
+        UnknownFact: it takes them, and nobody knows how many tokens they become.
+    """
+    if modality in facts.uncounted:
+        raise UnknownFact(
+            f"{modality}: {facts.family} takes {modality}s in vLLM, but the tokens that they become are not known",
+            field=modality,
+            hint=f"leave {modality}s out, or measure one on a running server",
+        )
+    if modality not in facts.modalities:
+        taken = " and ".join(("text", *(f"{name}s" if name != "audio" else name for name in facts.modalities)))
+        raise InputError(
+            f"{modality}: {facts.family} takes no {modality}s (it takes {taken})",
+            field=modality,
+            hint=f"leave {modality}s out, or choose a model that takes them",
+        )
 
 
 def _require_decodable(image: Image, version: EngineVersion, field: str) -> None:

@@ -114,7 +114,7 @@ def read_kimi_vl(config: Config, files: Preprocessor) -> MultimodalFacts:
 def read_kimi_k25(config: Config, files: Preprocessor) -> MultimodalFacts:
     """Kimi-K2.5 and K2.6 (``moonshotai/Kimi-K2.5``: 16,384 patches of 14 pixels at most, 512 along a side).
 
-    Images only: vLLM cuts a video into chunks of frames before it counts, which is not known here.
+    vLLM cuts a video into chunks of frames (``vision_chunk``) before it counts; their tokens are not known.
     """
     media = files.image.section("media_proc_cfg")
     kernel = media.values.get("merge_kernel_size")
@@ -132,6 +132,7 @@ def read_kimi_k25(config: Config, files: Preprocessor) -> MultimodalFacts:
             side_patches=media.integer("patch_limit_on_one_side", 512),
             fixed_tokens=media.integer("fixed_output_tokens", 0, least=0),
         ),
+        uncounted=("video",),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from token_rules import PUBLISHED
 from vlm_operator.capacity.multimodal import (
     Image,
     RefusedItem,
@@ -20,7 +21,6 @@ from vlm_operator.capacity.multimodal import (
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.multimodal import read_multimodal
-from vlm_operator.model.multimodal.published import PUBLISHED
 from vlm_operator.model.processors import MultimodalFacts
 
 VERSION = EngineVersion(0, 32)

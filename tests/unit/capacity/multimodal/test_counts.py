@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from token_rules import PUBLISHED
 from vlm_operator.capacity.multimodal import Image, RefusedItem, Video, image_tokens, video_tokens
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.multimodal import read_multimodal
-from vlm_operator.model.multimodal.published import PUBLISHED
 from vlm_operator.model.processors import MultimodalFacts
 
 VERSION = EngineVersion(0, 32)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from token_rules import PUBLISHED
 from vlm_operator.capacity.multimodal import (
     Image,
     ItemTokens,
@@ -22,7 +23,6 @@ from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.model.multimodal import read_multimodal
-from vlm_operator.model.multimodal.published import PUBLISHED
 from vlm_operator.model.processors import MultimodalFacts
 
 VERSION = EngineVersion(0, 32)

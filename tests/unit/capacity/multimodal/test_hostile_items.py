@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from token_rules import PUBLISHED
 from vlm_operator.capacity.multimodal import Image, Video, image_tokens, max_item_tokens, video_tokens
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, VlmOperatorError
 from vlm_operator.model.multimodal import read_multimodal
-from vlm_operator.model.multimodal.published import PUBLISHED
 from vlm_operator.model.processors import MultimodalFacts
 
 VERSION = EngineVersion(0, 32)
