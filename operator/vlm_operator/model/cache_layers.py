@@ -189,7 +189,6 @@ _BY_MODEL_TYPE: Final[dict[str, Rule]] = {
     "emu3_text_model": plain.listed,
     "ernie4_5": plain.listed,
     "ernie4_5_moe": plain.uniform,
-    "ernie4_5_vl_moe_text": plain.uniform,
     "exaone4": plain.listed,
     "gemma": plain.uniform,
     "gemma2": plain.listed,
@@ -216,20 +215,15 @@ _BY_MODEL_TYPE: Final[dict[str, Rule]] = {
     "nemotron_h": recurrent.nemotron_h,
     "olmo2": plain.listed,
     "opt": plain.all_heads,
-    "paddleocr_vl_text": plain.listed,
     "phi": plain.listed,
     "phi3": plain.listed,
     "qwen2": plain.uniform_hidden,
-    "qwen2_5_omni_text": plain.uniform_hidden,
-    "qwen2_5_vl_text": plain.uniform_hidden,
     "qwen2_moe": plain.uniform_hidden,
-    "qwen2_vl_text": plain.uniform_hidden,
     "qwen3": plain.uniform,
     "qwen3_5_moe_text": recurrent.gated_delta_net_typed,
     "qwen3_5_text": recurrent.gated_delta_net_typed,
     "qwen3_moe": plain.uniform,
     "qwen3_next": recurrent.gated_delta_net,
-    "qwen3_omni_moe_text": plain.uniform,
     "seed_oss": plain.listed,
     "smollm3": plain.listed,
     "step3_text": plain.single_kv_head,
@@ -249,8 +243,6 @@ _WRAPPERS: Final = frozenset(
         "DeepseekOCRForCausalLM",
         "Eagle2_5_VLForConditionalGeneration",
         "Emu3ForConditionalGeneration",
-        "Ernie4_5_VLMoeForConditionalGeneration",
-        "Exaone4_5_ForConditionalGeneration",
         "Gemma3ForConditionalGeneration",
         "Gemma3nForConditionalGeneration",
         "GlmAsrForConditionalGeneration",
@@ -263,8 +255,6 @@ _WRAPPERS: Final = frozenset(
         "InternVLChatModel",
         "InternVLForConditionalGeneration",
         "KananaVForConditionalGeneration",
-        "KimiK25ForConditionalGeneration",
-        "KimiVLForConditionalGeneration",
         "Lfm2VlForConditionalGeneration",
         "LightOnOCRForConditionalGeneration",
         "Llama4ForConditionalGeneration",
@@ -282,17 +272,10 @@ _WRAPPERS: Final = frozenset(
         "NVLM_D",
         "NemotronH_Nano_VL_V2",
         "Ovis",
-        "Ovis2_5",
-        "PaddleOCRVLForConditionalGeneration",
         "PaliGemmaForConditionalGeneration",
         "PixtralForConditionalGeneration",
         "Qwen2AudioForConditionalGeneration",
-        "Qwen2_5OmniForConditionalGeneration",
-        "Qwen2_5OmniModel",
-        "Qwen2_5_VLForConditionalGeneration",
-        "Qwen2VLForConditionalGeneration",
         "Qwen3ASRForConditionalGeneration",
-        "Qwen3OmniMoeForConditionalGeneration",
         "RForConditionalGeneration",
         "SkyworkR1VChatModel",
         "SmolVLMForConditionalGeneration",
@@ -306,10 +289,7 @@ _WRAPPERS: Final = frozenset(
 """Multimodal architectures whose language model is nested in the config and decides."""
 
 _OWN_TEXT: Final[dict[str, Rule]] = {
-    "DotsOCRForCausalLM": plain.uniform_hidden,
     "GLM4VForCausalLM": plain.chatglm,
-    "KeyeForConditionalGeneration": plain.uniform,
-    "KeyeVL1_5ForConditionalGeneration": plain.uniform,
     "MiniCPMO": plain.listed,
     "MiniCPMV": plain.listed,
     "Phi3VForCausalLM": plain.listed,
@@ -361,7 +341,7 @@ def rule_of(text: TextConfig) -> Rule:
         if rule is not None:
             return rule
     if known is not None or architecture in _WRAPPERS:
-        rule = _BY_MODEL_TYPE.get(text.model_type)
+        rule = _BY_MODEL_TYPE.get(text.model_type) or _rule_of_section(text.model_type)
         if rule is not None:
             return rule
         field = text.given.field("model_type")
@@ -391,3 +371,9 @@ def _rule_of_class(architecture: str) -> Rule | None:
         return rule
     described = registry.language_model(architecture)
     return described.caches if described else None
+
+
+def _rule_of_section(model_type: str) -> Rule | None:
+    """The rule of a language model whose section has this ``model_type``, where a family's record describes it."""
+    described = registry.text_section(model_type)
+    return (described.caches or _rule_of_class(described.architecture)) if described else None

@@ -53,7 +53,6 @@ TEXT_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "emu3_text_model": text_class(32, 4096, 14336, 184622, 32, 8, None, 9216),
     "ernie4_5": text_class(18, 1024, 3072, 103424, 16, 2, 128, 131072, tied=True),
     "ernie4_5_moe": text_class(28, 2560, 12288, 103424, 20, 4, None, 131072, tied=True),
-    "ernie4_5_vl_moe_text": text_class(28, 2560, 12288, 103424, 20, 4, None, 131072, tied=True),
     "exaone4": text_class(32, 4096, 16384, 102400, 32, 32, None, 2048, 4096),
     "exaone_moe": text_class(32, 4096, 16384, 102400, 32, 32, None, 2048, 4096),
     "falcon": text_class(32, 4544, None, 65024, 71, None, None, 2048, tied=True),
@@ -111,19 +110,14 @@ TEXT_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "olmo_hybrid": text_class(32, 3840, 11008, 100352, 30, None, None, 65536),
     "olmoe": text_class(16, 2048, 2048, 50304, 16, None, None, 4096),
     "opt": text_class(12, 768, None, 50272, 12, None, None, 2048, tied=True),
-    "paddleocr_vl_text": text_class(18, 1024, 3072, 103424, 16, 2, 128, 131072, tied=True),
     "phi": text_class(24, 2048, 8192, 51200, 32, None, None, 2048),
     "phi3": text_class(32, 3072, 8192, 32064, 32, None, None, 4096),
     "phimoe": text_class(32, 4096, 6400, 32064, 32, 8, None, 131072),
     "qwen2": text_class(32, 4096, 22016, 151936, 32, 32, None, 32768),
-    "qwen2_5_omni_text": text_class(28, 3584, 18944, 152064, 28, 4, None, 32768, tied=True),
-    "qwen2_5_vl_text": text_class(80, 8192, 29568, 152064, 64, 8, None, 32768),
     "qwen2_moe": text_class(24, 2048, 5632, 151936, 16, 16, None, 32768),
-    "qwen2_vl_text": text_class(80, 8192, 29568, 152064, 64, 8, None, 32768),
     "qwen3": text_class(32, 4096, 22016, 151936, 32, 32, 128, 32768),
     "qwen3_moe": text_class(24, 2048, 6144, 151936, 32, 4, None, 32768),
     "qwen3_next": text_class(48, 2048, 5632, 151936, 16, 2, 256, 32768),
-    "qwen3_omni_moe_text": text_class(28, 2048, 18944, 3584, 28, 4, None, 32768),
     "seed_oss": text_class(64, 4096, 27648, 155136, 80, 8, 128, 524288),
     "smollm3": text_class(36, 2048, 11008, 128256, 16, 4, None, 32768, tied=True),
     "solar_open": text_class(48, 4096, None, 196608, 64, 8, 128, 131072),
@@ -134,6 +128,8 @@ TEXT_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "zamba2": text_class(54, 2560, 10240, 32000, 32, None, None, 4096, tied=True),
 }
 """Layers, hidden size, intermediate size, vocabulary, heads, key/value heads, head size, positions, window."""
+
+_WINDOW_ONLY_IF_USED: Final = frozenset({"dots1", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "smollm3"})
 
 TEXT_MODEL_TYPES: Final[Mapping[str, str]] = {
     "aria": "aria_text",
@@ -147,8 +143,6 @@ TEXT_MODEL_TYPES: Final[Mapping[str, str]] = {
     "deepseek_ocr2": "deepseek_ocr2_text",
     "deepseek_vl_v2": "deepseek_v2",
     "emu3": "emu3_text_model",
-    "ernie4_5_vl_moe": "ernie4_5_vl_moe_text",
-    "exaone4_5": "exaone4",
     "gemma3": "gemma3_text",
     "gemma3n": "gemma3n_text",
     "glmasr": "llama",
@@ -167,13 +161,8 @@ TEXT_MODEL_TYPES: Final[Mapping[str, str]] = {
     "minicpmv4_6": "qwen3_5_text",
     "minicpmv4_7": "qwen3_5_text",
     "mistral3": "mistral",
-    "paddleocr_vl": "paddleocr_vl_text",
     "paligemma": "gemma",
-    "qwen2_5_omni": "qwen2_5_omni_text",
-    "qwen2_5_vl": "qwen2_5_vl_text",
     "qwen2_audio": "qwen2",
-    "qwen2_vl": "qwen2_vl_text",
-    "qwen3_omni_moe": "qwen3_omni_moe_text",
     "smolvlm": "llama",
     "video_llava": "llama",
     "vipllava": "llama",
@@ -194,3 +183,11 @@ def nested_type(whole_type: str) -> str | None:
     if whole_type in TEXT_DEFAULTS:
         return None  # a language model itself
     return TEXT_MODEL_TYPES.get(whole_type) or registry.nested_type(whole_type)
+
+
+def window_only_if_used(model_type: str) -> bool:
+    """True where the class drops ``sliding_window`` unless ``use_sliding_window`` says otherwise."""
+    if model_type in TEXT_DEFAULTS:
+        return model_type in _WINDOW_ONLY_IF_USED
+    found = registry.text_section(model_type)
+    return found is not None and found.window_only_if_used

@@ -50,17 +50,20 @@ class LanguageModel:
 
     Attributes:
         architecture: the class that vLLM builds for it, by its name in vLLM's registry.
-        model_type: ``model_type`` of its section; the one taken where the section names none.
+        model_type: ``model_type`` of its section; the one taken where the section names none. Empty where the config
+            holds the language model at the top.
         defaults: dimensions that its config class fills in (``config_defaults.text_class``).
         weight_defaults: further fields that weights depend on, filled in where they are missing.
+        window_only_if_used: its config class drops ``sliding_window`` unless ``use_sliding_window`` says otherwise.
         weights: collects its modules; None: the reader of ``architecture`` in ``model.weights.families``.
         caches: what its layers cache; None: the rule of ``architecture`` in ``model.cache_layers``.
     """
 
     architecture: str
-    model_type: str
+    model_type: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     weight_defaults: Mapping[str, Any] = field(default_factory=dict)
+    window_only_if_used: bool = False
     weights: Callable[[Language], None] | None = None
     caches: Callable[[TextConfig], Caches] | None = None
 

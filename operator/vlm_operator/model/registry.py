@@ -54,18 +54,20 @@ def _by_model_type() -> Mapping[str, Known]:
 
 @cache
 def _language_models() -> Mapping[str, LanguageModel]:
-    """The first language model of each class, with the reader or rule of its own where it has one."""
+    """Language models that bring a reader or rule of their own, by class."""
     found: dict[str, LanguageModel] = {}
     for known in _variants():
-        if known.variant.text is not None:
-            found.setdefault(known.variant.text.architecture, known.variant.text)
+        text = known.variant.text
+        if text is not None and (text.weights or text.caches):
+            found.setdefault(text.architecture, text)
     return found
 
 
 @cache
 def _sections() -> Mapping[str, LanguageModel]:
     """Language models by the ``model_type`` of their section."""
-    return {known.variant.text.model_type: known.variant.text for known in _variants() if known.variant.text}
+    texts = (known.variant.text for known in _variants())
+    return {text.model_type: text for text in texts if text is not None and text.model_type}
 
 
 def by_architecture(architecture: object) -> Known | None:
@@ -88,7 +90,7 @@ def family_of(config: Config) -> Known | None:
 
 
 def language_model(architecture: str) -> LanguageModel | None:
-    """The language model of this class that a family's record describes."""
+    """The language model of this class that a family's record describes: its reader, its rule."""
     return _language_models().get(architecture)
 
 

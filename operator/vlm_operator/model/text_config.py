@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.config_defaults import nested_type, text_defaults
+from vlm_operator.model.config_defaults import nested_type, text_defaults, window_only_if_used
 
 _SECTIONS: Final = ("text_config", "llm_config", "language_config", "text_model_config")
 """Names under which configs nest the language model, in the order they are looked for."""
@@ -38,24 +38,6 @@ _OLDER_NAMES: Final = {
 
 LARGEST_LAYER_COUNT: Final = 4096
 """No real model comes near; more layers are refused before they are listed."""
-
-_WINDOW_ONLY_IF_USED: Final = frozenset(
-    {
-        "dots1",
-        "qwen2",
-        "qwen2_5_omni_text",
-        "qwen2_5_vl",
-        "qwen2_5_vl_text",
-        "qwen2_moe",
-        "qwen2_vl",
-        "qwen2_vl_text",
-        "qwen3",
-        "qwen3_moe",
-        "qwen3_omni_moe_text",
-        "smollm3",
-    }
-)
-"""Model types whose config class drops ``sliding_window`` unless ``use_sliding_window`` says otherwise."""
 
 
 class TextConfig:
@@ -156,7 +138,7 @@ class TextConfig:
     def sliding_window(self) -> int | None:
         """Tokens of the window as the config class keeps it; None where it is off."""
         config = self.config
-        if not config.boolean("use_sliding_window", self.model_type not in _WINDOW_ONLY_IF_USED):
+        if not config.boolean("use_sliding_window", not window_only_if_used(self.model_type)):
             return None
         if isinstance(config.values.get("sliding_window"), list | tuple):
             raise UnknownFact(

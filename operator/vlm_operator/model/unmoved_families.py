@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.tower_traits import Rotation, TowerKind, TowerTraits
+from vlm_operator.engine.tower_traits import TowerKind, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import FamilyTraits
 from vlm_operator.model.text_config import TextConfig
 
-_SHARED_ROTATION: Final = frozenset(
-    {"qwen2_vl", "qwen2_5_vl", "qwen2_5_omni", "qwen3_omni_moe", "ernie4_5_moe_vl", "paddleocr_vl"}
-)
-_ROTATIONS: Final = {
-    **dict.fromkeys(_SHARED_ROTATION, Rotation.SHARED),
-    "dots_ocr": Rotation.FLOAT32,
-    "kimi_k25": Rotation.COMPLEX_IN_TIME,
-    "kimi_vl": Rotation.COMPLEX,
-}
-_GATED: Final = frozenset({"qwen2_5_vl", "qwen2_5_omni", "dots_ocr", "pixtral", "mistral3", "ovis2_5"})
-_FUSED_NORMS: Final = frozenset({"qwen2_5_vl", "qwen2_5_omni", "exaone4_5"})
+_GATED: Final = frozenset({"pixtral", "mistral3"})
 
-_ENCODER_MEASURED: Final = frozenset({"qwen2_5_vl", "dots_ocr", "llava_next"})
+_ENCODER_MEASURED: Final = frozenset({"llava_next"})
 _READS_LIMITS_EARLY: Final = frozenset(
     {
         "Llama4ForConditionalGeneration",
         "LlavaForConditionalGeneration",
         "Mistral3ForConditionalGeneration",
-        "Qwen2VLForConditionalGeneration",
-        "Qwen2_5_VLForConditionalGeneration",
     }
 )
 
@@ -38,8 +26,6 @@ def tower_traits(model_type: str, kind: TowerKind = TowerKind.PLAIN, *, gated: b
     return TowerTraits(
         kind=kind,
         gated=gated or model_type in _GATED,
-        rotation=_ROTATIONS.get(model_type, Rotation.IN_TYPE),
-        fused_norms=model_type in _FUSED_NORMS,
     )
 
 

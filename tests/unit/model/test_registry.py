@@ -51,8 +51,18 @@ def test_a_tower_builds_the_blocks_that_its_dimensions_say(family: Family) -> No
         if not variant.weights_known:
             continue
         model_type = next(iter(variant.model_types), "")
-        config = {"architectures": [variant.architecture], "model_type": model_type, "vision_config": {}}
-        tower = family.tower(Config(config))
+        section = {"hidden_act": "gelu", "image_size": 768}
+        tower = family.tower(
+            Config(
+                {
+                    "architectures": [variant.architecture],
+                    "model_type": model_type,
+                    "vision_config": section,
+                    "vit_config": section,
+                    "thinker_config": {"vision_config": section},
+                }
+            )
+        )
         assert tower is not None
         collection = Collection()
         tower.build(collection, family.place)

@@ -12,7 +12,7 @@ from typing import Any
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model import registry
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal import crops, internvl, smart_resize, tiles, whole_images
+from vlm_operator.model.multimodal import crops, internvl, tiles, whole_images
 from vlm_operator.model.multimodal.families import READERS, READERS_BY_MODEL_TYPE
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.vision_tower import read_vision_tower
@@ -20,7 +20,7 @@ from vlm_operator.model.processors import MultimodalFacts
 
 __all__ = ["read_multimodal", "read_vision_tower"]
 
-_FAMILIES = (crops, internvl, smart_resize, tiles, whole_images)
+_FAMILIES = (crops, internvl, tiles, whole_images)
 
 _VISION_KEYS = (
     "vision_config",

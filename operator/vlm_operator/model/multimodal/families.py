@@ -41,6 +41,11 @@ def text_config(config: Config) -> Config:
     return config
 
 
+def text_width(config: Config) -> int:
+    """Width of the language model's embeddings; 0 where the config leaves it to a default."""
+    return text_config(config).integer("hidden_size", 0, least=0)
+
+
 def square_side(section: Config, key: str, default: int | None = None) -> int:
     """A side in pixels, which some configs write as a pair of height and width.
 

@@ -28,8 +28,6 @@ _MERGE_OF_MODEL: Final[Mapping[str, int]] = {
     "internvl": 2,
     "internvl_chat": 2,
     "interns1": 2,
-    "keye": 2,
-    "keye_vl1_5": 2,
     "lfm2_vl": 2,
     "lighton_ocr": 2,
     "llava_next_video": 2,

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from vlm_operator.engine.tower_traits import Rotation, TowerTraits
+from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.towers.parts import fused_attention, patch_embedding, rotary_table
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.tower import Tower
-from vlm_operator.model.weights.modules import Block, Collection
+from vlm_operator.model.weights.modules import Collection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,12 @@ class DeepstackTower(Tower):
             deepstack_levels=len(filled.items("deepstack_visual_indexes") or []),
             channels=filled.integer("in_channels", 3),
             frames=filled.integer("temporal_patch_size", 2),
-            positions=filled.integer("num_position_embeddings", 2304),
+            positions=cls._positions(filled),
         )
+
+    @staticmethod
+    def _positions(filled: Config) -> int:
+        return filled.integer("num_position_embeddings", 2304)
 
     def build(self, collection: Collection, place: TowerPlace) -> None:
         """Patches and positions, blocks, a merger for the output and one for each level."""
@@ -65,18 +70,44 @@ class DeepstackTower(Tower):
         blocks.norm("norm2", self.width, bias=True)
         fused_attention(blocks, self.width, bias=True)
         self.mlp(blocks, ("linear_fc1", "linear_fc2"), bias=True)
-        merger = place.merger(collection, "merger")
-        merger.norm("norm", self.width, bias=True)
-        self._merge(merger)
-        levels = place.merger(collection, "deepstack_merger_list.{}", self.deepstack_levels)
-        levels.norm("norm", self._merged, bias=True)
-        self._merge(levels)
+        self._mergers(collection, place)
         rotary_table(tower, self.head_size)
 
     @property
-    def _merged(self) -> int:
+    def merged(self) -> int:
+        """Elements of the patches that a merger joins."""
         return self.width * self.merge_size**2
 
-    def _merge(self, merger: Block) -> None:
-        merger.column("linear_fc1", self._merged, self._merged, bias=True)
-        merger.row("linear_fc2", self.output_size, self._merged, bias=True)
+    def _mergers(self, collection: Collection, place: TowerPlace) -> None:
+        output = place.merger(collection, "merger")
+        levels = place.merger(collection, "deepstack_merger_list.{}", self.deepstack_levels)
+        for merger, normed in ((output, self.width), (levels, self.merged)):
+            merger.norm("norm", normed, bias=True)
+            merger.column("linear_fc1", self.merged, self.merged, bias=True)
+            merger.row("linear_fc2", self.output_size, self.merged, bias=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenamedDeepstackTower(DeepstackTower):
+    """The same tower where mergers have other names and positions follow from ``image_size``."""
+
+    @staticmethod
+    def _positions(filled: Config) -> int:
+        return (filled.integer("image_size", 0, least=0) // filled.integer("patch_size")) ** 2
+
+    def build(self, collection: Collection, place: TowerPlace) -> None:
+        """As the tower above.
+
+        Raises:
+            UnknownFact: ``image_size`` is missing, so how many positions there are is not known.
+        """
+        if not self.positions:
+            raise UnknownFact("vision_config.image_size is missing", field="vision_config.image_size")
+        DeepstackTower.build(self, collection, place)
+
+    def _mergers(self, collection: Collection, place: TowerPlace) -> None:
+        output = place.merger(collection, "merger")
+        levels = place.merger(collection, "merger_list.{}", self.deepstack_levels)
+        for merger, normed in ((output, self.width), (levels, self.merged)):
+            merger.norm("ln_q", normed, bias=True)
+            merger.mlp("mlp", self.merged, self.merged, ("0", "2"), outputs=self.output_size)

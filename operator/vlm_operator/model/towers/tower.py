@@ -7,12 +7,30 @@ A tower is a frozen dataclass: ``read`` fills it from the config's section and t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from vlm_operator.engine.tower_traits import PLAIN_TOWER, TowerTraits
+from vlm_operator.errors import InputError
+from vlm_operator.model.config import Config
 from vlm_operator.model.facts import VisionTower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.modules import Block, Collection
+
+_LARGEST_RATIO: Final = 64
+"""No published tower is wider inside than some eight times its width."""
+
+
+def widened(width: int, section: Config, key: str) -> int:
+    """``width`` times the ratio under ``key``.
+
+    Raises:
+        InputError: the ratio is missing or out of range.
+    """
+    ratio = section.number(key) or 0
+    if not 0 < ratio <= _LARGEST_RATIO:
+        field = section.field(key)
+        raise InputError(f"{field}: {section.values.get(key)} is not above 0 and up to {_LARGEST_RATIO}", field=field)
+    return int(width * ratio)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

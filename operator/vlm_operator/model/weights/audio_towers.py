@@ -11,7 +11,7 @@ from typing import Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.facts import Component, DType
+from vlm_operator.model.facts import Component
 from vlm_operator.model.weights.modules import Block, Collection
 
 AUDIO = ("audio",)
@@ -25,15 +25,6 @@ PHI4_AUDIO: Final[Mapping[str, object]] = {
     "time_reduction": 8,
 }
 """Options of Phi-4-multimodal's encoder that shapes depend on, as published."""
-
-
-def qwen2_5_omni_audio(collection: Collection, audio: Config) -> None:
-    """Qwen2.5-Omni: Whisper's encoder, whole on every rank and unquantised."""
-    width, output = audio.integer("d_model", 1280), audio.integer("output_dim", 3584)
-    tower = whisper_encoder(collection, audio, "audio_tower", width, bands=128, inner=5120, layers=32)
-    tower.tensor("audio_bos_eos_token.weight", 2 * output)
-    tower.linear("proj", output, width, bias=True)
-    tower.tensor("positional_embedding", audio.integer("max_source_positions", 1500) * width, dtype=DType.FLOAT32)
 
 
 def minicpmo_audio(collection: Collection, audio: Config, output: int) -> None:
@@ -75,30 +66,6 @@ def whisper_encoder(
     blocks.linear("fc2", width, inner, bias=True)
     blocks.norm("final_layer_norm", width, bias=True)
     return tower
-
-
-def qwen3_omni_audio(collection: Collection, audio: Config) -> None:
-    """Qwen3-Omni: three convolutions over the spectrogram, blocks divided over ranks."""
-    width, output = audio.integer("d_model", 1280), audio.integer("output_dim", 3584)
-    inner, channels = audio.integer("encoder_ffn_dim", 5120), audio.integer("downsample_hidden_size", 480)
-    heads, bands = audio.integer("encoder_attention_heads", 20), audio.integer("num_mel_bins", 128)
-    options = {"component": Component.AUDIO_TOWER, "modalities": AUDIO}
-    tower = collection.tower("audio_tower", 1, **options)  # type: ignore[arg-type]
-    for name, inputs in (("conv2d1", 1), ("conv2d2", channels), ("conv2d3", channels)):
-        tower.linear(name, channels, 9 * inputs, bias=True, quantizable=False)
-        bands = -(-bands // 2)
-    tower.linear("conv_out", width, channels * bands)
-    tower.norm("ln_post", width, bias=True)
-    tower.linear("proj1", width, width, bias=True)
-    tower.linear("proj2", output, width, bias=True)
-    tower.tensor("positional_embedding", audio.integer("max_source_positions", 1500) * width, dtype=DType.FLOAT32)
-    blocks = collection.tower("audio_tower.layers.{}", audio.integer("encoder_layers", 32), **options)  # type: ignore[arg-type]
-    blocks.qkv("self_attn", heads, heads, width // heads, width, bias=True)
-    blocks.row("self_attn.out_proj", width, width, bias=True)
-    blocks.norm("self_attn_layer_norm", width, bias=True)
-    blocks.column("fc1", inner, width, bias=True)
-    blocks.row("fc2", width, inner, bias=True)
-    blocks.norm("final_layer_norm", width, bias=True)
 
 
 def phi4_audio(collection: Collection, audio: Config, output: int) -> None:

@@ -16,8 +16,6 @@ _LANGUAGE: Final[Renames] = (
     ("model.language_model.", "language_model.model."),
     ("lm_head.", "language_model.lm_head."),
 )
-_VISUAL: Final[Renames] = (("model.visual.", "visual."), *_LANGUAGE)
-_VISUAL_OLD: Final[Renames] = (*_VISUAL, ("model.", "language_model.model."))
 _TOWER: Final[Renames] = (
     *_LANGUAGE,
     ("model.vision_tower.", "vision_tower."),
@@ -35,8 +33,6 @@ PREFIXES: Final[dict[str, Renames]] = {
     "Mistral3ForConditionalGeneration": (*_TOWER, ("model.", "language_model.model.")),
     "NemotronHForCausalLM": (("backbone", "model"),),
     "PaliGemmaForConditionalGeneration": _TOWER,
-    "Qwen2VLForConditionalGeneration": _VISUAL_OLD,
-    "Qwen2_5_VLForConditionalGeneration": _VISUAL_OLD,
 }
 """What a name begins with in the checkpoint, and in vLLM; the first that fits counts."""
 

@@ -52,8 +52,6 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ministral3": {"rope_parameters": _YARN_MINISTRAL3},
     "mixtral": {"num_local_experts": 8},
     "phi3": {"original_max_position_embeddings": 4096},
-    "qwen2_5_omni_vision_encoder": {"hidden_size": 3584},
-    "qwen2_5_vl_vision": {"hidden_size": 3584},
     "qwen2_moe": {"moe_intermediate_size": 1408, "num_experts": 60},
     "qwen3_moe": {"moe_intermediate_size": 768, "num_experts": 128},
     "qwen3_next": {"moe_intermediate_size": 512, "num_experts": 512},
@@ -80,7 +78,7 @@ whatever its own section says (0.32: ``VllmConfig.with_hf_config``)."""
 
 TIED_IF_EITHER_SAYS: Final = frozenset(
     {
-        "llava", "llava_next_video", "llava_onevision", "qwen2_5_vl", "qwen2_vl",
+        "llava", "llava_next_video", "llava_onevision",
     }
 )  # fmt: skip
 """Types of whole configs whose class takes over a true ``tie_word_embeddings`` of its language model."""

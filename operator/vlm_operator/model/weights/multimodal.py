@@ -12,7 +12,7 @@ from typing import Final
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component
-from vlm_operator.model.weights import fixed_towers, patch_towers
+from vlm_operator.model.weights import fixed_towers
 from vlm_operator.model.weights.families import LANGUAGE_MODELS
 from vlm_operator.model.weights.fixed_towers import TowerPlace
 from vlm_operator.model.weights.lists import pair
@@ -111,20 +111,6 @@ def llava_next_video(wrapper: Wrapper) -> None:
     projector.linear("linear_1", hidden, width, bias=bias, quantizable=False)
     projector.linear("linear_2", hidden, hidden, bias=bias, quantizable=False)
     wrapper.read_language()
-
-
-def kimi_vl(wrapper: Wrapper) -> None:
-    """Kimi-VL: MoonViT, projector whole on every rank."""
-    vision = wrapper.vision
-    patch_towers.moonvit(wrapper.collection, vision, IMAGE)
-    rows, columns = pair(vision, "merge_kernel_size", 2)
-    width = vision.integer("hidden_size", 1152)
-    merged = width * rows * columns
-    projector = wrapper.projector(sharded=False)
-    projector.norm("pre_norm", width, bias=True)
-    projector.linear("linear_1", merged, merged, bias=True, quantizable=False)
-    projector.linear("linear_2", wrapper.text.hidden_size, merged, bias=True, quantizable=False)
-    LANGUAGE_MODELS["DeepseekV2ForCausalLM"](wrapper.language(kind="deepseek_v2"))
 
 
 def minicpmv4_6(wrapper: Wrapper) -> None:
@@ -266,24 +252,11 @@ def llama4(wrapper: Wrapper) -> None:
     LANGUAGE_MODELS["Llama4ForCausalLM"](wrapper.language())
 
 
-def qwen2_vl(wrapper: Wrapper) -> None:
-    """Qwen2-VL."""
-    patch_towers.qwen2_vl(wrapper.collection, wrapper.vision)
-    LANGUAGE_MODELS["Qwen2ForCausalLM"](wrapper.language())
-
-
-def qwen2_5_vl(wrapper: Wrapper) -> None:
-    """Qwen2.5-VL."""
-    patch_towers.qwen2_5_vl(wrapper.collection, wrapper.vision)
-    LANGUAGE_MODELS["Qwen2ForCausalLM"](wrapper.language())
-
-
 MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {
     "LlavaForConditionalGeneration": llava,
     "LlavaNextForConditionalGeneration": llava_next,
     "LlavaNextVideoForConditionalGeneration": llava_next_video,
     "LlavaOnevisionForConditionalGeneration": llava_onevision,
-    "KimiVLForConditionalGeneration": kimi_vl,
     "MiniCPMV4_6ForConditionalGeneration": minicpmv4_6,
     "Mistral3ForConditionalGeneration": mistral3,
     "Gemma3ForConditionalGeneration": gemma3,
@@ -299,7 +272,5 @@ MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {
     "InternS1ForConditionalGeneration": internvl_hf,
     "LightOnOCRForConditionalGeneration": mistral3,
     "Llama4ForConditionalGeneration": llama4,
-    "Qwen2VLForConditionalGeneration": qwen2_vl,
-    "Qwen2_5_VLForConditionalGeneration": qwen2_5_vl,
 }
 """Architectures and their readers."""

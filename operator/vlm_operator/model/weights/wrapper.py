@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model import registry
@@ -20,12 +18,6 @@ from vlm_operator.model.weights.modules import Block, Collection
 
 IMAGE = ("image",)
 IMAGE_AND_VIDEO = ("image", "video")
-
-VISION_TYPES: Final[Mapping[str, str]] = {
-    "qwen2_5_omni_thinker": "qwen2_5_omni_vision_encoder",
-    "qwen2_5_vl": "qwen2_5_vl_vision",
-}
-"""``model_type`` of a vision section that does not say, by ``model_type`` of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +39,7 @@ class Wrapper:
     @property
     def vision(self) -> Config:
         """The vision tower's section, its class's defaults filled."""
-        return _filled_by(self.config.section("vision_config"), VISION_TYPES.get(self.kind))
+        return filled(self.config.section("vision_config"))
 
     @property
     def kind(self) -> str:
@@ -118,8 +110,12 @@ class Wrapper:
             )
         reader(language)
 
-    def read_own_language(self) -> None:
+    def read_own_language(self, *, own_word: bool = False, kind: str | None = None) -> None:
         """Read the language model that the family's record names, or that its section does where the record does not.
+
+        Args:
+            own_word: its section alone says whether the head is tied, whatever the record says.
+            kind: ``model_type`` whose defaults fill the section, where the family decides that.
 
         Raises:
             UnknownFact: its weights are not known.
@@ -128,9 +124,9 @@ class Wrapper:
         text = known.variant.text if known else None
         reader = language_reader(text.architecture) if text else None
         if reader is None:
-            self.read_language()
+            self.read_language(own_word=own_word, kind=kind)
         else:
-            reader(self.language())
+            reader(self.language(own_word=own_word, kind=kind))
 
     def projector(
         self, prefix: str = "multi_modal_projector", *, modalities: tuple[str, ...] = IMAGE, sharded: bool = True,

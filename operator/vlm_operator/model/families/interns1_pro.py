@@ -1,0 +1,51 @@
+"""Intern-S1-Pro, Intern-S2, Cosmos3 and Qwen4: the DeepStack tower, times before patches; weights are not read.
+
+Sources: vLLM 0.32 ``model_executor/models/interns1_pro.py``, ``interns2_preview.py``, ``interns2_mobius.py``,
+``cosmos3.py`` (all take ``Qwen3_VisionTransformer``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.video_sampling import FrameLoader
+from vlm_operator.model.config import Config
+from vlm_operator.model.family import Family, Variant
+from vlm_operator.model.multimodal.preprocessor import Preprocessor
+from vlm_operator.model.multimodal.smart_resize import require_files, timed_resize
+from vlm_operator.model.processors import MultimodalFacts
+from vlm_operator.model.towers.deepstack import DeepstackTower
+from vlm_operator.model.towers.place import TowerPlace
+
+
+def _tower(config: Config) -> DeepstackTower:
+    return DeepstackTower.read(config.section("vision_config"), {})
+
+
+def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Bounds differ by checkpoint. Raises ``UnknownFact`` without ``preprocessor_config.json``."""
+    require_files(config, files)
+    return MultimodalFacts(
+        config.text("model_type") or "interns1_pro",
+        ("image", "video"),
+        timed_resize(config.section("vision_config"), files),
+        FrameLoader.QWEN3_VL,
+    )
+
+
+FAMILY: Final = Family(
+    name="interns1_pro",
+    variants=tuple(
+        Variant(architecture=architecture, weights_known=False)
+        for architecture in (
+            "InternS1ProForConditionalGeneration",
+            "InternS2PreviewForConditionalGeneration",
+            "InternS2MobiusForConditionalGeneration",
+            "Cosmos3ForConditionalGeneration",
+            "Qwen4ExpForConditionalGeneration",
+        )
+    ),
+    tower=_tower,
+    place=TowerPlace("visual"),
+    tokens=_tokens,
+)
