@@ -1,10 +1,9 @@
-"""Which frames of a video does vLLM keep? The frame loaders, by release.
+"""Frames of a video that vLLM keeps: the frame loaders, by release.
 
 Up to 0.22 every family was loaded by the uniform loader (32 frames); from 0.25 a family whose video processor has a
 loader of its own is sampled by that one. ``--media-io-kwargs '{"video": {"video_backend": NAME}}'`` names one.
 
-Sources: vLLM ``multimodal/video.py`` (0.11.2 to 0.32.0: ``VideoBackend``, ``Qwen2VLVideoBackend``,
-``Qwen3VLVideoBackend``, ``DynamicVideoBackend``, ``GLM46VVideoBackend``, ``GLMGAVideoBackend``) and
+Sources: vLLM ``multimodal/video.py`` (0.11.2 to 0.32.0: classes ``…VideoBackend``) and
 ``multimodal/media/video.py`` (``num_frames`` is 32 where nothing says otherwise).
 """
 
@@ -22,16 +21,24 @@ from vlm_operator.errors import InputError, UnknownFact
 
 
 class FrameLoader(StrEnum):
-    """vLLM's names of its video loaders (``VIDEO_LOADER_REGISTRY``)."""
+    """How a video loader of vLLM chooses frames (classes in ``VIDEO_LOADER_REGISTRY``)."""
 
     UNIFORM = "opencv"
     """``num_frames`` frames spread evenly, at most ``fps`` a second: for every family without a loader of its own."""
-    QWEN2_VL = "qwen2_vl"
-    QWEN3_VL = "qwen3_vl"
     DYNAMIC = "opencv_dynamic"
-    GLM46V = "glm46v"
-    GLMGA = "glmga"
+    """``fps`` a second for up to five minutes, spread over all of a longer video."""
+    EVEN_ROUNDED = "evenRounded"
+    """``fps`` a second, 4 to 768, spread evenly and rounded to the nearest frame."""
+    EVEN_PAIRS = "evenPairs"
+    """The same floored to whole temporal patches."""
+    TIERED = "tiered"
+    """6, 2 or 1 a second by the video's length, ``fps`` ignored."""
+    WALKED = "walked"
+    """The first frame at or after each step of ``fps``."""
 
+
+GENERIC_BACKENDS: Final = {"opencv": FrameLoader.UNIFORM, "opencv_dynamic": FrameLoader.DYNAMIC}
+"""Names of loaders that belong to no family; those of families are in their records."""
 
 DEFAULT_NUM_FRAMES: Final = 32
 """``VideoMediaIO.__init__``: frames kept where ``--media-io-kwargs`` does not say ``num_frames``."""
@@ -45,11 +52,11 @@ UNIFORM_LOADER_UNTIL: Final = EngineVersion(0, 23)
 MOST_FRAMES: Final = 2**20
 """More sampled frames than this are refused: a minute of them would not fit any host."""
 
-_QWEN_MAX_FRAMES: Final = 768
-_QWEN_MAX_FPS: Final = 30
-_QWEN_MIN_FRAMES: Final = 4
-_GLM_MAX_FRAMES: Final = 640
-_GLM_MAX_SECONDS: Final = 2400
+_EVEN_MAX_FRAMES: Final = 768
+_MAX_FPS: Final = 30
+_EVEN_MIN_FRAMES: Final = 4
+_TIERED_MAX_FRAMES: Final = 640
+_TIERED_MAX_SECONDS: Final = 2400
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +98,31 @@ class SampledFrames:
         return self.index(position) / self.source.frames_per_second
 
 
-def loader_of(family_loader: FrameLoader, backend: str | None, version: EngineVersion) -> FrameLoader:
+def loader_of(
+    family_loader: FrameLoader,
+    backend: str | None,
+    version: EngineVersion,
+    named: Mapping[str, FrameLoader] = GENERIC_BACKENDS,
+) -> FrameLoader:
     """The loader that a release uses: the one named by ``video_backend``, else the family's own, else the uniform one.
 
+    Args:
+        family_loader: the family's own.
+        backend: ``video_backend`` of ``--media-io-kwargs``.
+        version: the release.
+        named: loaders by the names that vLLM registers them under.
+
     Raises:
-        InputError: ``video_backend`` names no loader of vLLM.
         UnknownFact: a loader whose sampling is not known, or a release whose choice is not known.
     """
     if backend is not None:
-        try:
-            return FrameLoader(backend)
-        except ValueError:
+        if backend not in named:
             raise UnknownFact(
                 f"media-io-kwargs: the sampling of video_backend {backend[:40]!r} is not known",
                 field="media-io-kwargs.video.video_backend",
-                hint=f"known: {', '.join(loader.value for loader in FrameLoader)}",
-            ) from None
+                hint=f"known: {', '.join(sorted(named))}",
+            )
+        return named[backend]
     if family_loader is FrameLoader.UNIFORM or version < UNIFORM_LOADER_UNTIL:
         return FrameLoader.UNIFORM
     if version < FAMILY_LOADERS_SINCE:
@@ -150,16 +166,16 @@ def _sample(
     match loader:
         case FrameLoader.UNIFORM:
             frames = _uniform(source, int(num_frames or -1), -1 if fps is None else fps)
-        case FrameLoader.QWEN3_VL:
-            frames = qwen3_vl_frames(source, 2 if fps is None else fps, max_frames, min_frames)
-        case FrameLoader.QWEN2_VL:
-            frames = _qwen2_vl(source, 2 if fps is None else fps, max_frames, min_frames)
+        case FrameLoader.EVEN_ROUNDED:
+            frames = even_frames(source, 2 if fps is None else fps, max_frames, min_frames)
+        case FrameLoader.EVEN_PAIRS:
+            frames = _even_pairs(source, 2 if fps is None else fps, max_frames, min_frames)
         case FrameLoader.DYNAMIC:
             frames = dynamic_frames(source, 2 if fps is None else fps, 300 if max_duration is None else max_duration)
-        case FrameLoader.GLM46V:
-            frames = glm46v_frames(source)
-        case FrameLoader.GLMGA:
-            frames = _glmga(source, 2 if fps is None else fps, max_frames)
+        case FrameLoader.TIERED:
+            frames = tiered_frames(source)
+        case FrameLoader.WALKED:
+            frames = _walked(source, 2 if fps is None else fps, max_frames)
     if frames.count > MOST_FRAMES:
         raise InputError(
             f"video: {frames.count} frames would be kept, more than {MOST_FRAMES} are not counted",
@@ -213,30 +229,30 @@ def _uniform(source: VideoSource, num_frames: int, fps: float) -> SampledFrames:
     return SampledFrames(count, _spread(total, count), source, count == total)
 
 
-def qwen3_vl_frames(
+def even_frames(
     source: VideoSource, fps: float, max_frames: float | None = None, min_frames: float | None = None
 ) -> SampledFrames:
-    """Qwen3-VL: ``fps`` frames a second (2 by default), 4 to 768, spread evenly and rounded to the nearest frame."""
+    """``fps`` frames a second (2 by default), 4 to 768, spread evenly and rounded to the nearest frame."""
     total = source.total_frames
-    wanted = int(total / source.frames_per_second * min(fps, _QWEN_MAX_FPS))
-    least = _QWEN_MIN_FRAMES if min_frames is None else int(min_frames)
-    most = _QWEN_MAX_FRAMES if max_frames is None else min(int(max_frames), _QWEN_MAX_FRAMES)
+    wanted = int(total / source.frames_per_second * min(fps, _MAX_FPS))
+    least = _EVEN_MIN_FRAMES if min_frames is None else int(min_frames)
+    most = _EVEN_MAX_FRAMES if max_frames is None else min(int(max_frames), _EVEN_MAX_FRAMES)
     count = min(max(wanted, least), most, total)
-    _require_frames(count, FrameLoader.QWEN3_VL)
+    _require_frames(count, FrameLoader.EVEN_ROUNDED)
     return SampledFrames(count, _spread_rounded(total, count), source, count == total)
 
 
-def _qwen2_vl(
+def _even_pairs(
     source: VideoSource, fps: float, max_frames: float | None, min_frames: float | None, temporal_patch_size: int = 2
 ) -> SampledFrames:
-    """Qwen2-VL: as Qwen3-VL, floored to whole temporal patches; the float step may yield one frame more."""
+    """As ``even_frames``, floored to whole temporal patches; the float step may yield one frame more."""
     total = source.total_frames
-    least = _QWEN_MIN_FRAMES if min_frames is None else min_frames
-    most = _QWEN_MAX_FRAMES if max_frames is None else min(max_frames, _QWEN_MAX_FRAMES)
+    least = _EVEN_MIN_FRAMES if min_frames is None else min_frames
+    most = _EVEN_MAX_FRAMES if max_frames is None else min(max_frames, _EVEN_MAX_FRAMES)
     most = math.floor(min(most, total) / temporal_patch_size) * temporal_patch_size
-    wanted = total / source.frames_per_second * min(fps, _QWEN_MAX_FPS)
+    wanted = total / source.frames_per_second * min(fps, _MAX_FPS)
     count = math.floor(min(max(wanted, least), most, total) / temporal_patch_size) * temporal_patch_size
-    _require_frames(count, FrameLoader.QWEN2_VL)
+    _require_frames(count, FrameLoader.EVEN_PAIRS)
     step = total / count
     emitted = min(total, math.ceil(total / step))
     return SampledFrames(emitted, lambda position: min(total - 1, int(position * step)), source, emitted == total)
@@ -261,7 +277,7 @@ def _require_rate(fps: float) -> None:
 
 
 def dynamic_frames(source: VideoSource, fps: float, max_duration: float = 300) -> SampledFrames:
-    """GLM-4.1V: ``fps`` frames a second for at most ``max_duration`` seconds, else as many spread over all of it."""
+    """``fps`` frames a second for at most ``max_duration`` seconds, else as many spread over all of it."""
     _require_rate(fps)
     total, rate, seconds = source.total_frames, source.frames_per_second, source.seconds
     last = total - 1
@@ -283,20 +299,20 @@ def dynamic_frames(source: VideoSource, fps: float, max_duration: float = 300) -
     return _listed(source, indices)
 
 
-def glm46v_frames(source: VideoSource) -> SampledFrames:
-    """GLM-4.6V: 6, 2 or 1 frames a second for up to 30, up to 300 and more seconds, at most 640, ``fps`` ignored."""
-    seconds = min(source.seconds, _GLM_MAX_SECONDS)
+def tiered_frames(source: VideoSource) -> SampledFrames:
+    """6, 2 or 1 frames a second for up to 30, up to 300 and more seconds, at most 640, ``fps`` ignored."""
+    seconds = min(source.seconds, _TIERED_MAX_SECONDS)
     per_second = 3.0 if seconds <= 30 else 1.0 if seconds <= 300 else 0.5
-    wanted = min(int(seconds * per_second * 2), _GLM_MAX_FRAMES)
-    return _walk(source, wanted, 1 / (2 * per_second), int(source.seconds), FrameLoader.GLM46V)
+    wanted = min(int(seconds * per_second * 2), _TIERED_MAX_FRAMES)
+    return _walk(source, wanted, 1 / (2 * per_second), int(source.seconds), FrameLoader.TIERED)
 
 
-def _glmga(source: VideoSource, fps: float, max_frames: float | None) -> SampledFrames:
+def _walked(source: VideoSource, fps: float, max_frames: float | None) -> SampledFrames:
     _require_rate(fps)
-    rate = min(fps, _QWEN_MAX_FPS)
-    most = _GLM_MAX_FRAMES if max_frames is None else min(int(max_frames), _GLM_MAX_FRAMES)
+    rate = min(fps, _MAX_FPS)
+    most = _TIERED_MAX_FRAMES if max_frames is None else min(int(max_frames), _TIERED_MAX_FRAMES)
     wanted = min(int(source.seconds * rate), most, source.total_frames)
-    return _walk(source, wanted, 1 / rate, source.seconds - 1 / rate, FrameLoader.GLMGA)
+    return _walk(source, wanted, 1 / rate, source.seconds - 1 / rate, FrameLoader.WALKED)
 
 
 def _walk(source: VideoSource, wanted: int, interval: float, end: float, loader: FrameLoader) -> SampledFrames:

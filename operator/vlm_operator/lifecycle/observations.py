@@ -171,8 +171,8 @@ def used(known: Iterable[Manifest], key: ObservationKey, now: datetime) -> tuple
 def model_label(model: str) -> str:
     """The model as the value of a label; two models may share one, ``spec.key.model`` tells them apart.
 
-    >>> model_label("Qwen/Qwen3-VL-8B-Instruct")
-    'Qwen.Qwen3-VL-8B-Instruct'
+    >>> model_label("Qwen/Qwen3-8B")
+    'Qwen.Qwen3-8B'
     """
     allowed = "".join(c if (c.isascii() and c.isalnum()) or c in "-_." else "." for c in model)
     if len(allowed) > LONGEST_LABEL:

@@ -417,7 +417,7 @@ class ModelFacts:
 
     Attributes:
         model: the Hugging Face id, or the path as the user gave it.
-        architecture: the class name in ``config.json`` that vLLM builds (``Qwen3VLMoeForConditionalGeneration``).
+        architecture: the class name in ``config.json`` that vLLM builds (``…ForConditionalGeneration``).
         model_type: ``model_type`` of the config.
         dtype: element type vLLM serves in.
         derived_max_model_len: longest context vLLM derives from the config, tokens.

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from vlm_operator.engine.loading_rules import RotaryRows
+from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.model.facts import FamilyTraits
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Family:
         renames: module names of checkpoints that vLLM changes (``hf_to_vllm_mapper`` of its class).
         prefix_item_tokens: tokens of the largest item that one batch must hold because tokens of an item attend both
             ways, 0 where no window makes that matter; None where attention is causal (vLLM's ``is_mm_prefix_lm``).
+        video_backends: its loaders of videos, by the names that vLLM registers (``VIDEO_LOADER_REGISTRY``).
         rotary_rows: rows a position of its multimodal rotary table.
         reads_limits_early: its class read ``--limit-mm-per-prompt`` before 0.15.
         start_ups: published start-ups that profiled its encoder (ids of ``docs/accuracy.md``).
@@ -114,6 +116,7 @@ class Family:
     tying: Tying = Tying.INHERITED
     renames: Renames = ()
     prefix_item_tokens: Callable[[Config, TextConfig], int | None] | None = None
+    video_backends: Mapping[str, FrameLoader] = field(default_factory=dict)
     rotary_rows: RotaryRows = RotaryRows.FOUR
     reads_limits_early: bool = False
     start_ups: tuple[str, ...] = ()

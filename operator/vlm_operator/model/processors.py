@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.model.processors_resizing import (
     FixedTokens,
-    GlmResize,
     NativePatches,
     OvisResize,
     PatchLimit,
@@ -24,6 +23,7 @@ from vlm_operator.model.processors_resizing import (
     SmartResize,
     SoftTokenBudget,
     ThinSide,
+    VolumeResize,
 )
 from vlm_operator.model.processors_tiling import (
     AnyResolution,
@@ -55,7 +55,6 @@ __all__ = [
     "CoveringPartition",
     "DynamicHd",
     "FixedTokens",
-    "GlmResize",
     "GridChoice",
     "HdTransform",
     "LongestEdgeTiles",
@@ -81,12 +80,13 @@ __all__ = [
     "ThinSide",
     "UpscaleTiles",
     "VideoText",
+    "VolumeResize",
     "WindowPatches",
 ]
 
 Processor = (
     SmartResize
-    | GlmResize
+    | VolumeResize
     | PanAndScan
     | SoftTokenBudget
     | CanvasTiles

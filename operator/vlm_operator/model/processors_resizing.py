@@ -89,11 +89,11 @@ class ProbedResize:
 
 
 @dataclass(frozen=True, slots=True)
-class GlmResize:
-    """Smart resize where an image counts as one temporal patch and bounds hold for frames x area (GLM-4.1V and later).
+class VolumeResize:
+    """Smart resize where an image counts as one temporal patch and bounds hold for frames x area.
 
     Attributes:
-        fractional_timestamps: True where a time reads ``3.0 seconds`` (GLM-4.6V), False for ``3`` (GLM-4.1V).
+        fractional_timestamps: True where a time reads ``3.0 seconds``, False for ``3``.
     """
 
     patch_size: int
@@ -121,7 +121,7 @@ class OvisResize:
 
 @dataclass(frozen=True, slots=True)
 class SoftTokenBudget:
-    """Images scaled up or down until their pooled patches fill a budget of soft tokens (Gemma 4).
+    """Images scaled up or down until their pooled patches fill a budget of soft tokens.
 
     Attributes:
         pooling_size: patches a side that are pooled into one soft token.

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
+from vlm_operator.engine.video_sampling import GENERIC_BACKENDS, FrameLoader
 from vlm_operator.model import families as _folder
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
@@ -109,3 +111,10 @@ def text_defaults(model_type: str) -> Mapping[str, Any]:
     """Dimensions that the class of a language model's section fills in, where a record says them."""
     found = text_section(model_type)
     return found.defaults if found else {}
+
+
+@cache
+def video_backends() -> Mapping[str, FrameLoader]:
+    """All video loaders whose sampling is known, by the names that vLLM registers them under."""
+    own = (family.video_backends.items() for family in families())
+    return {**GENERIC_BACKENDS, **dict(chain.from_iterable(own))}

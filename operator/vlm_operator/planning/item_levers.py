@@ -34,7 +34,7 @@ SCOPES_SINCE: Final = EngineVersion(0, 29)
 """First release whose start-up reads ``images_kwargs`` and ``videos_kwargs`` (``multimodal/processing/context.py``)."""
 
 FLAT_SIZE_SINCE: Final = EngineVersion(0, 18)
-"""First release read whose counts follow a flat ``size`` (``models/qwen3_vl.py: _get_vision_info``)."""
+"""First release read whose counts follow a flat ``size`` (``_get_vision_info`` of the models' processing classes)."""
 
 IMAGE_TOKENS: Final = ((4096, 5), (2048, 8), (1024, 11), (512, 20))
 """Caps tried, encoder tokens of an image, and their weights: half a megapixel is enough for a photo, not for a page."""

@@ -19,9 +19,9 @@ MINUTE = VideoSource(1800, 30.0)
 @pytest.mark.parametrize(
     ("version", "family", "expected"),
     [
-        ("0.11.2", FrameLoader.QWEN3_VL, FrameLoader.UNIFORM),
-        ("0.22.1", FrameLoader.GLM46V, FrameLoader.UNIFORM),
-        ("0.25.0", FrameLoader.QWEN3_VL, FrameLoader.QWEN3_VL),
+        ("0.11.2", FrameLoader.EVEN_ROUNDED, FrameLoader.UNIFORM),
+        ("0.22.1", FrameLoader.TIERED, FrameLoader.UNIFORM),
+        ("0.25.0", FrameLoader.EVEN_ROUNDED, FrameLoader.EVEN_ROUNDED),
         ("0.32.0", FrameLoader.DYNAMIC, FrameLoader.DYNAMIC),
         ("0.24.0", FrameLoader.UNIFORM, FrameLoader.UNIFORM),
     ],
@@ -33,7 +33,7 @@ def test_families_have_loaders_of_their_own_from_0_25_on(
 
 
 def test_a_named_loader_is_used_whatever_the_family_and_release() -> None:
-    assert loader_of(FrameLoader.QWEN3_VL, "opencv", EngineVersion(0, 23)) is FrameLoader.UNIFORM
+    assert loader_of(FrameLoader.EVEN_ROUNDED, "opencv", EngineVersion(0, 23)) is FrameLoader.UNIFORM
 
 
 def test_a_loader_whose_sampling_is_not_known_is_named() -> None:
@@ -49,13 +49,13 @@ def test_a_loader_whose_sampling_is_not_known_is_named() -> None:
         pytest.param(FrameLoader.UNIFORM, MINUTE, {"num_frames": -1}, 1800, id="uniform-all"),
         pytest.param(FrameLoader.UNIFORM, MINUTE, {"num_frames": -1, "fps": 1}, 60, id="uniform-by-rate"),
         pytest.param(FrameLoader.UNIFORM, MINUTE, {"fps": 0.1}, 6, id="uniform-rate-below-32-frames"),
-        pytest.param(FrameLoader.QWEN3_VL, MINUTE, {}, 120, id="qwen-two-a-second"),
-        pytest.param(FrameLoader.QWEN3_VL, VideoSource(30, 30.0), {}, 4, id="qwen-four-at-least"),
-        pytest.param(FrameLoader.QWEN3_VL, VideoSource(108_000, 30.0), {}, 768, id="qwen-768-at-most"),
-        pytest.param(FrameLoader.QWEN2_VL, VideoSource(27, 9.0), {}, 6, id="qwen2-whole-temporal-patches"),
+        pytest.param(FrameLoader.EVEN_ROUNDED, MINUTE, {}, 120, id="qwen-two-a-second"),
+        pytest.param(FrameLoader.EVEN_ROUNDED, VideoSource(30, 30.0), {}, 4, id="qwen-four-at-least"),
+        pytest.param(FrameLoader.EVEN_ROUNDED, VideoSource(108_000, 30.0), {}, 768, id="qwen-768-at-most"),
+        pytest.param(FrameLoader.EVEN_PAIRS, VideoSource(27, 9.0), {}, 6, id="qwen2-whole-temporal-patches"),
         pytest.param(FrameLoader.DYNAMIC, MINUTE, {}, 120, id="dynamic-two-a-second"),
-        pytest.param(FrameLoader.GLM46V, VideoSource(300, 30.0), {}, 60, id="glm46v-six-a-second-when-short"),
-        pytest.param(FrameLoader.GLM46V, MINUTE, {"fps": 25}, 120, id="glm46v-ignores-fps"),
+        pytest.param(FrameLoader.TIERED, VideoSource(300, 30.0), {}, 60, id="glm46v-six-a-second-when-short"),
+        pytest.param(FrameLoader.TIERED, MINUTE, {"fps": 25}, 120, id="glm46v-ignores-fps"),
     ],
 )
 def test_frames_kept(loader: FrameLoader, source: VideoSource, options: dict[str, float], count: int) -> None:
@@ -73,7 +73,7 @@ def test_kept_frames_exist_and_ascend(loader: FrameLoader, total: int, rate: flo
     except InputError:
         return  # too short for that loader
     kept = [frames.index(position) for position in range(frames.count)]
-    assert kept == sorted(set(kept)) or (loader is FrameLoader.QWEN2_VL and kept == sorted(kept))
+    assert kept == sorted(set(kept)) or (loader is FrameLoader.EVEN_PAIRS and kept == sorted(kept))
     assert kept[0] >= 0
     assert kept[-1] < total
 
@@ -95,7 +95,7 @@ def test_an_option_that_is_no_number_is_named(options: dict[str, object]) -> Non
     assert next(iter(options)) in (error.value.field or "")
 
 
-@pytest.mark.parametrize("loader", [FrameLoader.DYNAMIC, FrameLoader.GLMGA])
+@pytest.mark.parametrize("loader", [FrameLoader.DYNAMIC, FrameLoader.WALKED])
 def test_a_loader_that_samples_by_rate_refuses_a_rate_of_zero(loader: FrameLoader) -> None:
     with pytest.raises(InputError, match="not above zero"):
         sample(loader, MINUTE, {"fps": 0})

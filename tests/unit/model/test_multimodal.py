@@ -14,7 +14,7 @@ from token_rules import PUBLISHED
 from vlm_operator.errors import InputError, UnknownFact, VlmOperatorError
 from vlm_operator.model.multimodal import read_multimodal, read_vision_tower
 from vlm_operator.model.multimodal.families import READERS
-from vlm_operator.model.processors import AspectTiles, GlmResize, NativePatches, SmartResize
+from vlm_operator.model.processors import AspectTiles, NativePatches, SmartResize, VolumeResize
 from vlm_operator.sources.token_rules import reduced_configs
 
 
@@ -48,8 +48,8 @@ def test_glm_4_6v_writes_times_as_fractions_and_4_5v_does_not() -> None:
     glm45v = read_multimodal({"architectures": ["Glm4vMoeForConditionalGeneration"], "model_type": "glm4v_moe"})
     glm46v = PUBLISHED["zai-org/GLM-4.6V-Flash"]
     assert glm45v is not None
-    assert isinstance(glm45v.processor, GlmResize)
-    assert isinstance(glm46v.processor, GlmResize)
+    assert isinstance(glm45v.processor, VolumeResize)
+    assert isinstance(glm46v.processor, VolumeResize)
     assert (glm45v.processor.fractional_timestamps, glm46v.processor.fractional_timestamps) == (False, True)
 
 

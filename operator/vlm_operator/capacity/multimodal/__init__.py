@@ -1,4 +1,4 @@
-"""Multimodal tokens: what an image or a video costs in prompt and encoder tokens, per model family.
+"""Multimodal tokens: what an image or a video costs in prompt and encoder tokens, per kind of processor.
 
 Belongs here: the processors' resizing, tiling and sampling as arithmetic. Does not: choosing limits (``planning``).
 Called by ``capacity.startup``, ``planning`` and ``vlmctl tokens``.
@@ -9,28 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from vlm_operator.capacity.multimodal import (  # each registers its family's answers
+from vlm_operator.capacity.multimodal import (  # each registers the answers for its processor
+    any_resolution,
     aspect_tiles,
-    cohere,
-    deepseek,
+    candidate_canvases,
+    canvas_tiles,
+    covering_partition,
     fixed,
-    gemma,
-    glm,
-    idefics3,
-    llama4,
-    llava,
-    minicpm,
-    molmo,
+    hd_crops,
+    longest_edge_tiles,
+    marked_resize,
     naflex,
     native_patches,
-    ovis,
+    ocr_views,
+    overlapping_crops,
+    pan_and_scan,
     patch_limit,
-    phi,
     probed_resize,
-    qwen,
     row_breaks,
     searched_scale,
-    step3,
+    slices,
+    smart_resize,
+    soft_tokens,
+    upscale_tiles,
+    volume_resize,
+    window_patches,
 )
 from vlm_operator.capacity.multimodal.caps import Cap, cap_for_tokens, frame_cap_for_tokens
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, largest_items
@@ -66,28 +69,31 @@ __all__ = [
     "video_tokens",
 ]
 
-_FAMILIES = (
+_PROCESSORS = (
+    any_resolution,
     aspect_tiles,
-    cohere,
-    deepseek,
+    candidate_canvases,
+    canvas_tiles,
+    covering_partition,
     fixed,
-    gemma,
-    glm,
-    idefics3,
-    llama4,
-    llava,
-    minicpm,
-    molmo,
+    hd_crops,
+    longest_edge_tiles,
+    marked_resize,
     naflex,
     native_patches,
-    ovis,
+    ocr_views,
+    overlapping_crops,
+    pan_and_scan,
     patch_limit,
-    phi,
     probed_resize,
-    qwen,
     row_breaks,
     searched_scale,
-    step3,
+    slices,
+    smart_resize,
+    soft_tokens,
+    upscale_tiles,
+    volume_resize,
+    window_patches,
 )
 
 

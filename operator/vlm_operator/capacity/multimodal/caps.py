@@ -13,7 +13,6 @@ from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.processors import (
     AspectTiles,
     CanvasTiles,
-    GlmResize,
     MultimodalFacts,
     PatchLimit,
     PixelBounds,
@@ -22,6 +21,7 @@ from vlm_operator.model.processors import (
     SmartResize,
     SoftTokenBudget,
     UpscaleTiles,
+    VolumeResize,
 )
 
 _LONGEST_PATCH_ROW: Final = 511
@@ -125,13 +125,13 @@ def _held(most: int) -> int:
     return max(most, math.isqrt(MAX_ASPECT_RATIO * most))
 
 
-def _whole_video(tokens: int, cell: int, default_least: int, processor: SmartResize | GlmResize) -> Cap:
+def _whole_video(tokens: int, cell: int, default_least: int, processor: SmartResize | VolumeResize) -> Cap:
     most = min(tokens * cell, processor.video_max_pixels)
     price = f"a video's frames are scaled down until all of them together hold {most / 1e6:.1f} megapixels"
     return Cap(_scoped("video", min(default_least, most), most), most // cell, most, price)
 
 
-def _glm(processor: GlmResize, modality: str, tokens: int) -> Cap | None:
+def _glm(processor: VolumeResize, modality: str, tokens: int) -> Cap | None:
     per_patch = processor.temporal_patch_size
     cell = (processor.patch_size * processor.merge_size) ** 2 * per_patch
     if modality == "video":
@@ -249,7 +249,7 @@ def _slices(processor: Slices, modality: str, tokens: int) -> Cap | None:
 
 _CAPS: dict[type, Callable[[Any, str, int], Cap | None]] = {
     SmartResize: _smart_resize,
-    GlmResize: _glm,
+    VolumeResize: _glm,
     SoftTokenBudget: _soft_tokens,
     RowBreaks: _row_breaks,
     PatchLimit: _patch_limit,

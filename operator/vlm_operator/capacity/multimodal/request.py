@@ -15,9 +15,17 @@ from typing import Any, Final
 
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.engine.video_sampling import FrameLoader, SampledFrames, VideoSource, loader_of, sample
+from vlm_operator.engine.video_sampling import (
+    GENERIC_BACKENDS,
+    FrameLoader,
+    SampledFrames,
+    VideoSource,
+    loader_of,
+    sample,
+)
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.processors import MultimodalFacts
+from vlm_operator.model.registry import video_backends
 
 SCOPES: Final = {"image": "images_kwargs", "video": "videos_kwargs"}
 _ALL_SCOPES: Final = ("text_kwargs", "images_kwargs", "videos_kwargs", "audio_kwargs")
@@ -132,7 +140,9 @@ class Request:
 
     def loader(self, backend: str | None) -> FrameLoader:
         """The loader that the release uses for this family."""
-        return loader_of(self.facts.frame_loader, backend, self.version)
+        if backend is None or backend in GENERIC_BACKENDS:
+            return loader_of(self.facts.frame_loader, backend, self.version)
+        return loader_of(self.facts.frame_loader, backend, self.version, video_backends())
 
     def limit(self, modality: str) -> ModalityLimit | None:
         """The modality's ``--limit-mm-per-prompt`` entry, if any."""

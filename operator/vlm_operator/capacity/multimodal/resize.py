@@ -61,7 +61,7 @@ def smart_resize_video(
 ) -> tuple[int, int]:
     """As ``smart_resize``, with bounds on frames x width x height; a side below one cell is enlarged first.
 
-    Source: transformers ``models/qwen3_vl/video_processing_qwen3_vl.py`` and ``models/glm4v``: ``smart_resize``.
+    Source: transformers, ``smart_resize`` of the video processors with bounds over a whole video.
     """
     width, height = frame.width, frame.height
     if frames < frames_per_patch:

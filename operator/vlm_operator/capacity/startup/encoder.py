@@ -23,7 +23,7 @@ class EncoderRun:
         tokens_per_item: output tokens vLLM reckons for each.
         budget_tokens: the encoder budget ("Encoder cache will be initialized with a budget of … tokens").
         encoded_tokens_per_item: output tokens the dummy really has; less than reckoned where the family's formula
-            adds timestamps (Qwen3-VL before 0.13 reckons 12.5 for one).
+            adds timestamps (before 0.13 vLLM reckons 12.5 for one).
         patches_per_item: patches of the dummy where its tokens do not tell them (crops that overlap), else 0.
     """
 

@@ -270,7 +270,8 @@ def runner_buffer_bytes(model: ModelFacts, settings: EngineSettings, rules: Budg
     """Torch buffers that the model runner makes before the weights: only "consumed" memory counts them.
 
     Input embeddings of a batch (all models in the V1 runner, multimodal ones in V2), one more for each DeepStack level
-    (``v1/worker/gpu_model_runner.py``, ``models/qwen3_vl.py``), and the V2 runner's penalty counts.
+    (``v1/worker/gpu_model_runner.py``, ``deepstack_input_embeds`` of the models' classes), and the V2 runner's penalty
+    counts.
     """
     levels = 1 + model.vision.deepstack_levels if model.vision is not None else 0 if rules.counts_penalty_buffers else 1
     size = levels * (settings.max_num_batched_tokens or 1) * model.text.hidden_size * 2

@@ -14,7 +14,7 @@ from vlm_operator.model.config_defaults import text_class
 from vlm_operator.model.family import Family, LanguageModel, Tying, Variant
 from vlm_operator.model.multimodal.families import text_config
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
-from vlm_operator.model.processors import GlmResize, MultimodalFacts
+from vlm_operator.model.processors import MultimodalFacts, VolumeResize
 from vlm_operator.model.towers.gated_downsample import GatedDownsampleTower, NormedDownsampleTower
 from vlm_operator.model.towers.place import TowerPlace
 
@@ -67,7 +67,7 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
     return MultimodalFacts(
         "glm46v" if fractional else (config.text("model_type") or "glm4v"),
         ("image", "video"),
-        GlmResize(
+        VolumeResize(
             patch_size=vision.integer("patch_size", 14),
             merge_size=vision.integer("spatial_merge_size", 2),
             temporal_patch_size=vision.integer("temporal_patch_size", 2),
@@ -77,7 +77,7 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
             video_max_pixels=video_most,
             fractional_timestamps=fractional,
         ),
-        FrameLoader.GLM46V if fractional else FrameLoader.DYNAMIC,
+        FrameLoader.TIERED if fractional else FrameLoader.DYNAMIC,
         item_limits=(("video", 1),),
     )
 
@@ -126,4 +126,5 @@ FAMILY: Final = Family(
         ("model.language_model.", "language_model.model."),
         ("lm_head.", "language_model.lm_head."),
     ),
+    video_backends={"glm46v": FrameLoader.TIERED, "glmga": FrameLoader.WALKED},
 )

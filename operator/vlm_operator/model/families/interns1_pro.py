@@ -29,7 +29,7 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
         config.text("model_type") or "interns1_pro",
         ("image", "video"),
         timed_resize(config.section("vision_config"), files),
-        FrameLoader.QWEN3_VL,
+        FrameLoader.EVEN_ROUNDED,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import text_class
 from vlm_operator.model.family import Family, LanguageModel, Tying, Variant
@@ -59,5 +60,6 @@ FAMILY: Final = Family(
         ("lm_head.", "language_model.lm_head."),
         ("model.", "language_model.model."),
     ),
+    video_backends={"qwen2_vl": FrameLoader.EVEN_PAIRS},
     reads_limits_early=True,
 )

@@ -35,7 +35,7 @@ def _tower(config: Config) -> DeepstackTower:
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
     return MultimodalFacts(
-        "qwen3_5", ("image", "video"), timed_resize(config.section("vision_config"), files), FrameLoader.QWEN3_VL
+        "qwen3_5", ("image", "video"), timed_resize(config.section("vision_config"), files), FrameLoader.EVEN_ROUNDED
     )
 
 

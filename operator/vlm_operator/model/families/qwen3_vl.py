@@ -37,7 +37,7 @@ def _tower(config: Config) -> DeepstackTower:
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
     return MultimodalFacts(
-        "qwen3_vl", ("image", "video"), timed_resize(config.section("vision_config"), files), FrameLoader.QWEN3_VL
+        "qwen3_vl", ("image", "video"), timed_resize(config.section("vision_config"), files), FrameLoader.EVEN_ROUNDED
     )
 
 
@@ -73,6 +73,7 @@ FAMILY: Final = Family(
         ("model.language_model.", "language_model.model."),
         ("lm_head.", "language_model.lm_head."),
     ),
+    video_backends={"qwen3_vl": FrameLoader.EVEN_ROUNDED},
     rotary_rows=RotaryRows.ONE_LATER,
     reads_limits_early=True,
     start_ups=(

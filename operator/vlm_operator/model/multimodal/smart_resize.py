@@ -17,7 +17,7 @@ from vlm_operator.model.processors import MultimodalFacts, PixelBounds, SmartRes
 
 def frame_bounded(family: str, vision: Config, files: Preprocessor) -> MultimodalFacts:
     """Images and videos whose bounds hold for each frame."""
-    return MultimodalFacts(family, ("image", "video"), frame_bounded_resize(vision, files), FrameLoader.QWEN2_VL)
+    return MultimodalFacts(family, ("image", "video"), frame_bounded_resize(vision, files), FrameLoader.EVEN_PAIRS)
 
 
 def frame_bounded_resize(vision: Config, files: Preprocessor, patch_size: int = 14) -> SmartResize:
@@ -74,7 +74,7 @@ def thinker_tokens(family: str, thinker: Config, files: Preprocessor, *, patch_s
             video_max_pixels=768 * cell,
             stated_video_bounds=(processor.video_min_pixels, processor.video_max_pixels),
         ),
-        FrameLoader.QWEN2_VL,
+        FrameLoader.EVEN_PAIRS,
         audio_tokens=(positions - 2) // 2 + 1,
     )
 

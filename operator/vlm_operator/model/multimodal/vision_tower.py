@@ -40,8 +40,8 @@ _MERGE_OF_MODEL: Final[Mapping[str, int]] = {
     "step3_vl": 4,
 }
 """Patches per side that become one token where the config does not say, by ``model_type`` of the whole: defaults of
-transformers' classes, and what vLLM 0.32 fixes (``glm4v.py: EVA2CLIPModel.conv``, ``keye.py: Projector``,
-``minicpmv.py`` and ``minicpmv4_6.py``: 64 outputs of a slice of 1,024 patches, ``step3_vl.py``: two convolutions)."""
+transformers' classes, and what vLLM 0.32 fixes (``EVA2CLIPModel.conv``; ``minicpmv.py`` and ``minicpmv4_6.py``: 64
+outputs of a slice of 1,024 patches; ``step3_vl.py``: two convolutions)."""
 
 _SLICE_SIDE: Final = 448
 """Pixels along a slice of MiniCPM-V (``scale_resolution``); a resampler makes ``query_num`` outputs of its patches."""
@@ -110,7 +110,7 @@ def _intermediate(vision: Config, width: int) -> int:
 def _merge(vision: Config, view: Config) -> int:
     """Patches per side that become one token, under the name that the family gives it.
 
-    Qwen, Mistral and GLM ``spatial_merge_size``, Gemma 4 ``pooling_kernel_size``, Kimi ``merge_kernel_size``, Idefics3
+    Most ``spatial_merge_size``, others ``pooling_kernel_size`` or ``merge_kernel_size``, Idefics3
     ``scale_factor``, Command A ``downsample_factor``, Ovis ``hidden_stride``; Llama 4 ``pixel_shuffle_ratio`` and
     InternVL ``downsample_ratio`` are its inverse; Gemma 3 says how many tokens an image of fixed size becomes,
     MiniCPM-V how many a slice; Step3 strides twice.

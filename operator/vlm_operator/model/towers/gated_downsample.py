@@ -1,6 +1,6 @@
 """Towers with gated MLPs and fused norms whose patches a convolution merges, then a gated merger.
 
-Sources: vLLM 0.32, ``model_executor/models/glm4_1v.py`` and ``glm_ocr.py`` (class ``…VisionTransformer`` of each).
+Sources: vLLM 0.32, class ``…VisionTransformer`` of the two model files that the family's record names.
 """
 
 from __future__ import annotations

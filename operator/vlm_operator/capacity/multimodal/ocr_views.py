@@ -1,43 +1,21 @@
-"""DeepSeek-VL2 (tiles of the listed canvas that keeps most pixels) and DeepSeek-OCR (tiles for large images).
+"""One view of the whole page, and tiles of it where it is larger than a tile.
 
-Sources: vLLM 0.32 ``model_executor/models/deepseek_vl2.py``, ``deepseek_ocr.py`` and ``deepseek_ocr2.py``:
-``get_num_image_tokens``; ``transformers_utils/processors/deepseek_ocr.py: count_tiles``.
+Sources: vLLM 0.32 ``model_executor/models/deepseek_ocr.py`` and ``deepseek_ocr2.py``: ``get_num_image_tokens``;
+``transformers_utils/processors/deepseek_ocr.py: count_tiles``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vlm_operator.capacity.multimodal.counting import count_image, dummy_image, largest_items
+from vlm_operator.capacity.multimodal.counting import count_image, largest_items
 from vlm_operator.capacity.multimodal.grids import closest_grid, grids_between
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens
-from vlm_operator.capacity.multimodal.llava import best_resolution
 from vlm_operator.capacity.multimodal.request import Request
-from vlm_operator.model.processors import CandidateCanvases, OcrViews
+from vlm_operator.model.processors import OcrViews
 
 _LARGEST_GRIDS = {32: (4, 8)}
 """(columns, rows) of the image that start-up takes for the largest, by most tiles; 2x2 elsewhere."""
-
-
-@count_image.register
-def _(processor: CandidateCanvases, image: Image, request: Request) -> ItemTokens:
-    request.allow()
-    tokens = _tokens(processor, image)
-    return ItemTokens(tokens, tokens)
-
-
-@largest_items.register
-def _(processor: CandidateCanvases, request: Request) -> Mapping[str, int]:
-    # start-up reads each listed pair as (height, width)
-    height, width = max(processor.canvases, key=lambda canvas: _tokens(processor, Image(canvas[1], canvas[0])))
-    return {"image": _tokens(processor, dummy_image(request, width, height))}
-
-
-def _tokens(processor: CandidateCanvases, image: Image) -> int:
-    height, width = best_resolution(image, tuple((height, width) for width, height in processor.canvases))
-    side = processor.side_tokens
-    rows, columns = height // processor.tile_size, width // processor.tile_size
-    return side * (side + 1) + rows * side * (columns * side + 1) + 1
 
 
 @count_image.register

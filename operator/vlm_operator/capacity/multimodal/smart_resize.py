@@ -1,8 +1,7 @@
-"""Qwen2-VL to Qwen3.5 and relatives: smart resize, frames in temporal patches, times as text from Qwen3-VL on.
+"""Smart resize: sides in whole cells, frames in temporal patches, times as text where frames carry them.
 
-Sources: vLLM 0.32 ``model_executor/models/qwen2_vl.py: Qwen2VLProcessingInfo`` and ``qwen3_vl.py:
-Qwen3VLProcessingInfo, get_video_repl``; transformers ``models/qwen2_vl`` and ``models/qwen3_vl``: image and video
-processors.
+Sources: vLLM 0.32 and transformers 5: ``…ProcessingInfo``, ``get_video_repl``, image and video processors of the
+families whose records fill ``SmartResize``.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from vlm_operator.capacity.multimodal.request import Request, whole_number
 from vlm_operator.capacity.multimodal.resize import MAX_ASPECT_RATIO, enlarged, smart_resize, smart_resize_video
 from vlm_operator.capacity.multimodal.timestamps import whole_digits
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, qwen3_vl_frames
+from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, even_frames
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.processors import PixelBounds, SmartResize, ThinSide
 
@@ -27,21 +26,21 @@ _EDGE_ALIASES = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
 _LARGEST_VIDEO_FRAMES = 14
 """vLLM ``qwen2_vl.py: _MAX_FRAMES_PER_VIDEO``."""
 _TWO_FRAME_DUMMY_SINCE = EngineVersion(0, 15)
-"""First release read whose Qwen3-VL start-up takes a two-frame video for the largest; before, it counts frames."""
+"""First release read whose start-up takes a two-frame video for the largest; before, it counts frames."""
 _TEXT_FACTOR_UNTIL = EngineVersion(0, 13)
-"""Releases before this one multiply Qwen3-VL's largest video by 12.5 for its text (0.11.2, 0.12.0; not 0.13.0)."""
+"""Releases before this one multiply the largest video with timestamps by 12.5 for its text (0.11.2, 0.12.0)."""
 _MOST_COUNTED_FRAMES = 24_576
-"""``qwen3_vl.py: _MAX_FRAMES_PER_VIDEO`` of 0.11.2 to 0.14.1."""
+"""``_MAX_FRAMES_PER_VIDEO`` of 0.11.2 to 0.14.1."""
 _FACTORED_SIZE_SINCE = EngineVersion(0, 13)
 """First release (not 0.12.0) that factors the largest size into sides; before, a huge square is resized."""
 _HUGE_SIDE = 9_999_999
 _OUTER_MARKS_SINCE = EngineVersion(0, 26)
 """First release read that keeps the chat template's marks around a video with timestamps (0.25.1 replaces them)."""
 _VIDEO_PIXEL_KNOBS_SINCE = EngineVersion(0, 18)
-"""First release read that folds ``min_pixels`` and ``max_pixels`` into the size of Qwen3-VL's videos."""
+"""First release read that folds ``min_pixels`` and ``max_pixels`` into the size of videos with timestamps."""
 _NO_TIMESTAMPS_SINCE = EngineVersion(0, 13)
 _MOST_LONG_VIDEO_FRAMES = 24576
-"""vLLM ``qwen3_vl.py: _MAX_FRAMES_PER_VIDEO`` through 0.14."""
+"""vLLM ``_MAX_FRAMES_PER_VIDEO`` through 0.14."""
 _CAPPED_SHARE = 0.9
 _CAPPED_VIDEO_TOKENS = 128_000
 _CAPPED_FRAME_TOKENS = 768
@@ -133,7 +132,7 @@ def _video_defaults(processor: SmartResize, request: Request) -> tuple[int, int]
 
 
 def _require_whole_size(processor: SmartResize, options: Mapping[str, Any]) -> None:
-    """Qwen2-VL's processors fail on a ``size`` with one edge; Qwen3-VL's fill in the other."""
+    """Processors without timestamps fail on a ``size`` with one edge, those with them fill in the other."""
     given = {edge for edge in ("shortest_edge", "longest_edge") if options["size"].get(edge) is not None}
     given |= {edge for key, edge in _EDGE_ALIASES.items() if options.get(key) is not None}
     if processor.video_bounds is PixelBounds.FRAME and len(given) < 2:
@@ -146,7 +145,7 @@ def _require_whole_size(processor: SmartResize, options: Mapping[str, Any]) -> N
 
 
 def _require_no_scoped_pixels(request: Request) -> None:
-    """Qwen3-VL's video processor takes no ``min_pixels`` and ``max_pixels``; vLLM folds the flat ones into ``size``."""
+    """The video processor with timestamps takes no ``min_pixels``, ``max_pixels``; flat ones go into ``size``."""
     scope = request.processor_kwargs.get("videos_kwargs")
     for key, edge in _EDGE_ALIASES.items():
         if isinstance(scope, Mapping) and scope.get(key) is not None:
@@ -195,7 +194,7 @@ def video_size(processor: SmartResize, frame: Image, frames: int, request: Reque
 
 
 def _sampled_again(source: VideoSource, request: Request) -> SampledFrames:
-    """The Qwen3-VL processor samples once more where the loader kept every frame (``do_sample_frames``)."""
+    """The processor with timestamps samples once more where the loader kept every frame (``do_sample_frames``)."""
     options = request.scoped("video")
     if options.get("num_frames") is not None:
         raise UnknownFact(
@@ -208,7 +207,7 @@ def _sampled_again(source: VideoSource, request: Request) -> SampledFrames:
         raise InputError(
             f"mm-processor-kwargs.fps: {str(fps)[:40]!r} is not a number above zero", field="mm-processor-kwargs.fps"
         )
-    return qwen3_vl_frames(source, 2 if fps is None else min(fps, 30))
+    return even_frames(source, 2 if fps is None else min(fps, 30))
 
 
 def _timestamp_tokens(frames: SampledFrames, patches: int, frames_per_patch: int) -> int:

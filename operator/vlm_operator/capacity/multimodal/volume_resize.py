@@ -1,7 +1,7 @@
-"""GLM-4.1V, 4.5V and 4.6V: smart resize where an image counts as one temporal patch.
+"""Smart resize where an image counts as one temporal patch and bounds hold for frames x area.
 
-Sources: vLLM 0.32 ``model_executor/models/glm4_1v.py: Glm4vProcessingInfo``; transformers ``models/glm4v`` and
-``models/glm46v``: image and video processors.
+Sources: vLLM 0.32 and transformers 5: ``…ProcessingInfo``, image and video processors of the family whose record names
+them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from vlm_operator.capacity.multimodal.request import Request, whole_number
 from vlm_operator.capacity.multimodal.resize import smart_resize_video
 from vlm_operator.capacity.multimodal.timestamps import whole_digits
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, dynamic_frames, glm46v_frames
+from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, dynamic_frames, tiered_frames
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.model.processors import GlmResize
+from vlm_operator.model.processors import VolumeResize
 
 _KNOBS = ("size", "fps", "max_pixels")
 """``max_pixels`` reaches no item: start-up alone reads it."""
@@ -27,11 +27,11 @@ _LONGEST_TIME_TOKENS = 6
 """``299.0 seconds``: the longest of the times that start-up tries."""
 _MOST_DUMMY_FRAMES = 600
 _LARGEST_ITEM_SINCE = EngineVersion(0, 25)
-"""First release read with today's rules for the largest items of GLM-V; 0.22.1 has others."""
+"""First release read with today's rules for these largest items; 0.22.1 has others."""
 
 
 @count_image.register
-def _(processor: GlmResize, image: Image, request: Request) -> ItemTokens:
+def _(processor: VolumeResize, image: Image, request: Request) -> ItemTokens:
     request.allow(*_KNOBS)
     least, most = _bounds(processor, "image", request)
     width, height = _image_size(processor, image, least, most)
@@ -41,16 +41,16 @@ def _(processor: GlmResize, image: Image, request: Request) -> ItemTokens:
 
 
 @count_video.register
-def _(processor: GlmResize, source: VideoSource, frame: Image, request: Request) -> ItemTokens:
+def _(processor: VolumeResize, source: VideoSource, frame: Image, request: Request) -> ItemTokens:
     request.allow(*_KNOBS, modality="video")
     frames = request.sample(source)
     if frames.complete:  # the processor samples once more where the loader kept every frame
-        frames = glm46v_frames(source) if processor.fractional_timestamps else dynamic_frames(source, 2)
+        frames = tiered_frames(source) if processor.fractional_timestamps else dynamic_frames(source, 2)
     return _video(processor, frames, frame, request)
 
 
 @largest_items.register
-def _(processor: GlmResize, request: Request) -> Mapping[str, int]:
+def _(processor: VolumeResize, request: Request) -> Mapping[str, int]:
     if request.version < _LARGEST_ITEM_SINCE:
         raise UnknownFact(
             f"the largest items that vLLM {request.version} assumes for {request.facts.family} are not known",
@@ -71,13 +71,13 @@ def _(processor: GlmResize, request: Request) -> Mapping[str, int]:
     return largest
 
 
-def _default_bounds(processor: GlmResize, modality: str) -> tuple[int, int]:
+def _default_bounds(processor: VolumeResize, modality: str) -> tuple[int, int]:
     if modality == "image":
         return processor.image_min_pixels, processor.image_max_pixels
     return processor.video_min_pixels, processor.video_max_pixels
 
 
-def _assumed_most(processor: GlmResize, modality: str, request: Request) -> int:
+def _assumed_most(processor: VolumeResize, modality: str, request: Request) -> int:
     """The bound that start-up assumes (``_get_image_max_pixels``): flat keys only, ``max_pixels`` before ``size``."""
     options = request.processor_kwargs
     if options.get("max_pixels") is not None:
@@ -89,7 +89,7 @@ def _assumed_most(processor: GlmResize, modality: str, request: Request) -> int:
     return whole_number("mm-processor-kwargs.size.longest_edge", edge)
 
 
-def _bounds(processor: GlmResize, modality: str, request: Request) -> tuple[int, int]:
+def _bounds(processor: VolumeResize, modality: str, request: Request) -> tuple[int, int]:
     size = request.scoped(modality).get("size")
     if size is None:
         return _default_bounds(processor, modality)
@@ -106,7 +106,7 @@ def _bounds(processor: GlmResize, modality: str, request: Request) -> tuple[int,
     )
 
 
-def _image_size(processor: GlmResize, image: Image, least: int, most: int) -> tuple[int, int]:
+def _image_size(processor: VolumeResize, image: Image, least: int, most: int) -> tuple[int, int]:
     cell = processor.patch_size * processor.merge_size
     per_patch = processor.temporal_patch_size
     return smart_resize_video(
@@ -114,7 +114,7 @@ def _image_size(processor: GlmResize, image: Image, least: int, most: int) -> tu
     )
 
 
-def _video(processor: GlmResize, frames: SampledFrames, frame: Image, request: Request) -> ItemTokens:
+def _video(processor: VolumeResize, frames: SampledFrames, frame: Image, request: Request) -> ItemTokens:
     cell = processor.patch_size * processor.merge_size
     per_patch = processor.temporal_patch_size
     least, most = _bounds(processor, "video", request)
@@ -128,7 +128,7 @@ def _video(processor: GlmResize, frames: SampledFrames, frame: Image, request: R
     return ItemTokens(tokens + 2 * patches + text + 2, tokens, frames.count, (width, height))
 
 
-def _largest_image(processor: GlmResize, request: Request) -> tuple[tuple[int, int], int]:
+def _largest_image(processor: VolumeResize, request: Request) -> tuple[tuple[int, int], int]:
     """Size and tokens of the image that start-up takes for the largest."""
     most = _assumed_most(processor, "image", request)
     cell = processor.patch_size * processor.merge_size
@@ -137,8 +137,8 @@ def _largest_image(processor: GlmResize, request: Request) -> tuple[tuple[int, i
     return size, (width // cell) * (height // cell)
 
 
-def _largest_processed(processor: GlmResize, request: Request) -> Mapping[str, int]:
-    """GLM-4.1V and 4.5V: the dummies are processed, the video with as many frames as fill the context best."""
+def _largest_processed(processor: VolumeResize, request: Request) -> Mapping[str, int]:
+    """Times in whole seconds: the dummies are processed, the video with as many frames as fill the context best."""
     (width, height), image_tokens = _largest_image(processor, request)
     largest = {}
     if request.counted("image"):
@@ -155,7 +155,7 @@ def _largest_processed(processor: GlmResize, request: Request) -> Mapping[str, i
     return largest
 
 
-def _fullest_frames(processor: GlmResize, frame: Image, room: int, request: Request) -> int:
+def _fullest_frames(processor: VolumeResize, frame: Image, room: int, request: Request) -> int:
     """The number of frames, up to 600, whose tokens come closest to ``room`` from below."""
     most = _assumed_most(processor, "video", request)
     cell = processor.patch_size * processor.merge_size
