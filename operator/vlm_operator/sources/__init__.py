@@ -70,16 +70,30 @@ def load_model(
         if entry is None:
             hints = [hint for hint in (_suggestion(name), error.hint) if hint]
             raise SourceUnavailable(error.message, hint="; otherwise ".join(hints)) from error
-        if hf_overrides:
-            raise _config_needed(entry.id, error) from error
-        facts = catalogue.load(entry)
-        return dataclasses.replace(
-            facts, source=f"{facts.source}; revision {revision} could not be compared: {error.message}"
-        )
+        return _uncompared(entry, revision, error, hf_overrides)
     except ModelNotFound as error:
         if error.field != "model":
             raise
         raise ModelNotFound(error.message, field=error.field, hint=_suggestion(name) or error.hint) from error
+
+
+def _uncompared(
+    entry: catalogue.CatalogueEntry,
+    revision: str | None,
+    error: SourceUnavailable,
+    hf_overrides: Mapping[str, Any] | None,
+) -> ModelFacts:
+    """The catalogue's facts for a revision that could not be read.
+
+    Raises:
+        SourceUnavailable: overrides change the config, which the catalogue does not hold.
+    """
+    if hf_overrides:
+        raise _config_needed(entry.id, error) from error
+    facts = catalogue.load(entry)
+    return dataclasses.replace(
+        facts, source=f"{facts.source}; revision {revision} could not be compared: {error.message}"
+    )
 
 
 def is_path(name: str) -> bool:

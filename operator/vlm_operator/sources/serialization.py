@@ -110,8 +110,9 @@ def _range_of(values: Sequence[Any]) -> range | None:
 
 
 def _name_of(cls: type) -> str:
-    module = cls.__module__.removeprefix(f"{_ROOM}.")
-    return cls.__name__ if module == "facts" else f"{module}.{cls.__name__}"
+    if getattr(model_facts, cls.__name__, None) is cls:
+        return str(cls.__name__)
+    return f"{cls.__module__.removeprefix(f'{_ROOM}.')}.{cls.__name__}"
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vlm_operator.capacity.startup.budget import Term
 from vlm_operator.capacity.startup.coefficients import CUBLAS_WORKSPACE_BYTES, SMALL_BUFFERS_BYTES
-from vlm_operator.capacity.startup.encoder import NOTHING, EncoderRun, encoder_memory
+from vlm_operator.capacity.startup.encoder import NOTHING, EncoderMemory, EncoderRun, encoder_memory
 from vlm_operator.capacity.startup.sampler import bytes_per_logit, sampler_bytes
 from vlm_operator.capacity.startup.text_forward import text_forward
 from vlm_operator.engine.budget_rules import BudgetRules, expert_chunk_tokens
@@ -67,19 +67,7 @@ def activation(
             rules.sampler, max_num_seqs=sequences, max_num_batched_tokens=tokens, vocab_size=model.text.vocab_size
         )
     )
-    encoder = NOTHING
-    if run is not None and model.vision is not None:
-        encoder = encoder_memory(
-            model.vision,
-            encoder_rules(model.vision.traits, version, compiled=bool(settings.cudagraph_capture_sizes)),
-            run,
-            gpu_total_bytes=gpu.total_bytes,
-            hidden_size=model.text.hidden_size,
-            tensor_parallel_size=ranks,
-            replicated=settings.mm_encoder_tp_mode == "data",
-            pads_outputs=rules.pads_encoder_outputs,
-            keeps_inputs=rules.keeps_encoder_inputs,
-        )
+    encoder = NOTHING if run is None else _encoder(model, gpu, settings, version, rules=rules, run=run)
     modern = gpu.compute_capability is None or gpu.compute_capability >= (9, 0)
     constant = CUBLAS_WORKSPACE_BYTES[modern] + SMALL_BUFFERS_BYTES
     sampling = text.hidden_bytes + sampler
@@ -112,6 +100,31 @@ def activation(
         encoder_saving_bytes=peak - without_encoder,
         modality=run.modality if run else None,
         terms=tuple(term for term in terms if term.size_bytes),
+    )
+
+
+def _encoder(
+    model: ModelFacts,
+    gpu: GPUFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    *,
+    rules: BudgetRules,
+    run: EncoderRun,
+) -> EncoderMemory:
+    """What encoding ``run`` takes, nothing where the model has no tower."""
+    if model.vision is None:
+        return NOTHING
+    return encoder_memory(
+        model.vision,
+        encoder_rules(model.vision.traits, version, compiled=bool(settings.cudagraph_capture_sizes)),
+        run,
+        gpu_total_bytes=gpu.total_bytes,
+        hidden_size=model.text.hidden_size,
+        tensor_parallel_size=settings.tensor_parallel_size,
+        replicated=settings.mm_encoder_tp_mode == "data",
+        pads_outputs=rules.pads_encoder_outputs,
+        keeps_inputs=rules.keeps_encoder_inputs,
     )
 
 

@@ -216,17 +216,7 @@ def _terms_of_run(
         outside += EXPERT_PARALLEL_BYTES
     if rules.formula is Formula.CONSUMED:
         outside += runner_buffer_bytes(model, settings, rules)
-    graphs = full_graphs = 0
-    if rules.subtracts_graph_estimate:
-        sizes, sequences = settings.cudagraph_capture_sizes or (), settings.max_num_seqs or 1
-        full_graphs = full_graph_count(sizes, sequences)
-        graphs = graph_estimate_bytes(
-            sizes,
-            max_num_seqs=sequences,
-            layers=model.text.layers,
-            tensor_parallel_size=settings.tensor_parallel_size,
-            pipeline_parallel_size=settings.pipeline_parallel_size,
-        )
+    graphs, full_graphs = _graphs(model, settings) if rules.subtracts_graph_estimate else (0, 0)
     return StartupTerms(
         gpu=gpu,
         version=version,
@@ -264,6 +254,19 @@ def _terms_of_run(
             ),
         ),
     )
+
+
+def _graphs(model: ModelFacts, settings: EngineSettings) -> tuple[int, int]:
+    """Bytes of vLLM's estimate of CUDA graphs, and how many full graphs are captured."""
+    sizes, sequences = settings.cudagraph_capture_sizes or (), settings.max_num_seqs or 1
+    estimate = graph_estimate_bytes(
+        sizes,
+        max_num_seqs=sequences,
+        layers=model.text.layers,
+        tensor_parallel_size=settings.tensor_parallel_size,
+        pipeline_parallel_size=settings.pipeline_parallel_size,
+    )
+    return estimate, full_graph_count(sizes, sequences)
 
 
 def runner_buffer_bytes(model: ModelFacts, settings: EngineSettings, rules: BudgetRules) -> int:
