@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from builders import qwen3, qwen3_vl
@@ -110,6 +112,39 @@ def test_no_more_items_than_a_pinned_limit_allows(count: int, taken: bool) -> No
         return
     with pytest.raises(InputError, match="limit-mm-per-prompt allows 2") as refusal:
         size(workload, limit_mm_per_prompt=limits)
+    assert refusal.value.field == "workload.images.count"
+
+
+@pytest.mark.parametrize(
+    ("modalities", "takes"),
+    [
+        (("image",), "text and images"),
+        (("image", "audio"), "text and images and audio"),
+        (("audio",), "text and audio"),
+    ],
+)
+def test_a_modality_that_the_family_does_not_take_is_refused_with_those_it_does(
+    modalities: tuple[str, ...], takes: str
+) -> None:
+    family = qwen3_vl().multimodal
+    assert family is not None
+    model = replace(qwen3_vl(), multimodal=replace(family, modalities=modalities))
+    with pytest.raises(InputError, match=f"takes no videos .it takes {takes}.") as refusal:
+        request_size(model, Workload(videos=Videos(1, 1.0)), EngineSettings(), DEFAULT)
+    assert refusal.value.field == "workload.videos"
+
+
+@pytest.mark.parametrize(("count", "taken"), [(2, True), (3, False)])
+def test_no_more_items_than_the_model_itself_takes(count: int, taken: bool) -> None:
+    family = qwen3_vl().multimodal
+    assert family is not None
+    model = replace(qwen3_vl(), multimodal=replace(family, item_limits=(("image", 2),)))
+    workload = Workload(images=Images(count, 64, 64))
+    if taken:
+        assert request_size(model, workload, EngineSettings(), DEFAULT).tokens.image_tokens > 0
+        return
+    with pytest.raises(InputError, match="takes at most 2") as refusal:
+        request_size(model, workload, EngineSettings(), DEFAULT)
     assert refusal.value.field == "workload.images.count"
 
 

@@ -1,0 +1,132 @@
+"""A plan as JSON: what scripts read is what the plan says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from builders import gpu, qwen3_vl
+from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.planning.choose import plan
+from vlm_operator.planning.cpu import cpu_plan
+from vlm_operator.planning.intent import Goal, Images, Intent, Workload
+from vlm_operator.planning.plan import Plan
+from vlm_operator.planning.report import flags_to_json, plan_to_json
+
+FOUR_PHOTOS = Workload(prompt_tokens=1000, output_tokens=500, images=Images(4, 1920, 1080))
+
+
+@pytest.fixture(scope="module")
+def served() -> Plan:
+    return plan(qwen3_vl(), gpu("H100"), Intent(goal=Goal.SINGLE_USER, workload=FOUR_PHOTOS, gpu_count=1))
+
+
+@pytest.fixture(scope="module")
+def refused() -> Plan:
+    flags = EngineSettings(max_model_len=131072)
+    return plan(qwen3_vl(), gpu("L4"), Intent(settings=flags, pinned=frozenset({"max_model_len"}), gpu_count=1))
+
+
+def test_model_gpu_release_and_goal_are_named(served: Plan) -> None:
+    found = plan_to_json(served)
+    assert found["model"]["id"] == "example/qwen3-vl-8b"
+    assert found["model"]["architecture"] == "Qwen3VLForConditionalGeneration"
+    assert found["model"]["modalities"] == ["image", "video"]
+    card = gpu("H100")
+    assert found["gpu"] == {"product": card.label, "count": 1, "totalBytes": card.total_bytes}
+    assert (found["vllmVersion"], found["goal"]) == (str(served.version), "SingleUser")
+    assert (found["verdict"], found["reason"]) == ("Fits", "Fits")
+    assert found["message"] == served.message
+
+
+def test_where_no_goal_is_named_it_is_throughput() -> None:
+    assert plan_to_json(plan(qwen3_vl(), gpu("H100"), Intent(gpu_count=1)))["goal"] == "Throughput"
+
+
+def test_memory_is_the_budgets_in_bytes(served: Plan) -> None:
+    found, budget = plan_to_json(served)["budget"], served.budget
+    assert budget is not None
+    assert found == {
+        "totalBytes": budget.total_bytes,
+        "requestedBytes": budget.requested_bytes,
+        "weightsBytes": budget.weights_bytes,
+        "activationPeakBytes": budget.activation_peak_bytes,
+        "nonTorchBytes": budget.non_torch_bytes,
+        "cudaGraphBytes": budget.cuda_graph_bytes,
+        "kvCacheBytes": budget.kv_cache_bytes,
+        "kvCacheLowBytes": budget.kv_cache_low_bytes,
+        "kvCacheHighBytes": budget.kv_cache_high_bytes,
+        "freeAtStartBytes": budget.free_at_start_bytes,
+    }
+
+
+def test_a_request_is_told_by_its_parts_and_the_cup_holds_it(served: Plan) -> None:
+    found = plan_to_json(served)
+    parts = found["workload"]
+    assert (parts["promptTokens"], parts["outputTokens"], parts["videoTokens"]) == (1000, 500, 0)
+    assert parts["imageTokens"] == 4 * (60 * 34 + 2)
+    assert parts["totalTokens"] == 1500 + parts["imageTokens"] <= found["cup"]["maxModelLen"]
+    assert found["cup"]["maxModelLen"] == served.settings.max_model_len
+    assert found["cup"]["neededBytes"] <= found["budget"]["kvCacheLowBytes"]
+    container = served.container
+    assert container is not None
+    assert found["container"] == {
+        "numBlocks": container.num_blocks,
+        "capacityTokens": container.capacity_tokens,
+        "maxModelLen": container.max_model_len,
+        "concurrency": container.concurrency,
+    }
+
+
+def test_the_command_is_what_a_person_would_type(served: Plan) -> None:
+    command = plan_to_json(served)["command"]
+    assert command[:3] == ["vllm", "serve", "example/qwen3-vl-8b"]
+    assert command[command.index("--max-model-len") + 1] == str(served.settings.max_model_len)
+
+
+def test_flags_have_vllms_names_and_json_valued_ones_are_objects() -> None:
+    flags = flags_to_json(
+        EngineSettings(
+            max_model_len=8192,
+            limit_mm_per_prompt=(("image", ModalityLimit(4)), ("video", ModalityLimit(1, num_frames=8))),
+            mm_processor_kwargs='{"max_pixels":1000}',
+            enforce_eager=True,
+        )
+    )
+    assert flags["limit_mm_per_prompt"] == {"image": 4, "video": {"count": 1, "num_frames": 8}}
+    assert (flags["mm_processor_kwargs"], flags["media_io_kwargs"]) == ({"max_pixels": 1000}, {})
+    assert (flags["max_model_len"], flags["enforce_eager"]) == (8192, True)
+    assert flags_to_json(EngineSettings())["limit_mm_per_prompt"] is None
+
+
+def test_a_refusal_has_its_pinned_flags_its_hint_and_remedies(refused: Plan) -> None:
+    found = plan_to_json(refused)
+    assert (found["verdict"], found["pinned"]) == ("DoesNotFit", ["max_model_len"])
+    assert found["hint"] == refused.hint
+    assert [remedy["text"] for remedy in found["remedies"]] == [remedy.text for remedy in refused.remedies]
+    shorter = next(remedy["change"] for remedy in found["remedies"] if "max_model_len" in remedy["change"])
+    assert 0 < shorter["max_model_len"] < 131072
+
+
+def test_moves_of_the_ladder_tell_both_values_and_what_they_gain(refused: Plan) -> None:
+    found = plan_to_json(refused)["ladder"]
+    assert [(each["gainBytes"], each["applied"], each["mild"]) for each in found] == [
+        (move.gain_bytes, move.applied, move.mild) for move in refused.ladder
+    ]
+    for each, move in zip(found, refused.ladder, strict=True):
+        assert list(each["change"]) == [flag for flag, _, _ in move.change]
+
+
+def test_without_a_gpu_there_is_none_to_name() -> None:
+    found = plan_to_json(cpu_plan(qwen3_vl(), Intent(cpu_kv_cache_bytes=4 << 30)))
+    assert found["gpu"] is None
+    assert found["budget"]["kvCacheBytes"] == 4 << 30
+
+
+def test_what_is_not_known_has_neither_budget_nor_cup() -> None:
+    intent = replace(Intent(gpu_count=1), version=EngineVersion(0, 99))
+    found = plan_to_json(plan(qwen3_vl(), gpu("H100"), intent))
+    assert found["verdict"] == "Unknown"
+    assert (found["budget"], found["cup"], found["container"]) == (None, None, None)
