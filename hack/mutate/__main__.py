@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -118,10 +119,8 @@ def main() -> int:
             reached = reach(workers, room)
             chosen = sample(room, options.sample, options.seed, options.only)
             with ThreadPoolExecutor(options.jobs) as pool:
-                outcomes = pool.map(
-                    lambda each, reached=reached: judge(workers, reached, each, options.seconds), chosen
-                )
-                missed |= report(room, list(told(outcomes))) < options.least
+                results = pool.map(partial(judge, workers, reached, seconds=options.seconds), chosen)
+                missed |= report(room, list(told(results))) < options.least
         workers.stop()
     return int(missed)
 
