@@ -1,0 +1,88 @@
+"""What a plan may take of a GPU, and what it begins with, before anything is given up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import gpu, qwen3_vl
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.planning.attempt import Attempt
+from vlm_operator.planning.evidence import Evidence, MemoryShortage
+from vlm_operator.planning.intent import Goal, Images, Intent, Workload
+from vlm_operator.planning.judge import Judge
+from vlm_operator.units import GIB
+
+
+def card(free_gib: float, *, unsure_gib: float = 0.0) -> GPUFacts:
+    """100 GiB, so much of it free at the start."""
+    return gpu("H100").with_(
+        total_bytes=100 * GIB,
+        free_at_start_bytes=int(free_gib * GIB),
+        total_uncertainty_bytes=int(unsure_gib * GIB),
+    )
+
+
+def attempt(
+    on: GPUFacts, evidence: Evidence | None = None, flags: dict[str, Any] | None = None, **intent: Any
+) -> Attempt:
+    given = flags or {}
+    asked = Intent(settings=EngineSettings(**given), pinned=frozenset(given), **intent)
+    return Attempt(Judge(qwen3_vl(), on, asked, evidence or Evidence()), 1)
+
+
+@pytest.mark.parametrize(
+    ("free", "ceiling"),
+    [
+        pytest.param(90.0, 0.90, id="whole hundredths"),
+        pytest.param(90.99, 0.90, id="rounded down"),
+        pytest.param(0.2, 0.01, id="never nothing"),
+    ],
+)
+def test_the_ceiling_is_the_share_that_is_free(free: float, ceiling: float) -> None:
+    assert attempt(card(free)).ceiling == ceiling
+
+
+def test_what_is_not_sure_and_what_was_missing_lower_the_ceiling() -> None:
+    missing = Evidence(shortages=(MemoryShortage(EngineSettings(), 3 * GIB, outside_budget=True),))
+    assert attempt(card(90.0, unsure_gib=2.0)).ceiling == 0.88
+    assert attempt(card(90.0), missing).ceiling == 0.87
+
+
+def test_a_default_above_the_ceiling_is_lowered_to_it_and_a_pinned_one_is_not() -> None:
+    assert attempt(card(85.0)).wanted.settings.gpu_memory_utilization == 0.85
+    assert attempt(card(95.0)).wanted.settings.gpu_memory_utilization == 0.92
+    pinned = attempt(card(85.0), flags={"gpu_memory_utilization": 0.95})
+    assert pinned.wanted.settings.gpu_memory_utilization == 0.95
+
+
+@pytest.mark.parametrize(
+    ("goal", "asked", "sequences"),
+    [
+        pytest.param(Goal.SINGLE_USER, None, 4, id="a single user: a few"),
+        pytest.param(Goal.SINGLE_USER, 9, 9, id="a single user with more at once"),
+        pytest.param(Goal.THROUGHPUT, 9, 9, id="as many as asked for"),
+        pytest.param(Goal.THROUGHPUT, None, 1024, id="else vLLM's own"),
+    ],
+)
+def test_requests_at_once_follow_from_goal_and_workload(goal: Goal, asked: int | None, sequences: int) -> None:
+    found = attempt(card(95.0), goal=goal, workload=Workload(concurrent_requests=asked))
+    assert found.wanted.settings.max_num_seqs == sequences
+
+
+def test_the_context_is_the_wanted_one_unless_it_is_pinned() -> None:
+    assert attempt(card(95.0)).wanted.settings.max_model_len == 16384
+    assert attempt(card(95.0), flags={"max_model_len": 5000}).wanted.settings.max_model_len == 5000
+
+
+def test_smaller_items_need_a_shorter_context_and_pins_stay() -> None:
+    workload = Workload(prompt_tokens=100, output_tokens=100, images=Images(4, 3840, 2160))
+    small = {"mm_processor_kwargs": '{"size":{"longest_edge":262144,"shortest_edge":65536}}'}
+    free = attempt(card(95.0), workload=workload)
+    before = free.wanted.requested
+    after = free.refit(before.with_(**small))
+    assert (after.max_model_len or 0) < (before.max_model_len or 0)
+    pinned = attempt(card(95.0), flags={"max_model_len": 40_000}, workload=workload)
+    assert pinned.refit(pinned.wanted.requested.with_(**small)).max_model_len == 40_000

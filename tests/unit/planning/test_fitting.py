@@ -1,0 +1,101 @@
+"""Which of the described items a context holds, and the next step where it holds too few."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import qwen3_vl
+from vlm_operator.capacity.multimodal import Video, video_tokens
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import DEFAULT
+from vlm_operator.planning.fitting import fitting_seconds, items_that_fit, what_would_fit
+from vlm_operator.planning.intent import Images, Intent, Videos, Workload
+from vlm_operator.planning.workload import family_of, request_size, wanted_context
+
+PHOTO = 60 * 34 + 2
+"""Tokens of 1920 x 1080."""
+
+
+def held(workload: Workload, context: int) -> str:
+    request = request_size(qwen3_vl(), workload, EngineSettings(), DEFAULT)
+    return items_that_fit(qwen3_vl(), Intent(workload=workload), request, EngineSettings(), context)
+
+
+@pytest.mark.parametrize(
+    ("context", "words"),
+    [
+        pytest.param(150 + 3 * PHOTO, "3 such images", id="exactly three"),
+        pytest.param(150 + 3 * PHOTO - 1, "2 such images", id="a token short of three"),
+        pytest.param(150 + PHOTO, "1 such image", id="one"),
+        pytest.param(149, "0 such images", id="not even prompt and answer"),
+    ],
+)
+def test_images_that_fit_beside_prompt_and_answer(context: int, words: str) -> None:
+    assert held(Workload(prompt_tokens=100, output_tokens=50, images=Images(4, 1920, 1080)), context) == words
+
+
+def test_where_no_whole_video_fits_its_seconds_are_counted() -> None:
+    family = family_of(qwen3_vl())
+    assert family is not None
+    minute = Video(60.0, 30.0, 1280, 720)
+    seconds = fitting_seconds(family, minute, 5000, EngineSettings(), DEFAULT)
+    assert 0 < seconds < 60
+    assert video_tokens(family, Video(seconds, 30.0, 1280, 720), EngineSettings(), DEFAULT).prompt_tokens <= 5000
+    assert video_tokens(family, Video(seconds + 1, 30.0, 1280, 720), EngineSettings(), DEFAULT).prompt_tokens > 5000
+    workload = Workload(prompt_tokens=0, output_tokens=0, videos=Videos(1, 60.0))
+    assert held(workload, 5000) == f"{seconds} s of that video"
+    assert held(workload, 10**6).endswith("such videos")
+
+
+def test_a_video_of_which_no_second_fits_fits_for_no_second() -> None:
+    family = family_of(qwen3_vl())
+    assert family is not None
+    assert fitting_seconds(family, Video(60.0, 30.0, 1280, 720), 1, EngineSettings(), DEFAULT) == 0
+    assert fitting_seconds(family, Video(60.0, 30.0, 1280, 720), 10**9, EngineSettings(), DEFAULT) == 60
+
+
+def test_each_kind_is_counted_alone() -> None:
+    workload = Workload(
+        prompt_tokens=0,
+        output_tokens=0,
+        images=Images(9, 640, 480),
+        videos=Videos(9, 10.0),
+        tokens_per_image=100,
+        tokens_per_video=300,
+    )
+    assert held(workload, 650) == "6 such images, or 2 such videos"
+
+
+def advice(workload: Workload, bound: int, flags: dict[str, Any] | None = None) -> str:
+    given = flags or {}
+    settings = EngineSettings(**given)
+    intent = Intent(workload=workload, settings=settings, pinned=frozenset(given))
+    return what_would_fit(qwen3_vl(), intent, wanted_context(qwen3_vl(), intent, settings), settings, bound)
+
+
+FOUR_PHOTOS = Workload(prompt_tokens=100, output_tokens=100, images=Images(4, 1920, 1080))
+A_MINUTE = Workload(prompt_tokens=100, output_tokens=100, videos=Videos(1, 60.0))
+
+
+def test_the_next_step_names_what_fits_a_cap_and_the_context_that_is_enough() -> None:
+    words = advice(FOUR_PHOTOS, 4096)
+    assert "4,096 tokens hold 1 such image" in words
+    assert "set --mm-processor-kwargs to" in words
+    assert f"raise the context to at least {200 + 4 * PHOTO:,} tokens" in words
+
+
+def test_a_cap_that_is_pinned_is_not_proposed() -> None:
+    assert "--mm-processor-kwargs" not in advice(FOUR_PHOTOS, 4096, {"mm_processor_kwargs": "{}"})
+    assert "--media-io-kwargs" in advice(A_MINUTE, 12_000)
+    assert "--media-io-kwargs" not in advice(A_MINUTE, 12_000, {"media_io_kwargs": "{}"})
+
+
+def test_a_cap_below_a_thumbnail_is_not_proposed() -> None:
+    assert "--mm-processor-kwargs" not in advice(FOUR_PHOTOS, 200 + 4 * 250)
+
+
+def test_a_request_longer_than_the_model_asks_for_another_model() -> None:
+    words = advice(Workload(prompt_tokens=300_000, output_tokens=0), 4096)
+    assert words == "choose a model that supports 300,000 tokens, not 262,144"
