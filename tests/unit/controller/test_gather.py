@@ -9,7 +9,7 @@ import pytest
 from api_server import FakeApiServer, serving
 
 from vlm_operator.controller.api_errors import Outdated
-from vlm_operator.controller.gather import LOG_BYTES, gather, read_log, read_pod
+from vlm_operator.controller.gather import LOG_BYTES, gather, read_log, read_pod, read_target
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
 from vlm_operator.controller.watches import World
@@ -203,3 +203,29 @@ def test_a_log_that_cannot_be_read_says_why_and_whether_waiting_helps(code: int,
     assert log.text is None
     assert words in (log.unreadable or "")
     assert log.gone is gone
+
+
+@pytest.mark.parametrize("deleting", [False, True])
+def test_what_is_being_deleted_is_seen_as_such(deleting: bool) -> None:
+    marked: dict[str, Any] = {"deletionTimestamp": "2026-11-25T11:59:00Z"} if deleting else {}
+    raw = pod("model-1", "2026-11-25T11:00:00Z")
+    raw["metadata"] |= marked
+    assert read_pod(raw).deleting is deleting
+    assert read_target(vlmdeployment(**marked)).deleting is deleting
+
+
+def test_a_pod_is_its_servers_container_with_arguments_and_conditions() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no GPU"}
+    raw = pod("model-1", "2026-11-25T11:00:00Z", phase="Pending", reason="Evicted", conditions=[condition])
+    raw["metadata"]["labels"] = LABELS | {"pod-template-hash": "abc"}
+    found = read_pod(raw)
+    assert (found.args, found.image) == (("example/model", "--port", "8000"), "vllm/vllm-openai:v0.32.0")
+    assert found.conditions == {"PodScheduled": ("False", "Unschedulable", "no GPU")}
+    assert (found.phase, found.reason, found.node_name, found.template_hash) == ("Pending", "Evicted", "node-1", "abc")
+    assert found.created_at == "2026-11-25T11:00:00Z"
+
+
+def test_a_vlmdeployment_is_read_with_what_a_new_one_lacks() -> None:
+    found = read_target({"metadata": {"name": "m", "namespace": "n", "uid": "u", "resourceVersion": "1"}})
+    assert (found.generation, found.spec, found.status) == (0, {}, {})
+    assert (found.annotations, found.labels) == ({}, {})

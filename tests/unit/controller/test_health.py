@@ -30,7 +30,7 @@ class Clock:
 def test_a_loop_that_turns_is_healthy() -> None:
     clock = Clock()
     health = Health(clock)
-    clock.now = 29
+    clock.now = 30
     assert health.problems() == []
 
 
@@ -46,6 +46,9 @@ def test_a_reconcile_that_hangs_is_named() -> None:
     clock = Clock()
     health = Health(clock)
     with health.working(KEY):
+        clock.now = 300
+        health.beat()
+        assert health.problems() == []
         clock.now = 301
         health.beat()
         assert "default/model" in " ".join(health.problems())

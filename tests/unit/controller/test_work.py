@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import pytest
@@ -22,57 +21,39 @@ KEY = Key("default", "model")
 
 
 @dataclass
-class Answers:
-    """A reconciler that gives these answers, the last one again and again."""
+class Answering:
+    """A reconciler that has one answer."""
 
-    answers: list[Result | Exception]
-    asked: int = 0
+    answer: Result | Exception
 
     def reconcile(self, key: Key) -> Result:
         assert key == KEY
-        self.asked += 1
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
 
 
 @dataclass
-class Recorded(WorkQueue):
-    """A queue that notes what it is told instead of waiting; times are seconds."""
+class Clock:
+    now: float = 0.0
 
-    told: list[tuple[str, float | None]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__(clock=lambda: 0.0, jitter=lambda: 1.0)
-
-    def add(self, key: Key, delay: float = 0.0) -> None:
-        self.told.append(("add", delay))
-        super().add(key, delay)
-
-    def retry(self, key: Key, at_least: float | None = None) -> float:
-        delay = super().retry(key, at_least)
-        self.told.append(("retry", delay))
-        return delay
-
-    def succeeded(self, key: Key) -> None:
-        self.told.append(("succeeded", None))
-        super().succeeded(key)
+    def __call__(self) -> float:
+        return self.now
 
 
-def work(reconciler: Answers, until: Callable[[Recorded], bool]) -> tuple[Recorded, Metrics, Health]:
-    """Let one worker run until the queue was told enough."""
-    metrics, health = Metrics(), Health()
+def looked_at_again(answer: Result | Exception, counted: str) -> float | None:
+    """Seconds from one look with this answer to the next; None where there is none."""
+    clock, metrics = Clock(), Metrics()
 
-    async def scenario() -> Recorded:
-        queue = Recorded()
+    async def scenario() -> float | None:
+        queue = WorkQueue(clock=clock, jitter=lambda: 0.0)
         with ThreadPoolExecutor(1) as threads:
             workers = Workers(
                 queue,
                 World(lambda keys, delay: None),
-                reconciler=cast(Reconciler, reconciler),
+                reconciler=cast(Reconciler, Answering(answer)),
                 metrics=metrics,
-                health=health,
+                health=Health(),
                 threads=threads,
                 workers=1,
             )
@@ -80,45 +61,35 @@ def work(reconciler: Answers, until: Callable[[Recorded], bool]) -> tuple[Record
             workers.leading.set()
             working = asyncio.create_task(workers.dispatch())
             queue.add(KEY)
-            for _ in range(400):
+            while f'vlm_operator_reconcile_total{{result="{counted}"}} 1.0' not in metrics.text().decode():
                 await asyncio.sleep(0.005)
-                if until(queue):
-                    break
+            await asyncio.sleep(0.01)
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
-        return queue
+        if not len(queue):
+            return None
+        clock.now = 1000.0
+        return 1000.0 - queue.overdue_seconds()
 
-    return asyncio.run(scenario()), metrics, health
+    return asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 @pytest.mark.parametrize(
-    ("answer", "told", "counted"),
+    ("answer", "counted", "seconds"),
     [
         pytest.param(
-            RetryLater("busy", code=429, retry_after=30.0),
-            [("add", 30.0), ("retry", 30.0)],
-            "retry",
-            id="the API server said when to come back",
+            RetryLater("busy", code=429, retry_after=30.0), "retry", 30.0, id="the API server said when to come back"
         ),
-        pytest.param(
-            RetryLater("busy", code=503),
-            [("add", 0.5), ("retry", 0.5)],
-            "retry",
-            id="it is overrun and did not say when",
-        ),
-        pytest.param(Rejected("no", code=403), [("add", 0.5), ("retry", 0.5)], "retry", id="it refused a request"),
-        pytest.param(ValueError("a defect"), [("add", 0.5), ("retry", 0.5)], "error", id="a defect of ours"),
-        pytest.param(
-            Result("outdated", failed=True), [("add", 0.5), ("retry", 0.5)], "outdated", id="somebody wrote in between"
-        ),
-        pytest.param(Result("ok", 7.5), [("succeeded", None), ("add", 7.5)], "ok", id="the decision says when"),
-        pytest.param(Result("ok"), [("succeeded", None)], "ok", id="nothing more to do"),
+        pytest.param(RetryLater("busy", code=503), "retry", 0.25, id="it is overrun and did not say when"),
+        pytest.param(Rejected("no", code=403), "retry", 0.25, id="it refused a request"),
+        pytest.param(ValueError("a defect"), "error", 0.25, id="a defect of ours"),
+        pytest.param(Result("outdated", failed=True), "outdated", 0.25, id="somebody wrote in between"),
+        pytest.param(Result("ok", 7.5), "ok", 7.5, id="the decision says when"),
+        pytest.param(Result("ok"), "ok", None, id="nothing more to do"),
+        pytest.param(Result("gone"), "gone", None, id="it is gone"),
     ],
 )
 def test_it_is_looked_at_again_when_that_can_help(
-    answer: Result | Exception, told: list[tuple[str, float | None]], counted: str
+    answer: Result | Exception, counted: str, seconds: float | None
 ) -> None:
-    queue, metrics, health = work(Answers([answer]), until=lambda queue: len(queue.told) > len(told))
-    assert queue.told == [("add", 0.0), *told]
-    assert f'vlm_operator_reconcile_total{{result="{counted}"}} 1.0' in metrics.text().decode()
-    assert health.problems() == []
+    assert looked_at_again(answer, counted) == seconds
