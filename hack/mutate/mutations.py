@@ -29,8 +29,11 @@ ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.Mod: ast.FloorDiv,
 }
 LARGEST: Final = {"min": "max", "max": "min", "any": "all", "all": "any"}
-WORDS: Final = {"message", "hint", "field", "why", "text", "title", "description", "what", "detail"}
-"""Keyword arguments that hold words for people: what they say is not behaviour that a unit test should pin."""
+NOT_BEHAVIOUR: Final = {
+    "message", "hint", "field", "why", "text", "title", "description", "what", "detail",
+    "strict", "repr",
+}  # fmt: skip
+"""Keyword arguments that a unit test should not pin: words for people, and what only shows a defect of the code."""
 
 
 @dataclass(frozen=True)
@@ -219,14 +222,14 @@ class _Finder(ast.NodeVisitor):
         if isinstance(node.func, ast.Name) and node.func.id in LARGEST:
             self._add(node.func, f"{node.func.id} -> {LARGEST[node.func.id]}", LARGEST[node.func.id])
         for place, keyword in enumerate(node.keywords):
-            if keyword.arg is not None and keyword.arg not in WORDS:
+            if keyword.arg is not None and keyword.arg not in NOT_BEHAVIOUR:
                 others = [each for at, each in enumerate(node.keywords) if at != place]
                 parts = [self._text(each) for each in (*node.args, *others)]
                 self._add(node, f"keyword {keyword.arg} dropped", f"{self._text(node.func)}({', '.join(parts)})")
         for argument in node.args:
             self.visit(argument)
         for keyword in node.keywords:
-            if keyword.arg not in WORDS:
+            if keyword.arg not in NOT_BEHAVIOUR:
                 self.visit(keyword.value)
         self.visit(node.func)
 
