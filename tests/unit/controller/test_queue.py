@@ -119,3 +119,41 @@ def test_how_long_the_oldest_key_has_been_waiting_is_known() -> None:
     queue.add(A)
     clock.now += 130
     assert queue.overdue_seconds() == pytest.approx(130)
+
+
+def test_a_worker_that_waits_gets_what_was_added_while_another_was_at_it() -> None:
+    async def scenario() -> Key:
+        queue = WorkQueue()
+        queue.add(A)
+        await taken(queue)
+        queue.add(A)
+        waiting = asyncio.create_task(queue.take())
+        await asyncio.sleep(0.01)
+        queue.done(A)
+        return await asyncio.wait_for(waiting, 5)
+
+    assert asyncio.run(scenario()) == A
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 0.5), (1, 1.0), (2, 2.0), (9, 256.0), (10, 300.0), (40, 300.0)])
+def test_the_delay_doubles_with_each_failure_up_to_five_minutes(failures: int, seconds: float) -> None:
+    queue = WorkQueue(clock=Clock(), jitter=lambda: 1.0)
+    delays = [queue.retry(A) for _ in range(failures + 1)]
+    assert delays[-1] == seconds
+
+
+def test_what_is_due_is_not_overdue_and_what_is_worked_on_does_not_wait() -> None:
+    async def scenario() -> list[float]:
+        clock = Clock()
+        queue = WorkQueue(clock=clock)
+        seen = [queue.overdue_seconds()]
+        queue.add(A, 10)
+        seen.append(queue.overdue_seconds())
+        clock.now += 15
+        seen.append(queue.overdue_seconds())
+        await taken(queue)
+        queue.add(A)
+        clock.now += 60
+        return [*seen, queue.overdue_seconds()]
+
+    assert asyncio.run(scenario()) == [0.0, 0.0, 5.0, 0.0]
