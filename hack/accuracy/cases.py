@@ -22,6 +22,7 @@ from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import (
     AttentionCache,
     DType,
+    FamilyTraits,
     LayerRun,
     MixtureOfExperts,
     ModelFacts,
@@ -33,7 +34,6 @@ from vlm_operator.model.facts import (
 )
 from vlm_operator.model.multimodal import read_vision_tower
 from vlm_operator.model.registry import by_architecture
-from vlm_operator.model.unmoved_families import family_traits
 from vlm_operator.planning.resolution import resolved
 from vlm_operator.sources import load_model
 from vlm_operator.units import GIB
@@ -209,9 +209,7 @@ def model_of(key: str) -> ModelFacts:
         if vision
         else None,
         pooling=facts.get("pooling", False),
-        traits=known.family.traits(prefix_attention=False)
-        if known
-        else family_traits(architecture, model_type, prefix_attention=False),
+        traits=known.family.traits(prefix_attention=False) if known else FamilyTraits(),
     )
 
 

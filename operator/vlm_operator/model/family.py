@@ -77,12 +77,14 @@ class Variant:
         architecture: the class name in ``config.json`` (vLLM's ``model_executor/models/registry.py``).
         model_types: ``model_type`` of whole configs with this architecture; the first is the usual one.
         text: the language model it wraps; None where the nested section's ``model_type`` decides.
+        nested: ``model_type`` of a nested section that names none, where ``text`` is None.
         weights_known: False where what vLLM builds was not read.
     """
 
     architecture: str
     model_types: tuple[str, ...] = ()
     text: LanguageModel | None = None
+    nested: str = ""
     weights_known: bool = True
 
 
@@ -93,6 +95,7 @@ class Family:
     Attributes:
         name: its name, also that of its file.
         variants: its architectures.
+        section: a section that no other family's config has, for configs that name neither architecture nor type.
         tower: reads the vision tower from the whole config; ``UnknownFact`` where it is not known.
         place: where the tower stands in vLLM's model.
         tokens: reads how images and videos become tokens, from the whole config and the preprocessor files.
@@ -112,6 +115,7 @@ class Family:
     tower: Callable[[Config], Tower | None]
     place: TowerPlace
     tokens: Callable[[Config, Preprocessor], MultimodalFacts]
+    section: str = ""
     weights: Callable[[Wrapper], None] | None = None
     tying: Tying = Tying.INHERITED
     renames: Renames = ()

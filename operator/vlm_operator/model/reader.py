@@ -118,12 +118,11 @@ def _require_countable(section: Mapping[str, Any]) -> None:
 
 def _traits(whole: Config, text: TextConfig) -> tuple[int, FamilyTraits]:
     """Tokens of the largest item that one batch must hold, and what the rules of a release ask of the family."""
-    model_type = whole.text("model_type") or ""
     known = registry.by_architecture(text.architecture)
     if known is None:
         tokens = unmoved_families.prefix_item_tokens(whole, text)
         attends = tokens is not None
-        return tokens or 0, unmoved_families.family_traits(text.architecture, model_type, prefix_attention=attends)
+        return tokens or 0, FamilyTraits(prefix_attention=attends)
     read = known.family.prefix_item_tokens
     tokens = read(whole, text) if read else None
     return tokens or 0, known.family.traits(prefix_attention=tokens is not None)

@@ -83,12 +83,16 @@ def by_model_type(model_type: str) -> Known | None:
 
 
 def family_of(config: Config) -> Known | None:
-    """The family of a config: the first architecture that a record has, else its ``model_type``."""
+    """The family of a config: by its first architecture that a record has, its ``model_type``, or a section."""
     for architecture in config.items("architectures") or []:
         known = by_architecture(architecture)
         if known is not None:
             return known
-    return by_model_type(config.text("model_type") or "")
+    known = by_model_type(config.text("model_type") or "")
+    if known is not None:
+        return known
+    found = next((family for family in families() if family.section and config.has(family.section)), None)
+    return Known(found, found.variants[0]) if found else None
 
 
 def language_model(architecture: str) -> LanguageModel | None:
@@ -104,7 +108,9 @@ def text_section(model_type: str) -> LanguageModel | None:
 def nested_type(model_type: str) -> str | None:
     """``model_type`` of the language model that a whole config with this one nests, where a record says it."""
     known = by_model_type(model_type)
-    return known.variant.text.model_type if known and known.variant.text else None
+    if known is None:
+        return None
+    return known.variant.text.model_type if known.variant.text else known.variant.nested or None
 
 
 def text_defaults(model_type: str) -> Mapping[str, Any]:

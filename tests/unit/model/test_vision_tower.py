@@ -88,7 +88,7 @@ def tower(figures: dict[str, int], **changes: Any) -> VisionTower:
             id="Kimi K2.5 names its figures as no class reads them (KimiK25VisionConfig)",
         ),
         pytest.param(
-            {"model_type": "llava", "text_config": {"hidden_size": 5120},
+            {"model_type": "llava", "vision_feature_layer": -1, "text_config": {"hidden_size": 5120},
              "vision_config": {"model_type": "pixtral", "image_size": 1024, "patch_size": 16, "head_dim": 64}},
             tower(CLIP, patch_size=16, output_size=5120, traits=TowerTraits(gated=True)),
             id="Pixtral inside LLaVA has gated MLPs (PixtralVisionConfig)",

@@ -57,7 +57,7 @@ def read_multimodal(
     view = Config(config)
     files = Preprocessor(preprocessor, video_preprocessor, processor)
     architectures = [name for name in view.items("architectures") or [] if isinstance(name, str)]
-    known = registry.family_of(view) if architectures or view.has("model_type") else None
+    known = registry.family_of(view)
     if known is not None and (not architectures or known.variant.architecture in architectures):
         return known.family.tokens(view, files)
     for architecture in architectures:
@@ -66,8 +66,6 @@ def read_multimodal(
     model_type = view.text("model_type")
     if not architectures and model_type in READERS_BY_MODEL_TYPE:
         return READERS_BY_MODEL_TYPE[model_type](view, files)
-    if isinstance(config.get("vision_encoder"), Mapping):
-        return whole_images.read_mistral_params(view, files)
     if not any(view.has(key) for key in _VISION_KEYS):
         return None
     raise UnknownFact(

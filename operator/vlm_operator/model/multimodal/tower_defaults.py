@@ -31,37 +31,21 @@ _SIGLIP: Final = _tower(12, 768, 3072, 12, 16)
 TOWERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "clip_vision_model": _tower(12, 768, 3072, 12, 32),
     "hunyuan_vl_vision": _tower(27, 1152, 4304, 16, 16, spatial_merge_size=2, out_hidden_size=4096),
-    "idefics3_vision": _IDEFICS3,
     "internvl_vision": _INTERNVL,
-    "llama4_vision_model": _tower(34, 768, 5632, 16, 14, pixel_shuffle_ratio=0.5),
     "minicpmv4_6_vision": _SIGLIP,
     "minicpmv4_7_vision": _SIGLIP,
-    "pixtral": _tower(24, 1024, 4096, 16, 16),
     "siglip2_vision_model": _SIGLIP,
     "siglip_vision_model": _SIGLIP,
-    "smolvlm_vision": _IDEFICS3,
     "step3_vision_encoder": _tower(63, 1792, 3072, 16, 14),
 }
 """By ``model_type`` of the tower."""
 
 TOWER_OF_MODEL: Final[Mapping[str, str]] = {
-    "cohere2_vision": "siglip_vision_model",
-    "gemma3": "siglip_vision_model",
     "hunyuan_vl": "hunyuan_vl_vision",
-    "idefics3": "idefics3_vision",
     "internvl": "internvl_vision",
     "lfm2_vl": "siglip2_vision_model",
-    "lighton_ocr": "pixtral",
-    "llama4": "llama4_vision_model",
-    "llava": "clip_vision_model",
-    "llava_next": "clip_vision_model",
-    "llava_next_video": "clip_vision_model",
-    "llava_onevision": "siglip_vision_model",
     "minicpmv4_6": "minicpmv4_6_vision",
     "minicpmv4_7": "minicpmv4_7_vision",
-    "mistral3": "pixtral",
-    "paligemma": "siglip_vision_model",
-    "smolvlm": "smolvlm_vision",
     "step3_vl": "step3_vision_encoder",
 }
 """Tower of a config whose vision section does not name it, by ``model_type`` of the whole."""

@@ -13,7 +13,6 @@ from vlm_operator.model.facts import VisionTower
 from vlm_operator.model.multimodal.families import LEAST_SHUFFLE_RATIO, square_side, text_config
 from vlm_operator.model.multimodal.fixed_towers import FIXED_TOWERS
 from vlm_operator.model.multimodal.tower_defaults import filled_tower
-from vlm_operator.model.unmoved_families import tower_traits
 
 _LARGEST_RATIO = 64
 """No published tower is wider inside than some eight times its width."""
@@ -22,21 +21,15 @@ _SECTIONS = ("vision_config", "vit_config", "vision_encoder")
 _MERGE_OF_MODEL: Final[Mapping[str, int]] = {
     "NVLM_D": 2,
     "chatglm": 2,
-    "cohere2_vision": 2,
     "h2ovl_chat": 2,
-    "idefics3": 2,
     "internvl": 2,
     "internvl_chat": 2,
     "interns1": 2,
     "lfm2_vl": 2,
-    "lighton_ocr": 2,
-    "llava_next_video": 2,
     "minicpmo": 4,
     "minicpmv": 4,
     "minicpmv4_6": 4,
     "minicpmv4_7": 4,
-    "mistral3": 2,
-    "smolvlm": 2,
     "step3_vl": 4,
 }
 """Patches per side that become one token where the config does not say, by ``model_type`` of the whole: defaults of
@@ -84,7 +77,6 @@ def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
             merge_size=_merge(vision, view),
             output_size=_output(vision, view),
             deepstack_levels=len(vision.items("deepstack_visual_indexes") or []),
-            traits=tower_traits(Config(config).text("model_type") or "", gated=_gated(vision, view)),
         )
     except UnknownFact:
         return None
@@ -152,8 +144,3 @@ def _output(vision: Config, view: Config) -> int:
     if vision.has("embed_dim"):  # Qwen2-VL: hidden_size is the language model's
         return vision.integer("hidden_size")
     return text_config(view).integer("hidden_size", 0, least=0)
-
-
-def _gated(vision: Config, view: Config) -> bool:
-    """LLaVA takes any tower; Pixtral's has gated MLPs, those of CLIP and SigLIP have not."""
-    return view.text("model_type") == "llava" and vision.text("model_type") == "pixtral"

@@ -24,6 +24,19 @@ def fused_attention(blocks: Block, width: int, *, bias: bool) -> None:
     blocks.row("attn.proj", width, width, bias=bias)
 
 
+def separate_attention(blocks: Block, width: int, heads: int, output: str) -> None:
+    """Attention whose query, key and value are matrices of their own in the checkpoint.
+
+    Args:
+        blocks: the tower's blocks.
+        width: elements of a patch.
+        heads: attention heads.
+        output: name of the output matrix.
+    """
+    blocks.qkv("self_attn", heads, heads, width // heads, width, bias=True)
+    blocks.row(f"self_attn.{output}", width, width, bias=True)
+
+
 def rotary_table(tower: Block, head_size: int) -> None:
     """The table that rotates half of each head."""
     tower.tensor("rotary_pos_emb.cos_sin_cache", ROTARY_POSITIONS * (head_size // 2))

@@ -23,16 +23,9 @@ _TOWER: Final[Renames] = (
 )
 
 PREFIXES: Final[dict[str, Renames]] = {
-    "Cohere2VisionForConditionalGeneration": (_TOWER[0], *_TOWER[2:]),
-    "Gemma3ForConditionalGeneration": _TOWER,
     "InternVLForConditionalGeneration": _TOWER,
     "InternS1ForConditionalGeneration": _TOWER,
-    "LlavaForConditionalGeneration": _TOWER,
-    "LlavaNextForConditionalGeneration": _TOWER,
-    "LlavaOnevisionForConditionalGeneration": _TOWER,
-    "Mistral3ForConditionalGeneration": (*_TOWER, ("model.", "language_model.model.")),
     "NemotronHForCausalLM": (("backbone", "model"),),
-    "PaliGemmaForConditionalGeneration": _TOWER,
 }
 """What a name begins with in the checkpoint, and in vLLM; the first that fits counts."""
 

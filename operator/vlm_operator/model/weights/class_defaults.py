@@ -72,17 +72,6 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Other names of a field; it is not missing where one of them is given."""
 
-NEVER_TIED_UNLESS_SAID: Final = frozenset({"llama4", "llava_next"})
-"""Types of whole configs whose class says ``tie_word_embeddings: false``, which vLLM takes for the language model
-whatever its own section says (0.32: ``VllmConfig.with_hf_config``)."""
-
-TIED_IF_EITHER_SAYS: Final = frozenset(
-    {
-        "llava", "llava_next_video", "llava_onevision",
-    }
-)  # fmt: skip
-"""Types of whole configs whose class takes over a true ``tie_word_embeddings`` of its language model."""
-
 
 def positions_of(kind: str) -> int | None:
     """``max_position_embeddings`` of a language model of this type, or None where that is not known."""

@@ -10,7 +10,7 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import nested_type, text_defaults
 from vlm_operator.model.facts import Component, TextFacts
 from vlm_operator.model.family import Tying
-from vlm_operator.model.weights.class_defaults import NEVER_TIED_UNLESS_SAID, TIED_IF_EITHER_SAYS, filled
+from vlm_operator.model.weights.class_defaults import filled
 from vlm_operator.model.weights.families import LANGUAGE_OF_MODEL_TYPE, language_reader
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.lists import strings
@@ -72,10 +72,6 @@ class Wrapper:
         return Language(config, text, self.collection, prefix, factor, root)
 
     def _tied(self, section: Config, tying: Tying | None) -> bool:
-        if tying is None and self.kind in TIED_IF_EITHER_SAYS:
-            tying = Tying.EITHER
-        if tying is None and self.kind in NEVER_TIED_UNLESS_SAID:
-            tying = Tying.WHOLE
         if tying is Tying.SECTION:
             defaults = text_defaults(section.text("model_type") or "")
             return section.boolean("tie_word_embeddings", bool(defaults.get("tie_word_embeddings", False)))

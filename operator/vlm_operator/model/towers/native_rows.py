@@ -1,0 +1,87 @@
+"""Pixtral's tower in transformers' format: any resolution, gated MLPs, no biases, rotary positions.
+
+Source: vLLM 0.32, ``model_executor/models/pixtral.py`` (``PixtralHFVisionModel``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
+
+from vlm_operator.engine.tower_traits import TowerTraits
+from vlm_operator.model.config import Config
+from vlm_operator.model.facts import DType
+from vlm_operator.model.towers.place import TowerPlace
+from vlm_operator.model.towers.tower import Tower
+from vlm_operator.model.weights.modules import Collection
+
+PIXTRAL: Final = {
+    "num_hidden_layers": 24,
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_attention_heads": 16,
+    "patch_size": 16,
+}
+"""What ``PixtralVisionConfig`` fills in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeRowsTower(Tower):
+    """The tower.
+
+    Attributes:
+        channels: colours of a pixel.
+        rotated: elements of a head that are rotated.
+    """
+
+    traits: ClassVar[TowerTraits] = TowerTraits(gated=True)
+
+    channels: int
+    rotated: int
+
+    @classmethod
+    def read(
+        cls,
+        vision: Config,
+        *,
+        merge_size: int,
+        output_size: int,
+        built: int | None = None,
+        defaults: Mapping[str, Any] = PIXTRAL,
+    ) -> Self:
+        """The tower of this section.
+
+        Args:
+            vision: ``vision_config``.
+            merge_size: patches a side that become one token, by the model's projector.
+            output_size: elements of one output as the language model takes it.
+            built: blocks that vLLM builds; None: all.
+            defaults: what the tower's class fills in.
+        """
+        filled = vision.over(defaults)
+        width, heads = filled.integer("hidden_size"), filled.integer("num_attention_heads")
+        return cls(
+            layers=filled.integer("num_hidden_layers") if built is None else built,
+            width=width,
+            inner=filled.integer("intermediate_size"),
+            heads=heads,
+            patch_size=filled.integer("patch_size"),
+            merge_size=merge_size,
+            output_size=output_size,
+            channels=filled.integer("num_channels", 3),
+            rotated=filled.integer("head_dim", width // heads),
+        )
+
+    def build(self, collection: Collection, place: TowerPlace) -> None:
+        """Patches, a norm, the blocks, the rotary frequencies."""
+        tower = place.part(collection)
+        tower.linear("patch_conv", self.width, self.channels * self.patch_size**2, quantizable=False)
+        tower.norm("ln_pre", self.width)
+        blocks = place.part(collection, "transformer.layers.{}", self.layers)
+        blocks.norm("attention_norm", self.width)
+        blocks.qkv("attention", self.heads, self.heads, self.head_size, self.width)
+        blocks.row("attention.o_proj", self.width, self.heads * self.head_size)
+        self.mlp(blocks, bias=False, module="feed_forward")
+        blocks.norm("ffn_norm", self.width)
+        tower.tensor("patch_positional_embedding.inv_freq", 2 * (self.rotated // 2), dtype=DType.FLOAT32)
