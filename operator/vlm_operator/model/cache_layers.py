@@ -232,41 +232,20 @@ _BY_MODEL_TYPE: Final[dict[str, Rule]] = {
 
 _WRAPPERS: Final = frozenset(
     {
-        "AriaForConditionalGeneration",
         "AudioFlamingo3ForConditionalGeneration",
         "AyaVisionForConditionalGeneration",
-        "BeeForConditionalGeneration",
-        "Blip2ForConditionalGeneration",
         "Cosmos3EdgeForConditionalGeneration",
-        "DeepseekVLV2ForCausalLM",
-        "DeepseekOCRForCausalLM",
-        "Eagle2_5_VLForConditionalGeneration",
         "Emu3ForConditionalGeneration",
-        "Gemma3nForConditionalGeneration",
         "GlmAsrForConditionalGeneration",
         "GraniteSpeechForConditionalGeneration",
         "GraniteSpeechPlusForConditionalGeneration",
-        "H2OVLChatModel",
         "HunYuanVLForConditionalGeneration",
-        "InternS1ForConditionalGeneration",
-        "InternVLChatModel",
-        "InternVLForConditionalGeneration",
         "KananaVForConditionalGeneration",
-        "Lfm2VlForConditionalGeneration",
-        "Llama_Nemotron_Nano_VL",
         "MantisForConditionalGeneration",
-        "MiniCPMV4_6ForConditionalGeneration",
-        "MiniCPMV4_7ForConditionalGeneration",
         "MiniMaxVL01ForConditionalGeneration",
         "MusicFlamingoForConditionalGeneration",
-        "NVLM_D",
-        "NemotronH_Nano_VL_V2",
-        "Ovis",
         "Qwen2AudioForConditionalGeneration",
         "Qwen3ASRForConditionalGeneration",
-        "RForConditionalGeneration",
-        "SkyworkR1VChatModel",
-        "Step3VLForConditionalGeneration",
         "TarsierForConditionalGeneration",
         "Tarsier2ForConditionalGeneration",
         "UltravoxModel",
@@ -274,15 +253,6 @@ _WRAPPERS: Final = frozenset(
     }
 )
 """Multimodal architectures whose language model is nested in the config and decides."""
-
-_OWN_TEXT: Final[dict[str, Rule]] = {
-    "GLM4VForCausalLM": plain.chatglm,
-    "MiniCPMO": plain.listed,
-    "MiniCPMV": plain.listed,
-    "Phi3VForCausalLM": plain.listed,
-    "Phi4MMForCausalLM": plain.listed,
-}
-"""Multimodal architectures whose config holds the language model at the top."""
 
 _HEAD_SUFFIXES: Final = (
     "ForSequenceClassification",
@@ -319,7 +289,7 @@ def rule_of(text: TextConfig) -> Rule:
         UnknownFact: neither the architecture nor the language model it wraps is known.
     """
     architecture = text.architecture
-    rule = _BY_ARCHITECTURE.get(architecture) or _OWN_TEXT.get(architecture)
+    rule = _BY_ARCHITECTURE.get(architecture)
     if rule is not None:
         return rule
     known = registry.by_architecture(architecture)

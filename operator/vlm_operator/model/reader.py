@@ -11,7 +11,7 @@ from typing import Any
 
 from vlm_operator.engine.runner import pools
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.model import registry, unmoved_families
+from vlm_operator.model import registry
 from vlm_operator.model.cache_layers import cache_layers, rule_of
 from vlm_operator.model.cache_layers_attention import bidirectional
 from vlm_operator.model.config import Config
@@ -120,9 +120,7 @@ def _traits(whole: Config, text: TextConfig) -> tuple[int, FamilyTraits]:
     """Tokens of the largest item that one batch must hold, and what the rules of a release ask of the family."""
     known = registry.by_architecture(text.architecture)
     if known is None:
-        tokens = unmoved_families.prefix_item_tokens(whole, text)
-        attends = tokens is not None
-        return tokens or 0, FamilyTraits(prefix_attention=attends)
+        return 0, FamilyTraits()
     read = known.family.prefix_item_tokens
     tokens = read(whole, text) if read else None
     return tokens or 0, known.family.traits(prefix_attention=tokens is not None)

@@ -15,11 +15,9 @@ from vlm_operator.model.multimodal.families import text_config, vision_grid
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import LongestEdgeTiles, MultimodalFacts
 from vlm_operator.model.towers.place import TowerPlace
-from vlm_operator.model.towers.square import SIGLIP, SquareTower
+from vlm_operator.model.towers.square import IDEFICS3, SquareTower
 from vlm_operator.model.weights.wrapper import Wrapper
 
-_VISION: Final = {**SIGLIP, "hidden_size": 1152, "num_attention_heads": 16, "patch_size": 32}
-"""What ``Idefics3VisionConfig`` and ``SmolVLMVisionConfig`` fill in."""
 _PLACE: Final = TowerPlace("model.vision_model", ("image",))
 
 
@@ -30,7 +28,7 @@ def _scale(config: Config) -> int:
 def _tower(config: Config) -> SquareTower:
     return SquareTower.read(
         config.section("vision_config"),
-        _VISION,
+        IDEFICS3,
         merge_size=_scale(config),
         output_size=text_config(config).integer("hidden_size", 0, least=0),
         post_norm=True,

@@ -12,15 +12,12 @@ from typing import Any
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model import registry
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal import crops, internvl, tiles, whole_images
-from vlm_operator.model.multimodal.families import READERS, READERS_BY_MODEL_TYPE
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.vision_tower import read_vision_tower
 from vlm_operator.model.processors import MultimodalFacts
 
 __all__ = ["read_multimodal", "read_vision_tower"]
 
-_FAMILIES = (crops, internvl, tiles, whole_images)
 
 _VISION_KEYS = (
     "vision_config",
@@ -60,12 +57,7 @@ def read_multimodal(
     known = registry.family_of(view)
     if known is not None and (not architectures or known.variant.architecture in architectures):
         return known.family.tokens(view, files)
-    for architecture in architectures:
-        if architecture in READERS:
-            return READERS[architecture](view, files)
     model_type = view.text("model_type")
-    if not architectures and model_type in READERS_BY_MODEL_TYPE:
-        return READERS_BY_MODEL_TYPE[model_type](view, files)
     if not any(view.has(key) for key in _VISION_KEYS):
         return None
     raise UnknownFact(

@@ -1,36 +1,14 @@
-"""Which reader understands which architecture? The registry that the family files fill."""
+"""Fields of configs that several families read alike: sections, sides of images, pixel shuffle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal.preprocessor import Preprocessor
-from vlm_operator.model.processors import MultimodalFacts
 
 LEAST_SHUFFLE_RATIO: Final = 1 / 64
 """Published models have 0.5 or 0.25."""
-
-Reader = Callable[[Config, Preprocessor], MultimodalFacts]
-
-READERS: Final[dict[str, Reader]] = {}
-"""By architecture, vLLM's name (``model_executor/models/registry.py``)."""
-
-READERS_BY_MODEL_TYPE: Final[dict[str, Reader]] = {}
-"""By ``model_type``, for configs that name no architecture."""
-
-
-def reads(*architectures: str, model_types: tuple[str, ...] = ()) -> Callable[[Reader], Reader]:
-    """Register a reader for these architectures, and for these model types."""
-
-    def register(reader: Reader) -> Reader:
-        READERS.update(dict.fromkeys(architectures, reader))
-        READERS_BY_MODEL_TYPE.update(dict.fromkeys(model_types, reader))
-        return reader
-
-    return register
 
 
 def text_config(config: Config) -> Config:

@@ -45,3 +45,14 @@ def within(config: Config, key: str, built: int, whole: int) -> int:
             hint="name a layer that the vision tower has",
         )
     return built
+
+
+def indexed_depth(processor: Config, whole: int) -> int:
+    """Blocks up to the feature layer ``layer_idx``, which counts from 0 or from the end.
+
+    Args:
+        processor: ``img_processor``.
+        whole: blocks of the tower.
+    """
+    index = processor.integer("layer_idx", -2, least=-whole)
+    return whole + index + 1 if index < 0 else index + 1

@@ -16,7 +16,8 @@ from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.square import CLIP, SIGLIP, ClassTokenTower, SquareTower
 from vlm_operator.model.towers.tower import Tower
 
-_DEFAULTS: Final = {"clip_vision_model": CLIP, "siglip_vision_model": SIGLIP, "pixtral": PIXTRAL}
+DEFAULTS: Final = {"clip_vision_model": CLIP, "siglip_vision_model": SIGLIP, "pixtral": PIXTRAL}
+"""What the classes of towers fill in, by their ``model_type``."""
 
 
 def named_tower(config: Config, otherwise: str, output_size: int, *, merge_size: int = 1) -> Tower:
@@ -33,15 +34,15 @@ def named_tower(config: Config, otherwise: str, output_size: int, *, merge_size:
     """
     vision = config.section("vision_config")
     kind = vision.text("model_type", otherwise) or otherwise
-    if kind not in _DEFAULTS:
+    if kind not in DEFAULTS:
         field = vision.field("model_type")
         raise UnknownFact(f"{field}: the vision tower of type {kind[:60]!r} is not known", field=field)
-    built = feature_depth(config, vision.over(_DEFAULTS[kind]).integer("num_hidden_layers"))
+    built = feature_depth(config, vision.over(DEFAULTS[kind]).integer("num_hidden_layers"))
     if kind == "pixtral":
         return NativeRowsTower.read(vision, merge_size=merge_size, output_size=output_size, built=built)
     tower = ClassTokenTower if kind == "clip_vision_model" else SquareTower
     return tower.read(
-        vision, _DEFAULTS[kind], merge_size=merge_size, output_size=output_size, built=built, post_norm=False
+        vision, DEFAULTS[kind], merge_size=merge_size, output_size=output_size, built=built, post_norm=False
     )
 
 

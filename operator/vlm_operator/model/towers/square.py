@@ -29,6 +29,27 @@ CLIP: Final = {
 SIGLIP: Final = {**CLIP, "patch_size": 16}
 """What ``SiglipVisionConfig`` fills in."""
 
+IDEFICS3: Final = {**SIGLIP, "hidden_size": 1152, "num_attention_heads": 16, "patch_size": 32}
+"""What the config classes of Idefics3's, SmolVLM's and Aria's towers fill in."""
+CLIP_LARGE: Final = {
+    "num_hidden_layers": 24,
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_attention_heads": 16,
+    "patch_size": 14,
+    "image_size": 336,
+}
+"""CLIP ViT-L/14 at 336 pixels (``CLIP_VIT_LARGE_PATCH14_336_CONFIG``)."""
+SO400M: Final = {
+    "num_hidden_layers": 27,
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_attention_heads": 16,
+    "patch_size": 14,
+    "image_size": 448,
+}
+"""SigLIP so400m at 448 pixels."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SquareTower(Tower):
@@ -55,6 +76,7 @@ class SquareTower(Tower):
         merge_size: int,
         output_size: int,
         built: int | None = None,
+        positions: int | None = None,
         post_norm: bool | None = None,
         position_ids: bool = True,
     ) -> Self:
@@ -66,6 +88,7 @@ class SquareTower(Tower):
             merge_size: patches a side that become one token, by the model's projector.
             output_size: elements of one output as the language model takes it.
             built: blocks that vLLM builds; None: all.
+            positions: learned positions; None: one for each patch of an image.
             post_norm: whether the norm after the last block is built; None: where all blocks are.
             position_ids: whether the numbers of positions are kept.
         """
@@ -81,7 +104,7 @@ class SquareTower(Tower):
             merge_size=merge_size,
             output_size=output_size,
             channels=filled.integer("num_channels", 3),
-            positions=(filled.integer("image_size") // patch) ** 2,
+            positions=(filled.integer("image_size") // patch) ** 2 if positions is None else positions,
             post_norm=layers == whole if post_norm is None else post_norm,
             position_ids=position_ids,
         )

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from vlm_operator.engine.tower_traits import PLAIN_TOWER, TowerTraits
 from vlm_operator.model.config import Config
+from vlm_operator.model.multimodal.families import square_side
 from vlm_operator.model.towers.tower import Tower, widened
 
 
@@ -31,7 +32,8 @@ class UnreadTower(Tower):
         merge_size: int,
         traits: TowerTraits = PLAIN_TOWER,
     ) -> Self:
-        """The tower of a section with ``depth``, ``hidden_size``, ``num_heads`` and ``patch_size``.
+        """The tower of a section with ``depth`` or ``num_hidden_layers``, ``hidden_size``, ``num_heads`` or
+        ``num_attention_heads``, and ``patch_size``.
 
         Args:
             vision: its section; the width of its MLP is ``intermediate_size`` or ``mlp_ratio`` times its own.
@@ -44,11 +46,11 @@ class UnreadTower(Tower):
         width = filled.integer("hidden_size")
         ratio = vision.has("mlp_ratio") or not filled.has("intermediate_size")
         return cls(
-            layers=filled.integer("depth"),
+            layers=filled.integer("depth" if filled.has("depth") else "num_hidden_layers"),
             width=width,
             inner=widened(width, filled, "mlp_ratio") if ratio else filled.integer("intermediate_size"),
-            heads=filled.integer("num_heads"),
-            patch_size=filled.integer("patch_size"),
+            heads=filled.integer("num_heads" if filled.has("num_heads") else "num_attention_heads"),
+            patch_size=square_side(filled, "patch_size"),
             merge_size=merge_size,
             output_size=output_size,
             own_traits=traits,

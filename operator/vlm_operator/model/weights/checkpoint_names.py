@@ -12,19 +12,7 @@ from typing import Final
 from vlm_operator.model import registry
 from vlm_operator.model.family import Renames
 
-_LANGUAGE: Final[Renames] = (
-    ("model.language_model.", "language_model.model."),
-    ("lm_head.", "language_model.lm_head."),
-)
-_TOWER: Final[Renames] = (
-    *_LANGUAGE,
-    ("model.vision_tower.", "vision_tower."),
-    ("model.multi_modal_projector.", "multi_modal_projector."),
-)
-
 PREFIXES: Final[dict[str, Renames]] = {
-    "InternVLForConditionalGeneration": _TOWER,
-    "InternS1ForConditionalGeneration": _TOWER,
     "NemotronHForCausalLM": (("backbone", "model"),),
 }
 """What a name begins with in the checkpoint, and in vLLM; the first that fits counts."""

@@ -55,7 +55,6 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "qwen2_moe": {"moe_intermediate_size": 1408, "num_experts": 60},
     "qwen3_moe": {"moe_intermediate_size": 768, "num_experts": 128},
     "qwen3_next": {"moe_intermediate_size": 512, "num_experts": 512},
-    "step3_vision_encoder": {"patch_size": 14},
 }  # fmt: skip
 """Fields that weights depend on, by ``model_type`` of their section."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vlm_operator.errors import UnknownFact
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from vlm_operator.model.weights.wrapper import Wrapper
 
 CLASSIFIER = "ForSequenceClassification"
-MULTIMODAL = ("multimodal", "multimodal_patches", "multimodal_tiles", "gemma3n")
-"""Modules of this room that read vision-language models, imported one by one until one knows the architecture."""
 
 
 def read_weight_modules(config: Mapping[str, Any], architecture: str, text: TextFacts) -> tuple[WeightModule, ...]:
@@ -59,14 +56,10 @@ def read_weight_modules(config: Mapping[str, Any], architecture: str, text: Text
 
 
 def multimodal_reader(architecture: str) -> Callable[[Wrapper], None] | None:
-    """The reader of a vision-language architecture, or None where none knows it: a record's, else the older tables'."""
+    """The reader of a vision-language architecture, or None where no record has it or its weights were not read."""
     known = registry.by_architecture(architecture)
     if known is not None:
         return _by_record(known) if known.variant.weights_known else None
-    for name in MULTIMODAL:
-        reader: Callable[[Wrapper], None] | None = import_module(f"{__package__}.{name}").MODELS.get(architecture)
-        if reader is not None:
-            return reader
     return None
 
 

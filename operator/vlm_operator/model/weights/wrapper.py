@@ -106,10 +106,13 @@ class Wrapper:
             )
         reader(language)
 
-    def read_own_language(self, *, own_word: bool = False, kind: str | None = None) -> None:
+    def read_own_language(
+        self, *, prefix: str = "language_model", own_word: bool = False, kind: str | None = None
+    ) -> None:
         """Read the language model that the family's record names, or that its section does where the record does not.
 
         Args:
+            prefix: what stands before its modules' names.
             own_word: its section alone says whether the head is tied, whatever the record says.
             kind: ``model_type`` whose defaults fill the section, where the family decides that.
 
@@ -120,9 +123,9 @@ class Wrapper:
         text = known.variant.text if known else None
         reader = language_reader(text.architecture) if text else None
         if reader is None:
-            self.read_language(own_word=own_word, kind=kind)
+            self.read_language(prefix=prefix, own_word=own_word, kind=kind)
         else:
-            reader(self.language(own_word=own_word, kind=kind))
+            reader(self.language(prefix=prefix, own_word=own_word, kind=kind))
 
     def projector(
         self, prefix: str = "multi_modal_projector", *, modalities: tuple[str, ...] = IMAGE, sharded: bool = True,

@@ -1,18 +1,22 @@
 """Gemma 3n: alternating updates, low-rank residuals and per-layer embeddings in its language model; two more towers.
 
-Sources: vLLM 0.32, ``model_executor/models/gemma3n.py``, ``gemma3n_mm.py``; defaults of transformers'
-``Gemma3nTextConfig``, ``Gemma3nVisionConfig``, ``Gemma3nAudioConfig``; PyTorch Image Models 1.0,
-``timm/models/mobilenetv5.py`` (``mobilenetv5_300m_enc``).
+Sources: vLLM 0.32, ``model_executor/models/gemma3n.py`` and ``gemma3n_mm.py`` (256 tokens an image, 188 an audio);
+defaults of transformers' ``Gemma3nTextConfig``, ``Gemma3nVisionConfig``, ``Gemma3nAudioConfig``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component, DType, Sharding, Stage
+from vlm_operator.model.family import Family, LanguageModel, Variant
+from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.preprocessor import Preprocessor
+from vlm_operator.model.processors import FixedTokens, MultimodalFacts
+from vlm_operator.model.towers.convolutions import ConvolutionsTower
+from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.audio_towers import AUDIO
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.lists import integers
@@ -20,11 +24,9 @@ from vlm_operator.model.weights.modules import Collection
 from vlm_operator.model.weights.wrapper import IMAGE, Wrapper
 
 FULL, SLIDING = "full_attention", "sliding_attention"
-MOBILENET: Final = {"mobilenetv5_300m_enc": 294_126_912}
-"""Parameters and buffers of vision towers that another library builds, by ``vision_config.architecture``."""
 
 
-def gemma3n_text(language: Language) -> None:
+def _language(language: Language) -> None:
     """Gemma 3n's language model; its head is the embeddings'."""
     config, text = language.config, language.text
     hidden, numbers = text.hidden_size, language.numbers
@@ -118,21 +120,6 @@ def _per_layer_embeddings(language: Language) -> None:
     layers.norm("post_per_layer_input_norm", text.hidden_size)
 
 
-def gemma3n(wrapper: Wrapper) -> None:
-    """Gemma 3n with its towers: MobileNet V5 for images, a conformer for speech."""
-    vision, audio = wrapper.vision, wrapper.config.section("audio_config")
-    architecture = vision.text("architecture", "mobilenetv5_300m_enc") or ""
-    if architecture not in MOBILENET:
-        field = vision.field("architecture")
-        raise UnknownFact(f"{field}: the weights of {architecture[:40]!r} are not known", field=field)
-    tower = wrapper.collection.tower("vision_tower", 1, modalities=IMAGE, sharded=False)
-    tower.tensor("timm_model", MOBILENET[architecture])
-    gemma3n_audio(wrapper.collection, audio)
-    _embedder(wrapper, "embed_vision", vision, 2048, IMAGE)
-    _embedder(wrapper, "embed_audio", audio, 1536, AUDIO)
-    gemma3n_text(wrapper.language())
-
-
 def _embedder(wrapper: Wrapper, name: str, section: Config, default: int, modalities: tuple[str, ...]) -> None:
     width = section.integer("hidden_size", default)
     embedder = wrapper.projector(name, modalities=modalities)
@@ -143,7 +130,7 @@ def _embedder(wrapper: Wrapper, name: str, section: Config, default: int, modali
     embedder.row("embedding_projection", wrapper.text.hidden_size, width)
 
 
-def gemma3n_audio(collection: Collection, audio: Config) -> None:
+def _audio(collection: Collection, audio: Config) -> None:
     """The conformer, whole on every rank and unquantised."""
     width = audio.integer("hidden_size", 1536)
     channels = integers(audio, "sscp_conv_channel_size") or [128, 32]
@@ -185,5 +172,45 @@ def gemma3n_audio(collection: Collection, audio: Config) -> None:
     blocks.tensor("attention.attn.local_causal_valid_mask", chunk * context, dtype=DType.FP8)  # booleans: a byte each
 
 
-MODELS: Final[dict[str, Callable[[Wrapper], None]]] = {"Gemma3nForConditionalGeneration": gemma3n}
-"""Architectures and their readers."""
+_PLACE: Final = TowerPlace("vision_tower", IMAGE, sharded=False)
+
+
+def _tower(config: Config) -> ConvolutionsTower:
+    return ConvolutionsTower.read(
+        config.section("vision_config"), text_config(config).integer("hidden_size", 0, least=0)
+    )
+
+
+def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
+    return MultimodalFacts(
+        "gemma3n",
+        ("image", "audio"),
+        FixedTokens(256, wrapper_tokens=4),
+        audio_tokens=188,
+        audio_opens_with_convolutions=True,
+    )
+
+
+def _weights(wrapper: Wrapper) -> None:
+    vision, audio = wrapper.config.section("vision_config"), wrapper.config.section("audio_config")
+    _tower(wrapper.config).build(wrapper.collection, _PLACE)
+    _audio(wrapper.collection, audio)
+    _embedder(wrapper, "embed_vision", vision, 2048, IMAGE)
+    _embedder(wrapper, "embed_audio", audio, 1536, AUDIO)
+    _language(wrapper.language())
+
+
+FAMILY: Final = Family(
+    name="gemma3n",
+    variants=(
+        Variant(
+            architecture="Gemma3nForConditionalGeneration",
+            model_types=("gemma3n",),
+            text=LanguageModel(architecture="Gemma3nForCausalLM", model_type="gemma3n_text", weights=_language),
+        ),
+    ),
+    tower=_tower,
+    place=_PLACE,
+    tokens=_tokens,
+    weights=_weights,
+)

@@ -1,0 +1,108 @@
+"""Nemotron Nano VL 12B v2 and the Omni models: RADIO over tiles of one size, or over native patches.
+
+Sources: vLLM 0.32 ``model_executor/models/nano_nemotron_vl.py``; ``nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16`` (tiles
+of 512 pixels, 12 at most). Weights were not read.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.model.config import Config
+from vlm_operator.model.family import Family, Variant
+from vlm_operator.model.multimodal.families import patches_along, shuffled_tokens, text_config
+from vlm_operator.model.multimodal.preprocessor import Preprocessor
+from vlm_operator.model.processors import AspectTiles, MultimodalFacts, NativePatches, VideoText
+from vlm_operator.model.towers.place import TowerPlace
+from vlm_operator.model.towers.tower import Tower
+from vlm_operator.model.towers.unread import UnreadTower
+from vlm_operator.model.weights.shuffled_projector import merged_side
+
+_HALVES: Final = 0.5
+"""The only ``downsample_ratio`` that vLLM's dynamic tiler takes (``DynamicResolutionImageTiler.__init__``)."""
+
+
+def _tower(config: Config) -> Tower | None:
+    """RADIO: its config states no dimensions."""
+    if not config.has("vision_config"):
+        return None
+    output = text_config(config).integer("hidden_size", 0, least=0)
+    vision = config.section("vision_config")
+    return UnreadTower.read(vision, {}, output_size=output, merge_size=merged_side(config, 1))
+
+
+def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
+    """Nemotron Nano VL 12B v2 (``nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16``: tiles of 512 pixels, 12 at most) and the
+    Omni models, whose config bounds patches instead of tiles.
+
+    Raises:
+        UnknownFact: tiles beside a sound encoder, a combination that no published model has.
+    """
+    arguments = config.section("vision_config").section("args")
+    if arguments.has("min_num_patches"):
+        return _native_patches(config, arguments)
+    if config.has("sound_config"):
+        raise UnknownFact(
+            "sound_config: the token count of tiles beside a sound encoder is not known", field="sound_config"
+        )
+    side = config.integer("force_image_size", 512)
+    patches = patches_along(side, config.integer("patch_size", 16), "patch_size")
+    return MultimodalFacts(
+        "nemotron_nano_vl",
+        ("image", "video"),
+        AspectTiles(
+            tile_size=side,
+            tokens_per_tile=shuffled_tokens(patches, config),
+            min_tiles=1,
+            max_tiles=12,
+            use_thumbnail=config.boolean("use_thumbnail", True),
+            tiles_knob="max_num_tiles",
+            video_text=VideoText.SAMPLED,
+            video_fills_context=True,
+        ),
+    )
+
+
+def _native_patches(config: Config, arguments: Config) -> MultimodalFacts:
+    ratio = config.number("downsample_ratio", 0.5)
+    if ratio != _HALVES:
+        raise InputError(f"downsample_ratio: {ratio} is not {_HALVES}, which vLLM asks for", field="downsample_ratio")
+    patch_size = config.integer("patch_size", 16)
+    vision = config.section("vision_config")
+    frame_patches = vision.integer("video_target_num_patches", 0, least=0)
+    if not frame_patches:
+        frame_side = vision.integer("video_target_img_size", config.integer("force_image_size", 512))
+        frame_patches = (-(-frame_side // patch_size)) ** 2
+    heard = ("audio",) if config.has("sound_config") else ()
+    return MultimodalFacts(
+        "nemotron_omni" if heard else "nemotron_nano_vl",
+        ("image", "video", *heard),
+        NativePatches(
+            patch_size=patch_size,
+            downsample=2,
+            min_patches=arguments.integer("min_num_patches"),
+            max_patches=max(0, arguments.integer("max_num_patches", 0, least=-1)),
+            frame_patches=frame_patches,
+            frame_keeps_aspect=vision.boolean("video_maintain_aspect_ratio", False),
+            frames_per_patch=vision.integer("video_temporal_patch_size", 1),
+        ),
+    )
+
+
+FAMILY: Final = Family(
+    name="nemotron_nano_vl",
+    variants=(
+        Variant(architecture="NemotronH_Nano_VL_V2", model_types=("NemotronH_Nano_VL_V2",), weights_known=False),
+        Variant(
+            architecture="NemotronH_Nano_Omni_Reasoning_V3",
+            model_types=("NemotronH_Nano_Omni_Reasoning_V3",),
+            weights_known=False,
+        ),
+        Variant(architecture="NemotronH_Super_Omni_Reasoning_V3", weights_known=False),
+        Variant(architecture="NemotronH_Omni_Reasoning_V3", weights_known=False),
+    ),
+    tower=_tower,
+    place=TowerPlace("vision_model"),
+    tokens=_tokens,
+)

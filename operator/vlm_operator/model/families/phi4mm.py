@@ -1,0 +1,76 @@
+"""Phi-4-multimodal: SigLIP over crops of 448 pixels, a conformer for speech, a projector each; adapters not counted.
+
+Sources: vLLM 0.32 ``model_executor/models/phi4mm.py`` (``get_navit_vision_model``) and ``phi4mm_audio.py``;
+``microsoft/Phi-4-multimodal-instruct`` (36 crops at most).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.model.config import Config
+from vlm_operator.model.family import Family, LanguageModel, Variant
+from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.preprocessor import Preprocessor
+from vlm_operator.model.processors import DynamicHd, MultimodalFacts
+from vlm_operator.model.towers.depth import indexed_depth
+from vlm_operator.model.towers.place import TowerPlace
+from vlm_operator.model.towers.square import SO400M, SquareTower
+from vlm_operator.model.weights.audio_towers import phi4_audio
+from vlm_operator.model.weights.families import LANGUAGE_MODELS
+from vlm_operator.model.weights.wrapper import IMAGE, Wrapper
+
+_PLACE: Final = TowerPlace("vision_encoder.img_processor", IMAGE, quantizable=False)
+
+
+def _tower(config: Config) -> SquareTower:
+    whole = SO400M["num_hidden_layers"]
+    named = config.has("img_processor")
+    return SquareTower.read(
+        Config(SO400M),
+        SO400M,
+        merge_size=2,
+        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        built=indexed_depth(config.section("img_processor"), whole) if named else whole - 1,
+        post_norm=False,
+        position_ids=False,
+    )
+
+
+def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
+    return MultimodalFacts(
+        "phi4mm",
+        ("image", "audio"),
+        DynamicHd(crop_size=448, patch_size=14, compression=2, max_crops=files.image.integer("dynamic_hd", 36)),
+        audio_tokens=188,
+        audio_opens_with_convolutions=True,
+    )
+
+
+def _weights(wrapper: Wrapper) -> None:
+    config, hidden = wrapper.config, wrapper.text.hidden_size
+    tower = _tower(config)
+    tower.build(wrapper.collection, _PLACE)
+    projector = wrapper.projector("vision_encoder", sharded=False)
+    projector.tensor("glb_GN", tower.width)
+    projector.tensor("sub_GN", tower.width)
+    projector.linear("img_projection.0", hidden, tower.width, bias=True, quantizable=False)
+    projector.linear("img_projection.2", hidden, hidden, bias=True, quantizable=False)
+    phi4_audio(wrapper.collection, config.section("audio_processor").section("config"), hidden)
+    LANGUAGE_MODELS["Phi3ForCausalLM"](wrapper.language(prefix="", kind="phi3"))
+
+
+FAMILY: Final = Family(
+    name="phi4mm",
+    variants=(
+        Variant(
+            architecture="Phi4MMForCausalLM",
+            model_types=("phi4mm",),
+            text=LanguageModel(architecture="Phi3ForCausalLM", model_type=""),
+        ),
+    ),
+    tower=_tower,
+    place=_PLACE,
+    tokens=_tokens,
+    weights=_weights,
+)
