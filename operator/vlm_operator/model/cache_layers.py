@@ -239,7 +239,6 @@ _WRAPPERS: Final = frozenset(
         "GlmAsrForConditionalGeneration",
         "GraniteSpeechForConditionalGeneration",
         "GraniteSpeechPlusForConditionalGeneration",
-        "HunYuanVLForConditionalGeneration",
         "KananaVForConditionalGeneration",
         "MantisForConditionalGeneration",
         "MiniMaxVL01ForConditionalGeneration",

@@ -140,7 +140,6 @@ TEXT_MODEL_TYPES: Final[Mapping[str, str]] = {
     "glmasr": "llama",
     "granite_speech": "granite",
     "granite_speech_plus": "granite",
-    "hunyuan_vl": "hunyuan_vl_text",
     "qwen2_audio": "qwen2",
     "video_llava": "llama",
     "vipllava": "llama",

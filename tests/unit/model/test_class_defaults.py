@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vlm_operator.model.config_defaults import TEXT_DEFAULTS
+from vlm_operator.model.config_defaults import text_defaults
 from vlm_operator.model.multimodal import read_vision_tower
 
 RECORDED: dict[str, dict[str, dict[str, Any]]] = json.loads(
@@ -22,7 +22,7 @@ def of(recorded: dict[str, dict[str, Any]]) -> list[Any]:
 
 @pytest.mark.parametrize(("model_type", "figures"), of(RECORDED["text"]))
 def test_the_defaults_of_a_language_model_are_its_classs(model_type: str, figures: dict[str, Any]) -> None:
-    stated = TEXT_DEFAULTS[model_type]
+    stated = text_defaults(model_type)
     assert {"num_hidden_layers", "hidden_size", "vocab_size"} <= set(stated)
     known = {name: figure for name, figure in stated.items() if name in figures}
     assert known == {name: figures[name] for name in known}
@@ -31,7 +31,12 @@ def test_the_defaults_of_a_language_model_are_its_classs(model_type: str, figure
 @pytest.mark.parametrize(("model_type", "figures"), of(RECORDED["towers"]))
 def test_a_tower_of_which_the_config_says_nothing_is_its_classs(model_type: str, figures: dict[str, Any]) -> None:
     tower = read_vision_tower(
-        {"model_type": model_type, "vision_config": {}, "text_config": {"hidden_size": 4096, "model_type": "llama"}}
+        {
+            "model_type": model_type,
+            "vision_config": {},
+            "vision_feature_layer": -1,  # all blocks are built
+            "text_config": {"hidden_size": 4096, "model_type": "llama"},
+        }
     )
     assert tower is not None
     assert {name: getattr(tower, name) for name in figures} == figures
