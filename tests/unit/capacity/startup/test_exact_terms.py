@@ -7,11 +7,11 @@ import math
 from typing import Any
 
 import pytest
-from startup_shapes import EXPERTS, TOWER, gpu, model
+from startup_shapes import EXPERTS, TOWER, gpu, model, resolved
 
 from vlm_operator.capacity.startup.coefficients import FITTED
 from vlm_operator.capacity.startup.cuda_graphs import full_graph_count, graph_count, graph_estimate_bytes
-from vlm_operator.capacity.startup.model import runner_buffer_bytes
+from vlm_operator.capacity.startup.model import runner_buffer_bytes, startup_terms
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
 from vlm_operator.capacity.startup.sampler import sampler_bytes
 from vlm_operator.capacity.startup.text_forward import TextForward, text_forward
@@ -36,6 +36,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind
 from vlm_operator.model.facts import FamilyTraits, LayerRun, ModelFacts, StateCache, StateKind
+from vlm_operator.units import GIB
 
 SIZES = (1, 2, 4, 8, 16)
 UNIFIED = gpu(memory_kind=MemoryKind.UNIFIED)
@@ -201,3 +202,18 @@ def test_experts_over_ranks_and_replicas_are_surer_to_be_off() -> None:
 def test_the_width_adds_the_total_in_proportion_to_what_is_asked_for() -> None:
     assert half_width_bytes(9.0, 8, 0.5) == int(math.sqrt(9 + 16)) == 5
     assert half_width_bytes(10**6, 0, 0.9) == 1000
+
+
+def test_expert_parallelism_adds_three_quarters_of_a_gibibyte_outside_torch() -> None:
+    experts = model(experts=EXPERTS)
+    alone, parallel = (
+        startup_terms(
+            experts,
+            gpu(),
+            resolved("0.32.0", experts, gpu(), tensor_parallel_size=2, enable_expert_parallel=each)[0],
+            EngineVersion(0, 32),
+            weights=GIB,
+        ).non_torch_bytes
+        for each in (False, True)
+    )
+    assert parallel - alone == 3 * GIB // 4
