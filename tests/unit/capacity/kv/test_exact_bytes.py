@@ -10,6 +10,7 @@ import pytest
 from vlm_operator.capacity.kv import KVLayout, kv_layout
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError
 from vlm_operator.model.reader import read_model_facts
 
 PLAIN: dict[str, Any] = {
@@ -118,3 +119,25 @@ def test_a_model_that_caches_nothing_starts_with_any_container() -> None:
 @pytest.mark.parametrize(("minor", "chosen"), [(13, None), (14, 16)])
 def test_a_context_that_fits_is_chosen_by_vllm_itself_since_0_14(minor: int, chosen: int | None) -> None:
     assert layout_of(PLAIN, minor).auto_fit_max_model_len(2 * BLOCK - 1) == chosen
+
+
+@pytest.mark.parametrize(
+    ("kv_heads", "ranks", "bytes_per_block"),
+    [
+        pytest.param(4, 2, 49152, id="two heads on each rank"),
+        pytest.param(2, 4, 24576, id="each head on two ranks"),
+        pytest.param(6, 4, None, id="six heads over four ranks"),
+        pytest.param(3, 2, None, id="three heads over two ranks"),
+        pytest.param(3, 4, None, id="four ranks for three heads"),
+    ],
+)
+def test_heads_divide_the_ranks_or_ranks_the_heads(kv_heads: int, ranks: int, bytes_per_block: int | None) -> None:
+    config = {**PLAIN, "num_key_value_heads": kv_heads, "num_attention_heads": 12, "head_dim": 64}
+    model = read_model_facts(config, model="small", source="test")
+    flags = EngineSettings(tensor_parallel_size=ranks)
+    if bytes_per_block is None:
+        with pytest.raises(InputError, match="tensor-parallel-size") as refusal:
+            kv_layout(model, flags, EngineVersion(0, 32))
+        assert refusal.value.field == "tensor-parallel-size"
+        return
+    assert kv_layout(model, flags, EngineVersion(0, 32)).bytes_per_block == bytes_per_block

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from vlm_operator.capacity.kv.grouping import stage_of_layers
-from vlm_operator.capacity.kv.page import CacheKind, Demand, LayerPage
+from vlm_operator.capacity.kv.page import UNBOUNDED_TOKENS, CacheKind, Demand, LayerPage, RankShape, layer_page
+from vlm_operator.engine.kv_cache_rules import kv_cache_rules
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.model.facts import AttentionCache
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,31 @@ def test_longer_blocks_hold_the_same_tokens() -> None:
     assert PAGE.with_block_size(32, 2000) == LayerPage(
         CacheKind.SLIDING_WINDOW, 32, 2000, Demand(32, 512, 1), 512, (2, 64)
     )
+
+
+@pytest.mark.parametrize(
+    ("minor", "cache", "value_head", "tokens", "extra", "window"),
+    [
+        pytest.param(13, {}, 64, UNBOUNDED_TOKENS, 0, 0, id="values as wide as keys before 0.14"),
+        pytest.param(14, {}, 32, UNBOUNDED_TOKENS, 0, 0, id="values of their own width since"),
+        pytest.param(19, {"sliding_window": 512}, 64, 511 + 100, 1, 512, id="not so in windows before 0.20"),
+        pytest.param(20, {"sliding_window": 512}, 32, 511 + 100, 1, 512, id="in windows, too, since"),
+        pytest.param(32, {"chunk_size": 256}, 64, 256 + 100, 0, 256, id="never in chunks"),
+    ],
+)
+def test_the_page_of_an_attention_layer(
+    minor: int, cache: dict[str, int], value_head: int, tokens: int, extra: int, window: int
+) -> None:
+    rank = RankShape(
+        rules=kv_cache_rules(EngineVersion(0, minor)),
+        tensor_parallel_size=2,
+        element_bytes=2,
+        block_size=16,
+        batched_tokens=100,
+        in_flight_tokens=100,
+        states=None,
+    )
+    page = layer_page(AttentionCache(kv_heads=4, head_size=64, value_head_size=32, **cache), rank)  # type: ignore[arg-type]
+    assert page is not None
+    assert page.page_size_bytes == page.block_size * 2 * (64 + value_head) * 2
+    assert (page.demand.tokens, page.demand.extra_blocks, page.window) == (tokens, extra, window)
