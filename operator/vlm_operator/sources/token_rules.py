@@ -41,7 +41,7 @@ def load_token_rules(name: str, *, offline: bool = False, hf_overrides: Mapping[
         files, source = directory.files_at(name, own_format=True)
         try:
             return _rules_of(files.facts(model=name, source=source, hf_overrides=hf_overrides), name)
-        except UnknownFact:
+        except (InputError, UnknownFact):  # a field that counting does not need
             return _without_layout(files, name, hf_overrides)
     try:
         return _rules_of(load_model(name, offline=offline, hf_overrides=hf_overrides), name)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
+from vlm_operator.model import families as folder
 from vlm_operator.model import registry
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family
@@ -15,8 +17,9 @@ from vlm_operator.model.weights.modules import Collection
 FAMILIES = registry.families()
 
 
-def test_a_file_in_the_folder_is_a_family() -> None:
-    assert {"glm4v", "gemma4", "qwen3_vl"} <= {family.name for family in FAMILIES}
+def test_every_file_in_the_folder_is_a_family_of_its_name() -> None:
+    files = {path.stem for path in Path(folder.__file__).parent.glob("*.py")} - {"__init__"}
+    assert {"glm4v", "gemma4", "qwen3_vl"} <= files == {family.name for family in FAMILIES}
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,13 +47,32 @@ def test_a_model_that_nobody_has_is_refused_as_by_plan() -> None:
     assert by_plan.value.message == by_tokens.value.message
 
 
-def test_a_layout_that_is_not_known_does_not_keep_tokens_from_being_counted(tmp_path: Path) -> None:
-    config = {"architectures": ["Moondream3ForCausalLM"], "model_type": "moondream3", "max_position_embeddings": 4096}
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(
+            {"architectures": ["Moondream3ForCausalLM"], "model_type": "moondream3", "max_position_embeddings": 4096},
+            id="a language model that nobody read",
+        ),
+        pytest.param(
+            {
+                "architectures": ["Qwen2VLForConditionalGeneration"],
+                "model_type": "qwen2_vl",
+                "max_position_embeddings": 4096,
+                "num_hidden_layers": -1,
+            },
+            id="a field that is wrong and not counted with",
+        ),
+    ],
+)
+def test_a_layout_that_is_not_known_does_not_keep_tokens_from_being_counted(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UnknownFact):
+    with pytest.raises((InputError, UnknownFact)):
         load_model(str(tmp_path), offline=True)
     rules = load_token_rules(str(tmp_path), offline=True)
-    assert (rules.facts.family, rules.context_tokens) == ("moondream3", 4096)
+    assert (rules.facts.family, rules.context_tokens) == (config["model_type"], 4096)
 
 
 def test_a_folder_in_mistrals_own_format_is_counted_and_not_planned(tmp_path: Path) -> None:
