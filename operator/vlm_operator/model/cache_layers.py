@@ -55,7 +55,6 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "GraniteMoeSharedForCausalLM",
         "InternLM2ForCausalLM",
         "MiniCPMForCausalLM",
-        "MolmoForCausalLM",
         "OlmoeForCausalLM",
         "OrionForCausalLM",
         "Qwen2ForCausalLM",
@@ -175,6 +174,9 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
 }
 
 _BY_ARCHITECTURE: Final = {name: rule for rule, names in _RULES.items() for name in names}
+
+TEXT_ARCHITECTURES: Final = frozenset(_BY_ARCHITECTURE)
+"""Language models on their own: no family's record has one of these, so none is read for it."""
 
 _BY_MODEL_TYPE: Final[dict[str, Rule]] = {
     "aria_text": plain.listed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from itertools import chain
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from vlm_operator.model import families as folder
 from vlm_operator.model import registry
+from vlm_operator.model.cache_layers import TEXT_ARCHITECTURES
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family
 from vlm_operator.model.weights.modules import Collection
@@ -30,6 +33,23 @@ def test_a_family_is_found_by_architecture_and_by_model_type(family: Family) -> 
             known = registry.family_of(Config({"model_type": model_type}))
             assert known is not None
             assert known.family is family
+
+
+def test_no_record_claims_a_language_model() -> None:
+    assert not TEXT_ARCHITECTURES & {variant.architecture for family in FAMILIES for variant in family.variants}
+
+
+def test_a_text_config_reads_no_record() -> None:
+    """Records are many, and most configs that a fleet is planned from are read again and again."""
+    script = (
+        "import sys\n"
+        "from vlm_operator.model.reader import read_model_facts\n"
+        "config = {'architectures': ['Qwen3ForCausalLM'], 'model_type': 'qwen3'}\n"
+        "assert read_model_facts(config, model='text', source='test').weights\n"
+        "print(sum(name.startswith('vlm_operator.model.families.') for name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "0"
 
 
 def test_no_two_families_claim_a_name() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.model.config import Config
-from vlm_operator.model.family import Family, Variant
+from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.families import text_config
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, OverlapCrops
@@ -59,7 +59,13 @@ def _weights(wrapper: Wrapper) -> None:
 
 FAMILY: Final = Family(
     name="molmo",
-    variants=(Variant(architecture="MolmoForCausalLM", model_types=("molmo",)),),
+    variants=(
+        Variant(
+            architecture="MolmoForCausalLM",
+            model_types=("molmo",),
+            text=LanguageModel(architecture="Qwen2ForCausalLM"),
+        ),
+    ),
     tower=_tower,
     place=_PLACE,
     tokens=_tokens,
