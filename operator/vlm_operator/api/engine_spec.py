@@ -21,6 +21,12 @@ _VERSION_VALIDATOR, _VERSION_CEL = matching(
     r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([A-Za-z0-9.+_-]{0,64})", "must be a vLLM version such as 0.32.0"
 )
 _DTYPE_VALIDATOR, _DTYPE_CEL = matching(r"[a-z][a-z0-9_]*", "must be a name that --kv-cache-dtype takes, such as fp8")
+_QUANTIZATION_VALIDATOR, _QUANTIZATION_CEL = matching(
+    r"[a-z][a-z0-9_-]*", "must be a name that --quantization takes, such as fp8"
+)
+_LOADER_VALIDATOR, _LOADER_CEL = matching(
+    r"[a-z][a-z0-9_-]*", "must be a name that --load-format takes, such as safetensors"
+)
 _NAME_VALIDATOR, _NAME_CEL = matching(
     r"[A-Za-z0-9_/][A-Za-z0-9._/:@+-]*", "must be a model name of letters, digits and ._/:@+-, not starting with a dash"
 )
@@ -82,6 +88,27 @@ class EngineSpec(ApiModel):
         default=None,
         description="Share of each GPU's memory that vLLM may use, above 0 and at most 1. Becomes "
         "--gpu-memory-utilization. Default: chosen by spec.goal.",
+    )
+    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = Field(
+        default=None,
+        description="Element type of weights and activations: auto (as config.json says), half or float16, bfloat16, "
+        "float or float32. Becomes --dtype. Default: auto.",
+    )
+    quantization: Annotated[str, Field(max_length=40), _QUANTIZATION_VALIDATOR, _QUANTIZATION_CEL] | None = Field(
+        default=None,
+        description="How weights are quantised. fp8 quantises an unquantised checkpoint while it is loaded; for a "
+        "quantised checkpoint it must agree with what its config says. Becomes --quantization. Default: as the "
+        "checkpoint says.",
+    )
+    load_format: Annotated[str, Field(max_length=40), _LOADER_VALIDATOR, _LOADER_CEL] | None = Field(
+        default=None,
+        description="How weights are read: auto, safetensors, runai_streamer, … as the vLLM release has them. Becomes "
+        "--load-format. Default: auto.",
+    )
+    trust_remote_code: Bool | None = Field(
+        default=None,
+        description="Run Python code that the model's repository brings, where the model needs it. Becomes "
+        "--trust-remote-code. Default: false.",
     )
     kv_cache_memory_bytes: Quantity | None = Field(
         default=None,

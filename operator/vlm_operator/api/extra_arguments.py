@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from vlm_operator.engine.flags import OWNED_FLAGS, SHORT_FLAGS
+from vlm_operator.engine.flags import OWNED_FLAGS, SHORT_FLAGS, SWITCHES
 
 REFUSED_FLAGS: Final = tuple(
     sorted(
         {
             *OWNED_FLAGS,
-            "--device-memory-utilization",  # other name of --gpu-memory-utilization
             "--config",  # a file of flags would override the plan unseen
             "--uds",  # a socket instead of the port that probes and Service use
             "--headless",  # no HTTP server, so never ready
@@ -42,15 +41,7 @@ MESSAGE: Final = (
     "(--config, --pipeline-parallel-size, …), in any spelling; pin it by its own field of spec.engine instead"
 )
 
-_SWITCHES: Final = (
-    "--async-scheduling",
-    "--enable-chunked-prefill",
-    "--enable-expert-parallel",
-    "--enable-prefix-caching",
-    "--enforce-eager",
-    "--language-model-only",
-)
-_SPELLINGS: Final = (*REFUSED_FLAGS, *(f"--no-{flag[2:]}" for flag in _SWITCHES))
+_SPELLINGS: Final = (*REFUSED_FLAGS, *(f"--no-{flag[2:]}" for flag in SWITCHES))
 
 # One search in one text: the cost that the API server estimates for a rule must stay below its limit. What a flag's
 # name may hold ends at "=" (a value) or "." (a key of a JSON flag).

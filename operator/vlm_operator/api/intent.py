@@ -6,29 +6,18 @@ from typing import Any, Final
 
 from vlm_operator.api.engine_spec import EngineSpec
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec, WorkloadSpec
+from vlm_operator.engine.flag import Kind
 from vlm_operator.engine.flags import canonical_json, uncounted
-from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.engine.settings import FLAGS, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.errors import UnknownFact
 from vlm_operator.planning.intent import Audio, Goal, Images, Intent, Videos, Workload
 from vlm_operator.units import parse_bytes
 
 _PLAIN: Final = {
-    "context_length": "max_model_len",
-    "gpu_memory_utilization": "gpu_memory_utilization",
-    "kv_cache_dtype": "kv_cache_dtype",
-    "block_size": "block_size",
-    "max_num_seqs": "max_num_seqs",
-    "max_num_batched_tokens": "max_num_batched_tokens",
-    "mm_encoder_tp_mode": "mm_encoder_tp_mode",
-    "language_model_only": "language_model_only",
-    "tensor_parallel_size": "tensor_parallel_size",
-    "enable_expert_parallel": "enable_expert_parallel",
-    "enforce_eager": "enforce_eager",
-    "max_cudagraph_capture_size": "max_cudagraph_capture_size",
-    "enable_prefix_caching": "enable_prefix_caching",
-    "enable_chunked_prefill": "enable_chunked_prefill",
-    "async_scheduling": "async_scheduling",
+    flag.api: name
+    for name, flag in FLAGS.items()
+    if flag.api is not None and flag.kind not in (Kind.SIZE, Kind.LIMITS, Kind.OBJECT)
 }
 """Fields of ``spec.engine`` that are flags as they stand, and the flags' names."""
 
@@ -96,10 +85,9 @@ def _settings_of(engine: EngineSpec | None) -> tuple[EngineSettings, frozenset[s
         )
     if limits:
         flags["limit_mm_per_prompt"] = tuple(limits)
-    if engine.mm_processor_kwargs is not None:
-        flags["mm_processor_kwargs"] = canonical_json(engine.mm_processor_kwargs)
-    if engine.media_io_kwargs is not None:
-        flags["media_io_kwargs"] = canonical_json(engine.media_io_kwargs)
+    for name, flag in FLAGS.items():
+        if flag.kind is Kind.OBJECT and flag.api is not None and (given := getattr(engine, flag.api)) is not None:
+            flags[name] = canonical_json(given)
     return EngineSettings(**flags), frozenset(flags)
 
 

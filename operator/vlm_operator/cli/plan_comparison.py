@@ -13,11 +13,11 @@ def compared(before: Plan, after: Plan) -> dict[str, Any]:
     """Both plans, and what differs between them in sentences; ``breaks`` is True where the second no longer fits."""
     old, new = plan_to_json(before), plan_to_json(after)
     changes = [
-        {"field": f"{group}.{name}", "from": value, "to": new[group][name]}
+        {"field": f"{group}.{name}", "from": old[group].get(name), "to": new[group].get(name)}
         for group in ("flags", "budget", "cup", "container")
         if old[group] and new[group]
-        for name, value in old[group].items()
-        if value != new[group][name]
+        for name in {**old[group], **new[group]}
+        if old[group].get(name) != new[group].get(name)
     ]
     return {
         "from": str(before.version),

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vlm_operator.engine.flags import plain_value, shown_flags
 from vlm_operator.planning.plan import Plan
-from vlm_operator.planning.report import command, flags_to_json
+from vlm_operator.planning.report import command
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.units import format_gib
 
@@ -87,7 +88,7 @@ def _print_budget(console: Console, plan: Plan) -> None:
 def _print_flags(console: Console, plan: Plan) -> None:
     console.print()
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
-    for name, value in flags_to_json(plan.settings).items():
+    for name, value in shown_flags(plan.settings).items():
         if value in (None, {}, False):
             continue
         pinned = "pinned" if name in plan.intent.pinned else ""
@@ -106,13 +107,11 @@ def _print_ladder(console: Console, plan: Plan) -> None:
         flag, _, after = move.change[0]
         mark = "✓" if move.applied else " "
         table.add_row(
-            f"{mark} --{flag.replace('_', '-')} {_shown(_plain(after))}", format_gib(move.gain_bytes), move.cost
+            f"{mark} --{flag.replace('_', '-')} {_shown(plain_value(flag, after))}",
+            format_gib(move.gain_bytes),
+            move.cost,
         )
     console.print(table)
-
-
-def _plain(value: Any) -> Any:
-    return {name: limit.count for name, limit in value} if isinstance(value, tuple) else value
 
 
 def _shown(value: Any) -> str:

@@ -1,58 +1,43 @@
-"""How are vLLM's flags spelled? Settings to arguments, in a stable order, and the flags a plan owns."""
+"""Lists of vLLM's flags and their spelling on a command line, all derived from what ``EngineSettings`` declares."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import Any, Final, NamedTuple
 
-from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.engine.flag import Kind
+from vlm_operator.engine.settings import FLAGS, EngineSettings, ModalityLimit
+
+DEFAULTS: Final[dict[str, Any]] = {each.name: each.default for each in fields(EngineSettings)}
+"""The value of each setting where nobody set it."""
+
+SERVER_FLAGS: Final[tuple[str, ...]] = ("--model", "--revision", "--served-model-name", "--host", "--port")
+"""Flags that say what is served and where: they come from fields of the API that are no engine settings."""
 
 OWNED_FLAGS: Final[tuple[str, ...]] = (
-    "--model",
-    "--revision",
-    "--served-model-name",
-    "--host",
-    "--port",
-    "--max-model-len",
-    "--gpu-memory-utilization",
-    "--tensor-parallel-size",
-    "--pipeline-parallel-size",
-    "--data-parallel-size",
-    "--enable-expert-parallel",
-    "--kv-cache-dtype",
-    "--kv-cache-memory-bytes",
-    "--block-size",
-    "--max-num-seqs",
-    "--max-num-batched-tokens",
-    "--limit-mm-per-prompt",
-    "--language-model-only",
-    "--mm-processor-kwargs",
-    "--media-io-kwargs",
-    "--mm-encoder-tp-mode",
-    "--enforce-eager",
-    "--max-cudagraph-capture-size",
-    "--async-scheduling",
-    "--enable-prefix-caching",
-    "--enable-chunked-prefill",
+    *SERVER_FLAGS,
+    *(spelling for flag in FLAGS.values() for spelling in flag.spellings),
 )
 """Flags that come from fields of the API; ``extraArgs`` may not set them."""
 
-SHORT_FLAGS: Final[tuple[str, ...]] = ("-tp", "-pp", "-dp", "-ep")
+SHORT_FLAGS: Final[tuple[str, ...]] = tuple(flag.short for flag in FLAGS.values() if flag.short)
 """vLLM's short spellings of owned flags (0.32: ``engine/arg_utils.py``)."""
 
+SWITCHES: Final[tuple[str, ...]] = tuple(
+    flag.spelling for flag in FLAGS.values() if flag.kind in (Kind.SWITCH, Kind.TOGGLE)
+)
+"""Owned flags that take no value, and that ``--no-…`` turns off."""
 
 UNCOUNTED_FLAGS: Final[tuple[str, ...]] = (
     "--cpu-offload-gb",
-    "--dtype",
     "--enable-eplb",
     "--enable-lora",
     "--enable-sleep-mode",
     "--hf-overrides",
     "--kv-transfer-config",
-    "--load-format",
     "--num-gpu-blocks-override",
-    "--quantization",
     "--skip-mm-profiling",
     "--speculative-config",
 )
@@ -62,8 +47,8 @@ UNCOUNTED_FLAGS: Final[tuple[str, ...]] = (
 def uncounted(arguments: Iterable[str]) -> tuple[str, ...]:
     """Those of ``UNCOUNTED_FLAGS`` that the arguments set, in any of vLLM's spellings.
 
-    >>> uncounted(["--enable_lora", "--enable-auto-tool-choice", "--dtype=half"])
-    ('--enable-lora', '--dtype')
+    >>> uncounted(["--enable_lora", "--enable-auto-tool-choice", "--hf-overrides={}"])
+    ('--enable-lora', '--hf-overrides')
     """
     names = [argument.partition("=")[0].partition(".")[0].replace("_", "-") for argument in arguments]
     return tuple(name for name in names if name in UNCOUNTED_FLAGS)
@@ -82,50 +67,74 @@ def limit_to_json(limit: ModalityLimit) -> int | dict[str, int]:
     return {key: value for key, value in sizes.items() if value is not None}
 
 
+def plain_value(name: str, value: Any) -> Any:
+    """The value of a setting as plain data: objects and limits as mappings, lists as lists.
+
+    >>> plain_value("limit_mm_per_prompt", (("image", ModalityLimit(4)),)), plain_value("mm_processor_kwargs", None)
+    ({'image': 4}, {})
+    """
+    kind = FLAGS[name].kind
+    if kind is Kind.OBJECT:
+        return json.loads(value or "{}")
+    if value is None:
+        return None
+    if kind is Kind.LIMITS:
+        return {modality: limit_to_json(limit) for modality, limit in value}
+    return list(value) if kind is Kind.COUNTS else value
+
+
+def shown_flags(settings: EngineSettings) -> dict[str, Any]:
+    """Flags as users see them, by vLLM's names: those that matter to every plan, and whatever else is set."""
+    return {
+        name: plain_value(name, getattr(settings, name))
+        for name, flag in FLAGS.items()
+        if flag.spelling and (flag.shown or getattr(settings, name) != DEFAULTS[name])
+    }
+
+
 def to_arguments(settings: EngineSettings) -> tuple[str, ...]:
-    """Arguments of ``vllm serve`` for everything that is set, in the order of ``OWNED_FLAGS``.
+    """Arguments of ``vllm serve`` for everything that is set, in the order of ``FLAGS``.
 
     >>> to_arguments(EngineSettings(max_model_len=8192, enforce_eager=True))
     ('--max-model-len', '8192', '--tensor-parallel-size', '1', '--enforce-eager')
     """
-    arguments: list[str] = []
+    return tuple(argument for name in FLAGS for argument in _arguments(name, getattr(settings, name)))
 
-    def add(flag: str, value: object) -> None:
-        if value is not None:
-            arguments.extend((flag, str(value)))
 
-    def switch(flag: str, value: bool | None) -> None:
-        if value is not None:
-            arguments.append(flag if value else f"--no-{flag[2:]}")
+def _arguments(name: str, value: Any) -> Iterator[str]:
+    flag = FLAGS[name]
+    if not flag.spelling or value is None or (value == DEFAULTS[name] and not flag.always):
+        return
+    if flag.kind in (Kind.SWITCH, Kind.TOGGLE):
+        yield flag.spelling if value else f"--no-{flag.spelling[2:]}"
+        return
+    yield flag.spelling
+    yield canonical_json(plain_value(name, value)) if flag.kind is Kind.LIMITS else str(value)
 
-    add("--max-model-len", settings.max_model_len)
-    add("--gpu-memory-utilization", settings.gpu_memory_utilization)
-    add("--tensor-parallel-size", settings.tensor_parallel_size)
-    if settings.pipeline_parallel_size != 1:
-        add("--pipeline-parallel-size", settings.pipeline_parallel_size)
-    if settings.data_parallel_size != 1:
-        add("--data-parallel-size", settings.data_parallel_size)
-    if settings.enable_expert_parallel:
-        arguments.append("--enable-expert-parallel")
-    if settings.kv_cache_dtype != "auto":
-        add("--kv-cache-dtype", settings.kv_cache_dtype)
-    add("--kv-cache-memory-bytes", settings.kv_cache_memory_bytes)
-    add("--block-size", settings.block_size)
-    add("--max-num-seqs", settings.max_num_seqs)
-    add("--max-num-batched-tokens", settings.max_num_batched_tokens)
-    if settings.limit_mm_per_prompt is not None:
-        limits = {modality: limit_to_json(limit) for modality, limit in settings.limit_mm_per_prompt}
-        add("--limit-mm-per-prompt", canonical_json(limits))
-    if settings.language_model_only:
-        arguments.append("--language-model-only")
-    add("--mm-processor-kwargs", settings.mm_processor_kwargs)
-    add("--media-io-kwargs", settings.media_io_kwargs)
-    if settings.mm_encoder_tp_mode != "weights":
-        add("--mm-encoder-tp-mode", settings.mm_encoder_tp_mode)
-    if settings.enforce_eager:
-        arguments.append("--enforce-eager")
-    add("--max-cudagraph-capture-size", settings.max_cudagraph_capture_size)
-    switch("--async-scheduling", settings.async_scheduling)
-    switch("--enable-prefix-caching", settings.enable_prefix_caching)
-    switch("--enable-chunked-prefill", settings.enable_chunked_prefill)
-    return tuple(arguments)
+
+class Change(NamedTuple):
+    """A flag that differs between two commands: its name in ``EngineSettings``, the values before and after."""
+
+    name: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{FLAGS[self.name].spelling} {_word(self.name, self.before)} -> {_word(self.name, self.after)}"
+
+
+def changes(before: EngineSettings, after: EngineSettings) -> tuple[Change, ...]:
+    """Every flag of the command that differs, in the order of ``FLAGS``.
+
+    >>> [str(each) for each in changes(EngineSettings(), EngineSettings(max_num_seqs=4))]
+    ['--max-num-seqs default -> 4']
+    """
+    found = (Change(name, getattr(before, name), getattr(after, name)) for name, flag in FLAGS.items() if flag.spelling)
+    return tuple(change for change in found if change.before != change.after)
+
+
+def _word(name: str, value: Any) -> str:
+    if value is None:
+        return "default"
+    kind = FLAGS[name].kind
+    return canonical_json(plain_value(name, value)) if kind in (Kind.LIMITS, Kind.OBJECT) else str(value)

@@ -1,4 +1,4 @@
-"""Which vLLM flags matter to memory? One frozen record of them: as requested, and as resolved.
+"""The vLLM flags that plans know, each declared once: one frozen record of them, as requested or as resolved.
 
 Names are vLLM's own (``--max-model-len`` is ``max_model_len``). Mappings are kept as sorted tuples of pairs so that
 settings can be hashed, compared and used as keys.
@@ -6,8 +6,12 @@ settings can be hashed, compared and used as keys.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from vlm_operator.engine.flag import Flag, Kind, Memory, declared, flags_of
+from vlm_operator.engine.version import EngineVersion
 
 MODALITIES: Final = ("image", "video", "audio")
 
@@ -41,34 +45,189 @@ class EngineSettings:
     Attributes:
         limit_mm_per_prompt: (modality, limit) pairs, sorted by modality.
         mm_processor_kwargs, media_io_kwargs: JSON text with sorted keys, or None.
-        kv_cache_memory_bytes: fixes the KV cache in place of profiling (0.12 and later).
+        kv_cache_memory_bytes: fixes the KV cache in place of profiling.
+        dtype: element type of weights and activations; ``auto``: as the config says.
+        quantization: method of the weights, None where the checkpoint's own holds.
         runner: ``V1`` or ``V2`` model runner, once resolved.
         cudagraph_capture_sizes: batch sizes captured, once resolved; empty when eager.
     """
 
-    max_model_len: int | None = None
-    gpu_memory_utilization: float | None = None
-    tensor_parallel_size: int = 1
-    pipeline_parallel_size: int = 1
-    data_parallel_size: int = 1
-    enable_expert_parallel: bool = False
-    kv_cache_dtype: str = "auto"
-    block_size: int | None = None
-    kv_cache_memory_bytes: int | None = None
-    max_num_seqs: int | None = None
-    max_num_batched_tokens: int | None = None
-    enforce_eager: bool = False
-    cudagraph_capture_sizes: tuple[int, ...] | None = None
-    max_cudagraph_capture_size: int | None = None
-    async_scheduling: bool | None = None
-    enable_prefix_caching: bool | None = None
-    enable_chunked_prefill: bool | None = None
-    limit_mm_per_prompt: tuple[tuple[str, ModalityLimit], ...] | None = None
-    language_model_only: bool = False
-    mm_processor_kwargs: str | None = None
-    media_io_kwargs: str | None = None
-    mm_encoder_tp_mode: str = "weights"
-    runner: str | None = None
+    max_model_len: int | None = declared(
+        None,
+        "--max-model-len",
+        Kind.CONTEXT,
+        help="Pin the context, tokens: 32768, 32k (32,000) or 32K (32,768).",
+        api="context_length",
+        shown=True,
+        memory=Memory.NONE,
+    )
+    gpu_memory_utilization: float | None = declared(
+        None,
+        "--gpu-memory-utilization",
+        Kind.SHARE,
+        help="Pin the share of the GPU's memory, above 0, at most 1.",
+        api="gpu_memory_utilization",
+        others=("--device-memory-utilization",),
+        shown=True,
+        memory=Memory.CACHE,
+    )
+    tensor_parallel_size: int = declared(
+        1,
+        "--tensor-parallel-size",
+        Kind.COUNT,
+        help="Pin the GPUs a layer is divided over.",
+        api="tensor_parallel_size",
+        short="-tp",
+        shown=True,
+        always=True,
+    )
+    pipeline_parallel_size: int = declared(
+        1, "--pipeline-parallel-size", Kind.COUNT, help="Pin the pipeline stages.", short="-pp", shown=True
+    )
+    data_parallel_size: int = declared(
+        1, "--data-parallel-size", Kind.COUNT, help="Pin the replicas inside one server.", short="-dp"
+    )
+    enable_expert_parallel: bool = declared(
+        False,
+        "--enable-expert-parallel",
+        Kind.SWITCH,
+        help="Pin whole experts per GPU.",
+        api="enable_expert_parallel",
+        short="-ep",
+    )
+    quantization: str | None = declared(
+        None,
+        "--quantization",
+        Kind.NAME,
+        help="Pin how weights are quantised: fp8 quantises while loading, others as the checkpoint says.",
+        api="quantization",
+        short="-q",
+    )
+    dtype: str = declared(
+        "auto",
+        "--dtype",
+        Kind.NAME,
+        help="Pin the element type of weights and activations.",
+        api="dtype",
+        choices=("auto", "half", "float16", "bfloat16", "float", "float32"),
+    )
+    load_format: str = declared(
+        "auto",
+        "--load-format",
+        Kind.NAME,
+        help="Pin how weights are read (auto, safetensors, runai_streamer, …).",
+        api="load_format",
+        memory=Memory.NONE,
+    )
+    trust_remote_code: bool = declared(
+        False,
+        "--trust-remote-code",
+        Kind.SWITCH,
+        help="Pin: run the code that the model's repository brings.",
+        api="trust_remote_code",
+        memory=Memory.NONE,
+    )
+    kv_cache_dtype: str = declared(
+        "auto",
+        "--kv-cache-dtype",
+        Kind.NAME,
+        help="Pin the KV cache's element type (auto, fp8, …).",
+        api="kv_cache_dtype",
+        shown=True,
+        memory=Memory.CACHE,
+    )
+    kv_cache_memory_bytes: int | None = declared(
+        None,
+        "--kv-cache-memory-bytes",
+        Kind.SIZE,
+        help="Pin the KV cache's size (9GiB) instead of profiling.",
+        api="kv_cache_memory_bytes",
+    )
+    block_size: int | None = declared(
+        None,
+        "--block-size",
+        Kind.COUNT,
+        help="Pin the tokens of a KV-cache block.",
+        api="block_size",
+        memory=Memory.CACHE,
+    )
+    max_num_seqs: int | None = declared(
+        None,
+        "--max-num-seqs",
+        Kind.COUNT,
+        help="Pin the requests served at once.",
+        api="max_num_seqs",
+        shown=True,
+    )
+    max_num_batched_tokens: int | None = declared(
+        None,
+        "--max-num-batched-tokens",
+        Kind.TOKENS,
+        help="Pin the tokens of one step.",
+        api="max_num_batched_tokens",
+        shown=True,
+    )
+    limit_mm_per_prompt: tuple[tuple[str, ModalityLimit], ...] | None = declared(
+        None,
+        "--limit-mm-per-prompt",
+        Kind.LIMITS,
+        help='Pin items per prompt: \'{"image": 4, "video": 0}\'.',
+        api="limit_mm_per_prompt",
+        shown=True,
+    )
+    language_model_only: bool = declared(
+        False,
+        "--language-model-only",
+        Kind.SWITCH,
+        help="Pin: serve text only.",
+        api="language_model_only",
+        since=EngineVersion(0, 17),
+    )
+    mm_processor_kwargs: str | None = declared(
+        None,
+        "--mm-processor-kwargs",
+        Kind.OBJECT,
+        help="Pin the processor's arguments, such as pixel caps.",
+        api="mm_processor_kwargs",
+        shown=True,
+    )
+    media_io_kwargs: str | None = declared(
+        None,
+        "--media-io-kwargs",
+        Kind.OBJECT,
+        help="Pin how media are loaded, such as frames of a video.",
+        api="media_io_kwargs",
+        shown=True,
+    )
+    mm_encoder_tp_mode: str = declared(
+        "weights",
+        "--mm-encoder-tp-mode",
+        Kind.NAME,
+        help="Pin how the vision encoder is divided.",
+        api="mm_encoder_tp_mode",
+        choices=("weights", "data"),
+    )
+    enforce_eager: bool = declared(
+        False, "--enforce-eager", Kind.SWITCH, help="Pin: no CUDA graphs.", api="enforce_eager", shown=True
+    )
+    max_cudagraph_capture_size: int | None = declared(
+        None,
+        "--max-cudagraph-capture-size",
+        Kind.COUNT,
+        help="Pin the largest CUDA graph, requests.",
+        api="max_cudagraph_capture_size",
+    )
+    cudagraph_capture_sizes: tuple[int, ...] | None = declared(None, "", Kind.COUNTS)
+    async_scheduling: bool | None = declared(
+        None, "--async-scheduling", Kind.TOGGLE, help="Pin asynchronous scheduling.", api="async_scheduling"
+    )
+    enable_prefix_caching: bool | None = declared(
+        None, "--enable-prefix-caching", Kind.TOGGLE, help="Pin prefix caching.", api="enable_prefix_caching"
+    )
+    enable_chunked_prefill: bool | None = declared(
+        None, "--enable-chunked-prefill", Kind.TOGGLE, help="Pin chunked prefill.", api="enable_chunked_prefill"
+    )
+    runner: str | None = declared(None, "", Kind.NAME)
 
     def limit(self, modality: str) -> ModalityLimit | None:
         """The limit set for ``modality``, or None where vLLM's default holds."""
@@ -105,3 +264,7 @@ class EngineSettings:
             known = hash(tuple(self.__dict__.values()))
             self.__dict__["_hash"] = known
         return known
+
+
+FLAGS: Final[Mapping[str, Flag]] = flags_of(EngineSettings)
+"""The flag of each field, by the field's name, in the order in which commands name them."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, Final
+from typing import Any
 
-from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.engine.flag import Kind
+from vlm_operator.engine.flags import DEFAULTS
+from vlm_operator.engine.settings import FLAGS, EngineSettings, ModalityLimit
 from vlm_operator.errors import InputError
-
-_TUPLES: Final = frozenset({"cudagraph_capture_sizes"})
-_DEFAULTS: Final = {field.name: field.default for field in fields(EngineSettings)}
 
 
 def settings_to_json(settings: EngineSettings) -> dict[str, Any]:
@@ -20,13 +18,14 @@ def settings_to_json(settings: EngineSettings) -> dict[str, Any]:
     {'max_model_len': 8192}
     """
     result: dict[str, Any] = {}
-    for name, default in _DEFAULTS.items():
+    for name, default in DEFAULTS.items():
         value = getattr(settings, name)
         if value == default:
             continue
-        if name == "limit_mm_per_prompt":
+        kind = FLAGS[name].kind
+        if kind is Kind.LIMITS:
             value = {modality: _limit_to_json(limit) for modality, limit in value}
-        elif name in _TUPLES:
+        elif kind is Kind.COUNTS:
             value = list(value)
         result[name] = value
     return result
@@ -38,17 +37,18 @@ def settings_from_json(values: Mapping[str, Any]) -> EngineSettings:
     Raises:
         InputError: a field that is none, so that nothing is lost silently.
     """
-    unknown = values.keys() - _DEFAULTS.keys()
+    unknown = values.keys() - DEFAULTS.keys()
     if unknown:
         raise InputError(f"flags: {sorted(unknown)[0]!r} is not a flag that plans know", field="flags")
     changes = dict(values)
-    limits = changes.get("limit_mm_per_prompt")
-    if limits is not None:
-        changes["limit_mm_per_prompt"] = tuple(
-            (modality, ModalityLimit(**limit)) for modality, limit in sorted(limits.items())
-        )
-    for name in _TUPLES & changes.keys():
-        changes[name] = tuple(changes[name])
+    for name, value in values.items():
+        if value is None:
+            continue
+        kind = FLAGS[name].kind
+        if kind is Kind.LIMITS:
+            changes[name] = tuple((modality, ModalityLimit(**limit)) for modality, limit in sorted(value.items()))
+        elif kind is Kind.COUNTS:
+            changes[name] = tuple(value)
     return EngineSettings(**changes)
 
 

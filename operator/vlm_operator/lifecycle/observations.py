@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from vlm_operator.api.names import API_VERSION, MODEL_LABEL
-from vlm_operator.engine.flags import canonical_json
-from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.flag import Memory
+from vlm_operator.engine.flags import DEFAULTS, canonical_json
+from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
 from vlm_operator.errors import InputError
 from vlm_operator.lifecycle.conditions import timestamp
@@ -43,6 +44,9 @@ TERMS: Final = {
 """Fields of ``spec.measured`` and of ``MeasuredStartup``."""
 
 
+_WITHOUT_EFFECT: Final = {name: DEFAULTS[name] for name, flag in FLAGS.items() if flag.memory is Memory.NONE}
+
+
 @dataclass(frozen=True, slots=True)
 class ObservationKey:
     """What two start-ups must share for their memory to be the same."""
@@ -64,14 +68,14 @@ class ObservationKey:
         )
 
     def to_json(self, settings: EngineSettings) -> dict[str, Any]:
-        """As ``spec.key``; the context length is left out: it does not move what vLLM finds."""
+        """As ``spec.key``; flags that do not move what vLLM finds (the context length, …) are left out."""
         return {
             "model": self.model,
             "revision": self.revision,
             "gpuProduct": self.gpu_product,
             "gpuResource": self.gpu_resource,
             "vllmVersion": self.vllm_version,
-            "flags": settings_to_json(settings.with_(max_model_len=None)),
+            "flags": settings_to_json(settings.with_(**_WITHOUT_EFFECT)),
         }
 
 

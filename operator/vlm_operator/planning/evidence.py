@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vlm_operator.capacity.startup import Budget
-from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.flag import Memory
+from vlm_operator.engine.flags import DEFAULTS
+from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.units import MIB
 
@@ -83,7 +85,10 @@ NOTHING: Final = Evidence()
 
 def memory_flags(settings: EngineSettings) -> EngineSettings:
     """``settings`` without what changes only the size of the request, not what is taken from it."""
-    return settings.with_(gpu_memory_utilization=None, max_model_len=None, kv_cache_dtype="auto", block_size=None)
+    return settings.with_(**_NOT_TAKEN)
+
+
+_NOT_TAKEN: Final = {name: DEFAULTS[name] for name, flag in FLAGS.items() if flag.memory is not Memory.TAKEN}
 
 
 def corrected(budget: Budget, settings: EngineSettings, measured: Sequence[tuple[EngineSettings, int]]) -> Budget:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from vlm_operator.engine.flags import limit_to_json, to_arguments
-from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.engine.flags import limit_to_json, shown_flags, to_arguments
+from vlm_operator.engine.settings import ModalityLimit
 from vlm_operator.planning.plan import Move, Plan
 from vlm_operator.planning.workload import modalities_of
 
@@ -33,7 +32,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             {"reason": str(found.reason), "flag": found.flag, "message": found.message, "source": found.source}
             for found in plan.infeasible
         ],
-        "flags": flags_to_json(plan.settings),
+        "flags": shown_flags(plan.settings),
         "pinned": sorted(plan.intent.pinned),
         "command": list(command(plan)),
         "budget": None
@@ -81,24 +80,6 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             {"change": {flag: _value(value) for flag, value in remedy.change}, "text": remedy.text}
             for remedy in plan.remedies
         ],
-    }
-
-
-def flags_to_json(settings: EngineSettings) -> dict[str, Any]:
-    """Flags under vLLM's names; JSON-valued flags as objects."""
-    limits = settings.limit_mm_per_prompt
-    return {
-        "max_model_len": settings.max_model_len,
-        "gpu_memory_utilization": settings.gpu_memory_utilization,
-        "tensor_parallel_size": settings.tensor_parallel_size,
-        "pipeline_parallel_size": settings.pipeline_parallel_size,
-        "kv_cache_dtype": settings.kv_cache_dtype,
-        "max_num_seqs": settings.max_num_seqs,
-        "max_num_batched_tokens": settings.max_num_batched_tokens,
-        "limit_mm_per_prompt": None if limits is None else _value(limits),
-        "mm_processor_kwargs": json.loads(settings.mm_processor_kwargs or "{}"),
-        "media_io_kwargs": json.loads(settings.media_io_kwargs or "{}"),
-        "enforce_eager": settings.enforce_eager,
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vlm_operator.capacity.as_served import as_served
 from vlm_operator.capacity.kv.grouping import LayerGroup, group_layers, stage_of_layers
 from vlm_operator.capacity.kv.layout import KVGroup, KVLayout, WeightedDemands, weighted
 from vlm_operator.capacity.kv.page import CacheKind, LayerPage, RankShape, heads_on_rank, layer_page
@@ -67,7 +68,7 @@ def kv_layout(model: ModelFacts, settings: EngineSettings, version: EngineVersio
         settings.runner,
         version,
     )
-    return _layout(model, flags)
+    return _layout(as_served(model, settings), flags)
 
 
 def derived_max_model_len(model: ModelFacts, version: EngineVersion) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from vlm_operator.capacity.as_served import as_served
 from vlm_operator.capacity.startup.activation import Activation, activation
 from vlm_operator.capacity.startup.budget import Budget, Term
 from vlm_operator.capacity.startup.cuda_graphs import full_graph_count, graph_estimate_bytes
@@ -98,7 +99,7 @@ def startup_terms(
     Raises:
         UnknownFact: the version, the GPU's vendor, the weights or the encoder's budget is not known.
     """
-    return _startup_terms(model, gpu, settings, version, _Measured(weights, encoder))
+    return _startup_terms(as_served(model, settings), gpu, settings, version, _Measured(weights, encoder))
 
 
 def startup_budget(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from vlm_operator.capacity.as_served import as_served
 from vlm_operator.capacity.weights.checkpoint_bytes import FLOATING, alone, loaded_bytes, scaled
 from vlm_operator.capacity.weights.quantized import Storage
 from vlm_operator.capacity.weights.ranks import (
@@ -75,6 +76,7 @@ def weight_bytes(
         UnknownFact: the modules or the quantisation are not known for certain, or the release does not load them.
         InputError: the tensor-parallel size does not divide the model.
     """
+    model = as_served(model, settings)
     enabled: tuple[str, ...] = MODALITIES
     if skips_disabled_towers(version, reads_limits_early=model.traits.reads_limits_early):
         enabled = tuple(modality for modality in MODALITIES if settings.enabled(modality))
