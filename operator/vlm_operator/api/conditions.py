@@ -320,12 +320,12 @@ class ConditionReason(_Described):
     QUANTIZATION_DTYPE_UNSUPPORTED = (
         "QuantizationDtypeUnsupported",
         "The quantisation does not support the element type.",
-        "Remove --dtype from engine.extraArgs, or use the type that the message names.",
+        "Unset engine.dtype, or set it to a type that the message names.",
     )
     QUANTIZATION_CONFIG_INVALID = (
         "QuantizationConfigInvalid",
         "The model's quantisation config is missing or contradicts a flag.",
-        "Remove --quantization from engine.extraArgs, or use a complete checkpoint.",
+        "Unset engine.quantization, or use a complete checkpoint.",
     )
 
     CONFIGURATION_REJECTED = (
@@ -336,7 +336,7 @@ class ConditionReason(_Described):
     COMPILATION_FAILED = (
         "CompilationFailed",
         "torch.compile, Triton or FlashInfer could not compile a kernel, or the image lacks the compiler.",
-        "Use vLLM's own image, or add --enforce-eager to engine.extraArgs.",
+        "Use vLLM's own image, or set engine.enforceEager to true.",
     )
     DEPENDENCY_MISSING = (
         "DependencyMissing",
@@ -353,7 +353,7 @@ class ConditionReason(_Described):
     DTYPE_UNSUPPORTED_BY_GPU = (
         "DtypeUnsupportedByGPU",
         "The GPU does not support bfloat16.",
-        "Add --dtype=half to engine.extraArgs, or use a GPU of compute capability 8.0 or newer.",
+        "Set engine.dtype to half, or use a GPU of compute capability 8.0 or newer.",
     )
     QUANTIZATION_UNSUPPORTED_BY_GPU = (
         "QuantizationUnsupportedByGPU",
@@ -385,7 +385,7 @@ class ConditionReason(_Described):
     TRUST_REMOTE_CODE_REQUIRED = (
         "TrustRemoteCodeRequired",
         "The model brings its own code, which vLLM runs only if told to.",
-        "Read that code; then add --trust-remote-code to engine.extraArgs.",
+        "Read that code; then set engine.trustRemoteCode to true.",
     )
     ARCHITECTURE_UNSUPPORTED = (
         "ArchitectureUnsupported",

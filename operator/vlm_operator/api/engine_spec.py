@@ -36,12 +36,21 @@ _MODALITY_KEYS: Final = Rule(
     cel=f"self.all(k, k in {list(MODALITIES)})",
     message="keys must be image, video or audio: the modalities that --limit-mm-per-prompt counts",
 )
-_EXTRA_ARGUMENTS: Final = ruled(
-    Rule(
-        cel=extra_arguments.CEL,
-        message=extra_arguments.MESSAGE,
-        holds=lambda arguments: not any(map(extra_arguments.refused, arguments)),
-    )
+_EXTRA_ARGUMENTS: Final = (
+    *ruled(
+        Rule(
+            cel=extra_arguments.BLANK_CEL,
+            message=extra_arguments.BLANK_MESSAGE,
+            holds=lambda arguments: not any(map(extra_arguments.holds_value_after_blank, arguments)),
+        )
+    ),
+    *ruled(
+        Rule(
+            cel=extra_arguments.CEL,
+            message=extra_arguments.MESSAGE,
+            holds=lambda arguments: not any(map(extra_arguments.refused, arguments)),
+        )
+    ),
 )
 Limit = Annotated[Integer, Field(ge=0, le=100_000)]
 JsonObject = dict[str, Any]

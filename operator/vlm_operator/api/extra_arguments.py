@@ -54,8 +54,26 @@ CEL: Final = (
 )
 """The rule on the list, for the API server."""
 
+BLANK_MESSAGE: Final = (
+    'must hold a flag and its value as two items, or joined by \'=\': ["--seed", "5"] or ["--seed=5"], not '
+    '["--seed 5"], which vLLM takes for one unknown flag'
+)
+
+BLANK_CEL: Final = r"!self.exists(a, a.matches('^--?[A-Za-z][A-Za-z0-9_.-]*\\s'))"
+"""The rule on the list that refuses a flag and its value in one item."""
+
+_BLANK: Final = re.compile(r"--?[A-Za-z][A-Za-z0-9_.-]*\s", re.ASCII)
 _LONG_NAME: Final = re.compile(r"--[A-Za-z0-9_-]*", re.ASCII)
 _SHORT_NAME: Final = re.compile(r"-[A-Za-z]+", re.ASCII)
+
+
+def holds_value_after_blank(argument: str) -> bool:
+    """Whether an item holds a flag and, after a blank, its value.
+
+    >>> holds_value_after_blank("--seed 5"), holds_value_after_blank('--override={"a": 1}')
+    (True, False)
+    """
+    return _BLANK.match(argument) is not None
 
 
 def refused(argument: str) -> str | None:

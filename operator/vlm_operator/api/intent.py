@@ -8,8 +8,8 @@ from vlm_operator.api.engine_spec import EngineSpec
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec, WorkloadSpec
 from vlm_operator.engine.flag import Kind
 from vlm_operator.engine.flags import canonical_json, uncounted
-from vlm_operator.engine.settings import FLAGS, EngineSettings, ModalityLimit
-from vlm_operator.engine.version import DEFAULT, EngineVersion
+from vlm_operator.engine.settings import FLAGS, UNLIMITED, EngineSettings, ModalityLimit
+from vlm_operator.engine.version import DEFAULT, EngineVersion, default_image
 from vlm_operator.errors import UnknownFact
 from vlm_operator.planning.intent import Audio, Goal, Images, Intent, Videos, Workload
 from vlm_operator.units import parse_bytes
@@ -57,7 +57,8 @@ def engine_version(spec: VLMDeploymentSpec) -> EngineVersion:
         raise UnknownFact(
             f"engine.image: {engine.image} does not say which vLLM release it holds",
             field="engine.image",
-            hint="set engine.vllmVersion, or use an image whose tag names the release, such as :v0.32.0",
+            hint="set engine.vllmVersion to the release that 'vllm --version' prints in it; only tags of images called "
+            f"vllm with vLLM's own numbering are read as releases, such as {default_image(DEFAULT, cpu=False)}",
         )
     return version
 
@@ -89,10 +90,6 @@ def _settings_of(engine: EngineSpec | None) -> tuple[EngineSettings, frozenset[s
         if flag.kind is Kind.OBJECT and flag.api is not None and (given := getattr(engine, flag.api)) is not None:
             flags[name] = canonical_json(given)
     return EngineSettings(**flags), frozenset(flags)
-
-
-UNLIMITED: Final = 999
-"""vLLM's own limit for a modality that is not named (0.32: ``config/multimodal.py``)."""
 
 
 def _workload_of(workload: WorkloadSpec) -> Workload:

@@ -7,22 +7,32 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vlm_operator.cli.output import emit, output_option
+from vlm_operator.engine.flag_values import whole_number
+from vlm_operator.engine.kv_cache_rules import DEFAULT_BATCHED_TOKENS, DEFAULT_BLOCK_SIZE
+from vlm_operator.engine.settings import FLAGS, EngineSettings
+from vlm_operator.engine.version import DEFAULT, EngineVersion, require_known
 
 if TYPE_CHECKING:
     from vlm_operator.capacity.kv import KVLayout
-    from vlm_operator.engine.settings import EngineSettings
-    from vlm_operator.engine.version import EngineVersion
     from vlm_operator.model.facts import ModelFacts
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("model")
-@click.option("--vllm-version", metavar="V", help="vLLM release.  [default: 0.32.0]")
+@click.option("--vllm-version", metavar="V", help=f"vLLM release.  [default: {DEFAULT}]")
 @click.option("--tensor-parallel-size", type=int, default=1, show_default=True, help="Ranks that share each layer.")
 @click.option("--pipeline-parallel-size", type=int, default=1, show_default=True, help="Stages that share the layers.")
 @click.option("--kv-cache-dtype", metavar="D", default="auto", show_default=True, help="auto, fp8, bfloat16 …")
-@click.option("--block-size", type=int, help="Tokens of a KV-cache block.  [default: 16, re-aligned for hybrids]")
-@click.option("--max-num-batched-tokens", type=int, help="Tokens of one batch.  [default: 2048]")
+@click.option("--dtype", type=click.Choice(FLAGS["dtype"].choices), default="auto", show_default=True, help="Elements.")
+@click.option("--quantization", "-q", help="Quantise while loading (fp8, …).  [default: as the checkpoint says]")
+@click.option(
+    "--block-size",
+    type=int,
+    help=f"Tokens of a KV-cache block.  [default: {DEFAULT_BLOCK_SIZE}, re-aligned for hybrids]",
+)
+@click.option(
+    "--max-num-batched-tokens", metavar="TOKENS", help=f"Tokens of one batch.  [default: {DEFAULT_BATCHED_TOKENS}]"
+)
 @click.option("--async-scheduling/--no-async-scheduling", default=False, help="Two batches in flight.  [default: no]")
 @click.option(
     "--enable-prefix-caching/--no-enable-prefix-caching",
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
     help="For hybrids with recurrent layers.  [default: as that release does]",
 )
 @click.option("--hf-overrides", metavar="JSON", help="Fields of config.json to replace, as vLLM's flag of that name.")
-@click.option("--max-model-len", type=int, multiple=True, metavar="N", help="A request of N tokens; repeatable.")
+@click.option("--max-model-len", multiple=True, metavar="TOKENS", help="A request of so many tokens; repeatable.")
 @click.option("--kv-cache-memory", multiple=True, metavar="SIZE", help="A container such as 9GiB; repeatable.")
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @output_option
@@ -42,18 +52,18 @@ def command(**values: Any) -> None:
     few lengths and sizes are shown.
     """
     from vlm_operator.capacity.kv import kv_layout
-    from vlm_operator.engine.settings import EngineSettings
-    from vlm_operator.engine.version import DEFAULT, EngineVersion, require_known
     from vlm_operator.sources import load_model
 
-    text = values["vllm_version"]
+    text, batch = values["vllm_version"], values["max_num_batched_tokens"]
     version = require_known(EngineVersion.parse(text)) if text else DEFAULT
     settings = EngineSettings(
         tensor_parallel_size=values["tensor_parallel_size"],
         pipeline_parallel_size=values["pipeline_parallel_size"],
         kv_cache_dtype=values["kv_cache_dtype"],
+        dtype=values["dtype"],
+        quantization=values["quantization"],
         block_size=values["block_size"],
-        max_num_batched_tokens=values["max_num_batched_tokens"],
+        max_num_batched_tokens=None if batch is None else whole_number(batch, field="max-num-batched-tokens"),
         async_scheduling=values["async_scheduling"],
         enable_prefix_caching=values["enable_prefix_caching"],
     )
@@ -85,13 +95,14 @@ def _overrides(text: str | None) -> dict[str, Any] | None:
     return parse_object(text, "hf-overrides")
 
 
-def _lengths(given: tuple[int, ...]) -> tuple[int, ...]:
+def _lengths(given: tuple[str, ...]) -> tuple[int, ...]:
     from vlm_operator.errors import InputError
 
-    for length in given:
+    lengths = tuple(whole_number(text, field="max-model-len") for text in given)
+    for length in lengths:
         if not 1 <= length <= 2**40:
             raise InputError(f"max-model-len: {length} is not between 1 and 2^40 tokens", field="max-model-len")
-    return given
+    return lengths
 
 
 def _containers(given: tuple[str, ...]) -> tuple[int, ...]:

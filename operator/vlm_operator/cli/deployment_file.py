@@ -20,6 +20,7 @@ from vlm_operator.planning.choose import plan
 from vlm_operator.planning.cpu import cpu_plan
 from vlm_operator.planning.evidence import NOTHING
 from vlm_operator.planning.gpu_choice import GPUOffer
+from vlm_operator.planning.intent import GPUS_PER_NODE
 from vlm_operator.planning.plan import Plan
 from vlm_operator.sources import load_model
 
@@ -67,7 +68,7 @@ def plan_deployment(
     version: EngineVersion | None = None,
     offline: bool = False,
     observations: str | None = None,
-    gpus_available: int = 8,
+    gpus_available: int = GPUS_PER_NODE,
 ) -> PlannedDeployment:
     """The plan of one VLMDeployment on GPUs of the product ``gpu``, or of ``spec.gpu.product``.
 
@@ -116,6 +117,6 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> Plan:
         version=wanted,
         offline=values["offline"],
         observations=values["observations"],
-        gpus_available=values["gpu_count"] or 8,
+        gpus_available=values["gpu_count"] or GPUS_PER_NODE,
     )
     return planned.plan

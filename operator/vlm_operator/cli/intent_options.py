@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import click
 
+from vlm_operator.engine.flag import Flag, Kind
+from vlm_operator.engine.flag_values import context_length, whole_number
 from vlm_operator.engine.flags import canonical_json
-from vlm_operator.engine.settings import MODALITIES, EngineSettings, ModalityLimit
+from vlm_operator.engine.settings import FLAGS, MODALITIES, UNLIMITED, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.planning.intent import Goal, Images, Intent, Videos, Workload
@@ -21,28 +23,27 @@ _VIDEOS: Final = re.compile(
     r"(\d{1,12})@(\d{1,12}(?:\.\d{1,9})?)s(?:@(\d{1,6}(?:\.\d{1,9})?)fps)?(?:@(\d{1,9})x(\d{1,9}))?", re.ASCII
 )
 
-ENGINE_OPTIONS: Final = (
-    click.option("--max-model-len", type=int, help="Pin the context, tokens."),
-    click.option("--gpu-memory-utilization", type=float, help="Pin the share of the GPU's memory, above 0, at most 1."),
-    click.option("--tensor-parallel-size", "-tp", type=int, help="Pin the GPUs a layer is divided over."),
-    click.option("--pipeline-parallel-size", "-pp", type=int, help="Pin the pipeline stages."),
-    click.option("--data-parallel-size", "-dp", type=int, help="Pin the replicas inside one server."),
-    click.option("--enable-expert-parallel", is_flag=True, default=None, help="Pin whole experts per GPU."),
-    click.option("--kv-cache-dtype", help="Pin the KV cache's element type (auto, fp8, …)."),
-    click.option("--kv-cache-memory-bytes", help="Pin the KV cache's size (9GiB) instead of profiling."),
-    click.option("--block-size", type=int, help="Pin the tokens of a KV-cache block."),
-    click.option("--max-num-seqs", type=int, help="Pin the requests served at once."),
-    click.option("--max-num-batched-tokens", type=int, help="Pin the tokens of one step."),
-    click.option("--limit-mm-per-prompt", metavar="JSON", help='Pin items per prompt: \'{"image": 4, "video": 0}\'.'),
-    click.option("--language-model-only", is_flag=True, default=None, help="Pin: serve text only."),
-    click.option("--mm-processor-kwargs", metavar="JSON", help="Pin the processor's arguments, such as pixel caps."),
-    click.option("--media-io-kwargs", metavar="JSON", help="Pin how media are loaded, such as frames of a video."),
-    click.option("--mm-encoder-tp-mode", type=click.Choice(["weights", "data"]), help="Pin how the tower is divided."),
-    click.option("--enforce-eager", is_flag=True, default=None, help="Pin: no CUDA graphs."),
-    click.option("--max-cudagraph-capture-size", type=int, help="Pin the largest CUDA graph, requests."),
-    click.option("--async-scheduling/--no-async-scheduling", default=None, help="Pin asynchronous scheduling."),
-    click.option("--enable-prefix-caching/--no-enable-prefix-caching", default=None, help="Pin prefix caching."),
-)
+_TYPES: Final = {Kind.COUNT: int, Kind.SHARE: float}
+_METAVARS: Final = {
+    Kind.CONTEXT: "TOKENS",
+    Kind.TOKENS: "TOKENS",
+    Kind.SIZE: "SIZE",
+    Kind.OBJECT: "JSON",
+    Kind.LIMITS: "JSON",
+}
+
+
+def _option(name: str, flag: Flag) -> Callable[..., Any]:
+    """The option of one flag; without it the flag is not pinned."""
+    if flag.kind in (Kind.SWITCH, Kind.TOGGLE):
+        spelling = f"{flag.spelling}/--no-{flag.spelling[2:]}"
+        return click.option(spelling, *filter(None, [flag.short]), name, default=None, help=flag.help)
+    kind = click.Choice(flag.choices) if flag.choices else _TYPES.get(flag.kind, str)
+    spellings = (*flag.spellings, *filter(None, [flag.short]))
+    return click.option(*spellings, name, type=kind, metavar=_METAVARS.get(flag.kind), help=flag.help)
+
+
+ENGINE_OPTIONS: Final = tuple(_option(name, flag) for name, flag in FLAGS.items() if flag.help)
 """One option for each engine field of the API, under vLLM's flag name; giving one pins it."""
 
 WORKLOAD_OPTIONS: Final = (
@@ -113,7 +114,7 @@ def parse_limits(value: dict[str, Any] | None) -> tuple[tuple[str, ModalityLimit
             (
                 modality,
                 ModalityLimit(
-                    sizes.get("count", 999), sizes.get("width"), sizes.get("height"), sizes.get("num_frames")
+                    sizes.get("count", UNLIMITED), sizes.get("width"), sizes.get("height"), sizes.get("num_frames")
                 ),
             )
         )
@@ -160,27 +161,33 @@ def parse_videos(text: str | None) -> Videos | None:
 
 
 def settings_of(values: dict[str, Any]) -> tuple[EngineSettings, frozenset[str]]:
-    """The pinned flags among the command's options, and their names."""
-    memory = values.get("kv_cache_memory_bytes")
-    kwargs: dict[str, Any] = {}
-    limits = parse_limits(parse_object(values.get("limit_mm_per_prompt"), "limit-mm-per-prompt"))
-    if memory is not None:
-        kwargs["kv_cache_memory_bytes"] = parse_bytes(memory, field="kv-cache-memory-bytes")
-    if limits is not None:
-        kwargs["limit_mm_per_prompt"] = limits
-    for name in ("mm_processor_kwargs", "media_io_kwargs"):
-        value = parse_object(values.get(name), name.replace("_", "-"))
-        if value is not None:
-            kwargs[name] = canonical_json(value)
-    for name in (
-        "max_model_len", "gpu_memory_utilization", "tensor_parallel_size", "pipeline_parallel_size",
-        "data_parallel_size", "enable_expert_parallel", "kv_cache_dtype", "block_size", "max_num_seqs",
-        "max_num_batched_tokens", "language_model_only", "mm_encoder_tp_mode", "enforce_eager",
-        "max_cudagraph_capture_size", "async_scheduling", "enable_prefix_caching",
-    ):  # fmt: skip
-        if values.get(name) is not None:
-            kwargs[name] = values[name]
-    return EngineSettings(**kwargs), frozenset(kwargs)
+    """The pinned flags among the command's options, and their names; a context of ``auto`` pins nothing.
+
+    Raises:
+        InputError: naming the option and its value.
+    """
+    given = {name: values[name] for name in FLAGS if values.get(name) is not None}
+    read = {name: _read(name, value) for name, value in given.items()}
+    pinned = {name: value for name, value in read.items() if value is not None}
+    return EngineSettings(**pinned), frozenset(pinned)
+
+
+def _read(name: str, value: Any) -> Any:
+    """The value of an option as ``EngineSettings`` keeps it."""
+    field = name.replace("_", "-")
+    match FLAGS[name].kind:
+        case Kind.CONTEXT:
+            return context_length(value, field=field)
+        case Kind.TOKENS:
+            return whole_number(value, field=field)
+        case Kind.SIZE:
+            return parse_bytes(value, field=field)
+        case Kind.LIMITS:
+            return parse_limits(parse_object(value, field))
+        case Kind.OBJECT:
+            return canonical_json(parse_object(value, field))
+        case _:
+            return value
 
 
 def intent_of(values: dict[str, Any], **more: Any) -> Intent:

@@ -10,6 +10,7 @@ import click
 from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, intent_of, options
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.errors import InputError
+from vlm_operator.planning.intent import GPUS_PER_NODE
 from vlm_operator.units import parse_bytes
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 
 @click.option(
     "--gpu-count",
     type=int,
-    help="GPUs to use; omitted: the fewest that fit, up to 8, or to those of this machine with --gpu local.",
+    help=f"GPUs to use; omitted: the fewest that fit, up to {GPUS_PER_NODE}, or to those of this machine with --gpu local.",
 )
 @click.option("--cpu-kv-cache-space", metavar="SIZE", help="Instead of a GPU: vLLM's CPU backend with that container.")
 @options(ENGINE_OPTIONS, WORKLOAD_OPTIONS)

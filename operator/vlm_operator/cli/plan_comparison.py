@@ -6,11 +6,15 @@ from typing import Any
 
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.report import plan_to_json
+from vlm_operator.planning.verdict import Verdict
 from vlm_operator.units import format_gib
 
 
 def compared(before: Plan, after: Plan) -> dict[str, Any]:
-    """Both plans, and what differs between them in sentences; ``breaks`` is True where the second no longer fits."""
+    """Both plans, and what differs between them in sentences.
+
+    ``breaks`` is True where the second plan is known not to start; where it is not known, ``unknown`` is True.
+    """
     old, new = plan_to_json(before), plan_to_json(after)
     changes = [
         {"field": f"{group}.{name}", "from": old[group].get(name), "to": new[group].get(name)}
@@ -22,7 +26,8 @@ def compared(before: Plan, after: Plan) -> dict[str, Any]:
     return {
         "from": str(before.version),
         "to": str(after.version),
-        "breaks": before.fits and not after.fits,
+        "breaks": before.fits and not after.fits and after.verdict is not Verdict.UNKNOWN,
+        "unknown": after.verdict is Verdict.UNKNOWN,
         "verdict": [old["verdict"], new["verdict"]],
         "message": [old["message"], new["message"]],
         "hint": new["hint"],
@@ -41,6 +46,10 @@ def print_comparison(answer: dict[str, Any]) -> None:
     old, new = answer["from"], answer["to"]
     if answer["breaks"]:
         console.print(Text(f"vLLM {new} breaks this: {answer['message'][1]}", style="bold red"))
+        if answer["hint"]:
+            console.print(Text(f"hint: {answer['hint']}"))
+    elif answer["unknown"]:
+        console.print(Text(f"vLLM {new}: not known: {answer['message'][1]}", style="bold magenta"))
         if answer["hint"]:
             console.print(Text(f"hint: {answer['hint']}"))
     else:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import click
 
 from vlm_operator.cli.plan import EXIT_CODES
+from vlm_operator.planning.intent import GPUS_PER_NODE
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("-f", "--filename", metavar="FILE", required=True, help="VLMDeployments, as YAML; - is stdin.")
 @click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
-@click.option("--gpus-per-node", type=click.IntRange(1, 64), default=8, show_default=True, help="GPUs of one node.")
+@click.option(
+    "--gpus-per-node", type=click.IntRange(1, 64), default=GPUS_PER_NODE, show_default=True, help="GPUs of one node."
+)
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
 @click.option(

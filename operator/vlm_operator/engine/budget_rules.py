@@ -114,3 +114,18 @@ def expert_chunk_tokens(version: EngineVersion) -> int | None:
     ``VLLM_FUSED_MOE_CHUNK_SIZE`` in ``envs.py``: 16,384 through 0.17.1, gone in 0.18.1.
     """
     return 16384 if version < _V0_18 else None
+
+
+GRAPHS_CHARGED_SINCE: Final = _V0_20
+"""First release that takes the CUDA-graph estimate from the KV cache (``v1/worker/gpu_worker.py``)."""
+
+PEERS_BEFORE_SNAPSHOT_SINCE: Final = EngineVersion(0, 12)
+"""From here on NCCL exists before vLLM looks at free memory (vLLM #25359)."""
+
+SMALLER_NON_TORCH_SINCE: Final = _V0_17
+"""From here on published start-ups print less memory outside torch."""
+
+
+def rounds_request_up(version: EngineVersion) -> bool:
+    """Whether total x utilisation is rounded up to a byte, before 0.13 down (``worker/utils.py: request_memory``)."""
+    return version >= _V0_13

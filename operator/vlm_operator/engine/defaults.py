@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+from vlm_operator.engine.flags import COUNTED_FLAGS
 from vlm_operator.engine.runner import model_runner
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
@@ -210,16 +211,7 @@ def check(settings: EngineSettings) -> None:
             field="gpu_memory_utilization",
             hint="it is the share of the GPU's memory that vLLM may take, for instance 0.9",
         )
-    for flag in (
-        "max_model_len",
-        "tensor_parallel_size",
-        "pipeline_parallel_size",
-        "data_parallel_size",
-        "max_num_seqs",
-        "max_num_batched_tokens",
-        "block_size",
-        "kv_cache_memory_bytes",
-    ):
+    for flag in COUNTED_FLAGS:
         value = getattr(settings, flag)
         if value is not None and value < 1:
             raise InputError(f"{flag.replace('_', '-')}: {value} is not at least 1", field=flag)

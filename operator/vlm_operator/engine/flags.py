@@ -30,6 +30,11 @@ SWITCHES: Final[tuple[str, ...]] = tuple(
 )
 """Owned flags that take no value, and that ``--no-…`` turns off."""
 
+COUNTED_FLAGS: Final[tuple[str, ...]] = tuple(
+    name for name, flag in FLAGS.items() if flag.kind in (Kind.COUNT, Kind.TOKENS, Kind.CONTEXT, Kind.SIZE)
+)
+"""Fields that are whole numbers of at least 1."""
+
 UNCOUNTED_FLAGS: Final[tuple[str, ...]] = (
     "--cpu-offload-gb",
     "--enable-eplb",

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.version import EngineVersion, is_known
 from vlm_operator.errors import InputError, UnknownFact
 
 
@@ -266,6 +266,17 @@ def cache_element_bytes(kv_cache_dtype: str, model_element_bytes: int, version: 
         field="kv-cache-dtype",
         hint=f"use one of {', '.join(CACHE_DTYPES)}",
     )
+
+
+NULL_BLOCK_SINCE: Final = EngineVersion(0, 29)
+"""First release whose check and estimate leave out the null block, and whose message prints the available memory less
+that block (0.29.0 ``v1/core/kv_cache_utils.py: _estimate_max_model_len``); before, a start with the estimate failed
+again."""
+
+
+def prices_first_group_only(version: EngineVersion) -> bool:
+    """Whether the estimate of the longest context counts the first KV group alone, too little for a hybrid."""
+    return is_known(version) and kv_cache_rules(version).needed_bytes is NeededBytes.FIRST_GROUP
 
 
 STATE_BLOCKS_CHECKED_SINCE: Final = EngineVersion(0, 20)

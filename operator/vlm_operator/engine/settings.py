@@ -15,6 +15,9 @@ from vlm_operator.engine.version import EngineVersion
 
 MODALITIES: Final = ("image", "video", "audio")
 
+UNLIMITED: Final = 999
+"""Items of a modality that ``--limit-mm-per-prompt`` does not name (0.32: ``config/multimodal.py``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModalityLimit:

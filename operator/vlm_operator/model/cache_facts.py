@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class DType(StrEnum):
@@ -14,6 +15,20 @@ class DType(StrEnum):
     FLOAT16 = "float16"
     FP8 = "fp8"
     INT64 = "int64"
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of one element."""
+        return _ELEMENT_BYTES[self]
+
+
+_ELEMENT_BYTES: Final = {
+    DType.FLOAT32: 4,
+    DType.BFLOAT16: 2,
+    DType.FLOAT16: 2,
+    DType.FP8: 1,
+    DType.INT64: 8,
+}
 
 
 @dataclass(frozen=True, slots=True)

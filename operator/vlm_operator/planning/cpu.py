@@ -6,12 +6,11 @@ Source: vLLM 0.32 ``v1/worker/cpu_worker.py`` (``kv_cache_memory_bytes`` is used
 
 from __future__ import annotations
 
-from typing import Final
-
 from vlm_operator.capacity.kv import KVLayout, kv_layout
 from vlm_operator.capacity.startup import Budget
 from vlm_operator.capacity.weights import weight_bytes
 from vlm_operator.engine.budget_rules import Formula
+from vlm_operator.engine.cpu_defaults import BLOCK_SIZE, BLOCK_SIZE_LATENT, MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import require_known
 from vlm_operator.errors import UnknownFact
@@ -26,11 +25,6 @@ from vlm_operator.planning.validation import validate
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.planning.workload import WantedContext, wanted_context
 from vlm_operator.units import GIB
-
-BLOCK_SIZE: Final = 128
-BLOCK_SIZE_LATENT: Final = 16
-MAX_NUM_SEQS: Final = 128
-MAX_NUM_BATCHED_TOKENS: Final = 2048
 
 
 def cpu_plan(model: ModelFacts, intent: Intent) -> Plan:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion
+
+GPUS_PER_NODE: Final = 8
+"""GPUs of one node where nobody says how many there are: the largest common servers."""
 
 
 class Goal(StrEnum):
@@ -93,7 +97,7 @@ class Intent:
     pinned: frozenset[str] = frozenset()
     version: EngineVersion = DEFAULT
     gpu_count: int | None = None
-    gpus_available: int = 8
+    gpus_available: int = GPUS_PER_NODE
     allow_fp8_kv_cache: bool = True
     cpu_kv_cache_bytes: int | None = None
     is_prediction: bool = False

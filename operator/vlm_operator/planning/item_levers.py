@@ -20,6 +20,7 @@ from vlm_operator.capacity.multimodal import (
     video_tokens,
 )
 from vlm_operator.engine.flags import canonical_json
+from vlm_operator.engine.processor_options import FLAT_SIZE_SINCE, SCOPES_SINCE
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import VlmOperatorError
@@ -29,12 +30,6 @@ from vlm_operator.model.processors import MultimodalFacts
 from vlm_operator.planning.intent import Intent, Videos
 from vlm_operator.planning.lever import Apply, Level, Lever
 from vlm_operator.planning.workload import RequestSize, family_of
-
-SCOPES_SINCE: Final = EngineVersion(0, 29)
-"""First release whose start-up reads ``images_kwargs`` and ``videos_kwargs`` (``multimodal/processing/context.py``)."""
-
-FLAT_SIZE_SINCE: Final = EngineVersion(0, 18)
-"""First release read whose counts follow a flat ``size`` (``_get_vision_info`` of the models' processing classes)."""
 
 IMAGE_TOKENS: Final = ((4096, 5), (2048, 8), (1024, 11), (512, 20))
 """Caps tried, encoder tokens of an image, and their weights: half a megapixel is enough for a photo, not for a page."""

@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from vlm_operator.engine.budget_rules import GRAPHS_CHARGED_SINCE
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import LatentCache, ModelFacts, StateCache
 from vlm_operator.planning.intent import Intent
@@ -21,9 +21,6 @@ from vlm_operator.planning.lever import Apply, Bounds, Level, Lever, setting
 from vlm_operator.planning.limits import without
 from vlm_operator.planning.workload import SHORTEST_CONTEXT, modalities_of
 from vlm_operator.units import format_gib
-
-GRAPHS_CHARGED_SINCE: Final = EngineVersion(0, 20)
-"""First release that takes the CUDA-graph estimate from the KV cache (``v1/worker/gpu_worker.py``)."""
 
 FP8_KV_COMPUTE_CAPABILITY: Final = (8, 9)
 """Ada and later store the KV cache in FP8 with every attention backend; before, it depends on the backend."""

@@ -7,13 +7,11 @@ from typing import Final
 
 from vlm_operator.diagnosis import Diagnosis
 from vlm_operator.diagnosis.failure import FreeMemoryTooLow, KVCacheTooSmall, OutOfMemory
+from vlm_operator.engine.kv_cache_rules import NULL_BLOCK_SINCE
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.planning.evidence import Evidence, MeasuredContainer, MemoryShortage
 from vlm_operator.units import MIB
-
-NULL_BLOCK_SINCE: Final = EngineVersion(0, 29)
-"""First release whose message prints the available memory less one block (``v1/core/kv_cache_utils.py``)."""
 
 LEAST_SHORTAGE_BYTES: Final = 256 * MIB
 """Assumed missing where an out-of-memory error prints no figures: one step of PyTorch's large allocations and more."""

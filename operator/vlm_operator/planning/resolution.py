@@ -16,7 +16,7 @@ from vlm_operator.planning.workload import family_of
 def resolved(settings: EngineSettings, model: ModelFacts, gpu: GPUFacts, version: EngineVersion) -> EngineSettings:
     """``settings`` with everything filled in that the budget depends on, as vLLM would."""
     largest = _largest_item(model, settings, version) if model.traits.prefix_attention else 0
-    return resolve(settings, version, _model_traits(as_served(model, settings), largest), _device_traits(gpu))
+    return resolve(settings, version, _model_traits(as_served(model, settings, version), largest), _device_traits(gpu))
 
 
 def _largest_item(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
+from vlm_operator.engine.flags import COUNTED_FLAGS
+from vlm_operator.engine.kv_cache_rules import CACHE_DTYPES
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.intent import Intent
-
-KV_CACHE_DTYPES = ("auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2")
-"""Values of ``--kv-cache-dtype`` that plans know (0.32: ``config/cache.py``, ``CacheDType``)."""
 
 LARGEST_TOKENS = 2**40
 """No context, batch or prompt comes near; larger figures are refused before arithmetic sees them."""
@@ -30,31 +29,19 @@ def validate(intent: Intent) -> None:
             field="gpu-memory-utilization",
             hint="give a fraction of the GPU's memory, for instance 0.9",
         )
-    for name, value in _counts(settings):
+    for name in COUNTED_FLAGS:
+        value = getattr(settings, name)
         if value is not None and not 1 <= value <= LARGEST_TOKENS:
             flag = name.replace("_", "-")
             raise InputError(f"{flag}: {value} is not between 1 and 2^40", field=flag, hint=f"give --{flag} a count")
-    if settings.kv_cache_dtype not in KV_CACHE_DTYPES:
+    if settings.kv_cache_dtype not in CACHE_DTYPES:
         raise InputError(
             f"kv-cache-dtype: {settings.kv_cache_dtype!r} is not known",
             field="kv-cache-dtype",
-            hint=f"one of {', '.join(KV_CACHE_DTYPES)}",
+            hint=f"one of {', '.join(CACHE_DTYPES)}",
         )
     _validate_context(intent)
     _validate_gpus(intent)
-
-
-def _counts(settings: EngineSettings) -> tuple[tuple[str, int | None], ...]:
-    return (
-        ("max_model_len", settings.max_model_len),
-        ("max_num_seqs", settings.max_num_seqs),
-        ("max_num_batched_tokens", settings.max_num_batched_tokens),
-        ("block_size", settings.block_size),
-        ("tensor_parallel_size", settings.tensor_parallel_size),
-        ("pipeline_parallel_size", settings.pipeline_parallel_size),
-        ("data_parallel_size", settings.data_parallel_size),
-        ("kv_cache_memory_bytes", settings.kv_cache_memory_bytes),
-    )
 
 
 def _validate_context(intent: Intent) -> None:

@@ -9,7 +9,6 @@ from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_templ
 from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
 from vlm_operator.rendering.server import (
     ServerRequest,
-    default_image,
     render,
     server_arguments,
     server_image,
@@ -23,7 +22,6 @@ __all__ = [
     "PodTemplatePolicy",
     "ServerRequest",
     "check_pod_template",
-    "default_image",
     "render",
     "server_arguments",
     "server_image",

@@ -14,7 +14,7 @@ from vlm_operator.api.names import (
 )
 from vlm_operator.api.owner import owner_reference
 from vlm_operator.api.vlm_deployment import SecretKey, VLMDeploymentSpec
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
 from vlm_operator.rendering.pod_template import CONTAINER, overlaid
 from vlm_operator.rendering.templates import fill
@@ -65,11 +65,6 @@ class ServerRequest:
 
 LONGEST_ARGUMENT: Final = 128 * 1024
 """Bytes of one argument with its closing zero byte that Linux' ``execve`` takes (MAX_ARG_STRLEN: 32 pages)."""
-
-
-def default_image(version: EngineVersion, *, cpu: bool) -> str:
-    """The image of a vLLM release on Docker Hub, as its publishers name it."""
-    return f"vllm/vllm-openai{'-cpu' if cpu else ''}:v{version}"
 
 
 def server_image(spec: VLMDeploymentSpec, version: EngineVersion) -> str:

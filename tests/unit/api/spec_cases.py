@@ -75,6 +75,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
             "enablePrefixCaching": False,
             "enableChunkedPrefill": True,
             "asyncScheduling": False,
+            "dtype": "bfloat16",
+            "quantization": "fp8",
+            "loadFormat": "runai_streamer",
+            "trustRemoteCode": True,
             "extraArgs": ["--enable-auto-tool-choice", "--seed", "-1", "--model-impl=vllm", "-O3", "--grpc-port=1"],
         }
     },
@@ -252,6 +256,18 @@ REFUSED = [
     Refused("negative replicas", {"replicas": -1}, "spec.replicas", "greater than or equal to 0"),
     Refused("a port that is none", {"service": {"port": 65536}}, "spec.service.port", "less than or equal to 65535"),
     Refused("an overlay that is a list", {"podTemplate": []}, "spec.podTemplate", "dictionary|object"),
+    *(
+        Refused(
+            f"extraArgs {argument}",
+            {"engine": {"extraArgs": ["--enable-auto-tool-choice", argument]}},
+            "spec.engine.extraArgs",
+            "as two items",
+        )
+        for argument in ("--seed 5", "-tp 2", "--max-num-seqs 8", "--seed\t5")
+    ),
+    Refused("an element type that is none", {"engine": {"dtype": "int8"}}, "spec.engine.dtype", "float16|Unsupported"),
+    Refused("a quantisation with blanks", {"engine": {"quantization": "fp 8"}}, "spec.engine.quantization", "takes"),
+    Refused("a loader that is a flag", {"engine": {"loadFormat": "--x"}}, "spec.engine.loadFormat", "takes"),
     Refused("65 further arguments", {"engine": {"extraArgs": ["--x"] * 65}}, "spec.engine.extraArgs", "at most 64"),
     *(
         Refused(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_operator.api.extra_arguments import CEL, REFUSED_FLAGS, refused
+from vlm_operator.api.extra_arguments import CEL, REFUSED_FLAGS, holds_value_after_blank, refused
 from vlm_operator.engine.flags import OWNED_FLAGS
 
 
@@ -49,3 +49,18 @@ def test_other_arguments_pass(argument: str) -> None:
 
 def test_the_rule_for_the_api_server_names_every_flag() -> None:
     assert [flag for flag in REFUSED_FLAGS if f"|{flag}" not in CEL] == []
+
+
+@pytest.mark.parametrize(
+    "argument", ["--seed 5", "--max-num-seqs 8", "--seed\t5", "-q fp8", "--override.key {}", "--x "]
+)
+def test_a_flag_with_its_value_after_a_blank_is_one_item_too_few(argument: str) -> None:
+    assert holds_value_after_blank(argument)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--seed", "--seed=5", '--override={"a": 1}', "--chat-template=a b", '{"a": 1}', "a value", "-1 2", "- x", "-O3"],
+)
+def test_a_blank_inside_a_value_is_none_of_a_flag(argument: str) -> None:
+    assert not holds_value_after_blank(argument)

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_operator.engine.defaults import DeviceTraits, ModelTraits, batch_defaults, capture_sizes, check, resolve
+from vlm_operator.engine.defaults import (
+    DeviceTraits,
+    ModelTraits,
+    batch_defaults,
+    capture_sizes,
+    check,
+    default_gpu_memory_utilization,
+    resolve,
+)
 from vlm_operator.engine.runner import pools
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
@@ -30,17 +38,17 @@ def version(text: str) -> EngineVersion:
 @pytest.mark.parametrize(
     ("release", "utilization"),
     [
-        ("0.11.0", 0.9),
-        ("0.15.1", 0.9),
-        ("0.19.1", 0.9),
-        ("0.20.0", 0.92),
-        ("0.20.2", 0.92),
-        ("0.27.1", 0.92),
-        ("0.32.0", 0.92),
+        pytest.param("0.11.0", 0.9, id="oldest known"),
+        pytest.param("0.19.1", 0.9, id="the release before"),
+        pytest.param("0.19.9999", 0.9, id="any patch before"),
+        pytest.param("0.20.0", 0.92, id="the first with it"),
+        pytest.param("0.20.2", 0.92, id="its patches"),
+        pytest.param("0.33.0", 0.92, id="newest read"),
     ],
 )
 def test_utilization_rose_with_the_graph_estimate(release: str, utilization: float) -> None:
     assert resolve(EngineSettings(), version(release), DENSE, RTX_4090).gpu_memory_utilization == utilization
+    assert default_gpu_memory_utilization(version(release)) == utilization
 
 
 @pytest.mark.parametrize(

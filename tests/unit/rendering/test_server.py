@@ -14,9 +14,9 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from vlm_operator.api.base import parse
 from vlm_operator.api.vlm_deployment import VLMDeployment
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
-from vlm_operator.rendering import CONTAINER, ServerRequest, default_image, render, to_yaml
+from vlm_operator.rendering import CONTAINER, ServerRequest, render, to_yaml
 from vlm_operator.rendering.server import LONGEST_ARGUMENT, server_arguments
 
 

@@ -68,7 +68,7 @@ def kv_layout(model: ModelFacts, settings: EngineSettings, version: EngineVersio
         settings.runner,
         version,
     )
-    return _layout(as_served(model, settings), flags)
+    return _layout(as_served(model, settings, version), flags)
 
 
 def derived_max_model_len(model: ModelFacts, version: EngineVersion) -> int:

@@ -19,15 +19,13 @@ from vlm_operator.engine.kv_cache_rules import KERNEL_BLOCK_SIZE, KVCacheRules, 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.facts import DType, StateCache, StateDType, StateKind
 
-_ELEMENT_BYTES = {DType.FLOAT32: 4, DType.BFLOAT16: 2, DType.FLOAT16: 2, DType.FP8: 1}
-
 DEFAULT_CHUNK_SIZE = 2048
 """Tokens of the scan's chunk where the config names none (``ModelConfig.get_mamba_chunk_size``)."""
 
 
 def element_bytes(dtype: DType) -> int:
     """Bytes of one element."""
-    return _ELEMENT_BYTES[dtype]
+    return dtype.size_bytes
 
 
 def _divide(total: int, ranks: int, what: str) -> int:

@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from vlm_operator.capacity.multimodal.items import ItemTokens
-from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.settings import UNLIMITED, EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.model.processors import MultimodalFacts
-
-UNSET_LIMIT: Final = 999
-"""Items a prompt may hold of a modality without ``--limit-mm-per-prompt`` (vLLM ``config/multimodal.py``)."""
 
 _VIDEO_WINS_TIES_SINCE: Final = EngineVersion(0, 16)
 """Through 0.15 the first of equally large modalities is profiled, later the last by name."""
@@ -84,7 +81,7 @@ def rejected(item: ItemTokens, budget: EncoderBudget) -> bool:
 
 def _most_items(facts: MultimodalFacts, settings: EngineSettings, modality: str) -> int:
     limit = settings.limit(modality)
-    count = UNSET_LIMIT if limit is None else limit.count
+    count = UNLIMITED if limit is None else limit.count
     return min(count, dict(facts.item_limits).get(modality, count))
 
 

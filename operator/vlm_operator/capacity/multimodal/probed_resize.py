@@ -10,10 +10,10 @@ import math
 from collections.abc import Mapping
 
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, largest_items
-from vlm_operator.capacity.multimodal.encoder_budget import UNSET_LIMIT
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens, RefusedItem
 from vlm_operator.capacity.multimodal.request import Request, whole_number
 from vlm_operator.capacity.multimodal.resize import MAX_ASPECT_RATIO, enlarged, smart_resize
+from vlm_operator.engine.settings import UNLIMITED
 from vlm_operator.engine.video_sampling import VideoSource
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.processors import ProbedResize, ThinSide
@@ -48,12 +48,12 @@ def _(processor: ProbedResize, request: Request) -> Mapping[str, int]:
     images = request.counted("image")
     if processor.reserves_every_image:
         limit = request.limit("image")
-        images = UNSET_LIMIT if limit is None else limit.count
+        images = UNLIMITED if limit is None else limit.count
     room = request.max_model_len() - tokens * images
     frames = _frames_within(processor, tokens, room)
     if processor.reserves_every_image:
         limit = request.limit("video")
-        frames //= max(1, UNSET_LIMIT if limit is None else limit.count)
+        frames //= max(1, UNLIMITED if limit is None else limit.count)
     if processor.max_frames:
         frames = min(frames, processor.max_frames)
     return {"image": tokens, "video": _video_tokens(processor, tokens, max(frames, processor.min_frames))}

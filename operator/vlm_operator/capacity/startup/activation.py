@@ -64,7 +64,11 @@ def activation(
         0
         if _pools(model)
         else sampler_bytes(
-            rules.sampler, max_num_seqs=sequences, max_num_batched_tokens=tokens, vocab_size=model.text.vocab_size
+            rules.sampler,
+            max_num_seqs=sequences,
+            max_num_batched_tokens=tokens,
+            vocab_size=model.text.vocab_size,
+            element_bytes=model.dtype.size_bytes,
         )
     )
     encoder = NOTHING if run is None else _encoder(model, gpu, settings, version, rules=rules, run=run)
@@ -79,7 +83,7 @@ def activation(
     peak = max(encoder.transient_bytes, encoder.kept_bytes + without_encoder)
     encoder_decides = encoder.transient_bytes > encoder.kept_bytes + without_encoder
     rows = min(sequences, tokens)
-    per_logit = bytes_per_logit(rules.sampler, rows)
+    per_logit = bytes_per_logit(rules.sampler, rows, model.dtype.size_bytes)
     terms = (
         Term("text pass", layers, f"{tokens:,} tokens through the widest layer, over {ranks} rank(s)"),
         Term(
@@ -125,6 +129,7 @@ def _encoder(
         replicated=settings.mm_encoder_tp_mode == "data",
         pads_outputs=rules.pads_encoder_outputs,
         keeps_inputs=rules.keeps_encoder_inputs,
+        element_bytes=model.dtype.size_bytes,
     )
 
 

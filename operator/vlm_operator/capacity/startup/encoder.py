@@ -100,9 +100,11 @@ def encoder_memory(
 def bytes_per_patch(tower: VisionTower, rules: EncoderRules, shards: int, element_bytes: int) -> int:
     """Bytes that a patch takes on one rank while its block runs: the larger of attention and MLP."""
     if rules.bytes_per_patch:
-        return rules.bytes_per_patch
+        return rules.bytes_per_patch * element_bytes // 2
     attention = tower.hidden_size * rules.attention_whole + tower.hidden_size * rules.attention_divided // shards
     mlp = tower.hidden_size * rules.mlp_whole + tower.intermediate_size * rules.mlp_divided // shards
+    # The rules count two bytes an element; float32 takes twice as much at every step.
+    attention, mlp = attention * element_bytes // 2, mlp * element_bytes // 2
     kept = tower.layers * tower.hidden_size * element_bytes if rules.every_block_kept else 0
     return max(attention, mlp) + kept
 

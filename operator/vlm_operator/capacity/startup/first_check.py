@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from vlm_operator.engine.budget_rules import PEERS_BEFORE_SNAPSHOT_SINCE, rounds_request_up
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind
 from vlm_operator.units import GIB, MIB
-
-_PEERS_BEFORE_SNAPSHOT: Final = EngineVersion(0, 12)
-"""From here on NCCL exists before vLLM looks at free memory (vLLM #25359)."""
 
 _PEERS_BYTES: Final = {MemoryKind.HBM: int(2.0 * GIB), MemoryKind.GDDR: int(0.45 * GIB), MemoryKind.UNIFIED: 0}
 """What peers and NCCL take before the snapshot with more than one rank: 0.3 to 0.6 GiB on RTX 5090 and RTX 3090; 1.9 to
@@ -59,7 +57,7 @@ def requested_bytes(total_bytes: int, gpu_memory_utilization: float, version: En
     Source: ``v1/worker/gpu_worker.py`` (0.12.0), ``v1/worker/utils.py: request_memory`` (0.15.1).
     """
     size = total_bytes * gpu_memory_utilization
-    return math.ceil(size) if version >= EngineVersion(0, 13) else int(size)
+    return math.ceil(size) if rounds_request_up(version) else int(size)
 
 
 def free_at_start_bytes(gpu: GPUFacts, version: EngineVersion, tensor_parallel_size: int = 1) -> int:
@@ -86,4 +84,4 @@ def first_check(
 
 
 def _peers(sizes: Mapping[MemoryKind, int], gpu: GPUFacts, version: EngineVersion, ranks: int) -> int:
-    return sizes[gpu.memory_kind] if ranks > 1 and version >= _PEERS_BEFORE_SNAPSHOT else 0
+    return sizes[gpu.memory_kind] if ranks > 1 and version >= PEERS_BEFORE_SNAPSHOT_SINCE else 0

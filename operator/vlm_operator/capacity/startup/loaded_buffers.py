@@ -19,12 +19,12 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
     vision = model.vision
     if vision is not None and vision.deepstack_levels and any(map(settings.enabled, MODALITIES)):
         tokens = settings.max_num_batched_tokens or 0
-        size += vision.deepstack_levels * tokens * model.text.hidden_size * 2
+        size += vision.deepstack_levels * tokens * model.text.hidden_size * model.dtype.size_bytes
     more_rows = multimodal_rotary_rows(model.traits.rotary_rows, version) - 1
     if more_rows and model.weights is not None:
         size += (
             more_rows
-            * 2
+            * model.dtype.size_bytes
             * sum(
                 module.count * module.elements
                 for module in model.weights

@@ -99,7 +99,7 @@ def startup_terms(
     Raises:
         UnknownFact: the version, the GPU's vendor, the weights or the encoder's budget is not known.
     """
-    return _startup_terms(as_served(model, settings), gpu, settings, version, _Measured(weights, encoder))
+    return _startup_terms(as_served(model, settings, version), gpu, settings, version, _Measured(weights, encoder))
 
 
 def startup_budget(
@@ -278,7 +278,7 @@ def runner_buffer_bytes(model: ModelFacts, settings: EngineSettings, rules: Budg
     counts.
     """
     levels = 1 + model.vision.deepstack_levels if model.vision is not None else 0 if rules.counts_penalty_buffers else 1
-    size = levels * (settings.max_num_batched_tokens or 1) * model.text.hidden_size * 2
+    size = levels * (settings.max_num_batched_tokens or 1) * model.text.hidden_size * model.dtype.size_bytes
     if rules.counts_penalty_buffers:
         size += penalty_buffer_bytes(settings.max_num_seqs or 1, model.text.vocab_size)
     return size

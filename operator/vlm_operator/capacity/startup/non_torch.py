@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.capacity.startup.coefficients import FITTED
-from vlm_operator.engine.budget_rules import Formula
+from vlm_operator.engine.budget_rules import SMALLER_NON_TORCH_SINCE, Formula
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind
 from vlm_operator.units import GIB
@@ -25,6 +25,6 @@ def non_torch_bytes(gpu: GPUFacts, version: EngineVersion, formula: Formula, ten
     elif formula is Formula.CONSUMED:
         name = f"consumed {kind}"
     else:
-        name = f"nonTorch {kind} {'0.11' if version < EngineVersion(0, 17) else '0.17'}"
+        name = f"nonTorch {kind} {'0.11' if version < SMALLER_NON_TORCH_SINCE else '0.17'}"
     peers = FITTED[f"tensorParallel {kind}"].size_bytes if tensor_parallel_size > 1 else 0
     return FITTED[name].size_bytes + peers

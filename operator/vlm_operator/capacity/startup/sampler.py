@@ -22,19 +22,22 @@ _TRITON_ROWS: Final = 8
 def bytes_per_logit(path: SamplerPath, rows: int, element_bytes: int = 2) -> int:
     """Peak bytes for each of rows x vocabulary, the logits in the model's element type included.
 
+    A float32 model's logits are their own float32 copy.
+
     Sort: float32 copy 4, sorted values 4, int64 indices 8, and inside the sort reverse indices 8 and double buffers
     12 (values 4, indices 8); below 128 rows segment pairs 16, keys 4 and buffers 12 in their place. 38 ties out with
     published peaks of four models to 0.01 GiB, 50 with the difference of two start-ups at 64 and 256 rows.
     Triton or FlashInfer: float32 copy 4, probabilities 4, noise or masked logits 4.
     """
+    copy = 4 if element_bytes < 4 else 0
     if path is SamplerPath.SORT or (path is SamplerPath.TRITON and rows < _TRITON_ROWS):
-        return element_bytes + (36 if rows >= _SEGMENTED_SORT_ROWS else 48)
+        return element_bytes + copy + (32 if rows >= _SEGMENTED_SORT_ROWS else 44)
     if path is SamplerPath.TRITON:
-        return element_bytes + 12
+        return element_bytes + copy + 8
     if path is SamplerPath.FLOAT32_COPY:
-        return element_bytes + 4
+        return element_bytes + copy
     if path is SamplerPath.FULL_PASS:
-        return element_bytes + 16
+        return element_bytes + copy + 12
     return element_bytes
 
 

@@ -46,7 +46,7 @@ def text_forward(
     convolved copies and per-chunk states. Experts: two workspaces of ``tokens x experts per token`` rows, as vLLM's
     Triton experts ask for (``fused_moe/fused_moe.py: TritonExperts.workspace_shapes``).
     """
-    text, element = model.text, 2
+    text, element = model.text, model.dtype.size_bytes
     row = text.hidden_size * element
     widest = 3 * row + 3 * _share(text.intermediate_size, tensor_parallel_size) * element
     if model.quantization is not None and model.quantization.weight_bits == 8:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from vlm_operator.capacity.as_served import as_served
 from vlm_operator.capacity.weights.checkpoint_bytes import FLOATING, alone, loaded_bytes, scaled
@@ -33,14 +33,6 @@ from vlm_operator.model.facts import (
     Quantization,
     WeightModule,
 )
-
-ELEMENT_BYTES: Final = {
-    DType.FLOAT32: 4,
-    DType.BFLOAT16: 2,
-    DType.FLOAT16: 2,
-    DType.FP8: 1,
-    DType.INT64: 8,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,7 @@ def weight_bytes(
         UnknownFact: the modules or the quantisation are not known for certain, or the release does not load them.
         InputError: the tensor-parallel size does not divide the model.
     """
-    model = as_served(model, settings)
+    model = as_served(model, settings, version)
     enabled: tuple[str, ...] = MODALITIES
     if skips_disabled_towers(version, reads_limits_early=model.traits.reads_limits_early):
         enabled = tuple(modality for modality in MODALITIES if settings.enabled(modality))
@@ -112,7 +104,7 @@ def _of_headers_alone(model: ModelFacts, conditions: Conditions) -> WeightBytes:
             hint="give a checkpoint directory, whose safetensors headers hold the exact weights",
         )
     stored = frozenset(part.dtype for part in model.checkpoint_bytes.parts)
-    sizes = loaded_bytes(model.checkpoint_bytes, ELEMENT_BYTES[model.dtype], quantized=not stored <= FLOATING)
+    sizes = loaded_bytes(model.checkpoint_bytes, model.dtype.size_bytes, quantized=not stored <= FLOATING)
     ranks = conditions.ranks.tensor * conditions.ranks.stages
     components = alone(sizes, ranks, encoder=bool(conditions.enabled))
     return WeightBytes(sum(components.values()), MappingProxyType(components), "checkpoint")
@@ -134,7 +126,7 @@ def _of_modules(
     if headers is not None:
         alone_on_one = conditions._replace(ranks=ONE_RANK, enabled=MODALITIES, mxfp4=Mxfp4Kernel.NONE)
         whole = stage_components(modules, quantization, alone_on_one)[0]
-        stored = loaded_bytes(headers, ELEMENT_BYTES[conditions.dtype], quantized=quantization is not None)
+        stored = loaded_bytes(headers, conditions.dtype.size_bytes, quantized=quantization is not None)
         stages = [scaled(stage, whole, stored) for stage in stages]
     tightest = max(stages, key=lambda components: sum(components.values()))
     source = "config" if headers is None else "checkpoint"
@@ -146,14 +138,14 @@ def stage_components(
 ) -> list[dict[Component, int]]:
     """Bytes by component on one tensor-parallel rank of each stage of the pipeline."""
     dtype, ranks = conditions.dtype, conditions.ranks
-    storage = _storage(quantization, ELEMENT_BYTES[dtype], conditions.mxfp4) if quantization is not None else None
+    storage = _storage(quantization, dtype.size_bytes, conditions.mxfp4) if quantization is not None else None
     bounds = stage_layers(conditions.layers, ranks.stages)
     stages: list[dict[Component, int]] = [{} for _ in bounds]
     for module in modules:
         needed_by = module.placement.modalities
         if needed_by and not any(modality in conditions.enabled for modality in needed_by):
             continue
-        sizes = _sizes(module, ranks, ELEMENT_BYTES[module.dtype or dtype], storage)
+        sizes = _sizes(module, ranks, (module.dtype or dtype).size_bytes, storage)
         _share_out(module, sizes, bounds, stages)
     return stages
 

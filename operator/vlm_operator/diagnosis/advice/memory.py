@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from vlm_operator.diagnosis import failure as families
 from vlm_operator.diagnosis.advice.start import (
     CONTEXT_RELEASE_GIB,
-    NULL_BLOCK_SINCE,
     ROUNDING_GIB,
     block_size_of,
     kv_bytes_pinned,
@@ -18,6 +17,7 @@ from vlm_operator.diagnosis.advice.start import (
 )
 from vlm_operator.diagnosis.observation import Observation
 from vlm_operator.diagnosis.result import Advice
+from vlm_operator.engine.kv_cache_rules import NULL_BLOCK_SINCE, prices_first_group_only
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.units import GIB, MIB, format_gib
 
@@ -88,7 +88,7 @@ def _shorten_context(failure: families.KVCacheTooSmall, block: int, version: Eng
     elif estimate is not None:
         target = max(0, estimate - block) // block * block
         why = f"vLLM estimates {estimate} tokens but forgets one block of {block} before 0.29, in whole blocks"
-        if version is not None and EngineVersion(0, 14) <= version < EngineVersion(0, 19):
+        if version is not None and prices_first_group_only(version):
             why += "; 0.14 to 0.18 price only the first KV group, so a hybrid model may need less still"
     elif length and needed and available and available > 0:
         target, exact = max(0, length * available // needed - block) // block * block, False

@@ -6,18 +6,10 @@ import math
 from typing import Any, Final
 
 from vlm_operator.diagnosis.observation import Observation
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.defaults import default_gpu_memory_utilization
+from vlm_operator.engine.kv_cache_rules import DEFAULT_BLOCK_SIZE
+from vlm_operator.engine.version import OLDEST_NUMBERED, EngineVersion
 from vlm_operator.errors import InputError
-
-NULL_BLOCK_SINCE: Final = EngineVersion(0, 29)
-"""From here on vLLM's estimate leaves out the null block itself (0.29.0 v1/core/kv_cache_utils.py
-``_estimate_max_model_len``); before, a start with the estimate failed again."""
-
-DEFAULT_UTILIZATION_SINCE: Final = EngineVersion(0, 20)
-"""``--gpu-memory-utilization`` is 0.92 where it is not set, 0.9 before (``config/cache.py``)."""
-
-DEFAULT_BLOCK_SIZE: Final = 16
-"""Tokens per KV block where the log names no other (``config/cache.py``)."""
 
 ROUNDING_GIB: Final = 0.01
 """Two figures printed with two decimals: each may be off by 0.005 GiB."""
@@ -34,7 +26,7 @@ def release_of(version: str | None) -> EngineVersion | None:
         release = EngineVersion.parse(version)
     except InputError:
         return None
-    return release if release >= EngineVersion(0, 6) else None
+    return release if release >= OLDEST_NUMBERED else None
 
 
 def utilization_of(observation: Observation, version: EngineVersion | None) -> float | None:
@@ -44,7 +36,7 @@ def utilization_of(observation: Observation, version: EngineVersion | None) -> f
         return float(value)
     if version is None or not observation.flags:
         return None
-    return 0.92 if version >= DEFAULT_UTILIZATION_SINCE else 0.9
+    return default_gpu_memory_utilization(version)
 
 
 def utilization_limit(free_gib: float, total_gib: float) -> float:
