@@ -44,11 +44,15 @@ _EXTRA_ARGUMENTS: Final = (
             holds=lambda arguments: not any(map(extra_arguments.holds_value_after_blank, arguments)),
         )
     ),
-    *ruled(
-        Rule(
-            cel=extra_arguments.CEL,
-            message=extra_arguments.MESSAGE,
-            holds=lambda arguments: not any(map(extra_arguments.refused, arguments)),
+    *(
+        part
+        for cel in extra_arguments.RULES
+        for part in ruled(
+            Rule(
+                cel=cel,
+                message=extra_arguments.MESSAGE,
+                holds=lambda arguments: not any(map(extra_arguments.refused, arguments)),
+            )
         )
     ),
 )

@@ -14,6 +14,7 @@ from vlm_operator.api.base import ApiModel, Integer, Rule
 from vlm_operator.api.names import API_VERSION
 from vlm_operator.api.vlm_deployment import ObjectMeta
 from vlm_operator.api.vlm_deployment_status import ByteCount, Name, Sentence, Timestamp, TokenCount
+from vlm_operator.gpu.node_labels import GPU_RESOURCE
 
 Times = Annotated[Integer, Field(ge=0, le=2**53)]
 
@@ -31,7 +32,7 @@ class ObservationKey(ApiModel):
         description="GPU product, as the node label nvidia.com/gpu.product spells it; CPU for none."
     )
     gpu_resource: Annotated[str, Field(max_length=75)] = Field(
-        default="nvidia.com/gpu", description="Extended resource the pod asked for; tells MIG profiles apart."
+        default=GPU_RESOURCE, description="Extended resource the pod asked for; tells MIG profiles apart."
     )
     vllm_version: Annotated[str, Field(min_length=1, max_length=80)] = Field(
         description="vLLM release, for instance 0.32.0."

@@ -12,6 +12,7 @@ from vlm_operator.api.base import ApiModel, Bool, Integer, Number, Rule, matchin
 from vlm_operator.api.engine_spec import EngineSpec
 from vlm_operator.api.names import API_VERSION
 from vlm_operator.api.vlm_deployment_status import VLMDeploymentStatus
+from vlm_operator.gpu.node_labels import GPU_RESOURCE
 
 _ID_VALIDATOR, _ID_CEL = matching(
     r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,95})?",
@@ -108,7 +109,7 @@ class GPUSpec(ApiModel):
         "NVIDIA-GeForce-RTX-5090. Default: the operator chooses among the products of the cluster.",
     )
     resource: Annotated[str, Field(min_length=1, max_length=75), _RESOURCE_VALIDATOR, _RESOURCE_CEL] = Field(
-        default="nvidia.com/gpu",
+        default=GPU_RESOURCE,
         description="Extended resource that the pod asks for: nvidia.com/gpu, or a MIG profile such as "
         "nvidia.com/mig-3g.40gb. Default: nvidia.com/gpu.",
     )

@@ -13,6 +13,7 @@ from vlm_operator.cli.observation_file import evidence_from
 from vlm_operator.cli.yaml_file import read_documents
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
+from vlm_operator.gpu.node_labels import GPU_RESOURCE
 from vlm_operator.lifecycle.observations import ObservationKey
 from vlm_operator.lifecycle.offers import find_product
 from vlm_operator.lifecycle.server import Server, server_of
@@ -87,7 +88,7 @@ def plan_deployment(
             field="gpu",
             hint="give --gpu PRODUCT, or set spec.gpu.product; 'vlmctl gpus' lists the products",
         )
-    offer = find_product(product, spec.gpu.resource if spec.gpu else "nvidia.com/gpu", gpus_available)
+    offer = find_product(product, spec.gpu.resource if spec.gpu else GPU_RESOURCE, gpus_available)
     evidence = NOTHING
     if observations is not None:
         key = ObservationKey(

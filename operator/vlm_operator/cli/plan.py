@@ -32,7 +32,7 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 
 @click.option(
     "--gpu-count",
     type=int,
-    help=f"GPUs to use; omitted: the fewest that fit, up to {GPUS_PER_NODE}, or to those of this machine with --gpu local.",
+    help=f"GPUs to use; omitted: the fewest that fit, up to {GPUS_PER_NODE}, or this machine's with --gpu local.",
 )
 @click.option("--cpu-kv-cache-space", metavar="SIZE", help="Instead of a GPU: vLLM's CPU backend with that container.")
 @options(ENGINE_OPTIONS, WORKLOAD_OPTIONS)
@@ -101,9 +101,10 @@ def _compute(values: dict[str, Any], version: str | None) -> Any:
     if not values["observations"]:
         return plan(model, gpu, intent)
     from vlm_operator.cli.observation_file import evidence_from
+    from vlm_operator.gpu.node_labels import GPU_RESOURCE
     from vlm_operator.lifecycle.observations import ObservationKey
 
-    key = ObservationKey(values["model"], values["revision"] or "", gpu.label, "nvidia.com/gpu", str(intent.version))
+    key = ObservationKey(values["model"], values["revision"] or "", gpu.label, GPU_RESOURCE, str(intent.version))
     return plan(model, gpu, intent, evidence_from(values["observations"], key))
 
 

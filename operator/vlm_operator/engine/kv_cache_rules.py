@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-from vlm_operator.engine.version import EngineVersion, is_known
+from vlm_operator.engine.version import OLDEST_KNOWN, READ_UP_TO, EngineVersion, is_known
 from vlm_operator.errors import InputError, UnknownFact
 
 
@@ -132,54 +132,50 @@ class KVCacheRules:
     config_state_dtype: bool = False
 
 
-_BY_MINOR: Final[dict[int, KVCacheRules]] = {}
+_CHANGES: Final[dict[int, dict[str, Any]]] = {
+    12: {"page_unification": PageUnification.LARGER_BLOCKS, "group_ratio_percent": 125},
+    13: {"nemotron_reads_config": True, "nemotron_state_dtype": "float16", "encoder_by_batch": True},
+    14: {
+        "needed_bytes": NeededBytes.FIRST_GROUP,
+        "check_whole_model": True,
+        "chunked_groups": True,
+        "auto_fit": True,
+        "value_heads": True,
+    },
+    15: {"state_mode_align": True},
+    17: {"check_whole_model": False, "pages_of_all_stages": False, "config_state_dtype": True},
+    18: {"group_ratio_percent": 150, "float16_cache": True},
+    19: {"needed_bytes": NeededBytes.ALL_GROUPS, "nemotron_state_dtype": "float32"},
+    20: {
+        "override_replaces_memory": True,
+        "tokens_by_concurrency": True,
+        "window_value_heads": True,
+        "state_block_follows": True,
+    },
+    22: {"raises_batched_tokens": True},
+    24: {"page_unification": PageUnification.LARGER_BLOCKS_OR_PADDING},
+    25: {"smallest_window_block": True},
+    26: {"in_flight_batches": True},
+    27: {"merged_full_attention": True, "latent_block_alignment": 128},
+    28: {"state_prefix_caching": True, "state_mode_all": False},
+    29: {"null_block": True, "inclusive_windows": True},
+    30: {"smallest_window_block": False, "yarn_scales_length": False},
+    32: {"checkpoint_pages": True},
+    33: {"gpu_dependent_checkpoints": True},
+}
+"""What changed with 0.``minor``; a release that is not named here has the rules of the one before."""
 
 
-def _release(minor: int, base: KVCacheRules, **changes: object) -> KVCacheRules:
-    """Note the rules of 0.``minor``: those of the release before, and what changed."""
-    rules = replace(base, **changes)  # type: ignore[arg-type]
-    _BY_MINOR[minor] = rules
-    return rules
+def _by_minor() -> dict[int, KVCacheRules]:
+    """The rules of each release that was read, by its minor version."""
+    rules, found = KVCacheRules(), {}
+    for minor in range(OLDEST_KNOWN.minor, READ_UP_TO.minor + 1):
+        rules = replace(rules, **_CHANGES.get(minor, {}))
+        found[minor] = rules
+    return found
 
 
-_R = _release(11, KVCacheRules())
-_R = _release(12, _R, page_unification=PageUnification.LARGER_BLOCKS, group_ratio_percent=125)
-_R = _release(13, _R, nemotron_reads_config=True, nemotron_state_dtype="float16", encoder_by_batch=True)
-_R = _release(
-    14,
-    _R,
-    needed_bytes=NeededBytes.FIRST_GROUP,
-    check_whole_model=True,
-    chunked_groups=True,
-    auto_fit=True,
-    value_heads=True,
-)
-_R = _release(15, _R, state_mode_align=True)
-_R = _release(16, _R)
-_R = _release(17, _R, check_whole_model=False, pages_of_all_stages=False, config_state_dtype=True)
-_R = _release(18, _R, group_ratio_percent=150, float16_cache=True)
-_R = _release(19, _R, needed_bytes=NeededBytes.ALL_GROUPS, nemotron_state_dtype="float32")
-_R = _release(
-    20,
-    _R,
-    override_replaces_memory=True,
-    tokens_by_concurrency=True,
-    window_value_heads=True,
-    state_block_follows=True,
-)
-_R = _release(21, _R)
-_R = _release(22, _R, raises_batched_tokens=True)
-_R = _release(23, _R)
-_R = _release(24, _R, page_unification=PageUnification.LARGER_BLOCKS_OR_PADDING)
-_R = _release(25, _R, smallest_window_block=True)
-_R = _release(26, _R, in_flight_batches=True)
-_R = _release(27, _R, merged_full_attention=True, latent_block_alignment=128)
-_R = _release(28, _R, state_prefix_caching=True, state_mode_all=False)
-_R = _release(29, _R, null_block=True, inclusive_windows=True)
-_R = _release(30, _R, smallest_window_block=False, yarn_scales_length=False)
-_R = _release(31, _R)
-_R = _release(32, _R, checkpoint_pages=True)
-_R = _release(33, _R, gpu_dependent_checkpoints=True)
+_BY_MINOR: Final = _by_minor()
 
 CACHE_DTYPES: Final = ("auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2")
 """Values of ``--kv-cache-dtype`` whose page sizes are known."""
@@ -219,7 +215,7 @@ def kv_cache_rules(version: EngineVersion) -> KVCacheRules:
     """The rules of ``version``.
 
     Raises:
-        UnknownFact: older than 0.11 or newer than 0.33.
+        UnknownFact: older than the oldest known, or newer than what was read.
 
     >>> kv_cache_rules(EngineVersion(0, 29)).null_block, kv_cache_rules(EngineVersion(0, 28)).null_block
     (True, False)
@@ -227,7 +223,8 @@ def kv_cache_rules(version: EngineVersion) -> KVCacheRules:
     rules = _BY_MINOR.get(version.minor) if version.major == 0 else None
     if rules is None:
         raise UnknownFact(
-            f"vllm-version: how vLLM {version} plans its KV cache is not known (known: 0.11 to 0.33)",
+            f"vllm-version: how vLLM {version} plans its KV cache is not known (known: "
+            f"{OLDEST_KNOWN.major}.{OLDEST_KNOWN.minor} to {READ_UP_TO.major}.{READ_UP_TO.minor})",
             field="vllm-version",
             hint="name a version in that range with --vllm-version",
         )

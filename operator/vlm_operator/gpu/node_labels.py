@@ -18,6 +18,9 @@ from vlm_operator.gpu.catalogue import find_gpu, memory_variant, shared_gpu, sli
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind, Vendor, cuda_total_of
 from vlm_operator.units import GIB, MIB, format_gib
 
+GPU_RESOURCE: Final = "nvidia.com/gpu"
+"""Extended resource of whole GPUs, as NVIDIA's device plugin names it: asked for where nothing else is said."""
+
 _MIG_RESOURCE: Final = re.compile(r"nvidia\.com/mig-([a-z0-9.+]+)", re.ASCII)
 _SAME_CARD_BYTES: Final = 64 * MIB
 """NVML's totals of one product differ by up to this between drivers."""
@@ -67,8 +70,8 @@ def read_node_gpus(labels: Mapping[str, str], allocatable: Mapping[str, str]) ->
         count = _quantity(resource, allocatable[resource])
         if count < 1:
             continue
-        if resource in {"nvidia.com/gpu", "nvidia.com/gpu.shared"}:
-            gpu = _read(labels, "nvidia.com/gpu", shared=resource.endswith(".shared"))
+        if resource in {GPU_RESOURCE, f"{GPU_RESOURCE}.shared"}:
+            gpu = _read(labels, GPU_RESOURCE, shared=resource.endswith(".shared"))
             offered.append(NodeGPUs(gpu, count, resource))
         elif match := _MIG_RESOURCE.fullmatch(resource.removesuffix(".shared")):
             offered.append(NodeGPUs(_read_slice(labels, match[1], resource), count, resource))
@@ -84,7 +87,7 @@ def read_gpu_labels(labels: Mapping[str, str]) -> GPUFacts:
         UnknownFact: no product label, or an unknown product without a memory label.
         InputError: a label that should be a number is none.
     """
-    return _read(labels, "nvidia.com/gpu", shared=False)
+    return _read(labels, GPU_RESOURCE, shared=False)
 
 
 def _read(labels: Mapping[str, str], prefix: str, *, shared: bool) -> GPUFacts:
@@ -126,7 +129,7 @@ def _read_slice(labels: Mapping[str, str], profile: str, resource: str) -> GPUFa
     except UnknownFact:
         if memory is None:
             raise
-        gpu = _unlisted(product.partition("-MIG-")[0], memory, labels, "nvidia.com/gpu").with_(
+        gpu = _unlisted(product.partition("-MIG-")[0], memory, labels, GPU_RESOURCE).with_(
             total_bytes=memory, total_uncertainty_bytes=64 * MIB, mig_profile=profile
         )
     else:

@@ -18,6 +18,7 @@ from vlm_operator.engine.flags import DEFAULTS, canonical_json
 from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
 from vlm_operator.errors import InputError
+from vlm_operator.gpu.node_labels import GPU_RESOURCE
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.lifecycle.situation import Manifest, StartupKey
 from vlm_operator.planning.evidence import NOTHING, Evidence, MeasuredContainer
@@ -63,7 +64,7 @@ class ObservationKey:
             key.get("model") == self.model
             and (key.get("revision") or "") == self.revision
             and key.get("gpuProduct") == self.gpu_product
-            and (key.get("gpuResource") or "nvidia.com/gpu") == self.gpu_resource
+            and (key.get("gpuResource") or GPU_RESOURCE) == self.gpu_resource
             and key.get("vllmVersion") == self.vllm_version
         )
 

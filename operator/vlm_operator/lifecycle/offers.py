@@ -11,7 +11,7 @@ from vlm_operator.api.vlm_deployment import GPUSpec
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.catalogue import find_gpu, slice_of
 from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.gpu.node_labels import read_node_gpus
+from vlm_operator.gpu.node_labels import GPU_RESOURCE, read_node_gpus
 from vlm_operator.lifecycle.situation import GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
 
@@ -76,7 +76,7 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
 
 def _allowed(gpu: GPUFacts, resource: str, count: int, spec: GPUSpec | None) -> bool:
     if spec is None:
-        return gpu.supported and not gpu.shared and resource == "nvidia.com/gpu"
+        return gpu.supported and not gpu.shared and resource == GPU_RESOURCE
     if spec.resource != resource or (spec.count is not None and spec.count > count):
         return False
     return spec.product is None or _same_product(spec.product, gpu)

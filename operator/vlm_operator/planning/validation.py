@@ -6,7 +6,7 @@ import math
 
 from vlm_operator.engine.flags import COUNTED_FLAGS
 from vlm_operator.engine.kv_cache_rules import CACHE_DTYPES
-from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.errors import InputError
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.intent import Intent
@@ -40,8 +40,21 @@ def validate(intent: Intent) -> None:
             field="kv-cache-dtype",
             hint=f"one of {', '.join(CACHE_DTYPES)}",
         )
+    _validate_release(intent)
     _validate_context(intent)
     _validate_gpus(intent)
+
+
+def _validate_release(intent: Intent) -> None:
+    """Refuse a pinned flag that the release does not know: vLLM would stop at an unrecognised argument."""
+    for name, flag in FLAGS.items():
+        if name in intent.pinned and flag.since is not None and intent.version < flag.since:
+            field, since = name.replace("_", "-"), f"{flag.since.major}.{flag.since.minor}"
+            raise InputError(
+                f"{field}: vLLM {intent.version} has no {flag.spelling}, it came with {since}",
+                field=field,
+                hint=f"leave it unset, or use vLLM {since} or newer",
+            )
 
 
 def _validate_context(intent: Intent) -> None:

@@ -16,6 +16,7 @@ from vlm_operator.api.owner import owner_reference
 from vlm_operator.api.vlm_deployment import SecretKey, VLMDeploymentSpec
 from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
+from vlm_operator.gpu.node_labels import GPU_RESOURCE
 from vlm_operator.rendering.pod_template import CONTAINER, overlaid
 from vlm_operator.rendering.templates import fill
 from vlm_operator.units import GIB, parse_bytes
@@ -104,7 +105,7 @@ def server_resources(spec: VLMDeploymentSpec, gpu_count: int) -> dict[str, int]:
     """Extended resources of one replica; none on the CPU backend."""
     if spec.cpu is not None:
         return {}
-    return {spec.gpu.resource if spec.gpu else "nvidia.com/gpu": gpu_count}
+    return {spec.gpu.resource if spec.gpu else GPU_RESOURCE: gpu_count}
 
 
 def server_request(
