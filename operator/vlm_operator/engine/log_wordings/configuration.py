@@ -27,7 +27,7 @@ KINDS: Final = (
             "User-specified max_model_len ({max_model_len:int}) is greater than the derived max_model_len "
             "({len_key:word}={derived_max_len:limit} or model_max_length={model_max_length:limit} in model's "
             "config.json)",
-            versions="0.6.3-0.33",
+            versions="0.6.3-",
         ),
         pieces=(
             "To allow overriding this maximum, set the env var VLLM_ALLOW_LONG_MAX_MODEL_LEN=1",
@@ -44,7 +44,7 @@ KINDS: Final = (
         remedy="Raise --max-num-batched-tokens to --max-model-len, lower the latter, or switch chunked prefill on.",
         wordings=wordings(
             "max_num_batched_tokens ({max_num_batched_tokens:int}) is smaller than max_model_len ({max_model_len:int})",
-            versions="0.6.3-0.33",
+            versions="0.6.3-",
         ),
         pieces=("effectively limits the maximum sequence length to max_num_batched_tokens",),
     ),
@@ -59,7 +59,7 @@ KINDS: Final = (
         wordings=wordings(
             "max_num_batched_tokens ({max_num_batched_tokens:int}) must be greater than or equal to max_num_seqs "
             "({max_num_seqs:int})",
-            versions="0.6.3-0.33",
+            versions="0.6.3-",
         ),
     ),
     FailureKind(
@@ -73,7 +73,7 @@ KINDS: Final = (
         wordings=wordings(
             "max_tokens_per_mm_item ({max_tokens_per_mm_item:int}) is larger than max_num_batched_tokens "
             "({max_num_batched_tokens:int})",
-            versions="0.8.4-0.33",
+            versions="0.8.4-",
         ),
     ),
     FailureKind(
@@ -84,7 +84,7 @@ KINDS: Final = (
         priority=10,
         meaning="A hybrid model with prefix caching must be able to split multimodal items.",
         remedy="Drop --disable-chunked-mm-input, or set --no-enable-prefix-caching.",
-        wordings=wordings("Chunked MM input is required because we need the flexibility", versions="0.15-0.33"),
+        wordings=wordings("Chunked MM input is required because we need the flexibility", versions="0.15-"),
     ),
     FailureKind(
         name="limit_above_supported",
@@ -110,7 +110,7 @@ KINDS: Final = (
         remedy="Raise --max-num-batched-tokens to the block size, or set --no-enable-prefix-caching.",
         wordings=wordings(
             "block_size ({block_size:int}) must be <= max_num_batched_tokens ({max_num_batched_tokens:int})",
-            versions="0.17-0.33",
+            versions="0.17-",
         ),
     ),
     FailureKind(
@@ -124,7 +124,7 @@ KINDS: Final = (
         wordings=wordings(
             "Total number of attention heads ({num_heads:int}) must be divisible by tensor parallel size "
             "({tensor_parallel_size:int})",
-            versions="0.6.3-0.33",
+            versions="0.6.3-",
         ),
     ),
     FailureKind(
@@ -138,28 +138,26 @@ KINDS: Final = (
         remedy="Lower --tensor-parallel-size; for experts set --enable-expert-parallel, for a vision tower "
         "--mm-encoder-tp-mode data.",
         wordings=(
-            Wording(_PARTITION % "word", "0.6.3-0.33"),
+            Wording(_PARTITION % "word", "0.6.3-"),
             Wording(
                 "Weight {what:word} = {size:int} is not divisible by weight quantization {by:word} = {divisor:int}.",
-                "0.6.6-0.33",
+                "0.6.6-",
             ),
-            Wording(
-                "Weight {what:word} = {size:int}{:text} is not divisible by {by:text} = {divisor:int}.", "0.8-0.33"
-            ),
-            Wording("AssertionError: {size:int} is not divisible by {divisor:last}", "0.6.3-0.33"),
+            Wording("Weight {what:word} = {size:int}{:text} is not divisible by {by:text} = {divisor:int}.", "0.8-"),
+            Wording("AssertionError: {size:int} is not divisible by {divisor:last}", "0.6.3-"),
             *wordings(
                 "weight = {size:int} is not divisible by weight quantization {by:word} = {divisor:int}.",
-                versions="0.8-0.33",
+                versions="0.8-",
             ),
             # Marlin's kernels check their tiles in C++ (csrc/quantization/gptq_marlin, marlin).
-            Wording("{what:word} = {size:int} is not divisible by {by:word} = {divisor:last}", "0.6.3-0.33"),
-            Wording("num_heads ({size:int}) is not divisible by num_kv_heads ({divisor:int})", "0.6.3-0.33"),
+            Wording("{what:word} = {size:int} is not divisible by {by:word} = {divisor:last}", "0.6.3-"),
+            Wording("num_heads ({size:int}) is not divisible by num_kv_heads ({divisor:int})", "0.6.3-"),
             *wordings(
                 "The input size is not aligned with the quantized weight shape.",
                 "The output size is not aligned with the quantized weight shape.",
-                versions="0.6.3-0.33",
+                versions="0.6.3-",
             ),
-            Wording("n_physical_experts={size:int} must be divisible by ep_size={divisor:last}", "0.20-0.33"),
+            Wording("n_physical_experts={size:int} must be divisible by ep_size={divisor:last}", "0.20-"),
             *wordings(
                 "Input size per partition ({size:int}) must be divisible by group size ({divisor:int})",
                 "input_size_per_partition ({size:int}) to be divisible by {divisor:last}",
@@ -168,7 +166,7 @@ KINDS: Final = (
                 "size divisible by {divisor:int}, got {size:last}",
                 "dimension to be divisible by {divisor:int}, got {size:last}",
                 "intermediate_size_per_partition divisible by {divisor:int}, got {size:last}",
-                versions="0.13-0.33",
+                versions="0.13-",
             ),
         ),
         pieces=(
@@ -192,7 +190,7 @@ KINDS: Final = (
             ),
             *wordings(
                 "World size ({world_size:int}) is larger than the number of available GPUs ({gpus:int})",
-                versions="0.13-0.33",
+                versions="0.13-",
             ),
             *wordings(
                 "set tensor_parallel_size ({world_size:int}) to less than max local gpu count ({gpus:int})",
@@ -208,10 +206,10 @@ KINDS: Final = (
                 "local_world_size ({world_size:int}) exceeds assigned_physical_gpu_ids count ({gpus:int})",
                 "DP adjusted local rank {local_rank:int} is out of bounds for {gpus:int} devices",
                 "local_rank {local_rank:int} is out of bounds for assigned_physical_gpu_ids",
-                versions="0.24-0.33",
+                versions="0.24-",
             ),
             *wordings("DP adjusted local rank {local_rank:int} is out of bounds.", versions="0.11.2-0.23"),
-            *wordings("Cannot provide a placement group requiring {world_size:int} GPUs", versions="0.11.2-0.33"),
+            *wordings("Cannot provide a placement group requiring {world_size:int} GPUs", versions="0.11.2-"),
             *wordings(
                 "exceeds the total number of available GPUs in the placement group",
                 "Ray does not allocate any GPUs on the driver node",
@@ -219,9 +217,9 @@ KINDS: Final = (
                 "Cannot provide a placement group of placement_group_specs=",
                 "Not enough resources to allocate {:int} placement groups",
                 "Not enough resources to allocate {:int} DP ranks",
-                versions="0.6.3-0.33",
+                versions="0.6.3-",
             ),
-            *wordings("ValueError: --device-ids provides {gpus:int} devices, but DP rank", versions="0.25-0.33"),
+            *wordings("ValueError: --device-ids provides {gpus:int} devices, but DP rank", versions="0.25-"),
             *wordings("CUDA error: invalid device ordinal"),
         ),
         pieces=("is larger than the number of available GPUs",),
@@ -236,7 +234,7 @@ KINDS: Final = (
         remedy="Change --block-size, take --kv-cache-dtype auto, or drop the draft model.",
         wordings=(
             *wordings("The page size of the layer is not divisible by the maximum page size", versions="0.12-0.23"),
-            *wordings("Layer {layer:token}: page size is not divisible by the maximum page size", versions="0.24-0.33"),
+            *wordings("Layer {layer:token}: page size is not divisible by the maximum page size", versions="0.24-"),
             *wordings("failed to convert the KV cache specs to one unified type", versions="0.9.1-0.26"),
             # Bare assertions: what stands in the traceback is their source line.
             *wordings(
@@ -245,16 +243,12 @@ KINDS: Final = (
                 "assert raw_tensor.numel() % kv_cache_spec.page_size_bytes == 0",
                 "assert self.page_size_padded >= page_size",
                 "assert self.page_size_padded >= real_page_size",
-                versions="0.9.1-0.33",
+                versions="0.9.1-",
             ),
-            *wordings("Non-uniform page sizes: {size:int} vs {other:last}", versions="0.18-0.33"),
-            *wordings("Failed to promote local KV cache specs to one unified type", versions="0.11.2-0.33"),
-            *wordings(
-                "KV cache groups with multiple block sizes do not support context parallelism", versions="0.20-0.33"
-            ),
-            *wordings(
-                "KV cache layout {layout:word} cannot express this model's mixed page sizes", versions="0.29-0.33"
-            ),
+            *wordings("Non-uniform page sizes: {size:int} vs {other:last}", versions="0.18-"),
+            *wordings("Failed to promote local KV cache specs to one unified type", versions="0.11.2-"),
+            *wordings("KV cache groups with multiple block sizes do not support context parallelism", versions="0.20-"),
+            *wordings("KV cache layout {layout:word} cannot express this model's mixed page sizes", versions="0.29-"),
         ),
     ),
     FailureKind(
@@ -314,7 +308,7 @@ KINDS: Final = (
         remedy="Set --dtype to one that the quantisation supports.",
         wordings=wordings(
             "{dtype:name} is not supported for quantization method {method:name}. Supported dtypes: {supported:list}",
-            versions="0.6.3-0.33",
+            versions="0.6.3-",
         ),
     ),
     FailureKind(
@@ -332,7 +326,7 @@ KINDS: Final = (
             "Cannot find the config file for {method:name}",
             "Invalid quantization method: {method:name}",
             "No {method:name} compatible scheme was found",
-            versions="0.6.3-0.33",
+            versions="0.6.3-",
         ),
     ),
     FailureKind(
@@ -344,7 +338,7 @@ KINDS: Final = (
         meaning="An adapter has a larger rank than --max-lora-rank.",
         remedy="Raise --max-lora-rank to the adapter's rank.",
         wordings=wordings(
-            "LoRA rank {lora_rank:int} is greater than max_lora_rank {max_lora_rank:last}", versions="0.6.3-0.33"
+            "LoRA rank {lora_rank:int} is greater than max_lora_rank {max_lora_rank:last}", versions="0.6.3-"
         ),
     ),
     FailureKind(
@@ -366,7 +360,7 @@ KINDS: Final = (
         meaning="Kubernetes set VLLM_PORT to the address of a Service named vllm, and vLLM took it for its own.",
         remedy="Set enableServiceLinks: false in the pod's spec, or give the Service another name.",
         wordings=(
-            Wording("VLLM_PORT '{address:token}' appears to be a URI", "0.9-0.33"),
+            Wording("VLLM_PORT '{address:token}' appears to be a URI", "0.9-"),
             Wording("invalid literal for int() with base 10: 'tcp://{address:token}'", "0.6.3-0.8.5"),
         ),
     ),
@@ -397,7 +391,7 @@ KINDS: Final = (
                 "Prequant BitsAndBytes {:text} not supported",
                 "Model {model:word} does not support BitsAndBytes quantization yet",
                 "Model Runner V{runner:int} does not {:text}support: {features:rest}",
-                versions="0.6.3-0.33",
+                versions="0.6.3-",
             ),
         ),
     ),

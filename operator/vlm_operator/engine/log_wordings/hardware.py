@@ -25,7 +25,7 @@ KINDS: Final = (
             "{gpu_name:text} GPU has compute capability {capability:number}.",
             "Bfloat16 is only supported on GPUs with compute capability of at least {min_capability:number}. Your "
             "{gpu_name:text} GPU does not have a compute capability",
-            versions="0.6.3-0.33",
+            versions="0.6.3-",
         ),
         pieces=("You can use float16 instead by explicitly setting the `dtype` flag in CLI",),
     ),
@@ -43,7 +43,7 @@ KINDS: Final = (
                 "{min_capability:int}. Current capability: {capability:int}.",
                 "The quantization method {method:name} is not supported for the current GPU. Minimum capability: "
                 "{min_capability:int}. Current capability: {capability:text}.",
-                versions="0.6.3-0.33",
+                versions="0.6.3-",
             ),
             # Raised as a tuple of pieces until 0.28, so the quotes between them are printed.
             *wordings(
@@ -56,7 +56,7 @@ KINDS: Final = (
                 "Current capability: {capability:int}.",
                 "Quantization scheme is not supported for the current GPU. Required capability: "
                 "{min_capability:int}. Current capability: {capability:int}.",
-                versions="0.29-0.33",
+                versions="0.29-",
             ),
         ),
     ),
@@ -81,7 +81,7 @@ KINDS: Final = (
             "Current platform does not support NVFP4 quantization",
             "quantization config '{method:text}' requires GPU compute capability >= {min_capability:number} (",
             "online quantization requires a Blackwell",
-            versions="0.8-0.33",
+            versions="0.8-",
         ),
     ),
     FailureKind(
@@ -136,7 +136,7 @@ KINDS: Final = (
             *wordings(
                 "No valid attention backend found for {device:word} with {config:text}. Reasons: {reasons:set}",
                 "Selected backend {backend:token} is not valid for this configuration. Reason: {reasons:list}",
-                versions="0.11.2-0.33",
+                versions="0.11.2-",
             ),
             *wordings("{backend:word} V1 with FP8 KV cache not yet supported", versions="0.8-0.17"),
             *wordings(
@@ -150,14 +150,14 @@ KINDS: Final = (
                 "Head size ({head_size:int}) is not supported",
                 "Does not support key cache of type fp8 with head_size {head_size:last}",
             ),
-            *wordings("FP8 KV cache on CPU requires x86 with AVX-512", versions="0.30-0.33"),
-            *wordings("FP8 KV cache on CPU requires", versions="0.30-0.33"),
+            *wordings("FP8 KV cache on CPU requires x86 with AVX-512", versions="0.30-"),
+            *wordings("FP8 KV cache on CPU requires", versions="0.30-"),
             *wordings(
                 "FP8 KV cache is not supported by the {backend:text} backend on {device:text} (compute capability",
                 "bfloat16 KV cache is not supported {:text}(compute capability",
                 "ValueError: --kv-cache-dtype {kv_cache_dtype:word} requires the SM100",
                 "KV cache block size {block_size:int} is not supported by attention backend(s)",
-                versions="0.25-0.33",
+                versions="0.25-",
             ),
             *wordings(
                 "{backend:word} with FP8 KV cache not yet supported",

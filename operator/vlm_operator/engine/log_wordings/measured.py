@@ -17,7 +17,7 @@ MEASURED: Final[tuple[Wording, ...]] = (
         "Model loading took {weights_gib:number} GB",
         versions="0.6.3-0.8.3",
     ),
-    *wordings("Model loading took {weights_gib:number} GiB", versions="0.8.4-0.33"),
+    *wordings("Model loading took {weights_gib:number} GiB", versions="0.8.4-"),
     # V0 until 0.10.2, one record of several sentences.
     *wordings(
         "model weights take {weights_gib:number}GiB",
@@ -40,21 +40,19 @@ MEASURED: Final[tuple[Wording, ...]] = (
         "# GPU blocks: {gpu_blocks:int}",
         versions="0.6.3-0.11",
     ),
-    *wordings("Available KV cache memory: {kv_gib:number} GiB", versions="0.9.1-0.33"),
+    *wordings("Available KV cache memory: {kv_gib:number} GiB", versions="0.9.1-"),
+    *wordings("Explicitly set ({kv_gib:number}/{total_gib:number}) GiB for KV cache", versions="0.20-", device="CPU"),
+    *wordings("{device:word} KV cache size: {kv_tokens:count} tokens", versions="0.8-"),
+    *wordings("{device:word} + host KV cache size: {kv_tokens:count} tokens", versions="0.30-"),
     *wordings(
-        "Explicitly set ({kv_gib:number}/{total_gib:number}) GiB for KV cache", versions="0.20-0.33", device="CPU"
+        "Maximum concurrency for {max_model_len:count} tokens per request: {concurrency:number}x", versions="0.6.3-"
     ),
-    *wordings("{device:word} KV cache size: {kv_tokens:count} tokens", versions="0.8-0.33"),
-    *wordings("{device:word} + host KV cache size: {kv_tokens:count} tokens", versions="0.30-0.33"),
-    *wordings(
-        "Maximum concurrency for {max_model_len:count} tokens per request: {concurrency:number}x", versions="0.6.3-0.33"
-    ),
-    *wordings("Graph capturing finished in {secs:int} secs", versions="0.6.3-0.33"),
-    *wordings("Graph capturing finished in {secs:int} secs, took {graph_gib:number} GiB", versions="0.6.6-0.33"),
-    *wordings("Estimated CUDA graph memory: {graph_est_gib:number} GiB total", versions="0.18-0.33"),
+    *wordings("Graph capturing finished in {secs:int} secs", versions="0.6.3-"),
+    *wordings("Graph capturing finished in {secs:int} secs, took {graph_gib:number} GiB", versions="0.6.6-"),
+    *wordings("Estimated CUDA graph memory: {graph_est_gib:number} GiB total", versions="0.18-"),
     *wordings(
         "CUDA graph pool memory: {graph_gib:number} GiB (actual), {graph_est_gib:number} GiB (estimated)",
-        versions="0.18-0.33",
+        versions="0.18-",
     ),
     # The budget as vLLM sums it up at the end: several sentences, of which versions print different ones.
     *wordings(
@@ -69,32 +67,32 @@ MEASURED: Final[tuple[Wording, ...]] = (
         "`--kv-cache-memory={kv_bytes_gpu:signed}` ({:number} GiB) to fully utilize gpu memory",
         "`--kv-cache-memory-bytes={kv_bytes_gpu:signed}` ({:number} GiB) to fully utilize gpu memory",
         "Current kv cache memory in use is {kv_gib:number} GiB",
-        versions="0.10.2-0.33",
+        versions="0.10.2-",
     ),
-    *wordings("usage is {consumed_gib:number} GiB for consumed memory", versions="0.27-0.33"),
+    *wordings("usage is {consumed_gib:number} GiB for consumed memory", versions="0.27-"),
     *wordings(
         "Encoder cache will be initialized with a budget of {encoder_budget:int} tokens",
         "budget of {encoder_budget:int} tokens, and profiled with {items:int} {modality:word} items",
-        versions="0.7.3-0.33",
+        versions="0.7.3-",
     ),
     *wordings(
         "Auto-fit max_model_len: reduced from {auto_fit_from:int} to {auto_fit_to:int} to fit",
         "Auto-fit max_model_len: full model context length {auto_fit_full:int} fits",
-        versions="0.14-0.33",
+        versions="0.14-",
     ),
-    *wordings("init engine (profile, create kv cache, warmup model) took {seconds:number} s", versions="0.6.6-0.33"),
-    *wordings("Using max model len {max_model_len:int}", versions="0.10-0.33"),
-    *wordings("max_num_batched_tokens={max_num_batched_tokens:int}", versions="0.8-0.33"),
-    *wordings("tensor_parallel_size={tensor_parallel_size:int},", versions="0.6.3-0.33"),
+    *wordings("init engine (profile, create kv cache, warmup model) took {seconds:number} s", versions="0.6.6-"),
+    *wordings("Using max model len {max_model_len:int}", versions="0.10-"),
+    *wordings("max_num_batched_tokens={max_num_batched_tokens:int}", versions="0.8-"),
+    *wordings("tensor_parallel_size={tensor_parallel_size:int},", versions="0.6.3-"),
     *wordings(
         "Initial free memory {free_gib:number} GiB, reserved {pinned_kv_gib:number} GiB memory for KV Cache",
         "Initial free memory {free_gib:number} GiB, reserved {pinned_kv_gib:number}GiB memory for KV Cache",
-        versions="0.10.2-0.33",
+        versions="0.10.2-",
     ),
-    *wordings("Setting attention block size to {block_size:int} tokens", versions="0.11-0.33"),
-    *wordings("Resolved architecture: {architecture:word}", versions="0.10-0.33"),
-    *wordings("Using {runner:word} Model Runner", versions="0.20-0.33"),
-    *wordings("using the {runner:word} model runner instead", versions="0.20-0.33"),
+    *wordings("Setting attention block size to {block_size:int} tokens", versions="0.11-"),
+    *wordings("Resolved architecture: {architecture:word}", versions="0.10-"),
+    *wordings("Using {runner:word} Model Runner", versions="0.20-"),
+    *wordings("using the {runner:word} model runner instead", versions="0.20-"),
 )
 
 FIGURES: Final = WordingTable((None, wording) for wording in MEASURED)

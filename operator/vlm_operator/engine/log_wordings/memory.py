@@ -61,14 +61,14 @@ KINDS: Final = (
         "--kv-cache-dtype fp8, smaller or fewer multimodal items, a larger --tensor-parallel-size.",
         wordings=(
             Wording(_TOO_SMALL % ("GB", "GB"), "0.7.3-0.8.3", {"unit": "GB"}),
-            Wording(_TOO_SMALL % ("GiB", "GiB"), "0.8.4-0.33", {"unit": "GiB"}),
+            Wording(_TOO_SMALL % ("GiB", "GiB"), "0.8.4-", {"unit": "GiB"}),
             Wording(
                 (_TOO_SMALL % ("GiB", "GiB")).replace("({needed_gib", "{needed_gib"),  # as some quote it
-                "0.8.4-0.33",
+                "0.8.4-",
                 {"unit": "GiB"},
             ),
         ),
-        details=wordings("the estimated maximum model length is {estimated_max_len:int}", versions="0.9.1-0.33"),
+        details=wordings("the estimated maximum model length is {estimated_max_len:int}", versions="0.9.1-"),
         pieces=(
             "To serve at least one request with the model",
             "or decreasing `max_model_len` when initializing the engine",
@@ -100,7 +100,7 @@ KINDS: Final = (
         "or take smaller weights or a larger GPU.",
         wordings=wordings(
             "No available memory for the cache blocks. Try increasing `{knob:word}` when initializing",
-            versions="0.6.3-0.33",
+            versions="0.6.3-",
         ),
         pieces=("Try increasing `gpu_memory_utilization` when initializing the engine",),
     ),
@@ -113,7 +113,7 @@ KINDS: Final = (
         meaning="--max-model-len auto found that the memory left holds not even one token.",
         remedy="Raise --gpu-memory-utilization, or lower --max-num-seqs, --max-num-batched-tokens or the multimodal "
         "limits.",
-        wordings=wordings("Cannot auto-fit max_model_len: not enough GPU memory available", versions="0.14-0.33"),
+        wordings=wordings("Cannot auto-fit max_model_len: not enough GPU memory available", versions="0.14-"),
         pieces=("to serve even a single token. Try increasing",),
     ),
     FailureKind(
@@ -135,7 +135,7 @@ KINDS: Final = (
                 "desired GPU memory utilization",
                 "the engine's budget after excluding external process's weights",
             )
-            for device, versions in (("", "0.9.1-0.13"), ("{device:token} ", "0.14-0.33"))
+            for device, versions in (("", "0.9.1-0.13"), ("{device:token} ", "0.14-"))
         ),
         pieces=(
             "Decrease GPU memory utilization or reduce GPU memory used by other processes",
@@ -154,19 +154,19 @@ KINDS: Final = (
             Wording(
                 "Available memory on node {node:int} ({free_gib:number}/{total_gib:number} GiB) on startup is less "
                 "than desired CPU memory utilization ({utilization:number}, {requested_gib:number} GiB)",
-                "0.20-0.33",
+                "0.20-",
                 {"when": "startup"},
             ),
             Wording(
                 "Available memory on node {node:int} ({free_gib:number}/{total_gib:number} GiB) on kv cache allocation "
                 "is less than requested memory for kv ({requested_kv_gib:number} GiB)",
-                "0.20-0.33",
+                "0.20-",
                 {"when": "kv cache allocation"},
             ),
             Wording(
                 "Available memory on node {node:int} ({free_gib:number}/{total_gib:number} GiB) on kv cache allocation "
                 "is less than requested memory for kv ({requested_kv_gib:number}/{reserved_gib:number} GiB)",
-                "0.20-0.33",
+                "0.20-",
                 {"when": "kv cache allocation"},
             ),
         ),
@@ -184,7 +184,7 @@ KINDS: Final = (
             "GPU decoding reserves {reserved_gib:number} GiB ({frames_gib:number} GiB raw-frame budget, "
             "{decoder_gib:number} GiB decoder cache budget), but only {available_gib:number} GiB is available for the "
             "KV cache",
-            versions="0.25-0.33",
+            versions="0.25-",
         ),
     ),
     FailureKind(
@@ -197,7 +197,7 @@ KINDS: Final = (
         remedy="Lower --max-num-seqs to the number of blocks, or raise --gpu-memory-utilization.",
         wordings=wordings(
             "max_num_seqs ({max_num_seqs:int}) exceeds available Mamba cache blocks ({mamba_blocks:int})",
-            versions="0.20-0.33",
+            versions="0.20-",
         ),
         pieces=(
             "Each decode sequence requires one Mamba cache block, so CUDA graph capture cannot proceed",
@@ -212,7 +212,7 @@ KINDS: Final = (
         priority=4,
         meaning="The weights do not fit the GPU.",
         remedy="Raise --tensor-parallel-size, take a quantised checkpoint or a larger GPU; utilisation does not help.",
-        wordings=wordings("Failed to load model - not enough GPU memory.", versions="0.13-0.33"),
+        wordings=wordings("Failed to load model - not enough GPU memory.", versions="0.13-"),
         details=(*_OUT_OF_MEMORY, *_OUT_OF_MEMORY_DETAILS),
         stage="load",
         pieces=("Try lowering --gpu-memory-utilization to free memory for weights, increasing --tensor-parallel-size",),
@@ -232,11 +232,11 @@ KINDS: Final = (
                     versions,
                     {"what": what},
                 )
-                for what, versions in (("sampler", "0.8-0.33"), ("pooler", "0.9.2"))
+                for what, versions in (("sampler", "0.8-"), ("pooler", "0.9.2"))
             ),
             Wording(
                 "out of memory occurred when warming up pooler (task={task:token}) with {num_reqs:int} dummy requests",
-                "0.10-0.33",
+                "0.10-",
                 {"what": "pooler"},
             ),
         ),
@@ -294,7 +294,7 @@ KINDS: Final = (
             Wording(
                 "Error in memory profiling. Initial free memory {initial:number} GiB, current free memory "
                 "{current:number} GiB",
-                "0.9.1-0.33",
+                "0.9.1-",
                 {"kind": "free", "initial_unit": "GiB", "current_unit": "GiB"},
             ),
             Wording(

@@ -73,16 +73,16 @@ KINDS: Final = (
                 "Cannot reach {url:token} offline mode is enabled",
                 "Make sure that a Mistral tokenizer is present in",
             ),
-            *wordings("Invalid repository ID or local directory specified: '{model:text}'", versions="0.8-0.33"),
+            *wordings("Invalid repository ID or local directory specified: '{model:text}'", versions="0.8-"),
             *wordings(
                 "Cannot find any model weights with `{model:text}`",
                 "Cannot find any safetensors model weights with `{model:text}`",
                 "No model weights found in: `{model:text}`",
-                versions="0.6.3-0.33",
+                versions="0.6.3-",
             ),
-            *wordings("Could not detect config format for no config file found", versions="0.8.4-0.33"),
+            *wordings("Could not detect config format for no config file found", versions="0.8.4-"),
             *wordings("No supported config format found in {model:url}", versions="0.6.3-0.7.3"),
-            *wordings("Could not find checkpoint files '{model:text}'", versions="0.25-0.33"),
+            *wordings("Could not find checkpoint files '{model:text}'", versions="0.25-"),
         ),
         pieces=(
             "If this is a private repository, make sure to pass a token having permission to this repo",
@@ -151,7 +151,7 @@ KINDS: Final = (
             "AssertionError: Attempted to load weight ({:text}) into {:text}parameter",
             "assert param_data.shape == loaded_weight.shape",
             "assert param.size() == loaded_weight.size()",
-            versions="0.6.3-0.33",
+            versions="0.6.3-",
         ),
     ),
     FailureKind(
@@ -171,12 +171,12 @@ KINDS: Final = (
                     {"what": what},
                 )
                 for what, versions in (
-                    ("model config", "0.6.3-0.33"),
-                    ("tokenizer", "0.6.3-0.33"),
-                    ("processor", "0.6.3-0.33"),
-                    ("image processor", "0.6.3-0.33"),
-                    ("feature extractor", "0.8.5-0.33"),
-                    ("video processor", "0.11-0.33"),
+                    ("model config", "0.6.3-"),
+                    ("tokenizer", "0.6.3-"),
+                    ("processor", "0.6.3-"),
+                    ("image processor", "0.6.3-"),
+                    ("feature extractor", "0.8.5-"),
+                    ("video processor", "0.11-"),
                 )
             ),
             *wordings(
@@ -201,14 +201,14 @@ KINDS: Final = (
                 "Model architectures {archs:list} failed to be inspected",
                 "Model architectures {archs:token} are not supported for now",
                 "Model architectures {archs:token} failed to be inspected",
-                versions="0.6.3-0.33",
+                versions="0.6.3-",
             ),
             *wordings(
                 "Model architecture {archs:token} was supported in vLLM until v{last_version:name}, and",
                 "No model architectures are specified",
-                versions="0.10.1-0.33",
+                versions="0.10.1-",
             ),
-            *wordings("Model architecture {archs:token} is not supported in-tree", versions="0.19-0.33"),
+            *wordings("Model architecture {archs:token} is not supported in-tree", versions="0.19-"),
             *wordings(
                 "{archs:word} has no vLLM implementation and the Transformers implementation is not compatible",
                 versions="0.7.3-0.9",
@@ -222,9 +222,7 @@ KINDS: Final = (
                 "Unrecognized model in {model:url}. Should have a `model_type` key",
                 "GGUF model with architecture {model_type:name} is not supported yet",
             ),
-            *wordings(
-                "The Transformers implementation of {archs:word} is not compatible with vLLM", versions="0.9-0.33"
-            ),
+            *wordings("The Transformers implementation of {archs:word} is not compatible with vLLM", versions="0.9-"),
         ),
         pieces=("or because your version of Transformers is out of date",),
     ),

@@ -121,13 +121,13 @@ KINDS: Final = (
         wordings=(
             *wordings(
                 "Timed out waiting for engine core processes to start.{:text}Waited {seconds:int}s",
-                versions="0.17-0.33",
+                versions="0.17-",
             ),
             *wordings(
                 "Did not receive response from front-end process within {minutes:int} minutes",
                 "Timed out waiting for engines to send initial message on input socket",
                 "Timed out waiting for engines to sendinitial message on input socket",
-                versions="0.9-0.33",
+                versions="0.9-",
             ),
         ),
     ),
@@ -256,7 +256,7 @@ KINDS: Final = (
             *wordings(
                 "Worker proc {proc:token} died unexpectedly (exit code: {exit_code:signed})",
                 "Worker proc {proc:token} died unexpectedly (exit code: {exit_code:limit})",
-                versions="0.26-0.33",
+                versions="0.26-",
             ),
             *wordings("Worker proc {proc:token} died unexpectedly, shutting down", versions="0.8.5-0.25"),
             *wordings(
@@ -264,7 +264,7 @@ KINDS: Final = (
                 "Engine core process {proc:token} died unexpectedly",
                 versions="0.10.1-0.19",
             ),
-            *wordings("RayWorkerProc rank={proc:token} died unexpectedly", versions="0.20-0.33"),
+            *wordings("RayWorkerProc rank={proc:token} died unexpectedly", versions="0.20-"),
             *wordings("Worker {:word} pid {proc:int} died, exit code: {exit_code:code}", versions="0.6.3-0.10.2"),
             *wordings(
                 "The actor died unexpectedly before finishing this task",

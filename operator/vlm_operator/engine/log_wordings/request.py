@@ -26,12 +26,12 @@ KINDS: Final = (
             *wordings(
                 "The {prompt_type:word} prompt (length {prompt_len:int}) is longer than the maximum model length of "
                 "{max_model_len:int}.",
-                versions="0.8.4-0.33",
+                versions="0.8.4-",
             ),
             *wordings(
                 "The {prompt_type:word} prompt (length {prompt_len:int}) plus the number of requested output tokens "
                 "(at least 1) is longer than the maximum model length of {max_model_len:int}.",
-                versions="0.11.2-0.33",
+                versions="0.11.2-",
             ),
             *wordings(
                 "The prompt (total length {prompt_len:int}) is too long to fit into the model (context length "
@@ -44,14 +44,14 @@ KINDS: Final = (
             ),
             *wordings(
                 "Input length ({prompt_len:int}) exceeds model's maximum context length ({max_model_len:int})",
-                versions="0.18-0.33",
+                versions="0.18-",
             ),
             *wordings(_CONTEXT + "your request has {prompt_len:int} input tokens", versions="0.10.1-0.19"),
             *wordings(
                 _CONTEXT + "your prompt contains at least {prompt_len:int} input tokens",
                 _CONTEXT + "your prompt contains {prompt_len:int} characters",
                 _CONTEXT + "your prompt contains at least {prompt_len:int} characters",
-                versions="0.18-0.33",
+                versions="0.18-",
             ),
             *wordings(
                 _CONTEXT + "you requested {requested:int} output tokens and your prompt contains {input_tokens:int} "
@@ -59,7 +59,7 @@ KINDS: Final = (
                 _CONTEXT + "you requested {requested:int} output tokens and your prompt contains at least "
                 "{input_tokens:int} input tokens, for a total of at least {total:int} tokens",
                 _CONTEXT + "you requested {requested:int} output tokens",
-                versions="0.18-0.33",
+                versions="0.18-",
             ),
             *wordings(_CONTEXT + "you requested {requested:int} tokens", versions="0.6.3-0.10"),
         ),
@@ -79,9 +79,7 @@ KINDS: Final = (
         meaning="A prompt holds more images, videos or audio clips than --limit-mm-per-prompt.",
         remedy="Send fewer items, or raise --limit-mm-per-prompt; the count alone costs no memory once one item fits.",
         wordings=(
-            *wordings(
-                "At most {limit:int} {modality:word}(s) may be provided in one {where:word}.", versions="0.6.3-0.33"
-            ),
+            *wordings("At most {limit:int} {modality:word}(s) may be provided in one {where:word}.", versions="0.6.3-"),
             *wordings(
                 "You set {modality:word}={limit:int} (or defaulted to 1) in `--limit-mm-per-prompt`, but passed "
                 "{count:int} {modality2:word} items in the same prompt",
@@ -114,7 +112,7 @@ KINDS: Final = (
             *wordings(
                 "prompt contains a(n) {modality:word} item with {embed_tokens:int} embedding tokens, which exceeds the "
                 "pre-allocated encoder cache size {encoder_cache_size:int}.",
-                versions="0.20-0.33",
+                versions="0.20-",
             ),
         ),
         scope=Scope.REQUEST,

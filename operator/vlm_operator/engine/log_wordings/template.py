@@ -65,8 +65,9 @@ class Wording:
     Args:
         template: literal text with gaps ``{name:kind}``; ``{:kind}`` is a gap whose text is not kept. Runs of blanks
             count as one blank, in the template and in the text that is searched.
-        versions: first and last release seen with this wording, for instance ``0.9.1-0.33``; ``any`` for sentences
-            of PyTorch, CUDA, NCCL, transformers or argparse.
+        versions: first and last release seen with this wording, for instance ``0.9.1-0.13``, or the first alone
+            where the newest read still prints it (``0.9.1-``); ``any`` for sentences of PyTorch, CUDA, NCCL,
+            transformers or argparse.
         constants: values that the wording itself tells (``unit``), added to what it captures.
         whole: the sentence is the whole line; words that occur in other sentences too (``Killed``) are told apart so.
     """
