@@ -16,7 +16,7 @@ from vlm_operator.capacity.multimodal.grids import closest_grid, grids_between
 from vlm_operator.capacity.multimodal.items import Image, ItemTokens
 from vlm_operator.capacity.multimodal.request import Request, check_tiles
 from vlm_operator.capacity.multimodal.timestamps import numbering_digits, whole_digits
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.item_rules import KNOB_BREAKS_VIDEO_SINCE
 from vlm_operator.engine.video_sampling import SampledFrames, VideoSource
 from vlm_operator.errors import InputError
 from vlm_operator.model.config import Config
@@ -24,8 +24,6 @@ from vlm_operator.model.processors import AspectTiles, GridChoice, VideoText
 
 _DYNAMIC_KNOBS = ("max_dynamic_patch", "min_dynamic_patch", "dynamic_image_size", "use_thumbnail")
 _PATCH_KNOBS = ("max_patches", "min_patches", "crop_to_patches")
-_KNOB_BREAKS_VIDEO_SINCE = EngineVersion(0, 19)
-"""First release read whose InternVL hands ``max_dynamic_patch`` to a video processor that takes none (not 0.18.1)."""
 
 
 @count_image.register
@@ -123,7 +121,7 @@ def _tile_bounds(processor: AspectTiles, request: Request) -> tuple[int, int]:
         InputError: ``max_dynamic_patch`` as processor argument where it breaks vLLM's video processor.
     """
     knob = processor.tiles_knob
-    if knob is None and request.version < _KNOB_BREAKS_VIDEO_SINCE:
+    if knob is None and request.version < KNOB_BREAKS_VIDEO_SINCE:
         knob = "max_dynamic_patch"
     for key in _DYNAMIC_KNOBS:
         if "video" in request.facts.modalities and key in request.processor_kwargs and key != knob:

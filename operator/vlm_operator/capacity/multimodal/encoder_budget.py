@@ -9,19 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from vlm_operator.capacity.multimodal.items import ItemTokens
+from vlm_operator.engine.item_rules import V2_RUNNER_PROFILES_SINCE, VIDEO_WINS_TIES_SINCE
 from vlm_operator.engine.settings import UNLIMITED, EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.model.processors import MultimodalFacts
-
-_VIDEO_WINS_TIES_SINCE: Final = EngineVersion(0, 16)
-"""Through 0.15 the first of equally large modalities is profiled, later the last by name."""
-
-_V2_RUNNER_PROFILES_SINCE: Final = EngineVersion(0, 27)
-"""The V2 model runner did not profile the encoder before (vLLM #47985; missing in 0.22.1, 0.25, 0.26)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ def budget_of(
     sequences = _resolved(settings.max_num_seqs, "max-num-seqs")
     length = _resolved(settings.max_model_len, "max-model-len")
     budget = max(batched, *largest.values())
-    if version >= _VIDEO_WINS_TIES_SINCE:
+    if version >= VIDEO_WINS_TIES_SINCE:
         modality = max(largest, key=lambda name: (largest[name], name))
     else:
         modality = max(largest, key=lambda name: largest[name])
@@ -66,7 +60,7 @@ def budget_of(
     if settings.enable_chunked_prefill is False and tokens:
         sequences = min(sequences, batched // tokens)
     items = max(1, min(budget // tokens, sequences * per_prompt)) if tokens else 0
-    profiled = settings.runner != "V2" or version >= _V2_RUNNER_PROFILES_SINCE
+    profiled = settings.runner != "V2" or version >= V2_RUNNER_PROFILES_SINCE
     return EncoderBudget(modality, tokens, items, budget, profiled)
 
 

@@ -16,6 +16,13 @@ from vlm_operator.capacity.multimodal.items import Image, ItemTokens
 from vlm_operator.capacity.multimodal.request import Request, whole_number
 from vlm_operator.capacity.multimodal.resize import MAX_ASPECT_RATIO, enlarged, smart_resize, smart_resize_video
 from vlm_operator.capacity.multimodal.timestamps import whole_digits
+from vlm_operator.engine.item_rules import (
+    FACTORED_SIZE_SINCE,
+    OUTER_MARKS_SINCE,
+    TEXT_FACTOR_UNTIL,
+    TWO_FRAME_DUMMY_SINCE,
+    VIDEO_PIXEL_KNOBS_SINCE,
+)
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, even_frames
 from vlm_operator.errors import InputError, UnknownFact
@@ -25,20 +32,9 @@ _IMAGE_KNOBS = ("size", "min_pixels", "max_pixels", "cap_pixels_per_frame", "fps
 _EDGE_ALIASES = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
 _LARGEST_VIDEO_FRAMES = 14
 """vLLM ``qwen2_vl.py: _MAX_FRAMES_PER_VIDEO``."""
-_TWO_FRAME_DUMMY_SINCE = EngineVersion(0, 15)
-"""First release read whose start-up takes a two-frame video for the largest; before, it counts frames."""
-_TEXT_FACTOR_UNTIL = EngineVersion(0, 13)
-"""Releases before this one multiply the largest video with timestamps by 12.5 for its text (0.11.2, 0.12.0)."""
 _MOST_COUNTED_FRAMES = 24_576
 """``_MAX_FRAMES_PER_VIDEO`` of 0.11.2 to 0.14.1."""
-_FACTORED_SIZE_SINCE = EngineVersion(0, 13)
-"""First release (not 0.12.0) that factors the largest size into sides; before, a huge square is resized."""
 _HUGE_SIDE = 9_999_999
-_OUTER_MARKS_SINCE = EngineVersion(0, 26)
-"""First release read that keeps the chat template's marks around a video with timestamps (0.25.1 replaces them)."""
-_VIDEO_PIXEL_KNOBS_SINCE = EngineVersion(0, 18)
-"""First release read that folds ``min_pixels`` and ``max_pixels`` into the size of videos with timestamps."""
-_NO_TIMESTAMPS_SINCE = EngineVersion(0, 13)
 _MOST_LONG_VIDEO_FRAMES = 24576
 """vLLM ``_MAX_FRAMES_PER_VIDEO`` through 0.14."""
 _CAPPED_SHARE = 0.9
@@ -70,7 +66,7 @@ def _(processor: SmartResize, source: VideoSource, frame: Image, request: Reques
     patches = -(-frames.count // processor.temporal_patch_size)
     tokens = patches * (width // cell) * (height // cell)
     text = _timestamp_tokens(frames, patches, processor.temporal_patch_size) if processor.timestamps else 0
-    marks = 0 if processor.timestamps and request.version < _OUTER_MARKS_SINCE else processor.video_wrapper_tokens
+    marks = 0 if processor.timestamps and request.version < OUTER_MARKS_SINCE else processor.video_wrapper_tokens
     return ItemTokens(tokens + text + marks, tokens, frames.count, (width, height))
 
 
@@ -99,7 +95,7 @@ def pixel_bounds(
 ) -> tuple[int, int]:
     """(min, max) pixels: the processor's (for ``defaults``, if another modality's count), then what flags say."""
     options = request.scoped(modality)
-    if processor.video_bounds is PixelBounds.VIDEO and request.version >= _VIDEO_PIXEL_KNOBS_SINCE:
+    if processor.video_bounds is PixelBounds.VIDEO and request.version >= VIDEO_PIXEL_KNOBS_SINCE:
         _require_no_scoped_pixels(request)
     if modality == "video" and processor.video_bounds is PixelBounds.VIDEO:
         _require_video_knobs(options, request.version)
@@ -158,7 +154,7 @@ def _require_no_scoped_pixels(request: Request) -> None:
 
 
 def _require_video_knobs(options: Mapping[str, object], version: EngineVersion) -> None:
-    if version < _VIDEO_PIXEL_KNOBS_SINCE and options.keys() & {"min_pixels", "max_pixels"}:
+    if version < VIDEO_PIXEL_KNOBS_SINCE and options.keys() & {"min_pixels", "max_pixels"}:
         raise UnknownFact(
             f"mm-processor-kwargs.max_pixels: its effect on videos in vLLM {version} is not known",
             field="mm-processor-kwargs.max_pixels",
@@ -240,7 +236,7 @@ def largest_size(cell: int, max_pixels: int) -> tuple[int, int]:
 
 def _largest_dummy(cell: int, least: int, most: int, version: EngineVersion) -> tuple[int, int]:
     """(width, height) that a release takes for the largest image."""
-    if version >= _FACTORED_SIZE_SINCE:
+    if version >= FACTORED_SIZE_SINCE:
         return largest_size(cell, most)
     return smart_resize(_HUGE_SIDE, _HUGE_SIDE, cell, min_pixels=least, max_pixels=most)
 
@@ -268,7 +264,7 @@ def _largest_framewise_video(processor: SmartResize, request: Request) -> int:
 
 def _largest_whole_video(processor: SmartResize, request: Request) -> int:
     """Two frames that use up the whole video's bound."""
-    if request.version < _TWO_FRAME_DUMMY_SINCE:
+    if request.version < TWO_FRAME_DUMMY_SINCE:
         return _largest_counted_video(processor, request)
     least, most = pixel_bounds(processor, "video", request)
     cell = processor.patch_size * processor.merge_size
@@ -287,7 +283,7 @@ def _largest_counted_video(processor: SmartResize, request: Request) -> int:
     while frames < _MOST_COUNTED_FRAMES and _whole_video_tokens(processor, frame, frames + 1, bounds) <= room:
         frames += 1
     tokens = _whole_video_tokens(processor, frame, frames, bounds)
-    return int(tokens * 12.5) if request.version < _TEXT_FACTOR_UNTIL else tokens
+    return int(tokens * 12.5) if request.version < TEXT_FACTOR_UNTIL else tokens
 
 
 def _whole_video_tokens(processor: SmartResize, frame: Image, frames: int, bounds: tuple[int, int]) -> int:

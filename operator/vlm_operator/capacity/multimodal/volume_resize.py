@@ -13,7 +13,7 @@ from vlm_operator.capacity.multimodal.items import Image, ItemTokens
 from vlm_operator.capacity.multimodal.request import Request, whole_number
 from vlm_operator.capacity.multimodal.resize import smart_resize_video
 from vlm_operator.capacity.multimodal.timestamps import whole_digits
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.item_rules import VOLUME_ITEMS_SINCE
 from vlm_operator.engine.video_sampling import SampledFrames, VideoSource, dynamic_frames, tiered_frames
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.processors import VolumeResize
@@ -26,8 +26,6 @@ _LARGEST_VIDEO_FRAMES = 640
 _LONGEST_TIME_TOKENS = 6
 """``299.0 seconds``: the longest of the times that start-up tries."""
 _MOST_DUMMY_FRAMES = 600
-_LARGEST_ITEM_SINCE = EngineVersion(0, 25)
-"""First release read with today's rules for these largest items; 0.22.1 has others."""
 
 
 @count_image.register
@@ -51,7 +49,7 @@ def _(processor: VolumeResize, source: VideoSource, frame: Image, request: Reque
 
 @largest_items.register
 def _(processor: VolumeResize, request: Request) -> Mapping[str, int]:
-    if request.version < _LARGEST_ITEM_SINCE:
+    if request.version < VOLUME_ITEMS_SINCE:
         raise UnknownFact(
             f"the largest items that vLLM {request.version} assumes for {request.facts.family} are not known",
             field="vllm-version",
