@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from builders import gpu, qwen3_vl
+from vlm_operator.engine.flags import shown_flags
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.cpu import cpu_plan
 from vlm_operator.planning.intent import Goal, Images, Intent, Workload
 from vlm_operator.planning.plan import Plan
-from vlm_operator.planning.report import flags_to_json, plan_to_json
+from vlm_operator.planning.report import plan_to_json
 
 FOUR_PHOTOS = Workload(prompt_tokens=1000, output_tokens=500, images=Images(4, 1920, 1080))
 
@@ -87,7 +88,7 @@ def test_the_command_is_what_a_person_would_type(served: Plan) -> None:
 
 
 def test_flags_have_vllms_names_and_json_valued_ones_are_objects() -> None:
-    flags = flags_to_json(
+    flags = shown_flags(
         EngineSettings(
             max_model_len=8192,
             limit_mm_per_prompt=(("image", ModalityLimit(4)), ("video", ModalityLimit(1, num_frames=8))),
@@ -98,7 +99,7 @@ def test_flags_have_vllms_names_and_json_valued_ones_are_objects() -> None:
     assert flags["limit_mm_per_prompt"] == {"image": 4, "video": {"count": 1, "num_frames": 8}}
     assert (flags["mm_processor_kwargs"], flags["media_io_kwargs"]) == ({"max_pixels": 1000}, {})
     assert (flags["max_model_len"], flags["enforce_eager"]) == (8192, True)
-    assert flags_to_json(EngineSettings())["limit_mm_per_prompt"] is None
+    assert shown_flags(EngineSettings())["limit_mm_per_prompt"] is None
 
 
 def test_a_refusal_has_its_pinned_flags_its_hint_and_remedies(refused: Plan) -> None:
