@@ -227,3 +227,45 @@ MULTIMODAL: Final[tuple[tuple[int, int, str], ...]] = (
     ),
 )
 """Classes that take images, videos or audio."""
+
+ENCODER_DATA_PARALLEL: Final[tuple[tuple[int, int, str], ...]] = (
+    (11, 24, "Tarsier2ForConditionalGeneration"),
+    (
+        11,
+        33,
+        "DotsOCRForCausalLM Glm4vForConditionalGeneration Glm4vMoeForConditionalGeneration H2OVLChatModel "
+        "InternVLChatModel JinaVLForRanking KimiVLForConditionalGeneration Llama4ForConditionalGeneration MiniCPMO "
+        "MiniCPMV NVLM_D Qwen2VLForConditionalGeneration Qwen2_5_VLForConditionalGeneration "
+        "Qwen3VLForConditionalGeneration Qwen3VLMoeForConditionalGeneration Step3VLForConditionalGeneration",
+    ),
+    (12, 28, "HunYuanVLForConditionalGeneration"),
+    (12, 33, "OpenCUAForConditionalGeneration"),
+    (14, 33, "IsaacForConditionalGeneration"),
+    (15, 33, "Eagle2_5_VLForConditionalGeneration KimiK25ForConditionalGeneration StepVLForConditionalGeneration"),
+    (16, 33, "GlmOcrForConditionalGeneration InternS1ProForConditionalGeneration"),
+    (
+        17,
+        33,
+        "ColQwen3 OpsColQwen3Model Qwen3VLNemotronEmbedModel Qwen3_5ForConditionalGeneration "
+        "Qwen3_5MoeForConditionalGeneration",
+    ),
+    (19, 33, "ColQwen3_5"),
+    (20, 33, "Exaone4_5_ForConditionalGeneration"),
+    (21, 33, "QianfanOCRForConditionalGeneration"),
+    (22, 33, "InternS2PreviewForConditionalGeneration MiniCPMV4_6ForConditionalGeneration"),
+    (23, 33, "Cosmos3ForConditionalGeneration Step3p7ForConditionalGeneration"),
+    (24, 33, "MiniMaxM3SparseForConditionalGeneration"),
+    (26, 33, "Cosmos3EdgeForConditionalGeneration"),
+    (27, 33, "KimiK3ForConditionalGeneration"),
+    (28, 33, "Dots3NoteForCausalLM InternS2MobiusForConditionalGeneration"),
+    (29, 33, "Qwen4ExpForConditionalGeneration"),
+    (30, 33, "CohereCompassForConditionalGeneration DeepseekV41ForCausalLM Glm5NextForConditionalGeneration"),
+    (32, 33, "MiniCPMV4_7ForConditionalGeneration"),
+    (
+        33,
+        33,
+        "Alpamayo2Super ClefFlashForJointSchema MiniCPMOcrForConditionalGeneration MuseSparkForConditionalGeneration "
+        "Step5ForConditionalGeneration",
+    ),
+)
+"""Classes with ``supports_encoder_tp_data``."""

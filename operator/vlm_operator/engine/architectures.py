@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from vlm_operator.engine.architecture_table import MULTIMODAL, TEXT
+from vlm_operator.engine.architecture_table import ENCODER_DATA_PARALLEL, MULTIMODAL, TEXT
 from vlm_operator.engine.version import EngineVersion
 
 _SUFFIXES: Final = (
@@ -53,3 +53,15 @@ def releases_of(architecture: str) -> tuple[Releases, ...]:
 def serves(version: EngineVersion, architecture: str) -> bool:
     """Whether the registry of the release holds the class."""
     return any(run.first <= version.minor <= run.last for run in releases_of(architecture))
+
+
+@lru_cache(maxsize=512)
+def encoder_runs_data_parallel(version: EngineVersion, architecture: str) -> bool:
+    """Whether ``--mm-encoder-tp-mode data`` keeps the class's encoder whole on every rank.
+
+    Source: ``supports_encoder_tp_data`` of the class (``model_executor/models``); vLLM warns and divides the encoder
+    where a class has it not (``config/model.py: ModelConfig.__post_init__``).
+    """
+    return any(
+        first <= version.minor <= last and architecture in names.split() for first, last, names in ENCODER_DATA_PARALLEL
+    )

@@ -7,23 +7,36 @@ memory, and chooses nothing that a check refuses.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Final
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.feasibility.architecture_release import architecture_release
+from vlm_operator.feasibility.attention_kernel import attention_kernel
 from vlm_operator.feasibility.command import Command
+from vlm_operator.feasibility.element_type import as_served, element_type
+from vlm_operator.feasibility.encoder_heads import encoder_heads
 from vlm_operator.feasibility.gpu_generation import gpu_generation
+from vlm_operator.feasibility.quantization_support import quantization_support
+from vlm_operator.feasibility.quantized_shards import quantized_shards
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
+from vlm_operator.feasibility.tensor_parallel import tensor_parallel
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import ModelFacts
 
-__all__ = ["CHECKS", "Command", "Infeasible", "InfeasibleReason", "feasible_settings", "refusals"]
+__all__ = ["CHECKS", "Command", "Infeasible", "InfeasibleReason", "as_served", "feasible_settings", "refusals"]
 
 CHECKS: Final[tuple[Callable[[Command], Infeasible | None], ...]] = (
     architecture_release,
     gpu_generation,
+    element_type,
+    quantization_support,
+    attention_kernel,
+    tensor_parallel,
+    encoder_heads,
+    quantized_shards,
 )
 """In the order in which vLLM would come upon them."""
 
@@ -39,7 +52,16 @@ def refusals(
     return _refusals(model, gpu, settings, version)
 
 
-@cached_by_identity(2)
+_FLAGS = attrgetter(
+    *(
+        flag
+        for flag in EngineSettings.__dataclass_fields__
+        if flag not in {"gpu_memory_utilization", "max_model_len", "max_num_seqs", "max_num_batched_tokens"}
+    )
+)
+
+
+@cached_by_identity(2, by=lambda settings, version: (_FLAGS(settings), version))
 def _refusals(
     model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion
 ) -> tuple[Infeasible, ...]:

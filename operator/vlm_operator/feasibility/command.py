@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.capacity.weights.ranks import Ranks
+from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.weight_rules import skips_disabled_towers
 from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.model.facts import ModelFacts
+from vlm_operator.model.facts import ModelFacts, Placement, WeightModule
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,37 @@ class Command:
         if self.capability is None:
             return self.gpu.label
         return f"{self.gpu.label} (compute capability {self.capability[0]}.{self.capability[1]})"
+
+    @property
+    def ranks(self) -> Ranks:
+        """How many ranks share what."""
+        return Ranks.of(self.settings)
+
+    def modules(self) -> Iterator[WeightModule]:
+        """Modules that vLLM builds with these limits; none where the model's modules are not known."""
+        enabled: tuple[str, ...] = MODALITIES
+        if skips_disabled_towers(self.version, self.model.architecture):
+            enabled = tuple(modality for modality in MODALITIES if self.settings.enabled(modality))
+        for module in self.model.weights or ():
+            if _built(module.placement, enabled):
+                yield module
+
+    def sizes_that_pass(self, passes: Callable[[Command], bool]) -> tuple[int, ...]:
+        """Tensor-parallel sizes up to 16 with which ``passes`` answers True."""
+        return tuple(
+            size
+            for size in (1, 2, 4, 8, 16)
+            if passes(Command(self.model, self.settings.with_(tensor_parallel_size=size), self.gpu, self.version))
+        )
+
+
+def _built(placement: Placement, enabled: tuple[str, ...]) -> bool:
+    return not placement.modalities or any(modality in enabled for modality in placement.modalities)
+
+
+def size_words(sizes: tuple[int, ...]) -> str:
+    """``use tensor parallelism 1, 2 or 4``."""
+    if not sizes:
+        return "use another model or GPU"
+    *others, last = map(str, sizes)
+    return f"use tensor parallelism {', '.join(others)} or {last}" if others else f"use tensor parallelism {last}"

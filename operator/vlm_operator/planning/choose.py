@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import require_known
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.feasibility import Infeasible
+from vlm_operator.feasibility import Infeasible, as_served
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.alternatives import alternatives
@@ -46,7 +46,7 @@ def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = 
                 field="gpu",
                 hint="plans are for NVIDIA GPUs",
             )
-        return _plan(model, gpu, intent, evidence)
+        return _plan(as_served(model, intent.settings, gpu), gpu, intent, evidence)
     except UnknownFact as unknown:
         return unknown_plan(model, gpu, intent, unknown)
 

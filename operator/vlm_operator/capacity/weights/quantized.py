@@ -51,16 +51,21 @@ class Storage:
 
     def bytes_of(self, linear: Linear, shape: Shape) -> list[int]:
         """Bytes at each place where the module stands, on a rank that holds all of them."""
+        places = self.at(linear)
+        each = shape.count // len(places)
+        sizes: dict[int, int] = {}
+        for storage in places:
+            if id(storage) not in sizes:
+                sizes[id(storage)] = each * self._matrix(linear, shape, storage)
+        return [sizes[id(storage)] for storage in places]
+
+    def at(self, linear: Linear) -> tuple[Quantization | None, ...]:
+        """The quantisation at each place where the module stands; None where it is not quantised."""
         known = self._places.get(id(linear))
         if known is None or known[0] is not linear:
             places = tuple(self._quantization_at(name, fused, linear) for name, fused in names_of(linear))
             known = self._places[id(linear)] = (linear, places)
-        each = shape.count // len(known[1])
-        sizes: dict[int, int] = {}
-        for storage in known[1]:
-            if id(storage) not in sizes:
-                sizes[id(storage)] = each * self._matrix(linear, shape, storage)
-        return [sizes[id(storage)] for storage in known[1]]
+        return known[1]
 
     def _quantization_at(self, name: str, fused: str, linear: Linear) -> Quantization | None:
         rule = self.quantization

@@ -1,0 +1,82 @@
+"""Check: an attention kernel of the release takes the model's heads and the cache's type on this GPU."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.feasibility.command import Command
+from vlm_operator.feasibility.element_type import as_served
+from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
+from vlm_operator.identity_cache import cached_by_identity
+from vlm_operator.model.facts import AttentionCache, DType, LatentCache, ModelFacts
+
+HEADS: Final = (
+    "v1/attention/backends/triton_attn.py: the only backend for this head size on Turing needs more than its 64 KiB of "
+    "shared memory (0.19.1 to 0.33.0)"
+)
+CACHE: Final = (
+    "v1/attention/backends/triton_attn.py, mla/triton_mla.py: FP8 (fp8e4nv) needs compute capability 8.9; "
+    "flashinfer.py: supports_head_size, supports_compute_capability (0.11.2 to 0.33.0)"
+)
+
+_TURING_MAJOR: Final = 7
+_WIDEST_HEAD_OF_TURING: Final = 512
+"""Bytes: 256 elements of float16. Heads of 512, or of 256 in float32, do not fit."""
+_NATIVE_FP8: Final = (8, 9)
+_E4M3: Final = frozenset({"fp8", "fp8_e4m3"})
+_FLASHINFER_HEADS: Final = frozenset({64, 128, 256})
+_FLASHINFER_512_SINCE: Final = EngineVersion(0, 22)
+_FLASHINFER_NOT_ON_TURING_SINCE: Final = EngineVersion(0, 24)
+_PREFIX_LANGUAGE_MODELS: Final = frozenset({"gemma3", "gemma4", "paligemma"})
+"""Families whose images attend both ways: FlashInfer did not serve them before 0.32 (``supports_mm_prefix``)."""
+_FLASHINFER_PREFIX_SINCE: Final = EngineVersion(0, 32)
+
+
+def attention_kernel(command: Command) -> Infeasible | None:
+    """Refuse heads that are too wide for Turing, and an FP8 cache where only Triton's kernels are left."""
+    capability = command.capability
+    if capability is None:
+        return None
+    heads, latent = _heads(command.model)
+    widest, dtype = max(heads, default=0), as_served(command.model, command.settings, command.gpu).dtype
+    element = 4 if dtype is DType.FLOAT32 else 2
+    if capability[0] == _TURING_MAJOR and widest * element > _WIDEST_HEAD_OF_TURING:
+        return Infeasible(
+            InfeasibleReason.KERNEL_UNSUPPORTED,
+            f"attention heads of {widest} elements in {dtype} do not fit the shared memory of {command.gpu_words}",
+            "",
+            "use a GPU of compute capability 8.0 or newer",
+            HEADS,
+        )
+    if command.settings.kv_cache_dtype not in _E4M3 or capability >= _NATIVE_FP8:
+        return None
+    if not latent and _flashinfer_serves(command, heads):
+        return None
+    return Infeasible(
+        InfeasibleReason.KERNEL_UNSUPPORTED,
+        f"kv-cache-dtype: {command.settings.kv_cache_dtype} needs compute capability 8.9 for this model's attention; "
+        f"this is {command.gpu_words}",
+        "kv_cache_dtype",
+        "set --kv-cache-dtype auto, or use a GPU of compute capability 8.9 or newer",
+        CACHE,
+        (("kv_cache_dtype", "auto"),),
+    )
+
+
+def _flashinfer_serves(command: Command, heads: frozenset[int]) -> bool:
+    version, capability = command.version, command.capability
+    if capability is not None and capability[0] == _TURING_MAJOR and version >= _FLASHINFER_NOT_ON_TURING_SINCE:
+        return False
+    if command.model.model_type in _PREFIX_LANGUAGE_MODELS and version < _FLASHINFER_PREFIX_SINCE:
+        return False
+    known = _FLASHINFER_HEADS | ({512} if version >= _FLASHINFER_512_SINCE else frozenset())
+    return heads <= known
+
+
+@cached_by_identity()
+def _heads(model: ModelFacts) -> tuple[frozenset[int], bool]:
+    """(head sizes of layers that cache keys, whether some layers have latent attention)."""
+    caches = [cache for run in model.cache_layers for cache in (run.cache, *run.also)]
+    heads = frozenset(cache.head_size for cache in caches if isinstance(cache, AttentionCache))
+    return heads, any(isinstance(cache, LatentCache) for cache in caches)

@@ -1,0 +1,115 @@
+"""What a GPU's generation supports: element types, quantisations, attention kernels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from builders import gpu, qwen3_vl
+from vlm_operator.capacity.weights import weight_bytes
+from vlm_operator.engine.element_types import automatic_dtype
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.feasibility import InfeasibleReason, as_served, refusals
+from vlm_operator.model.facts import DType, Quantization
+from vlm_operator.planning.choose import plan
+from vlm_operator.planning.intent import Intent
+from vlm_operator.sources import load_model
+
+TOO_LOW = InfeasibleReason.COMPUTE_CAPABILITY_TOO_LOW
+KERNEL = InfeasibleReason.KERNEL_UNSUPPORTED
+FP8, AWQ = Quantization("fp8", 8, block_shape=(128, 128)), Quantization("awq", 4, 128, scale_bytes=0)
+NVFP4 = Quantization("modelopt", 4, 16, scale_bytes=1)
+PACKED = Quantization("compressed-tensors", 4, 128, scale_bytes=0)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "config", "capability", "served"),
+    [
+        pytest.param("qwen3_vl", "bfloat16", (8, 0), "bfloat16", id="as saved"),
+        pytest.param("qwen3_vl", "bfloat16", (7, 5), "float16", id="no bfloat16 below 8.0"),
+        pytest.param("gemma3", "bfloat16", (7, 5), "float32", id="not in float16 either"),
+        pytest.param("gemma3", "bfloat16", (8, 0), "bfloat16", id="bfloat16 where there is one"),
+        pytest.param("qwen3", "float32", (9, 0), "bfloat16", id="float32 is halved"),
+        pytest.param("qwen3", "bfloat16", None, "bfloat16", id="GPU not known"),
+    ],
+)
+def test_the_automatic_type_is_vllms(
+    model_type: str, config: str, capability: tuple[int, int] | None, served: str
+) -> None:
+    assert automatic_dtype(model_type, config, capability, pooling=False) == served
+
+
+def test_weights_double_where_a_model_has_to_be_served_in_float32() -> None:
+    model = load_model("google/gemma-3-4b-it", offline=True)
+    settings, version = EngineSettings(), EngineVersion(0, 32)
+    served = as_served(model, settings, gpu("T4"))
+    assert served.dtype is DType.FLOAT32
+    once, twice = (weight_bytes(facts, settings, version).total for facts in (model, served))
+    assert 1.999 * once < twice <= 2 * once
+
+
+def test_a_plan_counts_what_is_served() -> None:
+    found = plan(qwen3_vl(), gpu("T4"), Intent())
+    assert found.model.dtype is DType.FLOAT16
+
+
+@pytest.mark.parametrize(
+    ("quantization", "product", "minor", "refused"),
+    [
+        pytest.param(FP8, "T4", 13, [TOO_LOW], id="FP8 on Turing until 0.13"),
+        pytest.param(FP8, "T4", 14, [], id="FP8 on Turing from 0.14"),
+        pytest.param(FP8, "V100-32GB", 19, [TOO_LOW], id="FP8 on Volta"),
+        pytest.param(AWQ, "V100-32GB", 19, [TOO_LOW], id="AWQ on Volta"),
+        pytest.param(AWQ, "T4", 11, [], id="AWQ on Turing"),
+        pytest.param(NVFP4, "T4", 13, [TOO_LOW], id="NVFP4 on Turing until 0.13"),
+        pytest.param(NVFP4, "T4", 32, [], id="NVFP4 on Turing from 0.14"),
+        pytest.param(PACKED, "T4", 11, [TOO_LOW], id="packed weights on Turing until 0.11"),
+        pytest.param(Quantization("mxfp4", 4, 32, experts_only=True), "T4", 32, [TOO_LOW], id="MXFP4 on Turing"),
+        pytest.param(Quantization("mxfp4", 4, 32, experts_only=True), "A100", 32, [], id="MXFP4 on Ampere"),
+        pytest.param(Quantization("bitsandbytes", 4, 64), "A100", 28, [KERNEL], id="bitsandbytes is gone"),
+        pytest.param(Quantization("bitsandbytes", 4, 64), "A100", 27, [], id="bitsandbytes until 0.27"),
+    ],
+)
+def test_a_quantisation_needs_a_release_and_a_generation(
+    quantization: Quantization, product: str, minor: int, refused: list[InfeasibleReason]
+) -> None:
+    model = replace(qwen3_vl(), quantization=quantization, weights=None)
+    found = refusals(model, EngineSettings(), gpu(product), EngineVersion(0, minor))
+    assert [refusal.reason for refusal in found] == refused
+
+
+def test_quantised_weights_have_no_kernels_for_float32() -> None:
+    model = replace(load_model("google/gemma-3-4b-it", offline=True), quantization=AWQ, weights=None)
+    found = refusals(model, EngineSettings(), gpu("T4"), EngineVersion(0, 32))
+    assert found[0].reason is InfeasibleReason.DTYPE_UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "minor", "refused"),
+    [
+        pytest.param("google/gemma-4-E4B-it", "T4", 32, [KERNEL], id="heads of 512 on Turing"),
+        pytest.param("google/gemma-4-E4B-it", "L4", 32, [], id="heads of 512 on Ada"),
+        pytest.param("google/gemma-3-4b-it", "T4", 32, [KERNEL], id="heads of 256 in float32 on Turing"),
+        pytest.param("Qwen/Qwen3-VL-8B-Instruct", "T4", 32, [], id="heads of 128 on Turing"),
+    ],
+)
+def test_wide_heads_do_not_fit_turing(name: str, product: str, minor: int, refused: list[InfeasibleReason]) -> None:
+    found = refusals(load_model(name, offline=True), EngineSettings(), gpu(product), EngineVersion(0, minor))
+    assert [refusal.reason for refusal in found] == refused
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "minor", "refused"),
+    [
+        pytest.param("Qwen/Qwen3-VL-8B-Instruct", "L4", 32, [], id="Ada"),
+        pytest.param("Qwen/Qwen3-VL-8B-Instruct", "A100", 32, [], id="FlashInfer on Ampere"),
+        pytest.param("Qwen/Qwen3-VL-8B-Instruct", "T4", 32, [KERNEL], id="Triton alone on Turing"),
+        pytest.param("google/gemma-3-4b-it", "A100", 26, [KERNEL], id="images that attend both ways, before 0.32"),
+    ],
+)
+def test_an_fp8_cache_needs_a_kernel(name: str, product: str, minor: int, refused: list[InfeasibleReason]) -> None:
+    settings = EngineSettings(kv_cache_dtype="fp8")
+    found = refusals(load_model(name, offline=True), settings, gpu(product), EngineVersion(0, minor))
+    assert [refusal.reason for refusal in found] == refused
