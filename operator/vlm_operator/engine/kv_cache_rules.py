@@ -89,7 +89,8 @@ class KVCacheRules:
         state_block_follows: True where blocks of hybrids are rounded to multiples of ``--block-size``; before, of 16.
         latent_block_alignment: tokens that blocks of hybrids with MLA are a multiple of.
         checkpoint_pages: True where Mamba2 layers keep a third page in ``align`` mode.
-        gpu_dependent_checkpoints: True where gated-delta-net layers may do so too, depending on the GPU.
+        gpu_dependent_checkpoints: True where gated-delta-net layers do so too if the GPU's prefill kernel exports
+            checkpoints (``exports_checkpoints``).
         yarn_scales_length: True where a YaRN factor multiplies the original context; before 0.30 it does, since then
             the config's ``max_position_embeddings`` is taken as already scaled.
         raises_batched_tokens: True where an unset ``max_num_batched_tokens`` of a prefix-LM model grows to its largest
@@ -276,7 +277,36 @@ def prices_first_group_only(version: EngineVersion) -> bool:
     return is_known(version) and kv_cache_rules(version).needed_bytes is NeededBytes.FIRST_GROUP
 
 
-STATE_BLOCKS_CHECKED_SINCE: Final = EngineVersion(0, 20)
-"""First release that refuses to capture full CUDA graphs where a model with recurrent layers has fewer blocks than
-``max_num_seqs``. Source: ``config/compilation.py: resolve_cudagraph_mode_and_sizes`` (0.20.2 to 0.32.0, both runners;
-not in 0.19.1); full graphs are the default from 0.12, and there are none with ``--enforce-eager``."""
+STATE_BLOCKS_NEEDED_SINCE: Final = EngineVersion(0, 12)
+"""First release that captures full CUDA graphs by default, for which a model with recurrent layers needs a block of
+state for every sequence; there are none with ``--enforce-eager``.
+
+From 0.20 vLLM says so (``config/compilation.py: resolve_cudagraph_mode_and_sizes``, 0.20.2 to 0.33.0, both runners).
+Before, the capture fails: through 0.17 by an assertion (``mamba/ops/causal_conv1d.py: causal_conv1d_update``,
+"num_cache_lines >= batch"); 0.18 and 0.19 cap the sizes they capture, and still died of 1,024 sequences on fewer blocks
+(vllm-project/recipes#551: 0.17.0, 0.18.0 and 0.19.0 on an H100, served with 512)."""
+
+GDN_CHECKPOINT_ALIGNMENT: Final = 64
+"""Tokens that blocks are a multiple of where gated-delta-net layers export checkpoints (0.33.0:
+``v1/attention/backends/gdn_attn.py: FLASHINFER_GDN_CHECKPOINT_ALIGNMENT``, ``Platform._align_hybrid_block_size``)."""
+
+CPU_CAPABILITY: Final = (0, 0)
+"""Stands for the compute capability of vLLM's CPU backend."""
+
+_HOPPER: Final = (9, 0)
+_BLACKWELL_MAJORS: Final = (10, 12)
+_BLACKWELL_KEY_HEAD: Final = 128
+
+
+def gdn_exports_checkpoints(key_head_size: int, compute_capability: tuple[int, int] | None) -> bool:
+    """Whether the prefill kernel of gated-delta-net layers exports checkpoints, so that a request holds three states.
+
+    FlashInfer's kernel does: on Hopper, and on Blackwell with key heads of 128 and CUDA 13, which the images of 0.33
+    bring. True where the GPU is not known: the larger count is a safe bound.
+
+    Source: ``model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py: _resolve_gdn_prefill_backend,
+    QwenGatedDeltaNetAttention.get_kv_cache_spec`` (0.33.0).
+    """
+    if compute_capability is None or compute_capability == _HOPPER:
+        return True
+    return compute_capability[0] in _BLACKWELL_MAJORS and key_head_size == _BLACKWELL_KEY_HEAD

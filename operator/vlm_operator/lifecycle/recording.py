@@ -7,6 +7,7 @@ from typing import Any
 
 from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.diagnosis import Diagnosis
+from vlm_operator.engine.kv_cache_rules import CPU_CAPABILITY
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.lifecycle.failure_reaction import Reaction, reaction_to
 from vlm_operator.lifecycle.history import FAILED, STARTED, AttemptRecord, History
@@ -95,7 +96,8 @@ def _failed(
 
 
 def _measured(planner: Planner, planned: Planned, diagnosis: Diagnosis) -> MeasuredStartup:
-    block = kv_layout(planner.model, planned.settings, planner.version).bytes_per_block
+    capability = planned.gpu.compute_capability if planned.gpu is not None else CPU_CAPABILITY
+    block = kv_layout(planner.model, planned.settings, planner.version, capability).bytes_per_block
     return measured_startup(diagnosis, block, planner.version)
 
 

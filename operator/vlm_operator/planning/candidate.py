@@ -15,7 +15,7 @@ from vlm_operator.capacity.startup import Budget
 from vlm_operator.capacity.startup.first_check import requested_bytes
 from vlm_operator.capacity.startup.model import StartupTerms, startup_terms
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes
-from vlm_operator.engine.kv_cache_rules import STATE_BLOCKS_CHECKED_SINCE
+from vlm_operator.engine.kv_cache_rules import STATE_BLOCKS_NEEDED_SINCE
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
@@ -99,7 +99,7 @@ def candidate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, versi
         UnknownFact: weights, layout or a term of the budget is not known for certain.
     """
     settings = resolved(requested.with_(gpu_memory_utilization=None), model, gpu, version)
-    layout = kv_layout(model, settings, version)
+    layout = kv_layout(model, settings, version, gpu.compute_capability)
     cup = layout.least_bytes_that_start(settings.max_model_len or 0)
     least = max(cup, _state_bytes(layout, settings, version))
     return Candidate(settings, layout, startup_terms(model, gpu, settings, version), cup, least)
@@ -107,7 +107,7 @@ def candidate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, versi
 
 def _state_bytes(layout: KVLayout, settings: EngineSettings, version: EngineVersion) -> int:
     """KV cache that a hybrid's recurrent states take with every sequence running; 0 where vLLM does not check it."""
-    checked = version >= STATE_BLOCKS_CHECKED_SINCE and not settings.enforce_eager
+    checked = version >= STATE_BLOCKS_NEEDED_SINCE and not settings.enforce_eager
     if not checked or all(group.kind != CacheKind.MAMBA for group in layout.groups):
         return 0
     return (settings.max_num_seqs or 0) * layout.bytes_per_block

@@ -11,6 +11,7 @@ from vlm_operator.capacity.startup import Budget
 from vlm_operator.capacity.weights import weight_bytes
 from vlm_operator.engine.budget_rules import Formula
 from vlm_operator.engine.cpu_defaults import BLOCK_SIZE, BLOCK_SIZE_LATENT, MAX_NUM_BATCHED_TOKENS, MAX_NUM_SEQS
+from vlm_operator.engine.kv_cache_rules import CPU_CAPABILITY
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import require_known
 from vlm_operator.errors import UnknownFact
@@ -49,7 +50,7 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int) -> Plan:
         settings = settings if limits is None else settings.with_(limit_mm_per_prompt=limits)
     context = wanted_context(model, intent, settings)
     settings = _resolved(settings, model, intent)
-    layout = kv_layout(model, settings, intent.version)
+    layout = kv_layout(model, settings, intent.version, CPU_CAPABILITY)
     if settings.max_model_len is None:
         longest = layout.longest_context(container_bytes, context.cap)
         wanted = context.wanted if longest >= context.wanted else max(longest, context.least)

@@ -48,12 +48,12 @@ def test_left_free_the_number_of_sequences_is_one_that_starts() -> None:
     assert (found.settings.max_num_seqs or 0) <= found.container.num_blocks
 
 
-@pytest.mark.parametrize(
-    ("version", "flags"),
-    [
-        pytest.param(EngineVersion(0, 32), {"enforce_eager": True}, id="no graphs, no such check"),
-        pytest.param(EngineVersion(0, 19), {}, id="before 0.20 vLLM does not check"),
-    ],
-)
-def test_where_vllm_does_not_check_neither_do_plans(version: EngineVersion, flags: dict[str, object]) -> None:
-    assert predicted(version, max_num_seqs=1024, **flags).reason is not Reason.SEQUENCES_EXCEED_STATE_BLOCKS
+@pytest.mark.parametrize("minor", [17, 19, 20, 33])
+def test_graphs_need_a_block_for_every_sequence_in_releases_that_do_not_say_so_as_well(minor: int) -> None:
+    found = predicted(EngineVersion(0, minor), max_num_seqs=1024)
+    assert (found.verdict, found.reason) == (Verdict.DOES_NOT_FIT, Reason.SEQUENCES_EXCEED_STATE_BLOCKS)
+
+
+def test_without_graphs_sequences_wait_for_a_block() -> None:
+    found = predicted(EngineVersion(0, 32), max_num_seqs=1024, enforce_eager=True)
+    assert found.reason is not Reason.SEQUENCES_EXCEED_STATE_BLOCKS

@@ -45,13 +45,23 @@ class _Flags(NamedTuple):
     enable_prefix_caching: bool | None
     runner: str | None
     version: EngineVersion
+    compute_capability: tuple[int, int] | None
 
 
-def kv_layout(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> KVLayout:
+def kv_layout(
+    model: ModelFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    compute_capability: tuple[int, int] | None = None,
+) -> KVLayout:
     """The KV cache of the tightest rank: that of the pipeline stage whose blocks cost most.
 
     Flags left unset are taken as without a GPU: blocks of 16 tokens, 2048 batched tokens, no asynchronous scheduling,
     the release's default for prefix caching.
+
+    Args:
+        compute_capability: of the GPU, ``CPU_CAPABILITY`` for the CPU backend; None where it is not known: then the
+            larger of what it may be holds.
 
     Raises:
         InputError: a flag is out of range, or the model cannot be divided over the ranks.
@@ -67,6 +77,7 @@ def kv_layout(model: ModelFacts, settings: EngineSettings, version: EngineVersio
         settings.enable_prefix_caching,
         settings.runner,
         version,
+        compute_capability,
     )
     return _layout(as_served(model, settings, version), flags)
 
@@ -206,6 +217,7 @@ def _states(model: ModelFacts, flags: _Flags, rules: KVCacheRules, element: int,
         model_dtype=model.dtype,
         block_size=block_size,
         max_model_len=derived_max_model_len(model, flags.version),
+        compute_capability=flags.compute_capability,
     )
 
 

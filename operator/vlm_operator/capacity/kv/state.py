@@ -13,9 +13,15 @@ Sources (vLLM): ``MambaStateShapeCalculator`` and ``MambaStateDtypeCalculator`` 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from vlm_operator.engine.kv_cache_rules import KERNEL_BLOCK_SIZE, KVCacheRules, StateMode
+from vlm_operator.engine.kv_cache_rules import (
+    GDN_CHECKPOINT_ALIGNMENT,
+    KERNEL_BLOCK_SIZE,
+    KVCacheRules,
+    StateMode,
+    gdn_exports_checkpoints,
+)
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.facts import DType, StateCache, StateDType, StateKind
 
@@ -105,6 +111,7 @@ class StateBlocks:
         block_size: tokens of a recurrent layer's block.
         padded_page_bytes: page that states are padded to, 0 for a model without attention.
         attention_block_size: tokens of an attention layer's block.
+        compute_capability: of the GPU; None where it is not known.
     """
 
     rules: KVCacheRules
@@ -114,6 +121,7 @@ class StateBlocks:
     block_size: int = 0
     padded_page_bytes: int = 0
     attention_block_size: int = 0
+    compute_capability: tuple[int, int] | None = None
 
     def page_size_bytes(self, cache: StateCache) -> int:
         """Bytes of one layer's state on one rank, before padding."""
@@ -122,21 +130,21 @@ class StateBlocks:
         return convolution * element_bytes(self.model_dtype) + recurrent * state
 
     def pages(self, cache: StateCache) -> int:
-        """States that one request holds in a layer, unless it holds one per block.
-
-        Raises:
-            UnknownFact: it depends on the GPU.
-        """
+        """States that one request holds in a layer, unless it holds one per block."""
         if self.mode is StateMode.NONE:
             return 1
-        if self.rules.gpu_dependent_checkpoints and cache.kind is StateKind.GATED_DELTA_NET:
-            raise UnknownFact(
-                "enable-prefix-caching: how many states of a gated-delta-net layer a request holds depends on the "
-                "GPU's prefill kernel in vLLM 0.33",
-                field="enable-prefix-caching",
-                hint="plan with prefix caching off (--no-enable-prefix-caching), or for vLLM 0.32",
-            )
+        if _exports_checkpoints(cache, self.rules, self.compute_capability):
+            return 3
         return 3 if self.rules.checkpoint_pages and cache.kind is StateKind.MAMBA2 else 2
+
+
+def _exports_checkpoints(cache: StateCache, rules: KVCacheRules, compute_capability: tuple[int, int] | None) -> bool:
+    """Whether a gated-delta-net layer keeps a checkpoint beside the states at block boundaries."""
+    return (
+        rules.gpu_dependent_checkpoints
+        and cache.kind is StateKind.GATED_DELTA_NET
+        and gdn_exports_checkpoints(cache.state_size, compute_capability)
+    )
 
 
 def state_blocks(
@@ -150,6 +158,7 @@ def state_blocks(
     model_dtype: DType,
     block_size: int,
     max_model_len: int,
+    compute_capability: tuple[int, int] | None = None,
 ) -> StateBlocks:
     """Block sizes of a model with recurrent layers, re-aligned as vLLM does.
 
@@ -158,20 +167,23 @@ def state_blocks(
         attention_token_bytes: bytes that one token takes in one attention layer; 0 for a model without attention.
         latent: True where attention is MLA.
         block_size: tokens of a block, before alignment.
+        compute_capability: of the GPU; None where it is not known: the larger count holds.
         max_model_len: context served; the block of a state where none but the last is kept.
 
     Raises:
         UnknownFact: alignment depends on the GPU in that release.
         InputError: states cannot be divided over the ranks.
     """
-    blocks = StateBlocks(rules, mode, tensor_parallel_size, model_dtype)
+    blocks = StateBlocks(rules, mode, tensor_parallel_size, model_dtype, compute_capability=compute_capability)
     state_bytes = max(blocks.page_size_bytes(cache) for cache in caches)
     own_block = max_model_len if mode is StateMode.NONE else block_size
     if attention_token_bytes == 0:
-        return StateBlocks(rules, mode, tensor_parallel_size, model_dtype, own_block, 0, block_size)
+        return replace(blocks, block_size=own_block, attention_block_size=block_size)
     alignment = max(KERNEL_BLOCK_SIZE, block_size) if rules.state_block_follows else KERNEL_BLOCK_SIZE
     if latent:
         alignment = max(alignment, _latent_alignment(rules))
+    if mode is StateMode.ALIGN and all(_exports_checkpoints(cache, rules, compute_capability) for cache in caches):
+        alignment = math.lcm(alignment, GDN_CHECKPOINT_ALIGNMENT)
     if mode is StateMode.ALL:
         chunk = math.lcm(caches[0].chunk_size or DEFAULT_CHUNK_SIZE, alignment)
         tokens = -(-state_bytes // attention_token_bytes)
@@ -182,7 +194,7 @@ def state_blocks(
         if mode is StateMode.ALIGN:
             own_block = attention_block
     padded = attention_block * attention_token_bytes
-    return StateBlocks(rules, mode, tensor_parallel_size, model_dtype, own_block, padded, attention_block)
+    return replace(blocks, block_size=own_block, padded_page_bytes=padded, attention_block_size=attention_block)
 
 
 def _latent_alignment(rules: KVCacheRules) -> int:

@@ -188,3 +188,32 @@ def test_an_override_of_blocks_counts_instead_of_the_memory_since_0_20() -> None
 def test_a_layout_is_worked_out_once() -> None:
     model, settings, version = facts_of(LLAMA), EngineSettings(), EngineVersion(0, 32)
     assert kv_layout(model, settings, version) is kv_layout(model, settings, version)
+
+
+@pytest.mark.parametrize(
+    ("capability", "pages"),
+    [
+        pytest.param((8, 0), 2, id="Triton's kernel on Ampere"),
+        pytest.param((9, 0), 3, id="FlashInfer's kernel on Hopper"),
+        pytest.param((10, 0), 2, id="key heads of 64 on Blackwell"),
+        pytest.param((0, 0), 2, id="the CPU backend"),
+        pytest.param(None, 3, id="the larger count where no GPU is known"),
+    ],
+)
+def test_since_0_33_states_depend_on_the_gpus_prefill_kernel(capability: tuple[int, int] | None, pages: int) -> None:
+    layout = kv_layout(facts_of(QWEN3_NEXT), EngineSettings(), EngineVersion(0, 33), capability)
+    states = next(group for group in layout.groups if group.kind == "Mamba")
+    attention = next(group for group in layout.groups if group.kind != "Mamba")
+    one_block = layout.needed_bytes(attention.block_size) // layout.bytes_per_block
+    groups_of_states = sum(group.kind == "Mamba" for group in layout.groups)
+    assert one_block == 1 + pages * groups_of_states
+    assert states.block_size == attention.block_size
+
+
+def test_blackwells_kernel_takes_key_heads_of_128() -> None:
+    config = {**QWEN3_NEXT, "linear_key_head_dim": 128}
+    needed = {
+        capability: kv_layout(facts_of(config), EngineSettings(), EngineVersion(0, 33), capability).needed_bytes(8192)
+        for capability in ((8, 9), (10, 0), (12, 0))
+    }
+    assert needed[8, 9] < needed[10, 0] == needed[12, 0]
