@@ -47,7 +47,7 @@ class Command:
     def modules(self) -> Iterator[WeightModule]:
         """Modules that vLLM builds with these limits; none where the model's modules are not known."""
         enabled: tuple[str, ...] = MODALITIES
-        if skips_disabled_towers(self.version, self.model.architecture):
+        if skips_disabled_towers(self.version, reads_limits_early=self.model.traits.reads_limits_early):
             enabled = tuple(modality for modality in MODALITIES if self.settings.enabled(modality))
         for module in self.model.weights or ():
             if _built(module.placement, enabled):
