@@ -277,14 +277,27 @@ def prices_first_group_only(version: EngineVersion) -> bool:
     return is_known(version) and kv_cache_rules(version).needed_bytes is NeededBytes.FIRST_GROUP
 
 
-STATE_BLOCKS_NEEDED_SINCE: Final = EngineVersion(0, 12)
-"""First release that captures full CUDA graphs by default, for which a model with recurrent layers needs a block of
-state for every sequence; there are none with ``--enforce-eager``.
+_STATE_BLOCKS_NEEDED_SINCE: Final = EngineVersion(0, 12)
+_STATE_BLOCKS_COMPARED_SINCE: Final = EngineVersion(0, 20)
+_SPARE_STATE_BLOCKS: Final = 32
+"""Where vLLM does not compare before it captures, one block for so many is left over."""
 
-From 0.20 vLLM says so (``config/compilation.py: resolve_cudagraph_mode_and_sizes``, 0.20.2 to 0.33.0, both runners).
-Before, the capture fails: through 0.17 by an assertion (``mamba/ops/causal_conv1d.py: causal_conv1d_update``,
-"num_cache_lines >= batch"); 0.18 and 0.19 cap the sizes they capture, and still died of 1,024 sequences on fewer blocks
-(vllm-project/recipes#551: 0.17.0, 0.18.0 and 0.19.0 on an H100, served with 512)."""
+
+def state_blocks_needed(version: EngineVersion, max_num_seqs: int) -> int:
+    """Blocks of recurrent state with which a release captures its full CUDA graphs; 0 where it captures none.
+
+    Full graphs are the default from 0.12, and there are none with ``--enforce-eager``. From 0.20 vLLM compares
+    (``config/compilation.py: resolve_cudagraph_mode_and_sizes``, 0.20.2 to 0.33.0, both runners). Before, the capture
+    fails: through 0.17 by an assertion (``mamba/ops/causal_conv1d.py: causal_conv1d_update``,
+    "num_cache_lines >= batch"); 0.18 and 0.19 cap the sizes they capture, and still died of 1,024 sequences on fewer
+    blocks (vllm-project/recipes#551: 0.17.0, 0.18.0 and 0.19.0 on an H100, which served 512).
+    """
+    if version < _STATE_BLOCKS_NEEDED_SINCE:
+        return 0
+    if version >= _STATE_BLOCKS_COMPARED_SINCE:
+        return max_num_seqs
+    return max_num_seqs + -(-max_num_seqs // _SPARE_STATE_BLOCKS)
+
 
 GDN_CHECKPOINT_ALIGNMENT: Final = 64
 """Tokens that blocks are a multiple of where gated-delta-net layers export checkpoints (0.33.0:

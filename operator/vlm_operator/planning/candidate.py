@@ -15,7 +15,7 @@ from vlm_operator.capacity.startup import Budget
 from vlm_operator.capacity.startup.first_check import requested_bytes
 from vlm_operator.capacity.startup.model import StartupTerms, startup_terms
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes
-from vlm_operator.engine.kv_cache_rules import STATE_BLOCKS_NEEDED_SINCE
+from vlm_operator.engine.kv_cache_rules import state_blocks_needed
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
@@ -107,7 +107,6 @@ def candidate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, versi
 
 def _state_bytes(layout: KVLayout, settings: EngineSettings, version: EngineVersion) -> int:
     """KV cache that a hybrid's recurrent states take with every sequence running; 0 where vLLM does not check it."""
-    checked = version >= STATE_BLOCKS_NEEDED_SINCE and not settings.enforce_eager
-    if not checked or all(group.kind != CacheKind.MAMBA for group in layout.groups):
+    if settings.enforce_eager or all(group.kind != CacheKind.MAMBA for group in layout.groups):
         return 0
-    return (settings.max_num_seqs or 0) * layout.bytes_per_block
+    return state_blocks_needed(version, settings.max_num_seqs or 0) * layout.bytes_per_block
