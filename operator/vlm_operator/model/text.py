@@ -132,6 +132,9 @@ def _experts(text: TextConfig) -> MixtureOfExperts | None:
     experts = _first_given(config, _EXPERTS)
     if not experts or experts == 1:
         return None
+    layers = _expert_layers(text)
+    if layers == 0:
+        return None  # a dense Nemotron-H that was saved anew has its class's defaults for experts
     per_token = _first_given(config, _EXPERTS_PER_TOKEN) or 1
     width = _first_given(config, ("moe_intermediate_size", "expert_ffn_hidden_size", "intermediate_size")) or 0
     shared = _first_given(config, ("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size"))
@@ -139,7 +142,7 @@ def _experts(text: TextConfig) -> MixtureOfExperts | None:
         shared = width * (
             _first_given(config, ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts")) or 0
         )
-    return MixtureOfExperts(experts, per_token, width, shared, _expert_layers(text))
+    return MixtureOfExperts(experts, per_token, width, shared, layers)
 
 
 def _first_given(config: Config, keys: tuple[str, ...]) -> int | None:
@@ -164,7 +167,9 @@ def _expert_layers(text: TextConfig) -> int:
             break
     dense = config.items("mlp_only_layers") or []
     first = config.integer("first_k_dense_replace", 0, least=0)
-    pattern = config.text("hybrid_override_pattern")
+    pattern, listed = config.text("hybrid_override_pattern"), config.items("layers_block_type")
     if pattern is not None:
         return pattern.count("E")
+    if listed is not None and text.model_type == "nemotron_h":
+        return sum(kind == "moe" for kind in listed)
     return sum(1 for index in range(first, layers) if (index + 1) % step == 0 and index not in dense)

@@ -226,3 +226,72 @@ def test_weights_that_are_not_known_do_not_keep_the_cache_from_being_known() -> 
     assert model.weights is None
     assert model.weights_unknown
     assert kv_layout(model, EngineSettings(), VERSION).bytes_per_block == 49152
+
+
+GEMMA4_TEXT: dict[str, Any] = {
+    "model_type": "gemma4_text",
+    "architectures": ["Gemma4ForCausalLM"],
+    "dtype": "bfloat16",
+    "hidden_size": 512,
+    "intermediate_size": 1024,
+    "vocab_size": 1024,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "num_hidden_layers": 6,
+    "head_dim": 256,
+    "sliding_window": 512,
+    "max_position_embeddings": 8192,
+    "hidden_size_per_layer_input": 0,
+    "layer_types": ["sliding_attention"] * 5 + ["full_attention"],
+}
+
+
+@pytest.mark.parametrize(
+    ("published", "resaved"),
+    [
+        pytest.param(
+            {"global_head_dim": 512, "num_global_key_value_heads": 2, "attention_k_eq_v": True},
+            {"per_layer_config": {"05": {"head_dim": 512, "num_key_value_heads": 2}}, "attention_k_eq_v": True},
+            id="heads and widths",
+        ),
+        pytest.param({"global_head_dim": 512}, {"per_layer_config": {"5": {"head_dim": 512}}}, id="widths"),
+        pytest.param({"global_head_dim": 256}, {"per_layer_config": {}}, id="nothing differs"),
+    ],
+)
+def test_gemma_4_saved_anew_is_read_as_published(published: dict[str, Any], resaved: dict[str, Any]) -> None:
+    before, after = read({**GEMMA4_TEXT, **published}), read({**GEMMA4_TEXT, **resaved})
+    assert after.cache_layers == before.cache_layers
+    assert after.weights == before.weights is not None
+
+
+def test_fields_given_layer_by_layer_that_are_not_read_are_named() -> None:
+    with pytest.raises(UnknownFact, match="per_layer_config"):
+        read({**GEMMA4_TEXT, "per_layer_config": {"2": {"sliding_window": 64}}})
+
+
+def test_a_dense_nemotron_h_saved_anew_has_no_experts() -> None:
+    config = {
+        "model_type": "nemotron_h",
+        "architectures": ["NemotronHForCausalLM"],
+        "hidden_size": 512,
+        "intermediate_size": 1024,
+        "vocab_size": 1024,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 2,
+        "head_dim": 64,
+        "mamba_num_heads": 16,
+        "mamba_head_dim": 64,
+        "n_groups": 8,
+        "ssm_state_size": 64,
+        "conv_kernel": 4,
+        "max_position_embeddings": 8192,
+    }
+    defaults = {"n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 7688, "n_shared_experts": 1}
+    kinds = ["linear_attention", "mlp", "full_attention", "mlp"]
+    before = read({**config, "hybrid_override_pattern": "M-*-", "num_hidden_layers": 4})
+    after = read({**config, **defaults, "layers_block_type": kinds})
+    assert after.text == before.text
+    assert after.text.experts is None
+    mixture = read({**config, **defaults, "layers_block_type": ["linear_attention", "moe", "full_attention", "moe"]})
+    assert mixture.text.experts is not None
+    assert mixture.text.experts.layers == 2
