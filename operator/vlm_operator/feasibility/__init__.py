@@ -17,16 +17,27 @@ from vlm_operator.feasibility.attention_kernel import attention_kernel
 from vlm_operator.feasibility.command import Command
 from vlm_operator.feasibility.element_type import as_served, element_type
 from vlm_operator.feasibility.encoder_heads import encoder_heads
+from vlm_operator.feasibility.flag_pairs import expert_parallelism, whole_prompts
 from vlm_operator.feasibility.gpu_generation import gpu_generation
 from vlm_operator.feasibility.quantization_support import quantization_support
 from vlm_operator.feasibility.quantized_shards import quantized_shards
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
 from vlm_operator.feasibility.tensor_parallel import tensor_parallel
+from vlm_operator.feasibility.whole_items import whole_items
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import ModelFacts
 
-__all__ = ["CHECKS", "Command", "Infeasible", "InfeasibleReason", "as_served", "feasible_settings", "refusals"]
+__all__ = [
+    "BATCH_CHECKS",
+    "CHECKS",
+    "Command",
+    "Infeasible",
+    "InfeasibleReason",
+    "as_served",
+    "feasible_settings",
+    "refusals",
+]
 
 CHECKS: Final[tuple[Callable[[Command], Infeasible | None], ...]] = (
     architecture_release,
@@ -38,18 +49,27 @@ CHECKS: Final[tuple[Callable[[Command], Infeasible | None], ...]] = (
     encoder_heads,
     quantized_shards,
 )
-"""In the order in which vLLM would come upon them."""
+"""In the order in which vLLM would come upon them; what they find does not depend on utilisation, context or batch."""
+
+BATCH_CHECKS: Final[tuple[Callable[[Command], Infeasible | None], ...]] = (
+    expert_parallelism,
+    whole_prompts,
+    whole_items,
+)
+"""Checks of one flag against another."""
 
 
 def refusals(
     model: ModelFacts, settings: EngineSettings, gpu: GPUFacts, version: EngineVersion
 ) -> tuple[Infeasible, ...]:
-    """What vLLM would refuse of this command, in the order of ``CHECKS``; empty where it would start, memory aside.
+    """What vLLM would refuse of this command, in the order of the checks; empty where it would start, memory aside.
 
     Args:
         settings: flags as requested or resolved.
     """
-    return _refusals(model, gpu, settings, version)
+    command = Command(model, settings, gpu, version)
+    pairs = tuple(found for check in BATCH_CHECKS if (found := check(command)) is not None)
+    return (*_refusals(model, gpu, settings, version), *pairs)
 
 
 _FLAGS = attrgetter(

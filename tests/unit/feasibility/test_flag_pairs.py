@@ -1,0 +1,70 @@
+"""Flags that exclude each other, for a model."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders import gpu, qwen3_vl
+from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.feasibility import Infeasible, InfeasibleReason, feasible_settings, refusals
+from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.choose import plan
+from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.verdict import Verdict
+from vlm_operator.sources import load_model
+
+
+def refused(model: ModelFacts, minor: int = 32, **flags: object) -> tuple[Infeasible, ...]:
+    return refusals(model, EngineSettings(**flags), gpu("L40S"), EngineVersion(0, minor))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("flags", "flag"),
+    [
+        pytest.param({"enable_expert_parallel": True}, "enable_expert_parallel", id="no experts"),
+        pytest.param(
+            {"enable_chunked_prefill": False, "max_num_batched_tokens": 4096, "max_model_len": 8192},
+            "max_num_batched_tokens",
+            id="a batch below the context without chunks",
+        ),
+    ],
+)
+def test_flags_that_exclude_each_other_are_refused(flags: dict[str, object], flag: str) -> None:
+    found = refused(qwen3_vl(), **flags)
+    assert [(refusal.reason, refusal.flag) for refusal in found] == [(InfeasibleReason.FLAGS_CONTRADICT, flag)]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param({"max_num_batched_tokens": 4096, "max_model_len": 8192}, id="chunks"),
+        pytest.param({"enable_chunked_prefill": False, "max_model_len": 8192}, id="vLLM raises its own batch"),
+        pytest.param(
+            {"enable_chunked_prefill": False, "max_num_batched_tokens": 8192, "max_model_len": 8192},
+            id="whole",
+        ),
+    ],
+)
+def test_what_vllm_takes_is_not_refused(flags: dict[str, object]) -> None:
+    assert refused(qwen3_vl(), **flags) == ()
+
+
+def test_a_model_that_reads_items_whole_needs_a_batch_for_the_largest() -> None:
+    model = load_model("google/gemma-3-4b-it", offline=True)
+    found = refused(model, max_num_batched_tokens=128, max_num_seqs=4)
+    assert [refusal.flag for refusal in found] == ["max_num_batched_tokens"]
+    assert "256 tokens" in found[0].message
+    assert refused(model, max_num_batched_tokens=256) == ()
+    assert refused(model, minor=12, max_num_batched_tokens=128) == ()
+    none = (("image", ModalityLimit(0)),)
+    assert refused(model, max_num_batched_tokens=128, limit_mm_per_prompt=none) == ()
+
+
+def test_a_pinned_pair_is_unsupported_and_a_free_one_is_mended() -> None:
+    model = load_model("google/gemma-3-4b-it", offline=True)
+    settings = EngineSettings(max_num_batched_tokens=128, max_num_seqs=4)
+    pinned = Intent(settings=settings, pinned=frozenset({"max_num_batched_tokens", "max_num_seqs"}))
+    assert plan(model, gpu("L40S"), pinned).verdict is Verdict.UNSUPPORTED
+    free = feasible_settings(model, settings, gpu("L40S"), EngineVersion(0, 32), frozenset())
+    assert free.max_num_batched_tokens == 256
