@@ -12,7 +12,7 @@ from vlm_operator.diagnosis.result import Advice, Diagnosis
 
 CONTRACT: Final = (
     "weights_gib", "kv_gib", "kv_tokens", "concurrency", "graph_gib", "graph_est_gib", "free_gib", "total_gib",
-    "requested_gib", "activation_gib", "non_torch_gib", "max_model_len",
+    "requested_gib", "activation_gib", "non_torch_gib", "max_model_len", "compile_cache",
 )  # fmt: skip
 """Figures of an observation that are always there, null where the log does not hold them."""
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Final
 
+from vlm_operator.diagnosis.message import bounded
 from vlm_operator.engine.log_wordings import FailureClass, FailureKind, Figure
 from vlm_operator.units import GIB, KIB, MIB
 
@@ -296,7 +297,7 @@ def build(kind: FailureKind, line: int, message: str, stage: str | None, numbers
         failure_class=kind.failure_class,
         retunable=kind.retunable,
         line=line,
-        message=message,
+        message=bounded(message),
         stage=stage or kind.stage,
         numbers=dict(numbers),
         **own,

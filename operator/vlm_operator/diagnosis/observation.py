@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from vlm_operator.engine.log_wordings import Figure
+from vlm_operator.engine.log_wordings.compile_cache import compile_cache_of, is_saved_only
 from vlm_operator.engine.log_wordings.progress import TENSOR_PARALLEL_RANK
 from vlm_operator.units import GIB
 
@@ -40,6 +41,8 @@ class Observation:
         max_num_batched_tokens, block_size, architecture, runner, device: as printed.
         tensor_parallel_size: as the engine's configuration prints it.
         workers_seen: ranks of tensor parallelism that printed something: the size is that or more.
+        compile_cache: ``cold`` where torch.compile compiled a graph, ``warm`` where it loaded all, None where the log
+            does not say; a cold start measures a higher activation peak.
         pinned_kv_gib: KV cache that ``--kv-cache-memory-bytes`` asked for.
         flags: flags that were set, as vLLM prints its non-default arguments.
     """
@@ -56,6 +59,7 @@ class Observation:
     activation_gib: float | None = None
     non_torch_gib: float | None = None
     max_model_len: int | None = None
+    compile_cache: str | None = None
     consumed_gib: float | None = None
     utilization: float | None = None
     encoder_budget: int | None = None
@@ -159,6 +163,16 @@ class ObservationCollector:
                 self._figures[name] = min(old, value)
             elif name in _LARGEST and not _rounds_to(old, value):
                 self._figures[name] = max(old, value)
+
+    def see_compilation(self, text: str) -> bool:
+        """Take in what ``text`` says of torch.compile's cache, and tell whether it does: one compiled graph is cold."""
+        state = compile_cache_of(text)
+        if state is None:
+            return False
+        present = self._figures.get("compile_cache")
+        if present is None or (state == "cold" and not is_saved_only(text)):
+            self._figures["compile_cache"] = state
+        return True
 
     def see_worker(self, process: str) -> None:
         """Take in the rank that stands in the name of a worker process."""

@@ -149,6 +149,8 @@ class LogReader:
                 self._start.loaded = record.number
             if not wording.is_cut(match, terminated=record.terminated):
                 self._start.figures.add(wording.figures(match))
+        if not found and self._start.figures.see_compilation(text):
+            self._recognised = True
         self._recognised = self._recognised or found
         return found
 

@@ -113,6 +113,8 @@ class LineReader:
             bracket = line.find("] ", 0, 240)
             if bracket > 0:  # the head of a record
                 level = line.find("INFO ", 0, bracket)
+                if line[bracket + 2 : bracket + 3] == "[":  # torch.compile puts the graph's name before its messages
+                    bracket = max(bracket, line.find("] ", bracket + 2, bracket + 100))
                 quiet = (level >= 0 and line[level + 5 : level + 8 : 2] in after_level) or is_quiet(line, bracket)
                 if line[bracket + 2 : bracket + key_end] not in starts and (quiet or not self._keeps(sieve, line)):
                     continue

@@ -14,6 +14,7 @@ from typing import Final
 from vlm_operator.diagnosis.failure import Failure, UnknownFailure, build
 from vlm_operator.diagnosis.found import Found
 from vlm_operator.diagnosis.fragments import LinesKept
+from vlm_operator.diagnosis.message import bounded
 from vlm_operator.diagnosis.observation import ObservationCollector
 from vlm_operator.diagnosis.progress import Progress
 from vlm_operator.diagnosis.trace import Exceptional
@@ -142,7 +143,7 @@ class Startup:
             failure_class=FailureClass.UNKNOWN,
             retunable=False,
             line=last.line,
-            message=last.message,
+            message=bounded(last.message),
             numbers=last.numbers,
         )
 

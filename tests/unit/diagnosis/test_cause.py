@@ -364,6 +364,24 @@ def test_an_exception_that_is_told_beats_the_death_that_follows_from_it(
     assert expected[1] in failure.message
 
 
+@pytest.mark.parametrize("architectures", ["dict_keys([{}])", "{{{}}}", "[{}]"], ids=["keys", "set", "list"])
+def test_a_message_shows_the_first_names_of_a_registry(architectures: str) -> None:
+    names = architectures.format(", ".join(f"'Model{number}ForCausalLM'" for number in range(350)))
+    sentence = "ValueError: Model architectures ['OddForCausalLM'] are not supported for now. Supported architectures: "
+    failure = diagnose(BANNER.format("0.19.0") + ENGINE.format(sentence + names)).failure
+    assert failure is not None
+    assert failure.reason == "ArchitectureUnsupported"
+    assert failure.numbers["archs"] == "['OddForCausalLM']"
+    assert failure.message.endswith("'Model2ForCausalLM', and more")
+    assert len(failure.message) < 250
+
+
+def test_a_message_is_short_enough_for_an_event() -> None:
+    failure = diagnose(ENGINE.format("ValueError: " + "odd words " * 300)).failure
+    assert failure is not None
+    assert len(failure.message) == 700
+
+
 def test_a_log_in_utf_16_is_read() -> None:
     log = ENGINE.format(TOO_SMALL.format("2.0", "1.0", 32640)).encode("utf-16")
     assert reason(diagnose(log)) == "KVCacheTooSmall"

@@ -141,8 +141,49 @@ def test_a_log_of_a_server_that_answers_is_of_one_that_started(log: str, outcome
     assert diagnose(log).outcome is outcome
 
 
+COMPILED = "[backends.py:1] Compiling a graph for compile range (1, 2048) takes 31.20 s"
+LOADED = "[backends.py:1] Directly load the compiled graph(s) for compile range (1, 2048) from the cache, took 1.2 s"
+LOADED_AHEAD = "[decorators.py:1] Directly load AOT compilation from path /cache/torch_aot_compile/0a/rank_0_0/model"
+SAVED_AHEAD = "[decorators.py:1] saved AOT compiled function to /cache/torch_aot_compile/0a/rank_0_0/model"
+DIRECTORY = "[backends.py:1] Using cache directory: /cache/torch_compile_cache/0a/rank_0_0 for vLLM's torch.compile"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param([DIRECTORY, COMPILED], "cold", id="a graph is compiled"),
+        pytest.param(["[backends.py:1] Compiling a graph for dynamic shape takes 28.2 s"], "cold", id="0.11"),
+        pytest.param(["[backends.py:1] Cache the graph for dynamic shape for later use"], "cold", id="stored"),
+        pytest.param([DIRECTORY, LOADED], "warm", id="graphs are loaded"),
+        pytest.param(["[backends.py:1] Directly load the compiled graph(s) for dynamic shape from the cache, took 2.1 s"],
+                     "warm", id="0.11 from the cache"),
+        pytest.param([LOADED_AHEAD], "warm", id="ahead of time"),
+        pytest.param([LOADED_AHEAD.replace("] D", "] [backbone] D")], "warm", id="with the graph's name"),
+        pytest.param([SAVED_AHEAD], "cold", id="saved ahead of time"),
+        pytest.param([LOADED, SAVED_AHEAD], "warm", id="loaded, then saved ahead of time"),
+        pytest.param([LOADED, COMPILED], "cold", id="one loaded, one compiled"),
+        pytest.param(["[backends.py:1] vLLM's torch.compile cache is disabled."], "cold", id="no cache"),
+        pytest.param(
+            [LOADED_AHEAD, "[decorators.py:1] Compiling model again due to a load failure from /cache, reason: odd"],
+            "cold", id="what was loaded did not fit",
+        ),
+        pytest.param([DIRECTORY, "[monitor.py:1] torch.compile took 47.94 s in total"], None, id="how long is no sign"),
+        pytest.param([], None, id="eager"),
+    ],
+)  # fmt: skip
+def test_whether_the_compile_cache_was_filled_is_read_from_what_was_compiled_or_loaded(
+    lines: list[str], expected: str | None
+) -> None:
+    for head in (
+        "(EngineCore pid=9) INFO 11-23 22:03:13 ",
+        "2026-11-23 22:03:13.123 | (Worker pid=9) INFO 11-23 22:03:13 ",
+    ):
+        log = "".join(f"{head}{line}\n" for line in lines)
+        assert document(diagnose(log))["observation"]["compileCache"] == expected
+
+
 def test_the_document_has_the_figures_of_the_contract_even_where_the_log_has_none() -> None:
     assert document(diagnose(""))["observation"] == dict.fromkeys(
         ("weightsGiB", "kvGiB", "kvTokens", "concurrency", "graphGiB", "graphEstGiB", "freeGiB", "totalGiB",
-         "requestedGiB", "activationGiB", "nonTorchGiB", "maxModelLen")
+         "requestedGiB", "activationGiB", "nonTorchGiB", "maxModelLen", "compileCache")
     )  # fmt: skip

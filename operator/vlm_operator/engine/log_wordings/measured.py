@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.engine.log_wordings.compile_cache import COMPILE_CACHE_STARTS
 from vlm_operator.engine.log_wordings.template import Wording, WordingTable, wordings
 
 MEASURED: Final[tuple[Wording, ...]] = (
@@ -193,6 +194,7 @@ MESSAGE_STARTS: Final[tuple[str, ...]] = (
     "Maximum concurrency for",
     "Initial free memory",
     "Starting to load model",
+    *COMPILE_CACHE_STARTS,
     "Profiling CUDA graph memory",
     "Capturing ",
     "Graph capturing finished",
