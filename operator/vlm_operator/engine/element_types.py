@@ -35,7 +35,7 @@ def automatic_dtype(model_type: str, config_dtype: str, capability: tuple[int, i
 
     >>> automatic_dtype("gemma3", "bfloat16", (7, 5), pooling=False)
     'float32'
-    >>> automatic_dtype("qwen3_vl", "bfloat16", (7, 5), pooling=False)
+    >>> automatic_dtype("llama", "bfloat16", (7, 5), pooling=False)
     'float16'
     """
     supported = ["bfloat16"] if gpu_has_bfloat16(capability) else []

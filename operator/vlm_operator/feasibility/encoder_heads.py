@@ -13,7 +13,7 @@ from vlm_operator.model.facts import Component, Linear, Sharding
 
 SOURCE: Final = (
     "distributed/utils.py: divide, called for the attention of the encoder in model_executor/models "
-    "(glm4_1v.py, siglip.py, qwen2_5_vl.py …); --mm-encoder-tp-mode data: supports_encoder_tp_data (0.11.2 to 0.33.0)"
+    "(siglip.py, qwen2_5_vl.py …); --mm-encoder-tp-mode data: supports_encoder_tp_data (0.11.2 to 0.33.0)"
 )
 
 _QUERIES: Final = ("qkv", "q_proj", "wq", "query", "linear_q")

@@ -1,7 +1,7 @@
 """Configs as Transformers saves them today, in the fields that they were published with.
 
 From 5.20 on the library saves what differs between layers as ``per_layer_config``: layer number -> fields, instead of
-Gemma 4's ``global_head_dim`` and ``num_global_key_value_heads`` (``models/gemma4/configuration_gemma4.py``, 5.24).
+``global_head_dim`` and ``num_global_key_value_heads`` (the config class that has these fields, 5.24).
 ``hack/oracle/resaved`` compares what is read from both forms.
 """
 
@@ -16,10 +16,10 @@ _GLOBAL_FIELDS: Final = {"head_dim": "global_head_dim", "num_key_value_heads": "
 
 
 def as_published(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The config with layer-by-layer heads of Gemma 4 as two fields; any other config, or any other fields, as it is.
+    """The config with layer-by-layer heads as two fields; any other config, or any other fields, as it is.
 
     >>> layers = {"layer_types": ["sliding_attention", "full_attention"], "per_layer_config": {"1": {"head_dim": 512}}}
-    >>> as_published({"model_type": "gemma4_text", "head_dim": 256, **layers})["global_head_dim"]
+    >>> as_published({"head_dim": 256, **layers})["global_head_dim"]
     512
     """
     text = config.get("text_config")
