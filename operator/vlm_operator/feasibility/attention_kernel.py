@@ -28,9 +28,8 @@ _E4M3: Final = frozenset({"fp8", "fp8_e4m3"})
 _FLASHINFER_HEADS: Final = frozenset({64, 128, 256})
 _FLASHINFER_512_SINCE: Final = EngineVersion(0, 22)
 _FLASHINFER_NOT_ON_TURING_SINCE: Final = EngineVersion(0, 24)
-_PREFIX_LANGUAGE_MODELS: Final = frozenset({"gemma3", "gemma4", "paligemma"})
-"""Families whose images attend both ways: FlashInfer did not serve them before 0.32 (``supports_mm_prefix``)."""
 _FLASHINFER_PREFIX_SINCE: Final = EngineVersion(0, 32)
+"""First release whose FlashInfer serves models whose images attend both ways (``supports_mm_prefix``)."""
 
 
 def attention_kernel(command: Command) -> Infeasible | None:
@@ -68,7 +67,7 @@ def _flashinfer_serves(command: Command, heads: frozenset[int]) -> bool:
     version, capability = command.version, command.capability
     if capability is not None and capability[0] == _TURING_MAJOR and version >= _FLASHINFER_NOT_ON_TURING_SINCE:
         return False
-    if command.model.model_type in _PREFIX_LANGUAGE_MODELS and version < _FLASHINFER_PREFIX_SINCE:
+    if command.model.traits.prefix_attention and version < _FLASHINFER_PREFIX_SINCE:
         return False
     known = _FLASHINFER_HEADS | ({512} if version >= _FLASHINFER_512_SINCE else frozenset())
     return heads <= known

@@ -56,6 +56,8 @@ class LanguageModel:
         defaults: dimensions that its config class fills in (``config_defaults.text_class``).
         weight_defaults: further fields that weights depend on, filled in where they are missing.
         window_only_if_used: its config class drops ``sliding_window`` unless ``use_sliding_window`` says otherwise.
+        global_heads: its layers with full attention have heads of their own, in ``global_head_dim`` and
+            ``num_global_key_value_heads``.
         weights: collects its modules; None: the reader of ``architecture`` in ``model.weights.families``.
         caches: what its layers cache; None: the rule of ``architecture`` in ``model.cache_layers``.
     """
@@ -65,6 +67,7 @@ class LanguageModel:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     weight_defaults: Mapping[str, Any] = field(default_factory=dict)
     window_only_if_used: bool = False
+    global_heads: bool = False
     weights: Callable[[Language], None] | None = None
     caches: Callable[[TextConfig], Caches] | None = None
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vlm_operator.model import registry
+
 _FULL: Final = "full_attention"
 _GLOBAL_FIELDS: Final = {"head_dim": "global_head_dim", "num_key_value_heads": "num_global_key_value_heads"}
 """Field of a layer -> the field that holds it for all layers with full attention."""
 
 
 def as_published(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The config with layer-by-layer heads as two fields; any other config, or any other fields, as it is.
+    """The config with layer-by-layer heads as two fields.
 
-    >>> layers = {"layer_types": ["sliding_attention", "full_attention"], "per_layer_config": {"1": {"head_dim": 512}}}
-    >>> as_published({"head_dim": 256, **layers})["global_head_dim"]
-    512
+    It is of a class that has these fields (``LanguageModel.global_heads``); any other config is left as it is.
     """
     text = config.get("text_config")
     if isinstance(text, Mapping) and "per_layer_config" in text:
@@ -30,7 +30,8 @@ def as_published(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _with_global_fields(text: Mapping[str, Any]) -> Mapping[str, Any]:
     layers, types = text["per_layer_config"], text.get("layer_types")
-    if not str(text.get("model_type", "")).startswith("gemma4") or not isinstance(layers, Mapping):
+    described = registry.text_section(str(text.get("model_type", "")))
+    if described is None or not described.global_heads or not isinstance(layers, Mapping):
         return text
     if not isinstance(types, list | tuple) or not all(isinstance(fields, Mapping) for fields in layers.values()):
         return text

@@ -226,6 +226,7 @@ def _text(model_type: str, positions: int, window: int, **more: int) -> Language
         model_type=model_type,
         defaults=text_class(30, 2304, 9216, 262144, 8, 4, 256, positions, window, tied=True),
         weight_defaults=more,
+        global_heads=True,
         weights=_language,
         caches=_caches,
     )
