@@ -32,6 +32,10 @@ def kinds(offered: Offers) -> list[tuple[str, int, int]]:
 def test_nodes_of_one_kind_are_one_offer_with_the_most_that_one_node_has() -> None:
     assert kinds(found(L4, L4_PAIR, CARD)) == [("NVIDIA-L4", 2, 2), ("NVIDIA-GeForce-RTX-5090", 1, 1)]
     assert kinds(found(L4_PAIR, L4)) == [("NVIDIA-L4", 2, 2)]
+    assert [(each.node_label, each.resource) for each in found(L4, CARD).matching] == [
+        ("NVIDIA-L4", "nvidia.com/gpu"),
+        ("NVIDIA-GeForce-RTX-5090", "nvidia.com/gpu"),
+    ]
 
 
 def test_a_node_that_is_not_ready_counts() -> None:

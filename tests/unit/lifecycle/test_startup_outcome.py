@@ -176,7 +176,8 @@ def test_a_log_is_diagnosed() -> None:
     assert served.diagnosis is not None
     assert served.diagnosis.outcome is Outcome.STARTED
     failed = outcome(pod(container(ended(1))), log=TOO_SMALL)
-    assert failed.state is StartupState.FAILED
+    assert (failed.state, failed.key, failed.exit_code) == (StartupState.FAILED, FIRST, 1)
+    assert failed.finished_at == SITUATION.now.isoformat()
     assert failed.diagnosis is not None
     assert failed.diagnosis.failure is not None
     assert failed.diagnosis.failure.reason == "KVCacheTooSmall"
@@ -192,7 +193,9 @@ def test_a_log_is_diagnosed() -> None:
     ],
 )
 def test_a_kill_from_outside_says_nothing_about_the_plan(code: int, log: str, state: StartupState) -> None:
-    assert outcome(pod(container(ended(code))), log=log).state is state
+    found = outcome(pod(container(ended(code))), log=log)
+    assert (found.state, found.key, found.exit_code) == (state, FIRST, code)
+    assert found.finished_at == SITUATION.now.isoformat()
 
 
 @pytest.mark.parametrize(
@@ -212,6 +215,7 @@ def test_a_log_that_cannot_be_read_is_asked_for_again_and_then_reported(
     found = startup_outcome(situation(pod(container(state)), log=log))
     assert isinstance(found, StartupOutcome)
     assert (found.state, found.final) == (StartupState.LOG_UNREADABLE, final)
+    assert (found.key, found.exit_code, found.finished_at) == (FIRST, 1, state.finished_at)
     assert "connection refused" in found.message
     assert ("kept of its end names no cause" in found.message) is final
 
