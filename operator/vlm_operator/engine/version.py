@@ -73,7 +73,7 @@ READ_UP_TO: Final = EngineVersion(0, 33)
 """Newest release whose source was read; rules hold for its patches, too. A new release is this constant and what really
 changed: rules say since when they hold, not until when."""
 
-DEFAULT: Final = EngineVersion(0, 32)
+DEFAULT: Final = READ_UP_TO
 """Release that is planned for, and whose image is used, where the user names none."""
 
 

@@ -17,7 +17,7 @@ from vlm_operator.planning.intent import Goal
 from vlm_operator.planning.item_levers import CAPPING
 from vlm_operator.planning.item_rejection import rejected_item
 from vlm_operator.planning.judge import Judge
-from vlm_operator.planning.ladder import levers, sequences_level
+from vlm_operator.planning.ladder import levers, request_limit, sequences_level
 from vlm_operator.planning.lever import Bounds, Lever
 from vlm_operator.planning.plan import Move
 from vlm_operator.planning.verdict import Verdict
@@ -257,8 +257,12 @@ class Attempt:
             except (InputError, UnknownFact):
                 continue
             gain = headroom - self.wanted.headroom_bytes
+            cost = shown.cost
+            if chosen is not None and lever.flag == "max_model_len":  # a cap beside it shortened the request
+                after = after.with_(max_model_len=self.chosen.settings.max_model_len)
+                cost = request_limit(after.max_model_len or 0)
             if gain > 0 or chosen:
-                yield Move(self._changes(after, lever.flag), gain, shown.cost, chosen is not None, shown.mild)
+                yield Move(self._changes(after, lever.flag), gain, cost, chosen is not None, shown.mild)
 
     def _changes(self, after: EngineSettings, flag: str) -> tuple[tuple[str, Any, Any], ...]:
         """What a lever on ``flag`` changes of the wanted flags; caps take context and batch with them."""

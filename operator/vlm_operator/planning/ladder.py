@@ -173,6 +173,11 @@ FEW_SEQUENCES: Final = 64
 """Above it half as many sequences cost next to nothing: a KV cache seldom holds more requests at once."""
 
 
+def request_limit(context: int) -> str:
+    """The price of a context of so many tokens."""
+    return f"requests of at most {context:,} tokens"
+
+
 @lru_cache(maxsize=1024)
 def _shorter_context(now: int, least: int, *, is_described: bool) -> Lever:
     """Halves of the context, then the least; where a request is described the least holds it, and costs little."""
@@ -192,8 +197,5 @@ def _shorter_context(now: int, least: int, *, is_described: bool) -> Lever:
         return apply
 
     cheapest_weight = 4 if is_described else 10
-    levels = (
-        Level(cheapest_weight + 4 * step, f"requests of at most {size:,} tokens", shorten(size))
-        for step, size in enumerate(sizes)
-    )
+    levels = (Level(cheapest_weight + 4 * step, request_limit(size), shorten(size)) for step, size in enumerate(sizes))
     return Lever("max_model_len", tuple(levels))

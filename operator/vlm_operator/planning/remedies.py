@@ -11,6 +11,7 @@ from vlm_operator.planning.combination import apply_choice
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.item_levers import CAPPING
 from vlm_operator.planning.item_rejection import RejectedItem
+from vlm_operator.planning.ladder import request_limit
 from vlm_operator.planning.plan import Remedy
 from vlm_operator.planning.validation import tensor_parallel_problem
 from vlm_operator.planning.workload import SHORTEST_CONTEXT
@@ -72,7 +73,7 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
         longest = longest if longest == attempt.context.cap else longest // 256 * 256
         shortest = max(SHORTEST_CONTEXT, attempt.context.least)
         if longest >= shortest and fits(requested.with_(max_model_len=longest)):
-            yield _remedy(attempt, "max_model_len", longest, f"requests of at most {longest:,} tokens")
+            yield _remedy(attempt, "max_model_len", longest, request_limit(longest))
     for lever in attempt.levers_but(tried | {"max_model_len", "gpu_memory_utilization"}):
         for level in lever.levels:
             changed = level.apply(requested, attempt.bounds)

@@ -47,7 +47,7 @@ def answer(*arguments: object) -> dict[str, Any]:
 
 def test_layout_requests_and_containers(llama: Path) -> None:
     found = answer(llama, "--max-model-len", 1000, "--max-model-len", 8192, "--kv-cache-memory", "1GiB")
-    assert found["vllmVersion"] == "0.32.0"
+    assert found["vllmVersion"] == "0.33.0"
     assert found["kvGroups"] == [{"kind": "FullAttention", "layers": 6, "blockSize": 16, "pageSizeBytes": 8192}]
     assert (found["bytesPerBlock"], found["blockSize"], found["derivedMaxModelLen"]) == (49152, 16, 8192)
     assert found["requests"] == [

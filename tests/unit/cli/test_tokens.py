@@ -53,7 +53,7 @@ def test_a_published_model_needs_no_network() -> None:
     got = answer(INTERNVL, "--image", "1920x1080")
     assert got["items"][0]["promptTokens"] == 2306
     assert got["maxItemTokens"] == {"image": 3328, "video": 62208}
-    assert (got["family"], got["vllmVersion"], got["maxModelLen"]) == ("internvl", "0.32.0", 65536)
+    assert (got["family"], got["vllmVersion"], got["maxModelLen"]) == ("internvl", "0.33.0", 65536)
 
 
 def test_without_items_the_largest_ones_are_said(qwen2: Path) -> None:
