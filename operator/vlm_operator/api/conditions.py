@@ -312,6 +312,11 @@ class ConditionReason(_Described):
         "This vLLM release cannot lay out the model's mixture of KV caches.",
         "Use the release that the model's card names.",
     )
+    ITEM_ABOVE_PROCESSOR_CACHE = (
+        "ItemAboveProcessorCache",
+        "One processed image, video or audio clip is larger than the cache of processed items.",
+        "Add --mm-processor-cache-gb=0, or a larger size, to engine.extraArgs.",
+    )
     UNKNOWN_ARGUMENT = (
         "UnknownArgument",
         "This vLLM release does not know an argument.",

@@ -19,9 +19,9 @@ from vlm_operator.diagnosis.observation import ObservationCollector
 from vlm_operator.diagnosis.progress import Progress
 from vlm_operator.diagnosis.trace import Exceptional
 from vlm_operator.engine.log_wordings import (
-    CONFIGURATION_REJECTED,
     DEPENDENCY_MISSING,
     GRAPH_CAPTURE_FAILED,
+    KINDS_BY_NAME,
     UNKNOWN_REASON,
     FailureClass,
     Scope,
@@ -135,8 +135,8 @@ class Startup:
         """The failure of an exception whose words no kind knows."""
         if last.message.startswith("ImportError: "):
             return build(DEPENDENCY_MISSING, last.line, last.message, None, {})
-        if last.refused:
-            return build(CONFIGURATION_REJECTED, last.line, last.message, None, {})
+        if last.refused is not None:
+            return build(KINDS_BY_NAME[last.refused], last.line, last.message, None, {})
         return UnknownFailure(
             kind="unknown",
             reason=UNKNOWN_REASON,

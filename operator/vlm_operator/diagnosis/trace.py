@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vlm_operator.engine.log_wordings import CRASHES, Figure
-from vlm_operator.engine.log_wordings.measured import CONFIGURATION_FILES, STAGES
+from vlm_operator.engine.log_wordings.measured import STAGES
+from vlm_operator.engine.log_wordings.refusals import refusal_of
 
 _FRAME: Final = re.compile(r'\s*(?:\| *)*File "(?P<file>[^"\n]{1,500})", line \d{1,7}, in (?P<function>[\w<>.]{1,200})')
 _EXCEPTION: Final = re.compile(
@@ -22,7 +23,6 @@ _NOISE: Final = re.compile(
     r"|(?:RuntimeError: )?cancelled\b|(?:RuntimeError: )?Connection closed by peer"
 )
 _VALIDATION: Final = re.compile(r"(?<!\d)\d{1,6} validation errors? for \w{1,200}$")
-_REFUSAL: Final = re.compile(r"(?:Value|NotImplemented|Assertion|Type|Runtime|Import)Error: \S")
 _ON_THE_SIDE: Final = "(_report_usage_worker)"
 """In the heading of a traceback: a thread of vLLM's whose failure harms nobody."""
 
@@ -36,7 +36,7 @@ class Exceptional:
 
     Attributes:
         noise: true of what only follows from another failure (a cancelled task, a broken pipe, a wrapper).
-        refused: raised by vLLM's own code that checks flags (see ``CONFIGURATION_FILES``).
+        refused: kind of failure that it is because of the file of vLLM's that raised it (see ``refusals``), or None.
         quoted: told by a process that waited for the one which raised it.
         numbers: figures of a wrapper.
     """
@@ -44,7 +44,7 @@ class Exceptional:
     line: int
     message: str
     noise: bool
-    refused: bool = False
+    refused: str | None = None
     quoted: bool = False
     numbers: dict[str, Figure] = field(default_factory=dict)
 
@@ -128,9 +128,7 @@ class ProcessTrace:
         if ignored or caused:
             return None
         found = Exceptional(line, stripped[:_MESSAGE], is_noise(stripped))
-        found.refused = _REFUSAL.match(stripped) is not None and any(
-            part in self._innermost for part in CONFIGURATION_FILES
-        )
+        found.refused = None if self.stage == "serving" else refusal_of(self._innermost, stripped)
         self._continuing = 2 if _VALIDATION.search(stripped) else 0
         if handled and self._last is not None and not found.noise:
             self._last.line, self._last.message, self._last.noise = found.line, found.message, False

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from vlm_operator.api.conditions import CONDITION_MEANINGS, ConditionReason, ConditionType, EventReason, remedy_for
+from vlm_operator.engine.log_wordings import KINDS, Scope
 from vlm_operator.feasibility import InfeasibleReason
 from vlm_operator.planning.verdict import Reason, Verdict
 
@@ -25,6 +26,11 @@ def test_every_reason_of_planning_is_listed() -> None:
     listed = {reason.value for reason in ConditionReason}
     assert {reason.value for reason in (*Reason, *InfeasibleReason)} - listed == set()
     assert {verdict.value for verdict in Verdict} - listed == set()
+
+
+def test_every_reason_of_diagnosis_for_which_a_start_fails_is_listed() -> None:
+    listed = {reason.value for reason in ConditionReason}
+    assert {kind.reason for kind in KINDS if kind.scope is not Scope.REQUEST} - listed == set()
 
 
 @pytest.mark.parametrize("reason", [*ConditionReason, *EventReason], ids=str)

@@ -45,6 +45,40 @@ def test_what_others_raise_stays_unknown(error: str, files: tuple[str, ...]) -> 
     assert (failure.reason, failure.message) == ("Unknown", error)
 
 
+@pytest.mark.parametrize(
+    ("error", "file", "reason"),
+    [
+        pytest.param("ValueError: moe_wna16 only takes gptq", "vllm/model_executor/layers/quantization/moe_wna16.py",
+                     "ConfigurationRejected", id="a quantisation"),
+        pytest.param("NotImplementedError: LoRA is not supported for these experts",
+                     "vllm/model_executor/layers/fused_moe/experts/x.py", "ConfigurationRejected", id="experts"),
+        pytest.param("NotImplementedError: this backend requires a head size of 128", "vllm/v1/attention/backends/x.py",
+                     "AttentionBackendUnsupported", id="an attention backend"),
+        pytest.param("ValueError: Unsupported projector: odd", "vllm/model_executor/models/odd_vl.py",
+                     "ArchitectureUnsupported", id="a model"),
+        pytest.param("ValueError: windows of two sizes are not supported", "vllm/v1/core/kv_cache_planning.py",
+                     "KVLayoutUnsupported", id="the layout of the KV cache"),
+        pytest.param("ValueError: too many values to unpack", "vllm/model_executor/models/odd_vl.py", "Unknown",
+                     id="a fault of a model's code"),
+        pytest.param("AssertionError: only one group", "vllm/v1/attention/backends/x.py", "Unknown", id="an assertion"),
+        pytest.param("ValueError: only one group", "vllm/beam_search.py", "Unknown", id="another file"),
+    ],
+)  # fmt: skip
+def test_a_refusal_of_kernels_and_models_is_told_by_its_file_and_its_words(error: str, file: str, reason: str) -> None:
+    answer = diagnose(raised(error, "vllm/v1/worker/worker.py", file))
+    assert answer.failure is not None
+    assert (answer.failure.reason, answer.failure.message) == (reason, error)
+    assert answer.advice
+
+
+def test_what_a_request_is_refused_for_while_serving_is_no_refusal_of_flags() -> None:
+    log = f'{RECORD}Traceback (most recent call last):\n{RECORD}  File "site-packages/vllm/v1/engine/core.py", line 9, '
+    log += f'in run_busy_loop\n{RECORD}  File "site-packages/vllm/v1/attention/backends/x.py", line 9, in f\n'
+    failure = diagnose(log + f"{RECORD}ValueError: only one group is supported\n").failure
+    assert failure is not None
+    assert failure.reason == "Unknown"
+
+
 def test_an_import_that_fails_is_a_matter_of_the_image_whatever_its_words() -> None:
     failure = diagnose(raised("ImportError: fluxlib is required for flux", "vllm/v1/worker/worker.py")).failure
     assert failure is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.log_wordings import configuration, hardware, image, memory, model, node, request
+from vlm_operator.engine.log_wordings import configuration, hardware, image, memory, model, node, quantization, request
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind, Scope
 from vlm_operator.engine.log_wordings.template import Figure, Wording, WordingTable, figure
 from vlm_operator.engine.log_wordings.wrapper import CRASHES, DEATHS, WRAPPERS
@@ -15,6 +15,7 @@ from vlm_operator.engine.log_wordings.wrapper import CRASHES, DEATHS, WRAPPERS
 KINDS: Final[tuple[FailureKind, ...]] = (
     *memory.KINDS,
     *configuration.KINDS,
+    *quantization.KINDS,
     *hardware.KINDS,
     *node.KINDS,
     *image.KINDS,
@@ -29,26 +30,26 @@ FAILURES: Final = WordingTable((kind, wording) for kind in KINDS for wording in 
 PIECES: Final = tuple(piece for kind in KINDS for piece in kind.pieces)
 """Further pieces of their sentences."""
 
-CONFIGURATION_REJECTED: Final = next(kind for kind in KINDS if kind.name == "configuration_rejected")
-"""What an exception is that vLLM's checks of flags raise, whatever its words."""
-
 DEPENDENCY_MISSING: Final = next(kind for kind in KINDS if kind.name == "dependency_missing")
 """What an ImportError is that ends a start, whatever its words."""
 
 GRAPH_CAPTURE_FAILED: Final = next(kind for kind in KINDS if kind.name == "graph_capture_failed")
 """What a kernel is that fails after others were captured, whatever the driver says of it."""
 
+KINDS_BY_NAME: Final = {kind.name: kind for kind in KINDS}
+"""Each kind by its name."""
+
 UNKNOWN_REASON: Final = "Unknown"
 """Reason of a failure that no kind names."""
 
 __all__ = [
-    "CONFIGURATION_REJECTED",
     "CRASHES",
     "DEATHS",
     "DEPENDENCY_MISSING",
     "FAILURES",
     "GRAPH_CAPTURE_FAILED",
     "KINDS",
+    "KINDS_BY_NAME",
     "PIECES",
     "UNKNOWN_REASON",
     "WRAPPERS",

@@ -299,37 +299,6 @@ KINDS: Final = (
         ),
     ),
     FailureKind(
-        name="quantization_dtype_unsupported",
-        reason="QuantizationDtypeUnsupported",
-        failure_class=FailureClass.CONFIGURATION,
-        retunable=True,
-        priority=10,
-        meaning="The quantisation does not work with this --dtype.",
-        remedy="Set --dtype to one that the quantisation supports.",
-        wordings=wordings(
-            "{dtype:name} is not supported for quantization method {method:name}. Supported dtypes: {supported:list}",
-            versions="0.6.3-",
-        ),
-    ),
-    FailureKind(
-        name="quantization_config_invalid",
-        reason="QuantizationConfigInvalid",
-        failure_class=FailureClass.CONFIGURATION,
-        retunable=True,
-        priority=10,
-        meaning="The quantisation asked for is unknown, or is not the checkpoint's.",
-        remedy="Drop --quantization so that vLLM reads it from the checkpoint, or correct it.",
-        wordings=wordings(
-            "Unknown quantization method: {method:name}. Must be one of {supported:list}",
-            "Quantization method specified in the model config ({model_method:name}) does not match the quantization "
-            "method specified in the `quantization` argument ({method:name})",
-            "Cannot find the config file for {method:name}",
-            "Invalid quantization method: {method:name}",
-            "No {method:name} compatible scheme was found",
-            versions="0.6.3-",
-        ),
-    ),
-    FailureKind(
         name="lora_rank_above_maximum",
         reason="ConfigurationRejected",
         failure_class=FailureClass.CONFIGURATION,

@@ -125,6 +125,16 @@ KINDS: Final = (
         changes=(("VLLM_USE_DEEP_GEMM", 0, "FP8 without DeepGEMM: CUTLASS, Triton or FlashInfer multiply instead"),),
     ),
     FailureKind(
+        name="attention_refused",
+        reason="AttentionBackendUnsupported",
+        failure_class=FailureClass.HARDWARE,
+        retunable=True,
+        priority=41,
+        meaning="An attention backend refuses a type, a size or a flag.",
+        remedy="Take --kv-cache-dtype auto and no --attention-backend or --block-size of your own.",
+        wordings=wordings("Encoder self-attention and encoder/decoder cross-attention are not implemented for"),
+    ),
+    FailureKind(
         name="attention_backend_unsupported",
         reason="AttentionBackendUnsupported",
         failure_class=FailureClass.HARDWARE,

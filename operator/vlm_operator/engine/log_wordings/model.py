@@ -187,6 +187,17 @@ KINDS: Final = (
         pieces=("to allow custom code to be run",),
     ),
     FailureKind(
+        name="model_refused",
+        reason="ArchitectureUnsupported",
+        failure_class=FailureClass.MODEL,
+        retunable=False,
+        priority=41,
+        meaning="This release's class of the model refuses a field of its config, or how it is asked to run.",
+        remedy="The quoted sentence names the field: take the release that the model's card names, or correct it with "
+        "--hf-overrides.",
+        wordings=wordings("Unexpected select feature strategy: {strategy:name}"),
+    ),
+    FailureKind(
         name="architecture_unsupported",
         reason="ArchitectureUnsupported",
         failure_class=FailureClass.MODEL,

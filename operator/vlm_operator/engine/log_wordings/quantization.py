@@ -1,0 +1,58 @@
+"""How does vLLM say that a quantisation does not go with a flag, a type or the checkpoint?
+
+Read in vLLM 0.8 to 0.33: ``model_executor/layers/quantization/``, ``model_executor/layers/fused_moe/``, ``config/``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
+from vlm_operator.engine.log_wordings.template import wordings
+
+KINDS: Final = (
+    FailureKind(
+        name="quantization_dtype_unsupported",
+        reason="QuantizationDtypeUnsupported",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="The quantisation does not work with this --dtype.",
+        remedy="Set --dtype to one that the quantisation supports.",
+        wordings=wordings(
+            "{dtype:name} is not supported for quantization method {method:name}. Supported dtypes: {supported:list}",
+            versions="0.6.3-",
+        ),
+    ),
+    FailureKind(
+        name="quantization_config_invalid",
+        reason="QuantizationConfigInvalid",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=True,
+        priority=10,
+        meaning="The quantisation asked for is unknown, or is not the checkpoint's.",
+        remedy="Drop --quantization so that vLLM reads it from the checkpoint, or correct it.",
+        wordings=wordings(
+            "Unknown quantization method: {method:name}. Must be one of {supported:list}",
+            "Quantization method specified in the model config ({model_method:name}) does not match the quantization "
+            "method specified in the `quantization` argument ({method:name})",
+            "Cannot find the config file for {method:name}",
+            "Invalid quantization method: {method:name}",
+            "No {method:name} compatible scheme was found",
+            versions="0.6.3-",
+        ),
+    ),
+    FailureKind(
+        name="quantization_refused",
+        reason="ConfigurationRejected",
+        failure_class=FailureClass.CONFIGURATION,
+        retunable=False,
+        priority=41,
+        meaning="vLLM's code for a quantisation or for experts refuses the checkpoint, a flag or a size.",
+        remedy="The quoted sentence says what is refused: take another quantised checkpoint, drop --quantization or "
+        "--moe-backend, lower --tensor-parallel-size where it names a size, or take a newer release.",
+        wordings=wordings(
+            "The block-wise quantization only supports dynamic activation scheme for now", versions="0.7-"
+        ),
+    ),
+)
