@@ -53,6 +53,12 @@ class Metrics:
             "How long the VLMDeployment that has waited longest for its reconcile is past its time.",
             registry=self.registry,
         )
+        self.queue_adds = Counter(
+            "vlm_operator_queue_adds",
+            "Looks at VLMDeployments that were asked for, by cause: change, clock or failure.",
+            ["cause"],
+            registry=self.registry,
+        )
         self.leader = Gauge(
             "vlm_operator_leader",
             "1 while this operator is the one that works, 0 while it waits.",

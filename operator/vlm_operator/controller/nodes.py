@@ -17,7 +17,7 @@ from vlm_operator.lifecycle.situation import GpuNode
 NEWS_SECONDS: Final = 0.2
 """Labels and resources of a node change one after the other: wait this long before all VLMDeployments look."""
 
-MORE_OF_THE_SAME_SECONDS: Final = 10.0
+MORE_OF_THE_SAME_SECONDS: Final = 60.0
 """An autoscaler adds nodes one by one: where only their number changes, VLMDeployments look once in this time."""
 
 _RESOURCES: Final = ("nvidia.com/", "amd.com/")

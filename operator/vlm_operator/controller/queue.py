@@ -27,6 +27,10 @@ class Key(NamedTuple):
     name: str
 
 
+CAUSES: Final = ("change", "clock", "failure")
+"""Why a key is put into the queue: something changed, time has passed, it failed."""
+
+
 class WorkQueue:
     """A queue of keys for one event loop.
 
@@ -46,6 +50,8 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
         self._idle_looks: dict[Key, int] = {}
         self._changed = asyncio.Event()
+        self.added = dict.fromkeys(CAUSES, 0)
+        """How many keys have been put in until now, by cause."""
 
     def __len__(self) -> int:
         return len(self._due)
@@ -53,7 +59,7 @@ class WorkQueue:
     def add(self, key: Key, delay: float = 0.0) -> None:
         """Something changed: look at this key after ``delay`` seconds; an earlier time that was set stays."""
         self._idle_looks.pop(key, None)
-        self._put(key, delay)
+        self._put(key, delay, "change")
 
     def later(self, key: Key, delay: float) -> float:
         """Look at this key again though nothing changes, each time after twice as long; the delay in seconds.
@@ -63,17 +69,22 @@ class WorkQueue:
         looks = self._idle_looks.get(key, 0)
         self._idle_looks[key] = looks + 1
         delay = max(delay, min(delay * 2 ** min(looks, 16), LONGEST_LOOK_SECONDS)) * (1 + self._jitter() / 10)
-        self._put(key, delay)
+        self._put(key, delay, "clock")
         return delay
+
+    def look(self, key: Key, delay: float) -> None:
+        """Look at this key after ``delay`` seconds because it is time to; later looks by the clock stay as rare."""
+        self._put(key, delay, "clock")
 
     def forget(self, key: Key) -> None:
         """There is no such VLMDeployment any more."""
         self._failures.pop(key, None)
         self._idle_looks.pop(key, None)
 
-    def _put(self, key: Key, delay: float) -> None:
+    def _put(self, key: Key, delay: float, cause: str) -> None:
         due = self._clock() + delay
         if due < self._due.get(key, float("inf")):
+            self.added[cause] += 1
             self._due[key] = due
             heapq.heappush(self._order, (due, key))
             self._changed.set()
@@ -89,7 +100,7 @@ class WorkQueue:
         self._failures[key] = failures + 1
         ceiling = min(FIRST_DELAY_SECONDS * 2 ** min(failures, 16), LONGEST_DELAY_SECONDS)
         delay = float(max(ceiling * (0.5 + self._jitter() / 2), at_least or 0.0))
-        self._put(key, delay)
+        self._put(key, delay, "failure")
         return delay
 
     def succeeded(self, key: Key) -> None:

@@ -141,12 +141,16 @@ class Workers:
         while True:
             await asyncio.sleep(seconds)
             for key in self._world.cache.keys():  # noqa: SIM118 - not a mapping
-                self._queue.add(key, random.uniform(0, seconds * RESYNC_SPREAD))
+                self._queue.look(key, random.uniform(0, seconds * RESYNC_SPREAD))
 
     async def beat(self) -> None:
         """Tell the health check that the loop turns, and the metrics how the queue is."""
+        counted = dict.fromkeys(self._queue.added, 0)
         while True:
             self._health.beat()
+            for cause, total in self._queue.added.items():
+                self._metrics.queue_adds.labels(cause).inc(total - counted[cause])
+                counted[cause] = total
             self._metrics.queue_length.set(len(self._queue))
             self._metrics.queue_oldest.set(self._queue.overdue_seconds() if self.leading.is_set() else 0.0)
             await asyncio.sleep(1)

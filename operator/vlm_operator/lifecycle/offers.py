@@ -12,6 +12,7 @@ from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.catalogue import find_gpu, slice_of
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.gpu.node_labels import GPU_RESOURCE, read_node_gpus
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.lifecycle.situation import GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
 
@@ -49,8 +50,13 @@ class Offers:
         return f"no node offers a GPU{f' with {wanted}' if wanted else ''}: {has}{unread}"
 
 
+@cached_by_identity(kept=64)
 def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
-    """GPUs of the nodes by kind; nodes that are not ready or cordoned still count: they come back."""
+    """GPUs of the nodes by kind; nodes that are not ready or cordoned still count: they come back.
+
+    Remembered for each collection of nodes: the operator hands in the same one until a node changes, so that a thousand
+    VLMDeployments do not each read the labels of 500 nodes, and plan for the same ``GPUFacts``.
+    """
     found: dict[tuple[str, str, int, str], GPUOffer] = {}
     others: dict[str, None] = {}
     unreadable: list[str] = []

@@ -76,9 +76,15 @@ def fill(template: str, values: Mapping[str, Any]) -> dict[str, Any]:
         InputError: a value that no manifest can hold.
     """
     placed: list[Any] = []
-    text = _environment().get_template(template).render(values, placed=placed)
+    text = _template(template).render(values, placed=placed)
     filled: dict[str, Any] = _filled(_shape(text), placed)
     return filled
+
+
+@functools.cache
+def _template(name: str) -> jinja2.Template:
+    """Held here: jinja2's own cache takes a lock that threads wait for."""
+    return _environment().get_template(name)
 
 
 @functools.lru_cache(maxsize=256)

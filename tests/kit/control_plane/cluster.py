@@ -250,6 +250,13 @@ class Cluster:
         for name in ("kube-controller-manager", "kube-scheduler", "kwok-controller"):
             self._launch(name, self._kill(name))
 
+    def restart_etcd(self, *, down_seconds: float = 1) -> None:
+        """Kill etcd with -9, leave it away for a while, start it again on the same data."""
+        command = self._kill("etcd")
+        time.sleep(down_seconds)
+        self._launch("etcd", command)
+        self.wait("the API server answers again", lambda: self.kubectl("get", "--raw", "/readyz"), 60)
+
     def _kill(self, name: str) -> list[str]:
         """Kill a component with -9; the command line it had."""
         pid = int((self._home / "pids" / f"{name}.pid").read_text())

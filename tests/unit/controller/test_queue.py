@@ -105,6 +105,16 @@ def test_looks_by_the_clock_become_rare_until_something_changes() -> None:
     assert queue.later(A, 0.0) == 0.0
 
 
+def test_why_a_key_was_put_in_is_counted_once() -> None:
+    queue = WorkQueue(clock=Clock(), jitter=lambda: 0.0)
+    queue.add(A, 5)
+    queue.add(A, 9)  # it comes earlier anyway
+    queue.later(B, 10)
+    queue.look(B, 1)
+    queue.retry(B)
+    assert queue.added == {"change": 1, "clock": 2, "failure": 1}
+
+
 def test_what_is_gone_leaves_nothing_behind() -> None:
     queue = WorkQueue(clock=Clock(), jitter=lambda: 1.0)
     queue.retry(A)
