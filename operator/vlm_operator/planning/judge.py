@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vlm_operator.capacity.startup import startup_budget
+from vlm_operator.engine.architecture_remote_code import needs_remote_code
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.feasibility import Infeasible, feasible_settings, refusals
@@ -43,6 +44,8 @@ class Judge:
             )
         )
         self.start = intent.settings
+        if needs_remote_code(model.architecture) and not (intent.is_prediction or "trust_remote_code" in intent.pinned):
+            self.start = self.start.with_(trust_remote_code=True)
         self.limit_sentences: tuple[str, ...] = ()
         if "limit_mm_per_prompt" not in intent.pinned:
             limits, self.limit_sentences = choose_limits(model, intent.workload)

@@ -11,6 +11,7 @@ from vlm_operator.feasibility import Infeasible, InfeasibleReason, feasible_sett
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.report import command
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.sources import load_model
 
@@ -68,3 +69,17 @@ def test_a_pinned_pair_is_unsupported_and_a_free_one_is_mended() -> None:
     assert plan(model, gpu("L40S"), pinned).verdict is Verdict.UNSUPPORTED
     free = feasible_settings(model, settings, gpu("L40S"), EngineVersion(0, 32), frozenset())
     assert free.max_num_batched_tokens == 256
+
+
+@pytest.mark.parametrize(
+    ("name", "stands"),
+    [
+        pytest.param("OpenGVLab/InternVL3_5-8B", True, id="a config class in the repository"),
+        pytest.param("Qwen/Qwen3-VL-8B-Instruct", False, id="a class of Transformers"),
+    ],
+)
+def test_the_command_trusts_remote_code_where_the_model_does_not_load_without(name: str, stands: bool) -> None:
+    found = plan(load_model(name, offline=True), gpu("L40S"), Intent())
+    assert ("--trust-remote-code" in command(found)) is stands
+    pinned = Intent(pinned=frozenset({"trust_remote_code"}))
+    assert "--trust-remote-code" not in command(plan(load_model(name, offline=True), gpu("L40S"), pinned))
