@@ -46,7 +46,8 @@ def print_plan(plan: Plan) -> None:
         _print_flags(console, plan)
         _print_ladder(console, plan)
         console.print()
-        console.print(Text(" ".join(_quoted(argument) for argument in command(plan))))
+        variables = [f"{name}={value}" for name, value in plan.environment.items()]
+        console.print(Text(" ".join([*variables, *(_quoted(argument) for argument in command(plan))])))
 
 
 def _parts(plan: Plan) -> list[tuple[str, int, str]]:

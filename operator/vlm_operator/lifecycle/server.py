@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.flags import to_arguments
+from vlm_operator.engine.known_faults import environment
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.lifecycle.fingerprint import fingerprint
@@ -65,4 +66,5 @@ def server_of(
         gpu_product=offer.node_label if offer else None,
     )
     identity = fingerprint(request.image, request.args, request.resources, offer.gpu.label if offer else "CPU")
-    return Server(replace(request, fingerprint=identity))
+    mending = environment(version, offer.gpu.compute_capability if offer else None)
+    return Server(replace(request, fingerprint=identity, env={**request.env, **mending}))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlm_operator.capacity.startup import Budget
+from vlm_operator.engine.known_faults import environment
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.feasibility import Infeasible, InfeasibleReason
@@ -125,6 +126,11 @@ class Plan:
     def hint(self) -> str | None:
         """The next step, None where there is none to take."""
         return self.refusal.hint if self.refusal is not None else self.remedy_hint
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables that the command needs on this GPU."""
+        return environment(self.version, self.gpu.compute_capability if self.gpu else None)
 
     @property
     def budget(self) -> Budget | None:

@@ -35,6 +35,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "flags": shown_flags(plan.settings),
         "pinned": sorted(plan.intent.pinned),
         "command": list(command(plan)),
+        "environment": plan.environment,
         "budget": None
         if budget is None
         else {

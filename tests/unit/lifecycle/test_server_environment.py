@@ -1,0 +1,34 @@
+"""Environment variables that a release needs on a GPU stand in the Deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import gpu
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.lifecycle.server import server_of
+from vlm_operator.planning.gpu_choice import GPUOffer
+
+
+def variables(product: str, version: EngineVersion, spec: dict[str, Any] | None = None) -> dict[str, str]:
+    offer = GPUOffer(gpu(product), "nvidia.com/gpu", 1, node_label=product)
+    given = VLMDeploymentSpec.model_validate({"model": {"id": "Qwen/Qwen3-VL-8B-Instruct"}, **(spec or {})})
+    server = server_of(given, EngineSettings(), name="m", namespace="n", version=version, offer=offer)
+    containers = server.objects()[0]["spec"]["template"]["spec"]["containers"]
+    return {entry["name"]: entry.get("value", "") for entry in containers[0]["env"]}
+
+
+@pytest.mark.parametrize(
+    ("product", "minor", "value"),
+    [
+        pytest.param("RTX-PRO-6000", 24, "0", id="0.24 on workstation Blackwell"),
+        pytest.param("RTX-PRO-6000", 25, None, id="0.25"),
+        pytest.param("H100", 24, None, id="Hopper"),
+    ],
+)
+def test_a_known_fault_is_mended_by_its_variable(product: str, minor: int, value: str | None) -> None:
+    assert variables(product, EngineVersion(0, minor)).get("VLLM_USE_DEEP_GEMM") == value
