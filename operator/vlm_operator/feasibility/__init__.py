@@ -10,8 +10,10 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Final
 
+from vlm_operator.capacity.as_served import as_served as with_flags
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.feasibility.architecture_release import architecture_release
 from vlm_operator.feasibility.attention_kernel import attention_kernel
 from vlm_operator.feasibility.command import Command
@@ -85,6 +87,10 @@ _FLAGS = attrgetter(
 def _refusals(
     model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion
 ) -> tuple[Infeasible, ...]:
+    try:
+        model = with_flags(model, settings, version)
+    except (InputError, UnknownFact):
+        return ()  # planning says what is wrong with the flag, or not known of it
     command = Command(model, settings, gpu, version)
     return tuple(found for check in CHECKS if (found := check(command)) is not None)
 

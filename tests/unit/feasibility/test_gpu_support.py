@@ -113,3 +113,10 @@ def test_an_fp8_cache_needs_a_kernel(name: str, product: str, minor: int, refuse
     settings = EngineSettings(kv_cache_dtype="fp8")
     found = refusals(load_model(name, offline=True), settings, gpu(product), EngineVersion(0, minor))
     assert [refusal.reason for refusal in found] == refused
+
+
+def test_a_quantisation_that_a_flag_asks_for_is_judged_as_well() -> None:
+    settings = EngineSettings(quantization="fp8", dtype="float32")
+    found = refusals(qwen3_vl(), settings, gpu("L4"), EngineVersion(0, 32))
+    assert [refusal.reason for refusal in found] == [InfeasibleReason.DTYPE_UNSUPPORTED]
+    assert refusals(qwen3_vl(), EngineSettings(quantization="fp8"), gpu("L4"), EngineVersion(0, 32)) == ()
