@@ -14,6 +14,7 @@ from typing import Any
 from builders import gpu, qwen3_vl
 from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.capacity.startup import startup_budget
+from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT
 from vlm_operator.lifecycle.decide import decide
 from vlm_operator.lifecycle.decision import Decision, Event
@@ -21,6 +22,7 @@ from vlm_operator.lifecycle.situation import (
     ContainerState,
     ContainerStatus,
     GpuNode,
+    Kill,
     Pod,
     Situation,
     StartupKey,
@@ -90,7 +92,10 @@ class World:
     Attributes:
         spec: of the VLMDeployment.
         error_bytes: what a real start-up finds less than predicted.
-        script: outcomes to play instead of the truth, first one first: a log text, or ``node``, ``unreadable``.
+        script: outcomes to play instead of the truth, first one first: a log text, or ``node``, ``unreadable``,
+            ``probe`` (the start-up probe runs out).
+        cpu_bytes: what the CPU backend really finds for its KV cache.
+        kills: what the kubelet says about ending containers.
     """
 
     spec: dict[str, Any] = field(default_factory=lambda: {"model": {"id": MODEL}})
@@ -107,6 +112,8 @@ class World:
     log: str | None = None
     unreadable: bool = False
     termination_message: str | None = None
+    cpu_bytes: int = 2 * GIB
+    kills: tuple[Kill, ...] = ()
     observations: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
@@ -147,8 +154,8 @@ class World:
 
     def _read(self, key: StartupKey) -> StartupLog:
         if self.unreadable or self.log is None:
-            return StartupLog(key, None, unreadable="not found", gone=self.unreadable)
-        return StartupLog(key, self.log)
+            return StartupLog(key, None, unreadable="not found", gone=self.unreadable, kills=self.kills)
+        return StartupLog(key, self.log, kills=self.kills)
 
     def reconcile(self, *, killed_after: int | None = None) -> Decision:
         """Decide and apply; ``killed_after`` stops after so many of: observations, events, status, children."""
@@ -199,6 +206,8 @@ class World:
                 phase="Pending",
                 args=tuple(container["args"]),
                 image=container["image"],
+                annotations=template["metadata"]["annotations"],
+                startup_probe_seconds=container["startupProbe"]["failureThreshold"] * 10,
             )
 
     def start_up(self) -> str:
@@ -209,6 +218,13 @@ class World:
         ending = self.script.pop(0) if self.script else self._truth()
         if ending == "node":
             self._set(ContainerState("terminated", exit_code=137, reason="Error"), restart=False)
+            self.log = "INFO 11-24 10:00:00 [api_utils.py:345] version 0.32.0\n"
+            return ending
+        if ending == "probe":
+            seconds = self.pod.startup_probe_seconds or 0
+            start, self.now = self.now, self.now + timedelta(seconds=seconds + 1)
+            moments = {"started_at": start.isoformat(), "finished_at": self.now.isoformat()}
+            self._set(ContainerState("terminated", exit_code=137, reason="Error", **moments), restart=True)
             self.log = "INFO 11-24 10:00:00 [api_utils.py:345] version 0.32.0\n"
             return ending
         if ending == "unreadable":
@@ -235,6 +251,8 @@ class World:
 
     def _truth(self) -> str:
         assert self.pod is not None
+        if "cpu" in self.spec:
+            return self._cpu_truth(int(flags_of(self.pod.args)["--max-model-len"]))
         settings_json = self.status["plan"]["settings"]
         from vlm_operator.engine.settings_json import settings_from_json
         from vlm_operator.planning.resolution import resolved
@@ -248,6 +266,15 @@ class World:
             return started_log(length, found, layout.capacity_tokens(found, length))
         available = max(found - layout.bytes_per_block, 0)
         estimated = layout.longest_context(max(found, 0), 10**9)
+        return capacity_log(length, layout.needed_bytes(length), available, estimated)
+
+    def _cpu_truth(self, length: int) -> str:
+        layout = kv_layout(self.model, EngineSettings(block_size=128), DEFAULT)
+        if layout.passes(self.cpu_bytes, length):
+            tokens = layout.capacity_tokens(self.cpu_bytes, length)
+            return started_log(length, self.cpu_bytes, tokens).replace("GPU KV cache", "CPU KV cache")
+        available = self.cpu_bytes - layout.bytes_per_block
+        estimated = layout.longest_context(self.cpu_bytes, 10**9)
         return capacity_log(length, layout.needed_bytes(length), available, estimated)
 
     def _set(self, state: ContainerState, *, restart: bool = False, ready: bool = False) -> None:

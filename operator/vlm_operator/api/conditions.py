@@ -466,8 +466,10 @@ class ConditionReason(_Described):
     )
     STARTUP_PROBE_FAILED = (
         "StartupProbeFailed",
-        "The server was not ready within the start-up probe's 30 minutes and was killed.",
-        "Bring the weights nearer (a volume in spec.podTemplate), or raise the probe's failureThreshold there.",
+        "The server was not ready within the time of its start-up probe, and the kubelet ended it; the same command is "
+        "started retune.maxAttempts times, at least once.",
+        "Raise spec.podTemplate.spec.containers[vllm].startupProbe.failureThreshold, or mount a volume that holds the "
+        "weights in spec.podTemplate.",
     )
 
 

@@ -166,6 +166,9 @@ class AttemptStatus(StatusModel):
     final: Bool | None = Field(
         default=None, description="True where the failure ended the episode: no other flags would mend it."
     )
+    startup_probe_failures: Annotated[Integer, Field(ge=0)] | None = Field(
+        default=None, description="Runs of the command that the start-up probe ended."
+    )
     pod_uid: Name | None = Field(default=None, description="UID of the pod that tried it.")
     container_name: Name | None = Field(default=None, description="Container of the pod.")
     restart_count: Annotated[Integer, Field(ge=0)] | None = Field(

@@ -14,7 +14,7 @@ from vlm_operator.cli.yaml_file import read_documents
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.node_labels import GPU_RESOURCE
-from vlm_operator.lifecycle.observations import ObservationKey
+from vlm_operator.lifecycle.observations import key_of
 from vlm_operator.lifecycle.offers import find_product
 from vlm_operator.lifecycle.server import Server, server_of
 from vlm_operator.planning.choose import plan
@@ -44,6 +44,7 @@ class PlannedDeployment:
             namespace=metadata.namespace or "default",
             version=self.plan.version,
             offer=self.offer,
+            model=self.plan.model,
         )
 
 
@@ -80,7 +81,9 @@ def plan_deployment(
     intent = replace(intent_of(spec, version or engine_version(spec)), gpus_available=gpus_available)
     model = load_model(spec.model.source, revision=spec.model.revision, offline=offline)
     if spec.cpu is not None:
-        return PlannedDeployment(deployment, cpu_plan(model, intent), None)
+        key = key_of(spec, intent.version, None)
+        evidence = NOTHING if observations is None else evidence_from(observations, key)
+        return PlannedDeployment(deployment, cpu_plan(model, intent, evidence), None)
     product = gpu or (spec.gpu.product if spec.gpu else None)
     if product is None:
         raise InputError(
@@ -89,12 +92,8 @@ def plan_deployment(
             hint="give --gpu PRODUCT, or set spec.gpu.product; 'vlmctl gpus' lists the products",
         )
     offer = find_product(product, spec.gpu.resource if spec.gpu else GPU_RESOURCE, gpus_available)
-    evidence = NOTHING
-    if observations is not None:
-        key = ObservationKey(
-            spec.model.source, spec.model.revision or "", offer.gpu.label, offer.resource, str(intent.version)
-        )
-        evidence = evidence_from(observations, key)
+    key = key_of(spec, intent.version, offer)
+    evidence = NOTHING if observations is None else evidence_from(observations, key)
     return PlannedDeployment(deployment, plan(model, offer.gpu, intent, evidence), offer)
 
 

@@ -99,10 +99,12 @@ class Applier:
         return self._settled.get(live["metadata"]["uid"]) == (_digest(manifest), _revision(live))
 
     def _delete(self, reference: ChildReference, situation: Situation) -> None:
-        live = _live(situation.children, reference.kind, reference.name)
-        if live is not None:
+        uid = reference.uid
+        if uid is None and (live := _live(situation.children, reference.kind, reference.name)) is not None:
+            uid = live["metadata"]["uid"]
+        if uid is not None:
             path = path_of(reference.api_version, reference.kind, situation.target.namespace, reference.name)
-            self._client.delete(path, uid=live["metadata"]["uid"])
+            self._client.delete(path, uid=uid, grace_seconds=reference.grace_seconds)
 
     def _observe(self, observations: Iterable[Manifest], known: Iterable[Manifest]) -> None:
         live = {item["metadata"]["name"]: item for item in known}

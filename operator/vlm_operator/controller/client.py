@@ -158,9 +158,17 @@ class Client:
         """Replace an object; 409 where it is no longer the version that ``manifest`` names."""
         return self._written(self._json("PUT", path, {"fieldManager": FIELD_MANAGER}, manifest))
 
-    def delete(self, path: str, *, uid: str | None = None) -> None:
-        """Delete the object, if it is still the one with this UID; fine if it is gone."""
-        body = {"propagationPolicy": "Background", **({"preconditions": {"uid": uid}} if uid else {})}
+    def delete(self, path: str, *, uid: str | None = None, grace_seconds: int | None = None) -> None:
+        """Delete the object, if it is still the one with this UID; fine if it is gone.
+
+        Args:
+            grace_seconds: time a pod is given to end; None leaves it to the pod.
+        """
+        body: dict[str, Any] = {"propagationPolicy": "Background"}
+        if uid is not None:
+            body["preconditions"] = {"uid": uid}
+        if grace_seconds is not None:
+            body["gracePeriodSeconds"] = grace_seconds
         try:
             self._json("DELETE", path, body=body)
         except NotFound:

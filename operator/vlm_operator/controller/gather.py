@@ -4,7 +4,9 @@ server. Decides nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ from vlm_operator.lifecycle.observations import model_label
 from vlm_operator.lifecycle.situation import (
     ContainerState,
     ContainerStatus,
+    Kill,
     Pod,
     Rejection,
     Situation,
@@ -100,9 +103,28 @@ def read_log(client: Client, namespace: str, request: LogRequest) -> StartupLog:
             raise Outdated(f"{pod_path}: run {request.key.run} of {request.key.container} is not among its last two")
         # A container that waits to be started again has its last run's log as the previous one, too.
         if previous or now == request.key.run:
-            return log
+            break
         previous = True
-    return log
+    return replace(log, kills=_kills(client, namespace, request.key)) if request.kills else log
+
+
+def _kills(client: Client, namespace: str, key: StartupKey) -> tuple[Kill, ...]:
+    """The kubelet's events about killing this container, oldest first; none where they may not be read."""
+    query = {"fieldSelector": f"involvedObject.uid={key.pod_uid},reason=Killing"}
+    try:
+        found = json.loads(client.text(f"/api/v1/namespaces/{namespace}/events", query)).get("items") or ()
+    except (Rejected, ValueError):
+        return ()
+    about = [
+        item for item in found if f"{{{key.container}}}" in ((item.get("involvedObject") or {}).get("fieldPath") or "")
+    ]
+    kills = (
+        Kill(
+            item.get("message") or "", item.get("lastTimestamp") or item.get("eventTime") or item.get("firstTimestamp")
+        )
+        for item in about
+    )
+    return tuple(sorted(kills, key=lambda kill: kill.at or ""))
 
 
 def _present_run(client: Client, pod_path: str, key: StartupKey) -> int | None:
@@ -173,6 +195,17 @@ def read_pod(raw: Mapping[str, Any]) -> Pod:
         reason=status.get("reason"),
         message=status.get("message"),
         deleting="deletionTimestamp" in metadata,
+        grace_seconds=metadata.get("deletionGracePeriodSeconds"),
+        startup_probe_seconds=_probe_seconds(server.get("startupProbe")),
+    )
+
+
+def _probe_seconds(probe: Mapping[str, Any] | None) -> int | None:
+    """How long a probe lets a container start, with Kubernetes' defaults for what it does not say."""
+    if probe is None:
+        return None
+    return int(probe.get("initialDelaySeconds") or 0) + int(probe.get("periodSeconds") or 10) * int(
+        probe.get("failureThreshold") or 3
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from vlm_operator.api.conditions import ConditionType
 from vlm_operator.lifecycle.conditions import Condition, timestamp
 from vlm_operator.lifecycle.decision import Decision, Event
+from vlm_operator.lifecycle.doomed import doomed_pods
 from vlm_operator.lifecycle.events import plan_events, refusal_events, startup_events, transition_events
 from vlm_operator.lifecycle.history import STARTING, AttemptRecord, History
 from vlm_operator.lifecycle.next_plan import NextPlan, next_plan
@@ -46,11 +47,10 @@ def course(planner: Planner, outcome: StartupOutcome) -> Decision:
 def _uses(planner: Planner, step: NextPlan, recorded: Recorded) -> tuple[Manifest, ...]:
     """Observations whose use by a plan that was just made is worth noting; none that is written anyway."""
     planned = step.planned
-    if planned is None or planned.plan is None or planned.offer is None:
+    if planned is None or planned.plan is None:
         return ()
     written = {item["metadata"]["name"] for item in recorded.observations}
-    key = planner.key(planned.gpu, planned.offer.resource)
-    noted = used(planner.situation.observations, key, planner.situation.now)
+    noted = used(planner.situation.observations, planner.key(planned.offer), planner.situation.now)
     return tuple(item for item in noted if item["metadata"]["name"] not in written)
 
 
@@ -72,7 +72,9 @@ def _in_force(
         *transition_events(situation.target.status, conditions, is_stopped=step.stop is not None),
     )
     children = server.objects(stopped=step.stop is not None)
-    return _decision(planner, recorded, conditions, plan, events=events, children=children)
+    decision = _decision(planner, recorded, conditions, plan, events=events, children=children)
+    in_force = None if step.stop is not None else server.fingerprint
+    return replace(decision, delete=doomed_pods(situation.pods, recorded.history, in_force))
 
 
 def _does_not_fit(planner: Planner, recorded: Recorded, planned: Planned) -> Decision:

@@ -38,11 +38,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ChildReference:
-    """A child that should not be."""
+    """An object that should not be.
+
+    Attributes:
+        uid: of this very object; None for the live child of that kind and name.
+        grace_seconds: time it is given to end, None for what the object itself says.
+    """
 
     api_version: str
     kind: str
     name: str
+    uid: str | None = None
+    grace_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,13 @@ class LogRequest:
         key: the run whose log is wanted.
         pod_name: the pod to ask for.
         previous: True if the run is the one before the container's present one.
+        kills: True where the kubelet's events about the pod are wanted, too.
     """
 
     key: StartupKey
     pod_name: str
     previous: bool
+    kills: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What does an outcome call for? Wait, plan again, or stop; with the reason and the words for conditions."""
+"""What an outcome calls for: wait, count, plan again, or stop; with the reason and the words for conditions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import StrEnum
 from vlm_operator.api.conditions import remedy_for
 from vlm_operator.engine.log_wordings import FailureClass
 from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
+from vlm_operator.lifecycle.wording import advised, shortened, with_remedy
 
 
 class Reaction(StrEnum):
@@ -16,6 +17,8 @@ class Reaction(StrEnum):
     """Nothing: it starts, or it serves."""
     WAIT = "Wait"
     """Kubernetes is at it, or a log may still become readable."""
+    COUNT = "Count"
+    """Kubernetes starts the same command again; after some such ends nothing more is tried."""
     PLAN_AGAIN = "PlanAgain"
     """Memory: other flags may mend it."""
     STOP = "Stop"
@@ -42,6 +45,8 @@ def reaction_to(outcome: StartupOutcome, *, served_before: bool) -> tuple[Reacti
         return Reaction.NONE, "Starting", "the server is starting"
     if state in _WAITING:
         return Reaction.WAIT, _WAITING[state], outcome.message
+    if state is StartupState.STARTUP_PROBE_FAILED:
+        return (Reaction.WAIT if served_before else Reaction.COUNT), "StartupProbeFailed", outcome.message
     if state is StartupState.HOST_OUT_OF_MEMORY:
         return Reaction.STOP, "HostOutOfMemory", f"{outcome.message}; {remedy_for('HostOutOfMemory')}"
     if state is StartupState.LOG_UNREADABLE:
@@ -55,13 +60,12 @@ def _of_log(outcome: StartupOutcome, served_before: bool) -> tuple[Reaction, str
     if failure is None:
         words = f"vLLM ended with exit code {outcome.exit_code}, and its log names no cause"
         return (Reaction.WAIT if served_before else Reaction.STOP), "Unknown", words
-    message = failure.message
+    message = shortened(failure.message)
     if failure.failure_class is FailureClass.NODE:
         return Reaction.WAIT, failure.reason, f"{message}; Kubernetes starts it again"
     if served_before and (failure.failure_class is not FailureClass.MEMORY or failure.stage == "serving"):
         return Reaction.WAIT, failure.reason, f"{message}; it has served before: Kubernetes starts it again"
     if failure.failure_class is FailureClass.MEMORY and failure.retunable:
         return Reaction.PLAN_AGAIN, failure.reason, message
-    remedy = next((advice.why for advice in outcome.diagnosis.advice), "") if outcome.diagnosis else ""
-    remedy = remedy or remedy_for(failure.reason)
-    return Reaction.STOP, failure.reason, f"{message}; {remedy}" if remedy else message
+    remedy = next((advised(advice) for advice in outcome.diagnosis.advice), "") if outcome.diagnosis else ""
+    return Reaction.STOP, failure.reason, with_remedy(message, remedy or remedy_for(failure.reason))

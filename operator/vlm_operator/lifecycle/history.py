@@ -33,6 +33,7 @@ class AttemptRecord:
         numbers: what the log printed, by name; bytes, tokens or GiB as the name says.
         key: the run whose outcome this is; None while it is starting.
         final: True where it ended the episode: no other flags would mend it.
+        probe_failures: runs that the start-up probe ended.
     """
 
     fingerprint: str
@@ -46,6 +47,7 @@ class AttemptRecord:
     started_at: str | None = None
     finished_at: str | None = None
     final: bool = False
+    probe_failures: int = 0
 
     def to_status(self) -> dict[str, Any]:
         """As one item of ``status.attempts``."""
@@ -63,6 +65,7 @@ class AttemptRecord:
             "containerName": self.key.container if self.key else None,
             "restartCount": self.key.run if self.key else None,
             "final": self.final or None,
+            "startupProbeFailures": self.probe_failures or None,
         }
         return {name: value for name, value in status.items() if value is not None}
 
@@ -83,6 +86,7 @@ def _read(item: Mapping[str, Any]) -> AttemptRecord:
         started_at=item.get("startedAt"),
         finished_at=item.get("finishedAt"),
         final=bool(item.get("final")),
+        probe_failures=int(item.get("startupProbeFailures") or 0),
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from vlm_operator.api.conditions import remedy_for
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.lifecycle.command_changes import command_changes
 from vlm_operator.lifecycle.history import FAILED, AttemptRecord, History, fingerprints
 from vlm_operator.lifecycle.planned import Planned, Planner
+from vlm_operator.lifecycle.wording import with_remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +61,40 @@ def _made_anew(planner: Planner, history: History, failed: Planned | None) -> Ne
         return NextPlan(planned)
     earlier = history.episode(planned.episode).failed()
     if not planned.plan.fits:
-        return _nothing_fits(planned, earlier)
+        return _nothing_fits(planner.spec, planned, earlier)
     if planner.server(planned).fingerprint in fingerprints(earlier):
-        words = f"the best plan is a command that failed before: {planned.plan.message}"
-        return NextPlan(planned, Stop("NotConverging", words), is_new=True)
+        return NextPlan(planned, not_converging(planner.spec, earlier[-1]), is_new=True)
     before = failed.settings if failed else (earlier[-1].settings if earlier else None)
     return NextPlan(planned, is_new=True, change=None if before is None else _changes(before, planned))
 
 
-def _nothing_fits(planned: Planned, earlier: tuple[AttemptRecord, ...]) -> NextPlan:
+def not_converging(spec: VLMDeploymentSpec, newest: AttemptRecord) -> Stop:
+    """The failure's own figures and the next step: what the plan expected is refuted."""
+    step = floor_step(spec, newest) or remedy_for(newest.reason or "") or remedy_for("NotConverging")
+    words = f"{newest.reason}: {newest.message}; the best plan that is left is a command that failed before"
+    return Stop("NotConverging", with_remedy(words, step, source=""))
+
+
+def floor_step(spec: VLMDeploymentSpec, newest: AttemptRecord) -> str:
+    """The floor that vLLM's own estimate allows; empty where there is no estimate, or the floor is below it."""
+    fits = newest.numbers.get("estimatedMaxLen")
+    floor = spec.context.minimum if spec.context else None
+    if not isinstance(fits, int) or floor is None or floor <= fits:
+        return ""
+    return f"lower context.minimum to at most {fits:,}"
+
+
+def _nothing_fits(spec: VLMDeploymentSpec, planned: Planned, earlier: tuple[AttemptRecord, ...]) -> NextPlan:
     """A refusal before anything ran; after a failure, a stop that keeps the failed command readable."""
     if not earlier:
         return NextPlan(planned, is_new=True)
     plan, newest = planned.plan, earlier[-1]
     assert plan is not None
-    words = f"{plan.message}; {plan.hint}" if plan.hint else plan.message
-    stop = Stop(
-        newest.reason or str(plan.reason), f"{newest.message}; nothing that is left free would mend it: {words}"
-    )
+    reason, words = newest.reason or str(plan.reason), f"{newest.reason}: {newest.message}"
+    if plan.remedies and all(remedy.pinned for remedy in plan.remedies):
+        reason = "PinnedFlagsStandInTheWay"
+    steps = "; or ".join(step for step in (floor_step(spec, newest), plan.hint or plan.message) if step)
+    stop = Stop(reason, f"{words}; no flag that is left free mends it: {steps}")
     return NextPlan(replace(planned, settings=newest.settings), stop, is_new=True)
 
 

@@ -1,4 +1,4 @@
-"""What did earlier start-ups measure? ``StartupObservation`` objects to evidence, and one start-up to an object.
+"""What earlier start-ups measured: ``StartupObservation`` objects to evidence, and one start-up to an object.
 
 One object per model and revision, GPU, vLLM release and the flags that move memory, utilisation included: only then
 are two measured KV caches comparable. Contradicting measurements are both kept, as lowest and highest.
@@ -13,16 +13,20 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from vlm_operator.api.names import API_VERSION, MODEL_LABEL
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.flag import Memory
 from vlm_operator.engine.flags import DEFAULTS, canonical_json
 from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
+from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.node_labels import GPU_RESOURCE
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.lifecycle.situation import Manifest, StartupKey
 from vlm_operator.planning.evidence import NOTHING, Evidence, MeasuredContainer
+from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.planning.log_evidence import MeasuredStartup, together
+from vlm_operator.units import GIB, parse_bytes
 
 LIMIT: Final = 500
 """Observations kept in a cluster; beyond it the ones that were unused longest go."""
@@ -78,6 +82,28 @@ class ObservationKey:
             "vllmVersion": self.vllm_version,
             "flags": settings_to_json(settings.with_(**_WITHOUT_EFFECT)),
         }
+
+
+CPU_PRODUCT: Final = "CPU"
+"""What stands for the GPU product on the CPU backend."""
+
+
+def key_of(spec: VLMDeploymentSpec, version: EngineVersion, offer: GPUOffer | None) -> ObservationKey:
+    """What observations must share with a start-up of ``spec`` on ``offer``; None is the CPU backend.
+
+    On the CPU backend the declared size of the KV cache stands for the resource: what is found depends on it.
+    """
+    resource = "" if offer is None else offer.resource
+    if spec.cpu is not None:
+        space = parse_bytes(spec.cpu.kv_cache_space, field="cpu.kvCacheSpace")
+        resource = f"VLLM_CPU_KVCACHE_SPACE={space // GIB}"
+    return ObservationKey(
+        model=spec.model.source,
+        revision=spec.model.revision or "",
+        gpu_product=offer.gpu.label if offer else CPU_PRODUCT,
+        gpu_resource=resource,
+        vllm_version=str(version),
+    )
 
 
 def evidence_of(observations: Iterable[Manifest], key: ObservationKey) -> Evidence:

@@ -1,4 +1,4 @@
-"""Which plan is in force? The one that status remembers while its episode lasts and it has not failed; else a new one.
+"""The plan in force: the one that status remembers while its episode lasts and it has not failed; else a new one.
 
 A plan that serves is not improved upon: a better figure that another start-up measured would restart a healthy server.
 """
@@ -16,7 +16,7 @@ from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.lifecycle.episode import episode_of
 from vlm_operator.lifecycle.history import FAILED, History
-from vlm_operator.lifecycle.observations import ObservationKey, evidence_of
+from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, key_of
 from vlm_operator.lifecycle.offers import Offers, offers
 from vlm_operator.lifecycle.server import Server, server_of
 from vlm_operator.lifecycle.situation import Situation
@@ -28,9 +28,6 @@ from vlm_operator.planning.gpu_choice import GPUOffer, choose_gpu
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.log_evidence import MeasuredStartup, as_evidence, together
 from vlm_operator.planning.plan import Plan
-
-CPU_PRODUCT = "CPU"
-"""What stands for the GPU product where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +77,9 @@ class Planner:
         """The vLLM release planned for."""
         return self.intent.version
 
-    def key(self, gpu: GPUFacts | None, resource: str) -> ObservationKey:
-        """What observations must share with a start-up on ``gpu``."""
-        return ObservationKey(
-            model=self.spec.model.source,
-            revision=self.spec.model.revision or "",
-            gpu_product=gpu.label if gpu else CPU_PRODUCT,
-            gpu_resource=resource,
-            vllm_version=str(self.version),
-        )
+    def key(self, offer: GPUOffer | None) -> ObservationKey:
+        """What observations must share with a start-up on ``offer`` (None: the CPU backend)."""
+        return key_of(self.spec, self.version, offer)
 
     def server(self, planned: Planned) -> Server:
         """The server that runs a plan."""
@@ -100,13 +91,14 @@ class Planner:
             namespace=target.namespace,
             version=self.version,
             offer=planned.offer,
+            model=self.model,
         )
 
     def episode(self, gpu: GPUFacts | None) -> str:
         """The episode of this spec on ``gpu``."""
         return episode_of(self.situation.target.spec, gpu)
 
-    def evidence(self, offer: GPUOffer, history: History) -> Evidence:
+    def evidence(self, offer: GPUOffer | None, history: History) -> Evidence:
         """Everything measured that bears on a plan for ``offer``: observations, and this spec's own attempts."""
         own = [
             as_evidence(
@@ -121,9 +113,9 @@ class Planner:
                 failed=attempt.outcome == FAILED,
                 source="this deployment's own failed start-up",
             )
-            for attempt in history.episode(self.episode(offer.gpu)).failed()
+            for attempt in history.episode(self.episode(offer.gpu if offer else None)).failed()
         ]
-        observed = evidence_of(self.situation.observations, self.key(offer.gpu, offer.resource))
+        observed = evidence_of(self.situation.observations, self.key(offer))
         parts = [part for part in (observed, *own) if part is not NOTHING]
         return together(tuple(parts)) if parts else NOTHING
 
@@ -152,7 +144,7 @@ class Planner:
             InputError: the spec contradicts itself or the model.
         """
         if self.spec.cpu is not None:
-            made = cpu_plan(self.model, self.intent)
+            made = cpu_plan(self.model, self.intent, self.evidence(None, history))
             return Planned(made, made.settings, None, self.episode(None))
         if prefer is not None:
             intent = replace(self.intent, gpus_available=prefer.count)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vlm_operator.api.conditions import remedy_for
 from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.diagnosis import Diagnosis
+from vlm_operator.diagnosis.document import camel_case
+from vlm_operator.diagnosis.failure import KVCacheTooSmall
 from vlm_operator.engine.kv_cache_rules import CPU_CAPABILITY
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.lifecycle.failure_reaction import Reaction, reaction_to
@@ -15,7 +18,8 @@ from vlm_operator.lifecycle.observations import recorded as observation_with
 from vlm_operator.lifecycle.planned import Planned, Planner
 from vlm_operator.lifecycle.situation import Manifest
 from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
-from vlm_operator.planning.log_evidence import MeasuredStartup, measured_startup
+from vlm_operator.lifecycle.wording import with_remedy
+from vlm_operator.planning.log_evidence import NULL_BLOCK_SINCE, MeasuredStartup, measured_startup
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Recorded:
 
     Attributes:
         history: with the outcome in it.
-        failed: the attempt that was just recorded as failed, None where none was.
+        failed: the attempt whose run was just recorded as failed, None where none was.
         observed: ``status.observed`` of a server that was just read, None where none was.
         observations: ``StartupObservation`` objects with the run's figures in them.
         waits: True where Kubernetes, or a log, is waited for.
@@ -52,10 +56,33 @@ def record(planner: Planner, history: History, planned: Planned, outcome: Startu
         return Recorded(history, waits=True)
     if reaction is Reaction.NONE:
         return Recorded(history)
+    if reaction is Reaction.COUNT:
+        return _counted(planner, history, attempt, outcome)
     failed = replace(
         attempt, outcome=FAILED, reason=reason, message=message, key=outcome.key, final=reaction is Reaction.STOP
     )
     return _failed(planner, history, planned, failed, outcome)
+
+
+def _counted(planner: Planner, history: History, attempt: AttemptRecord, outcome: StartupOutcome) -> Recorded:
+    """One more run that the start-up probe ended: the command stays until as many were ended as may be."""
+    number, most = attempt.probe_failures + 1, max(planner.spec.retune.max_attempts, 1)
+    times = f"start-up {number} of at most {most}"
+    if number < most:
+        message = f"{outcome.message} ({times})"
+    else:
+        message = with_remedy(f"{outcome.message} ({times})", remedy_for("StartupProbeFailed"), source="")
+    counted = replace(
+        attempt,
+        outcome=FAILED if number >= most else attempt.outcome,
+        reason="StartupProbeFailed",
+        message=message,
+        key=outcome.key,
+        probe_failures=number,
+        final=number >= most,
+        finished_at=outcome.finished_at or timestamp(planner.situation.now),
+    )
+    return Recorded(history.put(counted), failed=counted)
 
 
 def _served(
@@ -72,6 +99,7 @@ def _served(
         key=outcome.key,
         numbers=_numbers(startup),
         finished_at=timestamp(planner.situation.now),
+        probe_failures=0,
     )
     return Recorded(
         history.put(started),
@@ -88,7 +116,8 @@ def _failed(
     if outcome.diagnosis is not None:
         startup = _measured(planner, planned, outcome.diagnosis)
         failure = outcome.diagnosis.failure
-        numbers = {**(dict(failure.numbers) if failure else {}), **_numbers(startup)}
+        printed = failure.numbers.items() if failure else ()
+        numbers = {**{camel_case(name): value for name, value in printed}, **_numbers(startup)}
         observations = _observations(planner, planned, outcome, startup, failed)
     finished = outcome.finished_at or timestamp(planner.situation.now)
     failed = replace(failed, numbers=numbers, finished_at=finished)
@@ -97,8 +126,16 @@ def _failed(
 
 def _measured(planner: Planner, planned: Planned, diagnosis: Diagnosis) -> MeasuredStartup:
     capability = planned.gpu.compute_capability if planned.gpu is not None else CPU_CAPABILITY
-    block = kv_layout(planner.model, planned.settings, planner.version, capability).bytes_per_block
-    return measured_startup(diagnosis, block, planner.version)
+    layout = kv_layout(planner.model, planned.settings, planner.version, capability)
+    startup = measured_startup(diagnosis, layout.bytes_per_block, planner.version)
+    failure = diagnosis.failure
+    if planned.offer is not None or planner.version < NULL_BLOCK_SINCE or not isinstance(failure, KVCacheTooSmall):
+        return startup
+    if not failure.estimated_max_len or startup.kv_cache_bytes is None:
+        return startup
+    # On the CPU backend nothing is estimated: the length that vLLM says would fit is exact, its GiB are rounded.
+    held = layout.least_bytes_that_start(failure.estimated_max_len)
+    return replace(startup, kv_cache_bytes=max(startup.kv_cache_bytes, held))
 
 
 def _observations(
@@ -109,13 +146,13 @@ def _observations(
     failed: AttemptRecord | None,
 ) -> tuple[Manifest, ...]:
     """The observation of this start-up; none where nothing was measured, or where nobody else could use it."""
-    if startup.kv_cache_bytes is None or planned.offer is None or outcome.key is None:
+    if startup.kv_cache_bytes is None or outcome.key is None:
         return ()
     if planner.spec.model.id is None:  # the same path may hold another model on another volume
         return ()
     item = observation_with(
         planner.situation.observations,
-        planner.key(planned.gpu, planned.offer.resource),
+        planner.key(planned.offer),
         planned.settings,
         startup,
         run=outcome.key,

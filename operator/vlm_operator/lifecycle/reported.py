@@ -36,7 +36,7 @@ class InForce:
 
 def conditions_of(it: InForce) -> tuple[Condition, ...]:
     """The four conditions, and kstatus' ``Stalled`` or ``Reconciling`` where one of them is true."""
-    planned = Condition(ConditionType.PLANNED, "True", it.plan["reason"], it.plan["message"])
+    planned = _planned(it)
     verified = _verified(it)
     available = available_of(it.planner, is_stopped=it.step.stop is not None)
     ready = summary(planned, verified, available)
@@ -46,6 +46,14 @@ def conditions_of(it: InForce) -> tuple[Condition, ...]:
     elif ready.status != "True":
         conditions.append(Condition(ConditionType.RECONCILING, "True", ready.reason, ready.message))
     return tuple(conditions)
+
+
+def _planned(it: InForce) -> Condition:
+    """``Planned`` as the verdict says: where no plan is left that fits, the kept command does not make it True."""
+    if it.plan.get("verdict") in {"Fits", "FitsTight"} or it.step.stop is None:
+        return Condition(ConditionType.PLANNED, "True", it.plan["reason"], it.plan["message"])
+    status: Status = "Unknown" if it.plan.get("verdict") == "Unknown" else "False"
+    return Condition(ConditionType.PLANNED, status, it.step.stop.reason, it.step.stop.message)
 
 
 def refusal_conditions(planner: Planner, reason: str, message: str, *, unknown: bool) -> tuple[Condition, ...]:
@@ -82,6 +90,8 @@ def _verified(it: InForce) -> Condition:
         # vLLM answers /health only after its check; the log is asked for again at every look.
         words = f"the server is ready, so vLLM's check has passed; nothing was measured: {outcome.message}"
         return Condition(kind, "True", "CapacityCheckPassed", words)
+    if attempt is not None and attempt.probe_failures and outcome.state is not StartupState.SERVING:
+        return Condition(kind, "Unknown", "StartupProbeFailed", attempt.message or "")
     if it.step.change is not None or (attempt is not None and it.history.episode(attempt.episode).failed()):
         words = it.step.change or "other flags are being tried after a failed start-up"
         return Condition(kind, "Unknown", "Retuning", words)

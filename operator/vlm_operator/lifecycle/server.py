@@ -1,16 +1,20 @@
-"""Which command and objects come of a plan? The same call for the operator and for ``vlmctl render``."""
+"""The command and the objects of a plan: the same call for the operator and for ``vlmctl render``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.capacity.weights import weight_bytes
 from vlm_operator.engine.flags import to_arguments
 from vlm_operator.engine.known_faults import environment
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import UnknownFact
 from vlm_operator.lifecycle.fingerprint import fingerprint
+from vlm_operator.lifecycle.observations import CPU_PRODUCT
 from vlm_operator.lifecycle.situation import Manifest, Pod
+from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.rendering import ServerRequest, render, server_request
 
@@ -52,8 +56,9 @@ def server_of(
     namespace: str,
     version: EngineVersion,
     offer: GPUOffer | None,
+    model: ModelFacts,
 ) -> Server:
-    """The server that runs ``settings`` on ``offer`` (None: the CPU backend)."""
+    """The server that runs ``settings`` of ``model`` on ``offer`` (None: the CPU backend)."""
     gpus = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
     request = server_request(
         spec,
@@ -64,7 +69,19 @@ def server_of(
         fingerprint="",
         gpu_count=gpus,
         gpu_product=offer.node_label if offer else None,
+        weights_bytes=_whole_weights(model, settings, version),
     )
-    identity = fingerprint(request.image, request.args, request.resources, offer.gpu.label if offer else "CPU")
     mending = environment(version, offer.gpu.compute_capability if offer else None)
-    return Server(replace(request, fingerprint=identity, env={**request.env, **mending}))
+    request = replace(request, env={**request.env, **mending})
+    product = offer.gpu.label if offer else CPU_PRODUCT
+    identity = fingerprint(request.image, request.args, request.resources, product, request.env)
+    return Server(replace(request, fingerprint=identity))
+
+
+def _whole_weights(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:
+    """Bytes of the weights of the whole model, 0 where they are not known."""
+    alone = settings.with_(tensor_parallel_size=1, pipeline_parallel_size=1, data_parallel_size=1)
+    try:
+        return weight_bytes(model, alone, version).total
+    except UnknownFact:
+        return 0

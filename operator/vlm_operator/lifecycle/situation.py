@@ -112,6 +112,8 @@ class Pod:
         init_containers: statuses of init containers.
         annotations: for instance the fingerprint of the command that ``rendering`` set.
         deleting: True once a deletion timestamp is set.
+        grace_seconds: time that a pod under deletion is given to end, None where it is not being deleted.
+        startup_probe_seconds: how long the server's start-up probe lets it start, None without such a probe.
     """
 
     name: str
@@ -129,6 +131,8 @@ class Pod:
     reason: str | None = None
     message: str | None = None
     deleting: bool = False
+    grace_seconds: int | None = None
+    startup_probe_seconds: int | None = None
 
     def container(self, name: str) -> ContainerStatus | None:
         """The status of the container of that name, or None while the kubelet has not reported it."""
@@ -151,6 +155,14 @@ class StartupKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Kill:
+    """An event of the kubelet with reason ``Killing``: its words, and when it was last seen (RFC 3339)."""
+
+    message: str
+    at: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StartupLog:
     """What a run printed, or why that cannot be read.
 
@@ -160,6 +172,7 @@ class StartupLog:
         truncated: True where older lines were left out.
         unreadable: why there is no text (API server's words), None where there is.
         gone: True where reading again cannot help: the pod or that run's log no longer exists.
+        kills: what the kubelet said about killing containers of the pod, where the request asked for it.
     """
 
     key: StartupKey
@@ -167,6 +180,7 @@ class StartupLog:
     truncated: bool = False
     unreadable: str | None = None
     gone: bool = False
+    kills: tuple[Kill, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How did the newest start-up end? From container statuses and its log, or the request for the log that would tell.
+"""The outcome of the newest start-up, from container statuses and its log; or the request for the log that would tell.
 
 The kubelet says that a container ended, never why; the reason stands in the log of the run that ended, which is the
 *previous* one as soon as the kubelet has started the next. A log that cannot be read is asked for again, then
@@ -15,7 +15,7 @@ from typing import Final
 from vlm_operator.diagnosis import Diagnosis, Outcome, diagnose
 from vlm_operator.engine.log_wordings import UNKNOWN_REASON
 from vlm_operator.lifecycle.decision import LogRequest
-from vlm_operator.lifecycle.situation import ContainerState, ContainerStatus, Pod, Situation, StartupKey
+from vlm_operator.lifecycle.situation import ContainerState, ContainerStatus, Pod, Situation, StartupKey, StartupLog
 
 CONTAINER: Final = "vllm"
 """Name of the model server's container, as rendered."""
@@ -27,7 +27,8 @@ _NODE_REASONS: Final = frozenset(
 )
 _SIGKILL: Final = 137
 _SIGTERM: Final = 143
-
+_KILLED: Final = frozenset({0, _SIGKILL, _SIGTERM})
+"""Exit codes of a container that was told to end: vLLM that serves ends with 0."""
 
 READABLE_AGAIN_SECONDS: Final = 10.0
 """How long after a run ended an unreadable log is asked for again: a kubelet that is busy answers well within it."""
@@ -54,6 +55,8 @@ class StartupState(StrEnum):
     """The container cannot be created: a Secret, volume or command is missing."""
     UNSCHEDULABLE = "Unschedulable"
     """No node takes the pod."""
+    STARTUP_PROBE_FAILED = "StartupProbeFailed"
+    """The kubelet killed it because it was not ready within the time of its start-up probe."""
     LOG_UNREADABLE = "LogUnreadable"
     """It failed, and its log cannot be read (yet)."""
 
@@ -167,9 +170,20 @@ def _failed(
         return StartupOutcome(StartupState.FAILED, pod, key, exit_code=exit_code, finished_at=finished)
     log = situation.log(key)
     if log is None:
-        return LogRequest(key, pod.name, previous=previous)
-    if log.text:
-        diagnosis = diagnose(log.text)
+        return LogRequest(key, pod.name, previous=previous, kills=exit_code in _KILLED)
+    read = diagnose(log.text) if log.text else None
+    if _killed_by_startup_probe(pod, state, log, read):
+        return StartupOutcome(
+            StartupState.STARTUP_PROBE_FAILED,
+            pod,
+            key,
+            _probe_words(pod, state),
+            read,
+            exit_code=exit_code,
+            finished_at=finished,
+        )
+    if read is not None:
+        diagnosis = read
     else:
         given_up = log.gone or _seconds_since(finished, situation.now) > READABLE_AGAIN_SECONDS
         ending = diagnose(state.message) if state.message and given_up else None
@@ -182,13 +196,46 @@ def _failed(
             )
         diagnosis = ending
     if diagnosis.outcome is not Outcome.FAILED and exit_code in {_SIGKILL, _SIGTERM}:
-        words = (
-            f"ended from outside (exit code {exit_code}): the start-up probe ran out, or the node stopped the container"
-        )
+        words = f"ended from outside (exit code {exit_code}): {_killer(log)}"
         return StartupOutcome(
             StartupState.NODE_FAULT, pod, key, words, diagnosis, exit_code=exit_code, finished_at=finished
         )
     return StartupOutcome(StartupState.FAILED, pod, key, diagnosis=diagnosis, exit_code=exit_code, finished_at=finished)
+
+
+def _killed_by_startup_probe(pod: Pod, state: ContainerState, log: StartupLog, read: Diagnosis | None) -> bool:
+    """True where the kubelet says so, or where its events are gone and the run took all the time the probe gives."""
+    if state.exit_code not in _KILLED or (read is not None and read.outcome is Outcome.STARTED):
+        return False
+    if read is not None and read.failure is not None and read.failure.reason != UNKNOWN_REASON:
+        return False
+    run = _moment(state.started_at)
+    kills = [kill for kill in log.kills if run is None or (_moment(kill.at) or run) >= run]
+    if kills:
+        return any("startup probe" in kill.message for kill in kills)
+    ran, allowed = _seconds_between(state.started_at, state.finished_at), pod.startup_probe_seconds
+    return allowed is not None and ran is not None and ran >= allowed
+
+
+def _probe_words(pod: Pod, state: ContainerState) -> str:
+    ran = _seconds_between(state.started_at, state.finished_at)
+    allowed = f"the {pod.startup_probe_seconds} s of its start-up probe" if pod.startup_probe_seconds else "its time"
+    after = f" after {ran:.0f} s" if ran is not None else ""
+    return f"the server was not ready within {allowed}, and the kubelet ended it{after}"
+
+
+def _killer(log: StartupLog) -> str:
+    """Who ended a run, as far as the kubelet's events tell."""
+    return log.kills[-1].message if log.kills else "the node stopped the container, or somebody ended its process"
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _seconds_between(start: str | None, end: str | None) -> float | None:
+    first, last = _moment(start), _moment(end)
+    return (last - first).total_seconds() if first is not None and last is not None else None
 
 
 def _seconds_since(moment: str | None, now: datetime) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from vlm_operator.capacity.startup import Budget
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.evaluation import Evaluation
@@ -41,14 +42,15 @@ def _sentences(
     container = evaluation.container(context.model_maximum)
     if gpu is None:
         yield (
-            f"Container: {format_gib(budget.kv_cache_bytes)} of host memory, exactly what kvCacheSpace says: "
+            f"Container: {format_gib(budget.kv_cache_bytes)} of host memory, {_cpu_source(budget, intent)}: "
             f"{container.capacity_tokens:,} tokens; weights ({format_gib(budget.weights_bytes)}) come on top."
         )
     else:
         yield (
             f"Container: {format_gib(budget.requested_bytes)} requested, less {format_gib(budget.weights_bytes)} "
             f"weights, {format_gib(budget.activation_peak_bytes)} start-up peak, "
-            f"{format_gib(budget.non_torch_bytes + budget.cuda_graph_bytes)} others, "
+            f"{format_gib(budget.non_torch_bytes + budget.cuda_graph_bytes)} others"
+            f"{_measured_difference(budget)}, "
             f"leaves {format_gib(max(budget.kv_cache_bytes, 0))} for KV cache: {container.capacity_tokens:,} tokens."
         )
     yield f"Cup: one request of {length:,} tokens needs {format_gib(evaluation.layout.needed_bytes(length))}."
@@ -74,6 +76,22 @@ def _sentences(
             rest = format_gib(max(budget.free_at_start_bytes - budget.requested_bytes, 0))
             yield f"{rest} of the GPU stay free for the desktop or another process."
     yield from gpu.notes
+
+
+def _cpu_source(budget: Budget, intent: Intent) -> str:
+    declared = intent.cpu_kv_cache_bytes or 0
+    if budget.kv_cache_bytes == declared:
+        return "exactly what kvCacheSpace says"
+    return f"as start-ups measured, {format_gib(declared)} are declared"
+
+
+def _measured_difference(budget: Budget) -> str:
+    """What start-ups took beyond the estimated terms, or less: with it the terms add up to the KV cache."""
+    difference = budget.requested_bytes - budget.fixed_bytes - budget.kv_cache_bytes
+    if format_gib(abs(difference)) == format_gib(0):
+        return ""
+    sign = "less" if difference > 0 else "plus"
+    return f", {sign} {format_gib(abs(difference))} by which start-ups differed from these estimates"
 
 
 SEEN_WHOLE: Final = 0.9

@@ -15,7 +15,7 @@ from vlm_operator.planning.ladder import request_limit
 from vlm_operator.planning.plan import Remedy
 from vlm_operator.planning.validation import tensor_parallel_problem
 from vlm_operator.planning.workload import SHORTEST_CONTEXT
-from vlm_operator.units import GIB
+from vlm_operator.units import format_gib
 
 ALL_FLAGS: Final = frozenset(EngineSettings.__dataclass_fields__)
 
@@ -32,7 +32,19 @@ def remedies(attempt: Attempt, failed: Evaluation) -> tuple[Remedy, ...]:
     if not free:
         free = list(_together(attempt, failed, attempt.intent.pinned))
     found = [*free, *_more_gpus(attempt, failed.requested), *(remedy for remedy in single if remedy.pinned)]
+    found += _lower_floor(attempt, failed)
     return tuple(found or _together(attempt, failed, frozenset()))
+
+
+def _lower_floor(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
+    """The longest context that would fit, where only ``context.minimum`` forbids it."""
+    floor, request = attempt.intent.minimum_context, attempt.context.request
+    longest = failed.layout.longest_context(max(failed.budget.kv_cache_low_bytes, 0), attempt.context.cap)
+    needed = max(SHORTEST_CONTEXT, request.tokens.total_tokens if request else 0)
+    if floor is None or attempt.is_pinned("max_model_len") or not needed <= longest < floor:
+        return
+    if attempt.judge.fits(failed.requested.with_(max_model_len=longest)):
+        yield Remedy((("max_model_len", longest),), f"lower context.minimum to at most {longest:,}", False)
 
 
 def _remedy(attempt: Attempt, field: str, value: Any, cost: str) -> Remedy:
@@ -117,7 +129,10 @@ def smallest_gpu(failed: Evaluation) -> str:
     missing = -failed.headroom_bytes
     share = failed.settings.gpu_memory_utilization or 1.0
     total = failed.budget.total_bytes + int(missing / share)
-    return f"use a GPU with at least {total / GIB:.0f} GiB, more GPUs, or a smaller or more quantised model"
+    return (
+        f"use a GPU with at least {format_gib(total)} as CUDA counts it (this one has "
+        f"{format_gib(failed.budget.total_bytes)}), more GPUs, or a smaller or more quantised model"
+    )
 
 
 def send_smaller(rejected: RejectedItem) -> str:

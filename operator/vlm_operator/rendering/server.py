@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,13 +20,22 @@ from vlm_operator.errors import InputError
 from vlm_operator.gpu.node_labels import GPU_RESOURCE
 from vlm_operator.rendering.pod_template import CONTAINER, overlaid
 from vlm_operator.rendering.templates import fill
-from vlm_operator.units import GIB, parse_bytes
+from vlm_operator.units import GIB, MIB, parse_bytes
 
 PORT: Final = 8000
 """Port of the server: vLLM's own default, written out so that nothing depends on it."""
 
 STARTUP_SECONDS: Final = 1800
-"""How long a server may take to load: 30 minutes, enough for 200 GB over a slow network."""
+"""How long a server may take to start at least: 30 minutes."""
+
+COMPILE_SECONDS: Final = 900
+"""Part of the start-up that does not depend on the weights: imports, compilation, profiling, CUDA graphs."""
+
+SLOW_DOWNLOAD_BYTES_PER_SECOND: Final = 25_000_000
+"""A slow connection to the Hugging Face Hub, 200 Mbit/s: what the start-up probe allows for."""
+
+CPU_REQUEST: Final = "1"
+"""Cores that a server on the CPU backend asks for at least; it uses what is there."""
 
 CACHE_PATH: Final = "/cache"
 """Where the volume ``cache`` is mounted: downloaded models and compiled kernels."""
@@ -41,6 +51,8 @@ class ServerRequest:
         args: arguments of ``vllm serve``, the model first.
         fingerprint: of the effective command.
         resources: extended resources of one replica, for instance ``{"nvidia.com/gpu": 2}``; empty on a CPU.
+        host_memory_bytes: main memory that the server holds for certain; 0 asks for none (GPUs hold what matters).
+        startup_seconds: how long the start-up probe waits.
         gpu_product: value of the node label ``nvidia.com/gpu.product`` to run on, None for any node.
         env: variables that the plan owns, in order.
         token_secret: Secret key with the Hugging Face token; only referred to, never read.
@@ -55,6 +67,8 @@ class ServerRequest:
     args: tuple[str, ...]
     fingerprint: str
     resources: Mapping[str, int] = field(default_factory=dict)
+    host_memory_bytes: int = 0
+    startup_seconds: int = STARTUP_SECONDS
     gpu_product: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     token_secret: SecretKey | None = None
@@ -119,6 +133,7 @@ def server_request(
     gpu_count: int = 1,
     gpu_product: str | None = None,
     uid: str | None = None,
+    weights_bytes: int | None = None,
 ) -> ServerRequest:
     """The request for a spec and the flags planned for it.
 
@@ -126,6 +141,7 @@ def server_request(
         version: vLLM release, for the default image.
         flags: as ``engine.flags.to_arguments`` writes the plan's settings.
         gpu_product: value of the node label, as the nodes have it.
+        weights_bytes: of the whole model, None where they are not known.
 
     Raises:
         InputError: ``cpu.kvCacheSpace`` is not whole GiB.
@@ -137,6 +153,8 @@ def server_request(
         args=server_arguments(spec, flags),
         fingerprint=fingerprint,
         resources=server_resources(spec, gpu_count),
+        host_memory_bytes=_host_memory(spec, weights_bytes),
+        startup_seconds=startup_seconds(weights_bytes),
         gpu_product=None if spec.cpu else gpu_product,
         env={"VLLM_CPU_KVCACHE_SPACE": str(_whole_gib(spec.cpu.kv_cache_space))} if spec.cpu else {},
         token_secret=spec.model.token_secret_ref,
@@ -180,7 +198,7 @@ def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
             "prometheus.io/path": "/metrics",
         },
         "replicas": request.replicas,
-        "startup_seconds": STARTUP_SECONDS,
+        "startup_seconds": request.startup_seconds,
         "node_selector": {GPU_PRODUCT_LABEL: request.gpu_product} if request.gpu_product else {},
         "tolerations": _tolerations(request),
         "container": CONTAINER,
@@ -189,13 +207,37 @@ def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
         "args": request.args,
         "env": _environment(request),
         "port": PORT,
-        "resources": {name: str(count) for name, count in request.resources.items()},
+        "limits": {name: str(count) for name, count in request.resources.items()},
+        "requests": _requests(request.host_memory_bytes),
         "cache_path": CACHE_PATH,
         "service_port": request.service_port,
     }
     deployment = fill("deployment.yaml.j2", values)
     deployment["spec"]["template"] = overlaid(deployment["spec"]["template"], request.pod_template)
     return deployment, fill("service.yaml.j2", values)
+
+
+def startup_seconds(weights_bytes: int | None) -> int:
+    """How long the start-up probe waits: for the download of the weights over a slow connection, and for compilation.
+
+    >>> startup_seconds(16_000_000_000), startup_seconds(200_000_000_000)
+    (1800, 8900)
+    """
+    download = (weights_bytes or 0) / SLOW_DOWNLOAD_BYTES_PER_SECOND
+    return max(STARTUP_SECONDS, math.ceil((COMPILE_SECONDS + download) / 10) * 10)
+
+
+def _host_memory(spec: VLMDeploymentSpec, weights_bytes: int | None) -> int:
+    """What a server on the CPU backend holds for certain: its KV cache and its weights."""
+    if spec.cpu is None or weights_bytes is None:
+        return 0
+    return _whole_gib(spec.cpu.kv_cache_space) * GIB + weights_bytes
+
+
+def _requests(host_memory_bytes: int) -> dict[str, str]:
+    if not host_memory_bytes:
+        return {}
+    return {"cpu": CPU_REQUEST, "memory": f"{math.ceil(host_memory_bytes / MIB)}Mi"}
 
 
 def _environment(request: ServerRequest) -> list[dict[str, Any]]:

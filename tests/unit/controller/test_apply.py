@@ -153,6 +153,19 @@ def test_events_of_one_decision_sort_in_its_order() -> None:
     assert times == sorted(set(times))
 
 
+def test_a_pod_is_ended_by_its_uid_with_the_grace_that_was_decided() -> None:
+    path = "/api/v1/namespaces/default/pods/model-1"
+    server = FakeApiServer(objects={path: live()})
+    apply(server, Decision(delete=(ChildReference("v1", "Pod", "model-1", uid="pod-uid", grace_seconds=1),)))
+    (write,) = server.writes
+    assert (write.method, write.path) == ("DELETE", path)
+    assert write.body == {
+        "propagationPolicy": "Background",
+        "preconditions": {"uid": "pod-uid"},
+        "gracePeriodSeconds": 1,
+    }
+
+
 def test_only_the_child_that_was_read_is_deleted() -> None:
     server = FakeApiServer(objects={DEPLOYMENT: live()})
     situation = Situation(TARGET, NOW, children=(live(),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -131,6 +132,53 @@ def test_a_crash_loop_is_read_with_the_run_before() -> None:
     assert (container.restart_count, container.state.reason) == (3, "CrashLoopBackOff")
     assert container.last_state is not None
     assert (container.last_state.kind, container.last_state.exit_code) == ("terminated", 1)
+
+
+@pytest.mark.parametrize(
+    ("probe", "seconds"),
+    [
+        pytest.param(None, None, id="no probe"),
+        pytest.param({"periodSeconds": 10, "failureThreshold": 180}, 1800, id="as rendered"),
+        pytest.param({"initialDelaySeconds": 60, "failureThreshold": 2}, 80, id="Kubernetes' own period"),
+        pytest.param({"periodSeconds": 5}, 15, id="Kubernetes' own threshold"),
+    ],
+)
+def test_how_long_a_pod_may_start_is_what_its_probe_says(probe: dict[str, Any] | None, seconds: int | None) -> None:
+    raw = pod("model-1", "2026-11-25T11:00:00Z")
+    raw["spec"]["containers"][1] |= {"startupProbe": probe} if probe else {}
+    raw["metadata"]["deletionGracePeriodSeconds"] = 60
+    read_back = read_pod(raw)
+    assert (read_back.startup_probe_seconds, read_back.grace_seconds) == (seconds, 60)
+
+
+def killing(container: str, message: str, at: str) -> dict[str, Any]:
+    field = f"spec.containers{{{container}}}"
+    return {"involvedObject": {"fieldPath": field}, "message": message, "lastTimestamp": at, "reason": "Killing"}
+
+
+def test_what_the_kubelet_says_about_a_killed_container_comes_with_its_log() -> None:
+    server = server_with_pod(1, "one\n")
+    items = [
+        killing("vllm", "Container vllm failed startup probe, will be restarted", "2026-11-25T11:40:00Z"),
+        killing("sidecar", "Stopping container sidecar", "2026-11-25T11:50:00Z"),
+        killing("vllm", "earlier", "2026-11-25T11:10:00Z"),
+    ]
+    server.texts["/api/v1/namespaces/default/events"] = [json.dumps({"items": items})]
+    log = read(server, LogRequest(StartupKey("pod-uid", "vllm", 0), "model-1", previous=True, kills=True))
+    assert [kill.message for kill in log.kills] == ["earlier", items[0]["message"]]
+    (query,) = [r.query for r in server.requests if r.path.endswith("/events")]
+    assert query == {"fieldSelector": "involvedObject.uid=pod-uid,reason=Killing"}
+
+
+def test_a_log_comes_without_the_kubelets_words_where_they_may_not_be_read() -> None:
+    class Forbidding(FakeApiServer):
+        def answer(self, request: Any) -> Any:
+            return (403, {}, {}) if request.path.endswith("/events") else super().answer(request)
+
+    plain = server_with_pod(1, "one\n")
+    server = Forbidding(objects=plain.objects, texts=plain.texts)
+    log = read(server, LogRequest(StartupKey("pod-uid", "vllm", 0), "model-1", previous=True, kills=True))
+    assert (log.text, log.kills) == ("one\n", ())
 
 
 def test_a_pod_the_kubelet_has_not_seen_yet_has_no_container() -> None:

@@ -17,7 +17,7 @@ from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
 from vlm_operator.rendering import CONTAINER, ServerRequest, render, to_yaml
-from vlm_operator.rendering.server import LONGEST_ARGUMENT, server_arguments
+from vlm_operator.rendering.server import LONGEST_ARGUMENT, server_arguments, startup_seconds
 
 
 class YAMLFile(SingleFileSnapshotExtension):
@@ -128,6 +128,22 @@ def test_a_slow_load_of_thirty_minutes_is_neither_killed_nor_a_failed_rollout() 
     spec = render(request())[0]["spec"]
     assert spec["progressDeadlineSeconds"] > probe["periodSeconds"] * probe["failureThreshold"]
     assert spec["strategy"] == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize(
+    ("weights", "seconds"),
+    [
+        pytest.param(None, 1800, id="not known"),
+        pytest.param(16 * 10**9, 1800, id="16 GB"),
+        pytest.param(810 * 10**9, 33300, id="810 GB take nine hours at 25 MB/s"),
+    ],
+)
+def test_the_probe_allows_for_the_download_of_the_weights(weights: int | None, seconds: int) -> None:
+    assert startup_seconds(weights) == seconds
+    deployment = render(replace(request(), startup_seconds=seconds))[0]
+    probe = deployment["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == seconds
+    assert deployment["spec"]["progressDeadlineSeconds"] > seconds
 
 
 def test_replicas_are_left_alone_unless_asked_for() -> None:
