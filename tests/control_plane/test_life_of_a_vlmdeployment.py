@@ -66,7 +66,7 @@ def test_kubectl_wait_sees_it_ready_and_the_columns_say_what_was_planned(cluster
     assert all(word in table for word in ("Qwen/Qwen3-VL-8B-Instruct", "NVIDIA-GeForce-RTX-5090", "16384", "True"))
     events = cluster.get("events.events.k8s.io", None, namespace)["items"]
     told = Counter(event["reason"] for event in events if event["regarding"]["kind"] == "VLMDeployment")
-    assert told == {"Planned": 1, "CapacityVerified": 1, "Ready": 1}
+    assert told == {"Planned": 1, "Deployed": 1, "Observed": 1, "CapacityVerified": 1, "Ready": 1}
 
 
 @pytest.mark.usefixtures("operator")

@@ -179,6 +179,11 @@ class ConditionReason(_Described):
         "spec.podTemplate sets something that the plan owns.",
         "Remove the path that the message names, or pin the value by its own field.",
     )
+    APPLY_FAILED = (
+        "ApplyFailed",
+        "The API server could not take a child at several tries; it is tried again, ever more rarely.",
+        "Read the API server's words in the message: an admission webhook, a quota or its storage may be away.",
+    )
     MODEL_SOURCE_UNAVAILABLE = (
         "ModelSourceUnavailable",
         "The model's config could not be read just now; it is tried again.",
@@ -197,11 +202,6 @@ class ConditionReason(_Described):
     )
     SCALED_TO_ZERO = "ScaledToZero", "No replica is asked for.", "Raise spec.replicas."
     SERVING = "Serving", "The model answers requests.", ""
-    PAUSED = (
-        "Paused",
-        "The annotation vlm-operator.dev/paused is set: nothing is changed.",
-        "Remove the annotation to go on.",
-    )
     RETUNING = "Retuning", "The start-up failed its check; other flags are being tried.", ""
     NOT_CONVERGING = (
         "NotConverging",
@@ -474,7 +474,7 @@ class ConditionReason(_Described):
 
 
 class EventReason(_Described):
-    """Reasons of events: each tells of one change, once. The failures above are event reasons too."""
+    """Reasons of events: each tells of one change, once."""
 
     PLANNED = "Planned", "Flags were chosen; the message has verdict, context and numbers."
     DOES_NOT_FIT = "DoesNotFit", "No flags fit; the message has numbers and remedies."

@@ -194,6 +194,17 @@ class ObservedStatus(StatusModel):
     )
 
 
+class RefusalStatus(StatusModel):
+    """A child that the API server refused as it stands."""
+
+    kind: Name = Field(description="Kind of the child.")
+    name: Name = Field(description="Name of the child.")
+    message: Sentence = Field(description="The API server's words.")
+    digest: Annotated[str, Field(max_length=64)] = Field(
+        default="", description="Digest of the refused manifest: the same one is not sent again soon."
+    )
+
+
 class VLMDeploymentStatus(StatusModel):
     """What the operator chose, what happened, and what was measured."""
 
@@ -225,4 +236,7 @@ class VLMDeploymentStatus(StatusModel):
         default=(), description="Commands tried for this spec, oldest first."
     )
     observed: ObservedStatus | None = Field(default=None, description="What the running server printed at its start.")
+    refusal: RefusalStatus | None = Field(
+        default=None, description="The child that the API server refused, until it takes it."
+    )
     paused: Bool | None = Field(default=None, description="True while the annotation vlm-operator.dev/paused is set.")

@@ -1,4 +1,4 @@
-"""What did the API server refuse, and does trying again help? The answer is the error's type.
+"""Errors of the API server; their type says whether trying again helps.
 
 Every failure of a request, the network's included, becomes one of these four; nothing else leaves ``client``.
 """
@@ -6,7 +6,7 @@ Every failure of a request, the network's included, becomes one of these four; n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from vlm_operator.errors import VlmOperatorError
 
@@ -49,6 +49,11 @@ class Rejected(ApiError):
     """The server understood and refuses (400, 403, 413, 422 …): only a change of the request or the rules helps."""
 
 
+_REFUSED_AS_INTERNAL: Final = ("failed to create typed patch object", "field not declared in schema")
+"""Sentences of answers with code 500 that are refusals: server-side apply of a manifest that is not of its schema
+(Kubernetes 1.37 ``apimachinery/pkg/util/managedfields``)."""
+
+
 def error_of(
     code: int, body: Mapping[str, Any], headers: Mapping[str, str], request: str
 ) -> RetryLater | Outdated | NotFound | Rejected:
@@ -66,6 +71,8 @@ def error_of(
         return NotFound(words, code=code, reason=reason)
     if code in {409, 410}:
         return Outdated(words, code=code, reason=reason)
+    if any(sign in words for sign in _REFUSED_AS_INTERNAL):
+        return Rejected(words, code=code, reason=reason)
     if code in {401, 408, 429} or code >= 500:
         return RetryLater(words, code=code, reason=reason, retry_after=_retry_after(body, headers))
     return Rejected(words, code=code, reason=reason)

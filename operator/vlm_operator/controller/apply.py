@@ -1,4 +1,4 @@
-"""Make it so: carries a ``Decision`` out, writing only what differs from what is there.
+"""Carry a ``Decision`` out, writing only what differs from what is there.
 
 The order is such that a kill between any two writes loses nothing and doubles nothing: what was learnt (observations)
 and told (events, whose names are derived from what they say) goes before the status that records it, and the status
@@ -11,23 +11,50 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from vlm_operator.api.names import API_VERSION
 from vlm_operator.api.owner import owner_reference
-from vlm_operator.controller.api_errors import ApiError, Outdated, Rejected
+from vlm_operator.controller.api_errors import ApiError, Outdated, Rejected, RetryLater
 from vlm_operator.controller.client import Client, path_of
 from vlm_operator.controller.drift import is_applied
 from vlm_operator.controller.gather import is_controlled_by
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event
+from vlm_operator.lifecycle.events import applied_event, observed_event
 from vlm_operator.lifecycle.observations import superfluous
 from vlm_operator.lifecycle.situation import Manifest, Rejection, Situation, Target
+from vlm_operator.lifecycle.wording import truncated
 
 LOGGER: Final = logging.getLogger(__name__)
 
 LONGEST_NOTE: Final = 1024
 """Bytes that the API server accepts as an event's note."""
+
+
+TRIES_BEFORE_SAID: Final = 3
+"""Failed tries after which a child that cannot be applied shows in the status, whatever the reason."""
+
+FIRST_WAIT: Final = timedelta(seconds=10)
+LONGEST_WAIT: Final = timedelta(minutes=10)
+"""Until a refused manifest is sent again: quotas, policies and schemas change. Twice as long each time."""
+
+LONGEST_WORDS: Final = 1024
+"""Bytes of the API server's words that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A refused manifest: its digest, how long it waits now, and until when."""
+
+    digest: str
+    wait: timedelta
+    until: datetime
+
+
+class _NotOurs(Rejected):
+    """The child's name is taken. Finding out again costs a read."""
 
 
 class Applier:
@@ -42,26 +69,29 @@ class Applier:
         self._client = client
         self._instance = instance
         self._settled: dict[str, tuple[str, str]] = {}
+        self._failures: dict[tuple[str, str], int] = {}
+        self._refused: dict[tuple[str, str], _Refused] = {}
 
     def apply(self, situation: Situation, decision: Decision) -> Rejection | None:
-        """Carry it out; what the API server said if it refuses a child, else None.
+        """Carry it out; what the API server said if it does not take a child, else None.
+
+        A refused manifest is not sent again before its time. A child that cannot be applied for another reason is
+        reported after ``TRIES_BEFORE_SAID`` tries.
 
         Raises:
             Outdated: somebody wrote in between: gather and decide again.
             ApiError: another request failed; what was written before it stays and is right.
         """
-        self._observe(decision.observations, situation.observations)
+        self._observe(decision.observations, situation)
         for position, event in enumerate(decision.events):
             self._tell(event, situation, position)
         if decision.status is not None:
             self._patch_status(situation.target, decision.status)
         if situation.target.deleting:
             return None
-        try:
-            for child in decision.children:
-                self._apply_child(child, situation)
-        except Rejected as error:
-            return Rejection(child["kind"], child["metadata"]["name"], error.message, situation.target.generation)
+        for child in decision.children:
+            if (rejection := self._rejection(child, situation)) is not None:
+                return rejection
         for reference in decision.delete:
             self._delete(reference, situation)
         return None
@@ -75,22 +105,60 @@ class Applier:
         manifest = {"apiVersion": API_VERSION, "kind": "VLMDeployment", "metadata": metadata, "status": status}
         self._client.apply(path, manifest)
 
-    def _apply_child(self, child: Manifest, situation: Situation) -> None:
-        target = situation.target
-        name, kind, api_version = child["metadata"]["name"], child["kind"], child["apiVersion"]
+    def _rejection(self, child: Manifest, situation: Situation) -> Rejection | None:
+        """Apply a child; what stood in the way, None where nothing did."""
+        target, kind, name = situation.target, child["kind"], child["metadata"]["name"]
         manifest = {**child, "metadata": {**child["metadata"], "namespace": target.namespace}}
         manifest["metadata"]["ownerReferences"] = [owner_reference(target.name, target.uid)]
+        place, digest = (target.uid, kind), _digest(manifest)
+        if (known := self._still_refused(place, digest, situation)) is not None:
+            return known
+        try:
+            self._apply_child(manifest, situation)
+        except _NotOurs as error:
+            return Rejection(kind, name, error.message, target.generation)
+        except Rejected as error:
+            before = self._refused.get(place)
+            wait = min(2 * before.wait, LONGEST_WAIT) if before and before.digest == digest else FIRST_WAIT
+            self._refused[place] = _Refused(digest, wait, situation.now + wait)
+            return Rejection(kind, name, truncated(error.message, LONGEST_WORDS), target.generation, digest=digest)
+        except RetryLater as error:
+            self._failures[place] = self._failures.get(place, 0) + 1
+            if self._failures[place] < TRIES_BEFORE_SAID:
+                raise
+            words = truncated(error.message, LONGEST_WORDS)
+            return Rejection(kind, name, words, target.generation, transient=True)
+        self._failures.pop(place, None)
+        self._refused.pop(place, None)
+        return None
+
+    def _still_refused(self, place: tuple[str, str], digest: str, situation: Situation) -> Rejection | None:
+        """The refusal of this very manifest while it is not yet to be tried again; also one of before a restart."""
+        rejection = situation.rejection
+        if rejection is None or rejection.transient or (rejection.kind, rejection.digest) != (place[1], digest):
+            return None
+        refused = self._refused.get(place)
+        if refused is None or refused.digest != digest:
+            refused = _Refused(digest, LONGEST_WAIT, situation.now + LONGEST_WAIT)
+            self._refused[place] = refused
+        return rejection if situation.now < refused.until else None
+
+    def _apply_child(self, manifest: Manifest, situation: Situation) -> None:
+        target = situation.target
+        name, kind, api_version = manifest["metadata"]["name"], manifest["kind"], manifest["apiVersion"]
         path = path_of(api_version, kind, target.namespace, name)
         live = _live(situation.children, kind, name)
         if live is None and (stranger := self._client.find(path)) is not None:
             if not is_controlled_by(stranger, target.uid):
-                raise Rejected(
+                raise _NotOurs(
                     f"{kind} {name} exists and is somebody else's: rename the VLMDeployment, or delete that {kind}"
                 )
             live = stranger
         if live is not None and (is_applied(manifest, live) or self._is_settled(manifest, live)):
             return
         answer = self._client.apply(path, manifest)
+        if (event := applied_event(manifest, live, target)) is not None:
+            self._tell(event, situation, identity=f"{answer['metadata']['uid']}/{_revision(answer)}")
         # A field the server writes in a way of its own would be applied again and again: once is enough.
         self._settled[answer["metadata"]["uid"]] = (_digest(manifest), _revision(answer))
         LOGGER.info("applied %s %s", kind, name, extra={"vlmdeployment": f"{target.namespace}/{target.name}"})
@@ -106,23 +174,27 @@ class Applier:
             path = path_of(reference.api_version, reference.kind, situation.target.namespace, reference.name)
             self._client.delete(path, uid=uid, grace_seconds=reference.grace_seconds)
 
-    def _observe(self, observations: Iterable[Manifest], known: Iterable[Manifest]) -> None:
+    def _observe(self, observations: Iterable[Manifest], situation: Situation) -> None:
+        known = situation.observations
         live = {item["metadata"]["name"]: item for item in known}
         grown = False
         for observation in observations:
             name = observation["metadata"]["name"]
             if name not in live or not is_applied(observation, live[name]):
                 self._client.apply(path_of(API_VERSION, "StartupObservation", None, name), observation)
+                if (event := observed_event(observation, known)) is not None:
+                    self._tell(event, situation, identity=str(observation["spec"].get("lastRun")))
                 grown = grown or name not in live
         if grown:
             for name in superfluous(self._client.list(path_of(API_VERSION, "StartupObservation", None))):
                 self._client.delete(path_of(API_VERSION, "StartupObservation", None, name))
 
-    def _tell(self, event: Event, situation: Situation, position: int) -> None:
+    def _tell(self, event: Event, situation: Situation, position: int = 0, *, identity: str = "") -> None:
         target = situation.target
         moment = situation.now + timedelta(microseconds=position)  # so that they sort in the order they were decided in
         # The same transition from the same status has the same name: told again after a kill, it is told once.
-        seed = json.dumps([target.uid, event.reason, event.message, target.status.get("conditions")], sort_keys=True)
+        about = identity or target.status.get("conditions")
+        seed = json.dumps([target.uid, event.reason, event.message, about], sort_keys=True)
         digest = hashlib.sha256(seed.encode()).hexdigest()[:16]
         regarding = {"apiVersion": API_VERSION, "kind": "VLMDeployment", "namespace": target.namespace}
         regarding |= {"name": target.name, "uid": target.uid, "resourceVersion": target.resource_version}
@@ -134,7 +206,7 @@ class Applier:
             "type": str(event.type),
             "reason": event.reason,
             "action": event.action,
-            "note": event.message.encode()[:LONGEST_NOTE].decode(errors="ignore"),
+            "note": truncated(event.message, LONGEST_NOTE),
             "regarding": regarding,
             "reportingController": "vlm-operator",
             "reportingInstance": self._instance,

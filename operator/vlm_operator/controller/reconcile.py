@@ -77,6 +77,7 @@ class Reconciler:
         self._policy = policy
         self._now = now
         self._rejections: dict[Key, Rejection] = {}
+        self._accepted: set[Key] = set()
 
     def reconcile(self, key: Key) -> Result:
         """Look at one VLMDeployment and make what should be of it.
@@ -84,12 +85,16 @@ class Reconciler:
         Raises:
             ApiError: a request failed; the same call may be repeated at any time.
         """
-        before = self._rejections.get(key)
-        situation = gather(self._world, self._models, key, policy=self._policy, rejection=before, now=self._now())
+        refused = self._rejections.get(key)
+        situation = gather(self._world, self._models, key, policy=self._policy, rejection=refused, now=self._now())
         if situation is None:
             self._metrics.forget(key)
             self._rejections.pop(key, None)
+            self._accepted.discard(key)
             return Result("gone")
+        if situation.rejection is None and key not in self._accepted:  # what was refused before a restart
+            situation = replace(situation, rejection=Rejection.of_status(situation.target))
+        before = situation.rejection
         try:
             decision, situation = self._decide(situation)
             rejection = self._applier.apply(situation, decision)
@@ -125,16 +130,20 @@ class Reconciler:
     def _concluded(self, key: Key, before: Rejection | None, rejection: Rejection | None, decision: Decision) -> Result:
         if rejection is None:
             self._rejections.pop(key, None)
+            if before is not None:
+                self._accepted.add(key)
+            else:
+                self._accepted.discard(key)
             # What the API server refused before it takes now: the status that says so is out of date.
             return Result("ok", requeue_after=0.0 if before is not None else decision.requeue_after)
         LOGGER.warning(
-            "%s %s refused: %s",
+            "%s %s not applied: %s",
             rejection.kind,
             rejection.name,
             rejection.message,
             extra={"vlmdeployment": "/".join(key)},
         )
         self._rejections[key] = rejection
-        if rejection != before:
+        if not rejection.is_again(before):
             return Result("rejected", requeue_after=0.0)  # decide again, to say so
         return Result("rejected", failed=True)

@@ -10,7 +10,7 @@ from vlm_operator.api.conditions import ConditionType
 from vlm_operator.lifecycle.conditions import Condition, timestamp
 from vlm_operator.lifecycle.decision import Decision, Event
 from vlm_operator.lifecycle.doomed import doomed_pods
-from vlm_operator.lifecycle.events import plan_events, refusal_events, startup_events, transition_events
+from vlm_operator.lifecycle.events import node_events, plan_events, refusal_events, startup_events, transition_events
 from vlm_operator.lifecycle.history import STARTING, AttemptRecord, History
 from vlm_operator.lifecycle.next_plan import NextPlan, next_plan
 from vlm_operator.lifecycle.observations import used
@@ -37,8 +37,8 @@ def course(planner: Planner, outcome: StartupOutcome) -> Decision:
     step = next_plan(planner, recorded.history, remembered)
     recorded = replace(recorded, observations=(*recorded.observations, *_uses(planner, step, recorded)))
     if step.planned is None:
-        words = planner.offers.refusal(planner.spec.gpu)
-        return _refused(planner, recorded, "NoMatchingGPU", words)
+        words, unread = planner.offers.refusal(planner.spec.gpu), bool(planner.offers.unreadable)
+        return _refused(planner, recorded, "GPUUnknown" if unread else "NoMatchingGPU", words, unknown=unread)
     if step.stop is None and not step.fits:
         return _does_not_fit(planner, recorded, step.planned)
     return _in_force(planner, recorded, step, step.planned, outcome)
@@ -65,16 +65,18 @@ def _in_force(
         attempt = AttemptRecord(server.fingerprint, planned.episode, planned.settings, STARTING, started_at=started)
         recorded = replace(recorded, history=recorded.history.put(attempt))
     plan = plan_status(planned, server, situation.target.status)
-    conditions = conditions_of(InForce(planner, step, plan, attempt, recorded.history, outcome))
+    in_force = InForce(planner, step, plan, attempt, recorded.history, outcome, recorded.waits_for)
+    conditions = conditions_of(in_force)
     events = (
         *startup_events(recorded),
+        *node_events(situation.target.status, outcome, recorded),
         *plan_events(step),
         *transition_events(situation.target.status, conditions, is_stopped=step.stop is not None),
     )
     children = server.objects(stopped=step.stop is not None)
     decision = _decision(planner, recorded, conditions, plan, events=events, children=children)
-    in_force = None if step.stop is not None else server.fingerprint
-    return replace(decision, delete=doomed_pods(situation.pods, recorded.history, in_force))
+    running = None if step.stop is not None else server.fingerprint
+    return replace(decision, delete=doomed_pods(situation.pods, recorded.history, running))
 
 
 def _does_not_fit(planner: Planner, recorded: Recorded, planned: Planned) -> Decision:
@@ -83,7 +85,9 @@ def _does_not_fit(planner: Planner, recorded: Recorded, planned: Planned) -> Dec
     assert plan is not None
     unknown = plan.verdict is Verdict.UNKNOWN
     words = f"{plan.message}; {plan.hint}" if plan.hint else plan.message
-    reason = "ModelLayoutUnknown" if unknown else str(plan.reason)
+    reason = str(plan.reason)
+    if unknown:
+        reason = "GPUUnknown" if plan.gpu is not None and not plan.gpu.supported else "ModelLayoutUnknown"
     return _refused(planner, recorded, reason, words, planned, unknown=unknown)
 
 
@@ -122,7 +126,7 @@ def _decision(
         status=status_with(planner.situation, conditions, plan, recorded.history, observed),
         events=events,
         observations=recorded.observations,
-        requeue_after=RECHECK_SECONDS if recorded.waits else _next_look(conditions),
+        requeue_after=RECHECK_SECONDS if recorded.waits_for else _next_look(conditions),
     )
 
 

@@ -1,4 +1,4 @@
-"""What should be done about one VLMDeployment? A pure function of its situation.
+"""Decide what should be done about one VLMDeployment: a pure function of its situation.
 
 Three classes of failure, three reactions: a model or configuration that cannot work stops at once; a fault of the node
 is Kubernetes' to repair and counts against nobody; a memory failure is measured, planned around within the user's
@@ -15,10 +15,11 @@ from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable, UnknownFact, VlmOperatorError
 from vlm_operator.lifecycle.course import course
 from vlm_operator.lifecycle.decision import Decision, LogRequest
+from vlm_operator.lifecycle.events import resumed_event
 from vlm_operator.lifecycle.history import History
 from vlm_operator.lifecycle.planned import Planner
-from vlm_operator.lifecycle.refusal import paused, refused
-from vlm_operator.lifecycle.situation import Rejection, Situation
+from vlm_operator.lifecycle.refusal import paused, refusal_words, refused
+from vlm_operator.lifecycle.situation import Situation
 from vlm_operator.lifecycle.startup_outcome import startup_outcome
 from vlm_operator.rendering import check_pod_template
 
@@ -33,6 +34,15 @@ def decide(situation: Situation) -> Decision:
         return Decision()
     if target.annotations.get(PAUSED_ANNOTATION) == "true":
         return paused(situation)
+    decision = _decide(situation)
+    if target.status.get("paused") and not decision.needs:
+        return replace(decision, events=(resumed_event(), *decision.events))
+    return decision
+
+
+def _decide(situation: Situation) -> Decision:
+    """The decision about a VLMDeployment that is neither deleted nor paused."""
+    target = situation.target
     try:
         spec = parse(VLMDeploymentSpec, target.spec, where="spec")
         check_pod_template(spec.pod_template, situation.pod_template_policy)
@@ -45,9 +55,13 @@ def decide(situation: Situation) -> Decision:
         if isinstance(outcome, LogRequest):
             return Decision(needs=(outcome,))
         decision = course(planner, outcome)
-        if situation.rejection is not None and decision.children:
+        rejection = situation.rejection
+        if rejection is not None and not rejection.transient and decision.children:
             # Said instead of the plan's conditions; the children stay in, to be applied as soon as they are accepted.
-            return replace(refused(situation, "InvalidSpec", _refusal(situation.rejection)), children=decision.children)
+            said = refused(situation, "InvalidSpec", refusal_words(rejection))
+            return replace(
+                said, children=decision.children, status={**(said.status or {}), "refusal": rejection.to_status()}
+            )
         return decision
     except SourceUnavailable as error:
         return refused(situation, "ModelSourceUnavailable", _words(error), requeue_after=SOURCE_RETRY_SECONDS)
@@ -58,10 +72,6 @@ def decide(situation: Situation) -> Decision:
         return refused(situation, "ModelNotFound", _words(error))
     except InputError as error:
         return refused(situation, type(error).__name__.replace("InputError", "InvalidSpec"), _words(error))
-
-
-def _refusal(rejection: Rejection) -> str:
-    return f"the API server refuses the {rejection.kind} {rejection.name}: {rejection.message}"
 
 
 def _words(error: VlmOperatorError) -> str:

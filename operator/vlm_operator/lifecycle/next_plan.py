@@ -94,7 +94,7 @@ def _nothing_fits(spec: VLMDeploymentSpec, planned: Planned, earlier: tuple[Atte
     if plan.remedies and all(remedy.pinned for remedy in plan.remedies):
         reason = "PinnedFlagsStandInTheWay"
     steps = "; or ".join(step for step in (floor_step(spec, newest), plan.hint or plan.message) if step)
-    stop = Stop(reason, f"{words}; no flag that is left free mends it: {steps}")
+    stop = Stop(reason, with_remedy(f"{words}; no flag that is left free mends it", steps, source=""))
     return NextPlan(replace(planned, settings=newest.settings), stop, is_new=True)
 
 
@@ -110,8 +110,9 @@ def _exhausted(planner: Planner, history: History, planned: Planned, newest: Att
     words = f"{newest.reason}: {newest.message}"
     help_ = _what_would_help(planner, history, planned)
     if allowed == 0:
-        return Stop("RetuneDisabled", f"{words}; retune.maxAttempts is 0{help_}")
-    return Stop("RetuneExhausted", f"{words}; {allowed} changed commands were tried{help_}")
+        return Stop("RetuneDisabled", with_remedy(f"{words}; retune.maxAttempts is 0", help_, source=""))
+    tried = f"{words}; {allowed} changed commands were tried"
+    return Stop("RetuneExhausted", with_remedy(tried, help_, source=""))
 
 
 def _what_would_help(planner: Planner, history: History, failed: Planned) -> str:
@@ -119,8 +120,8 @@ def _what_would_help(planner: Planner, history: History, failed: Planned) -> str
     if proposed is None or proposed.plan is None:
         return ""
     if proposed.plan.fits:
-        return f"; this would be tried next: {_changes(failed.settings, proposed)}"
-    return f"; {proposed.plan.hint}" if proposed.plan.hint else ""
+        return f"this would be tried next: {_changes(failed.settings, proposed)}"
+    return proposed.plan.hint or ""
 
 
 def _changes(before: EngineSettings, planned: Planned) -> str:

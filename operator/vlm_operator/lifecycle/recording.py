@@ -31,14 +31,14 @@ class Recorded:
         failed: the attempt whose run was just recorded as failed, None where none was.
         observed: ``status.observed`` of a server that was just read, None where none was.
         observations: ``StartupObservation`` objects with the run's figures in them.
-        waits: True where Kubernetes, or a log, is waited for.
+        waits_for: (reason, message) of what Kubernetes, or a log, is waited for; None where nothing is.
     """
 
     history: History
     failed: AttemptRecord | None = None
     observed: dict[str, Any] | None = None
     observations: tuple[Manifest, ...] = ()
-    waits: bool = False
+    waits_for: tuple[str, str] | None = None
 
 
 def record(planner: Planner, history: History, planned: Planned, outcome: StartupOutcome) -> Recorded:
@@ -53,7 +53,7 @@ def record(planner: Planner, history: History, planned: Planned, outcome: Startu
         return _served(planner, history, planned, attempt, outcome)
     reaction, reason, message = reaction_to(outcome, served_before=attempt.outcome == STARTED)
     if reaction is Reaction.WAIT:
-        return Recorded(history, waits=True)
+        return Recorded(history, waits_for=(reason, message))
     if reaction is Reaction.NONE:
         return Recorded(history)
     if reaction is Reaction.COUNT:

@@ -1,11 +1,14 @@
-"""There is nothing to plan: the spec, the model or its source stands in the way, or a person asked to wait."""
+"""Decisions without a plan: the spec, the model or its source stands in the way, or a person asked to wait."""
 
 from __future__ import annotations
+
+import re
+from typing import Final
 
 from vlm_operator.api.conditions import ConditionType, EventReason
 from vlm_operator.lifecycle.conditions import Condition, Status, summary, written
 from vlm_operator.lifecycle.decision import Decision, Event, EventType
-from vlm_operator.lifecycle.situation import Situation
+from vlm_operator.lifecycle.situation import Rejection, Situation
 
 
 def refused(
@@ -50,6 +53,18 @@ def refused(
         events=(Event(EventType.WARNING, str(kind), f"{reason}: {message}", "Plan"),) if news and not waiting else (),
         requeue_after=requeue_after,
     )
+
+
+_UNDECLARED: Final = re.compile(r"\.spec\.template((?:\.[^\s:;,]+)+): field not declared in schema")
+
+
+def refusal_words(rejection: Rejection) -> str:
+    """What was not taken, with the field of the spec where the API server's words name one."""
+    said = f"the API server does not take the {rejection.kind} {rejection.name}: {rejection.message}"
+    unknown = [f"spec.podTemplate{path}" for path in _UNDECLARED.findall(rejection.message)]
+    if not unknown:
+        return said
+    return f"{', '.join(unknown)}: not a field of a pod; correct or remove it; {said}"
 
 
 def paused(situation: Situation) -> Decision:

@@ -13,6 +13,7 @@ from vlm_operator.lifecycle.failure_reaction import reaction_to
 from vlm_operator.lifecycle.history import STARTED, AttemptRecord, History
 from vlm_operator.lifecycle.next_plan import NextPlan
 from vlm_operator.lifecycle.planned import Planner
+from vlm_operator.lifecycle.refusal import refusal_words
 from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
 
 
@@ -24,6 +25,7 @@ class InForce:
         step: the plan and why it is stopped, if it is.
         plan: as ``status.plan``.
         attempt: the record of its command, None where it was never tried.
+        waits_for: (reason, message) of what Kubernetes is waited for, None where nothing is.
     """
 
     planner: Planner
@@ -32,6 +34,7 @@ class InForce:
     attempt: AttemptRecord | None
     history: History
     outcome: StartupOutcome
+    waits_for: tuple[str, str] | None = None
 
 
 def conditions_of(it: InForce) -> tuple[Condition, ...]:
@@ -39,10 +42,15 @@ def conditions_of(it: InForce) -> tuple[Condition, ...]:
     planned = _planned(it)
     verified = _verified(it)
     available = available_of(it.planner, is_stopped=it.step.stop is not None)
+    if it.waits_for is not None and available.status != "True":
+        words = f"{available.message}; {': '.join(it.waits_for)}"
+        available = Condition(available.type, available.status, available.reason, words)
     ready = summary(planned, verified, available)
     conditions = [planned, verified, available, ready]
     if it.step.stop is not None:
         conditions.append(Condition(ConditionType.STALLED, "True", it.step.stop.reason, it.step.stop.message))
+    elif (rejection := it.planner.situation.rejection) is not None:
+        conditions.append(Condition(ConditionType.RECONCILING, "True", "ApplyFailed", refusal_words(rejection)))
     elif ready.status != "True":
         conditions.append(Condition(ConditionType.RECONCILING, "True", ready.reason, ready.message))
     return tuple(conditions)
@@ -95,6 +103,8 @@ def _verified(it: InForce) -> Condition:
     if it.step.change is not None or (attempt is not None and it.history.episode(attempt.episode).failed()):
         words = it.step.change or "other flags are being tried after a failed start-up"
         return Condition(kind, "Unknown", "Retuning", words)
+    if (rejection := it.planner.situation.rejection) is not None:
+        return Condition(kind, "Unknown", "ApplyFailed", refusal_words(rejection))
     if outcome.state in {StartupState.STARTING, StartupState.NONE, StartupState.SERVING}:
         words = "the server is starting; vLLM has not checked its capacity yet"
         return Condition(kind, "Unknown", "Starting", words)

@@ -7,7 +7,7 @@ that matter, the time as a parameter. Nothing here reads anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -185,19 +185,40 @@ class StartupLog:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The API server refused a child: what was wanted is not possible as it stands.
+    """The API server did not take a child.
 
     Attributes:
         kind: of the child.
         name: of the child.
         message: the API server's words.
         generation: of the VLMDeployment whose child it was; a new one is tried afresh.
+        transient: False where it refused: what was wanted is not possible as it stands. True where it could not take
+            it at several tries, and may yet.
+        digest: of the refused manifest; empty where none was sent.
     """
 
     kind: str
     name: str
     message: str
     generation: int
+    transient: bool = False
+    digest: str = ""
+
+    def is_again(self, other: Rejection | None) -> bool:
+        """True where the same manifest was not taken for the same kind of reason, whatever the words."""
+        return other is not None and replace(self, message="") == replace(other, message="")
+
+    @classmethod
+    def of_status(cls, target: Target) -> Rejection | None:
+        """The refusal that the status of this generation holds."""
+        item, generation = target.status.get("refusal"), target.status.get("observedGeneration")
+        if not item or generation != target.generation:
+            return None
+        return cls(item["kind"], item["name"], item["message"], target.generation, digest=item.get("digest") or "")
+
+    def to_status(self) -> dict[str, str]:
+        """As ``status.refusal``."""
+        return {"kind": self.kind, "name": self.name, "message": self.message, "digest": self.digest}
 
 
 @dataclass(frozen=True, slots=True)

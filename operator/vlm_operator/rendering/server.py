@@ -28,11 +28,11 @@ PORT: Final = 8000
 STARTUP_SECONDS: Final = 1800
 """How long a server may take to start at least: 30 minutes."""
 
-COMPILE_SECONDS: Final = 900
+COMPILE_SECONDS: Final = 600
 """Part of the start-up that does not depend on the weights: imports, compilation, profiling, CUDA graphs."""
 
-SLOW_DOWNLOAD_BYTES_PER_SECOND: Final = 25_000_000
-"""A slow connection to the Hugging Face Hub, 200 Mbit/s: what the start-up probe allows for."""
+SLOW_DOWNLOAD_BYTES_PER_SECOND: Final = 62_500_000
+"""A slow connection to the Hugging Face Hub, 500 Mbit/s: what the start-up probe allows for."""
 
 CPU_REQUEST: Final = "1"
 """Cores that a server on the CPU backend asks for at least; it uses what is there."""
@@ -221,7 +221,7 @@ def startup_seconds(weights_bytes: int | None) -> int:
     """How long the start-up probe waits: for the download of the weights over a slow connection, and for compilation.
 
     >>> startup_seconds(16_000_000_000), startup_seconds(200_000_000_000)
-    (1800, 8900)
+    (1800, 3800)
     """
     download = (weights_bytes or 0) / SLOW_DOWNLOAD_BYTES_PER_SECOND
     return max(STARTUP_SECONDS, math.ceil((COMPILE_SECONDS + download) / 10) * 10)

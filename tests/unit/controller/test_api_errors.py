@@ -38,6 +38,28 @@ def test_each_answer_has_its_reaction(code: int, kind: type[ApiError]) -> None:
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(
+            "failed to create typed patch object (default/model; apps/v1, Kind=Deployment): "
+            ".spec.template.spec.toleration: field not declared in schema",
+            id="a field that its schema does not have",
+        ),
+        pytest.param(
+            "failed to create typed patch object (default/model; apps/v1, Kind=Deployment): errors: "
+            ".spec.template.spec.tolerations: expected list, got &{map[]}",
+            id="a value of another type",
+        ),
+    ],
+)
+def test_a_manifest_that_is_not_of_its_schema_is_refused_whatever_the_code(message: str) -> None:
+    server = FakeApiServer(failures=[(500, {"message": message}, {})])
+    with serving(server) as client, pytest.raises(Rejected) as refusal:
+        client.apply(PATH, {"metadata": {"name": "model"}})
+    assert refusal.value.code == 500
+
+
+@pytest.mark.parametrize(
     ("body", "headers", "seconds"),
     [
         pytest.param({"details": {"retryAfterSeconds": 3}}, {}, 3.0, id="as the Status object says"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from api_server import FakeApiServer, serving
 
 from vlm_operator.api.owner import owner_reference
-from vlm_operator.controller.api_errors import Outdated
+from vlm_operator.controller.api_errors import Outdated, RetryLater
 from vlm_operator.controller.apply import Applier
 from vlm_operator.lifecycle import observations
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event, EventType
@@ -112,6 +113,69 @@ def test_a_refused_child_is_an_answer_and_no_error() -> None:
     assert rejection is not None
     assert (rejection.kind, rejection.name, rejection.generation) == ("Deployment", "model", 2)
     assert "spec.replicas: Invalid value" in rejection.message
+
+
+UNKNOWN_FIELD = "failed to create typed patch object: .spec.template.spec.toleration: field not declared in schema"
+
+
+def refusing(times: int, code: int = 500, message: str = UNKNOWN_FIELD) -> FakeApiServer:
+    class Refusing(FakeApiServer):
+        def answer(self, request: Any) -> Any:
+            if request.method == "PATCH" and len(self.writes) < times:
+                self.failures = [(code, {"message": message}, {})]
+            return super().answer(request)
+
+    return Refusing()
+
+
+def test_a_refused_manifest_is_not_sent_again_before_its_time_and_then_ever_more_rarely() -> None:
+    server = refusing(99)
+    with serving(server) as client:
+        applier = Applier(client, "pod-1")
+        rejection, sent = None, []
+        for seconds in range(0, 1300, 5):
+            now = NOW + timedelta(seconds=seconds)
+            rejection = applier.apply(Situation(TARGET, now, rejection=rejection), Decision(children=(CHILD,)))
+            assert rejection is not None
+            sent.append(len(server.writes))
+    assert (sent[12], sent[-1]) == (3, 8)  # after one minute, and after 22
+
+
+def test_what_was_refused_before_a_restart_costs_no_request_for_ten_minutes() -> None:
+    server = refusing(99)
+    rejection = apply(server, Decision(children=(CHILD,)))
+    assert rejection is not None
+    target = replace(TARGET, status={"observedGeneration": 2, "refusal": rejection.to_status()})
+    restored = Rejection.of_status(target)
+    assert restored == rejection
+    server.requests.clear()
+    with serving(server) as client:
+        applier = Applier(client, "pod-2")
+        for seconds in (0, 300, 599):
+            now = NOW + timedelta(seconds=seconds)
+            assert applier.apply(Situation(target, now, rejection=restored), Decision(children=(CHILD,))) == restored
+        assert server.requests == []
+        applier.apply(Situation(target, NOW + timedelta(seconds=600), rejection=restored), Decision(children=(CHILD,)))
+    assert len(server.writes) == 1
+
+
+def test_another_manifest_is_sent_at_once() -> None:
+    server = refusing(1)
+    rejection = apply(server, Decision(children=(CHILD,)))
+    changed = {**CHILD, "spec": {"replicas": 2}}
+    assert apply(server, Decision(children=(changed,)), Situation(TARGET, NOW, rejection=rejection)) is None
+
+
+def test_a_child_that_cannot_be_applied_is_reported_after_three_tries_whatever_the_code() -> None:
+    server = refusing(99, 503, "etcd is away")
+    with serving(server) as client:
+        applier = Applier(client, "pod-1")
+        for _ in range(2):
+            with pytest.raises(RetryLater):
+                applier.apply(SITUATION, Decision(children=(CHILD,)))
+        rejection = applier.apply(SITUATION, Decision(children=(CHILD,)))
+    assert rejection is not None
+    assert (rejection.transient, "etcd is away" in rejection.message) == (True, True)
 
 
 def test_what_belongs_to_somebody_else_is_left_alone() -> None:

@@ -114,7 +114,7 @@ def test_a_floor_that_vllms_own_estimate_rules_out_is_named_before_a_larger_gpu(
     world = World(spec=spec, product="NVIDIA-L4", error_bytes=2 * GIB)
     assert world.settle() == "Stalled"
     message = world.condition("Stalled")["message"]
-    assert "lower context.minimum to at most 9,792; or use a GPU with at least 28.28 GiB as CUDA counts it" in message
+    assert "Lower context.minimum to at most 9,792; or use a GPU with at least 28.28 GiB as CUDA counts it" in message
     assert "this one has 22.03 GiB" in message
     assert world.status["attempts"][0]["numbers"]["neededGiB"] == 2.25
 

@@ -135,7 +135,8 @@ def test_a_slow_load_of_thirty_minutes_is_neither_killed_nor_a_failed_rollout() 
     [
         pytest.param(None, 1800, id="not known"),
         pytest.param(16 * 10**9, 1800, id="16 GB"),
-        pytest.param(810 * 10**9, 33300, id="810 GB take nine hours at 25 MB/s"),
+        pytest.param(75 * 10**9, 1800, id="75 GB"),
+        pytest.param(810 * 10**9, 13560, id="810 GB take more than three hours at 500 Mbit/s"),
     ],
 )
 def test_the_probe_allows_for_the_download_of_the_weights(weights: int | None, seconds: int) -> None:
