@@ -23,7 +23,7 @@ from vlm_operator.controller.reconcile import Reconciler
 from vlm_operator.controller.watches import Watches, World
 from vlm_operator.lifecycle import observations
 from vlm_operator.lifecycle.children import CHILD_KINDS
-from vlm_operator.lifecycle.decision import Decision, Event, EventType, LogRequest
+from vlm_operator.lifecycle.decision import ChildReference, Decision, Event, EventType, LogRequest
 from vlm_operator.lifecycle.situation import Situation, StartupKey, Target
 
 CHART = Path(__file__).resolve().parents[3] / "charts/vlm-operator/templates"
@@ -70,6 +70,7 @@ def apply_everything(client: Client) -> None:
         status={"observedGeneration": 1},
         events=(Event(EventType.NORMAL, "Planned", "it fits", "Plan"),),
         observations=(observation("a"), observation("b")),
+        delete=(ChildReference("v1", "Pod", "model-1", uid="pod", grace_seconds=1),),
     )
     metadata = {"name": "model", "namespace": "default"}
     made = client.create(f"/apis/{GROUP}/namespaces/default/vlmdeployments", {"metadata": metadata})["metadata"]
@@ -93,7 +94,7 @@ def read_a_log(client: Client) -> None:
     status = {"containerStatuses": [{"name": "vllm", "restartCount": 1, "state": {"running": {}}}]}
     metadata = {"name": "model-1", "namespace": "default", "uid": "pod", "creationTimestamp": "2026-11-25T11:00:00Z"}
     client.create(path.rpartition("/")[0], {"metadata": metadata, "spec": {"containers": []}, "status": status})
-    read_log(client, "default", LogRequest(StartupKey("pod", "vllm", 0), "model-1", previous=True))
+    read_log(client, "default", LogRequest(StartupKey("pod", "vllm", 0), "model-1", previous=True, kills=True))
 
 
 def lead(client: Client) -> None:
