@@ -131,7 +131,7 @@ def _memory_refusal(intent: Intent, evidence: Evidence) -> tuple[Reason, Refusal
     found = f"vLLM found {format_gib(free)}{total} available on the node"
     message = f"cpu.kvCacheSpace declares {format_gib(declared)}, but {found}"
     most = free // GIB
-    hint = f"set cpu.kvCacheSpace to at most {most}Gi" if most else "use a node with more memory"
+    hint = f"set cpu.kvCacheSpace to at most {most}GiB" if most else "use a node with more memory"
     return Reason.FREE_MEMORY_TOO_LOW, Refusal(message, hint)
 
 
@@ -147,7 +147,7 @@ def _hint(reason: Reason, intent: Intent, evaluation: Evaluation, found: tuple[t
     if (intent.minimum_context or 0) > longest > 0:
         steps.append(f"lower context.minimum to at most {longest:,}")
     if container == declared:
-        steps.insert(0, f"set cpu.kvCacheSpace to {-(-evaluation.least_bytes // GIB)}Gi")
+        steps.insert(0, f"set cpu.kvCacheSpace to {-(-evaluation.least_bytes // GIB)}GiB")
     else:
         why = f"start-ups found {format_gib(container)} of the {format_gib(declared)} declared"
         steps.append(f"{why}: give the pod's node and container that memory")

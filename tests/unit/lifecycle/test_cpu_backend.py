@@ -75,7 +75,7 @@ def test_a_cache_that_the_node_cannot_hold_is_refused_with_vllms_figures_and_the
     stalled = world.condition("Stalled")
     assert stalled["reason"] == "FreeMemoryTooLow"
     assert "12.36/23.54 GiB" in stalled["message"]
-    assert "cpu.kvCacheSpace to at most 12Gi" in stalled["message"]
+    assert "cpu.kvCacheSpace to at most 12GiB" in stalled["message"]
 
 
 def test_a_share_of_memory_that_is_not_available_is_lowered_once() -> None:
