@@ -10,7 +10,7 @@ from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.diagnosis import Diagnosis
 from vlm_operator.diagnosis.document import camel_case
 from vlm_operator.diagnosis.failure import KVCacheTooSmall
-from vlm_operator.engine.kv_cache_rules import CPU_CAPABILITY
+from vlm_operator.engine.kv_cache_rules import CPU_CAPABILITY, NULL_BLOCK_SINCE
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.lifecycle.failure_reaction import Reaction, reaction_to
 from vlm_operator.lifecycle.history import FAILED, STARTED, AttemptRecord, History
@@ -19,7 +19,7 @@ from vlm_operator.lifecycle.planned import Planned, Planner
 from vlm_operator.lifecycle.situation import Manifest
 from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
 from vlm_operator.lifecycle.wording import with_remedy
-from vlm_operator.planning.log_evidence import NULL_BLOCK_SINCE, MeasuredStartup, measured_startup
+from vlm_operator.planning.log_evidence import MeasuredStartup, measured_startup
 
 
 @dataclass(frozen=True, slots=True)
