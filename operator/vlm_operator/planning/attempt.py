@@ -262,6 +262,8 @@ class Attempt:
                 after = after.with_(max_model_len=self.chosen.settings.max_model_len)
                 cost = request_limit(after.max_model_len or 0)
             if gain > 0 or chosen:
+                if chosen and getattr(after, lever.flag) == getattr(self.wanted.settings, lever.flag):
+                    after = after.with_(**{lever.flag: getattr(self.chosen.settings, lever.flag)})  # with another lever
                 yield Move(self._changes(after, lever.flag), gain, cost, chosen is not None, shown.mild)
 
     def _changes(self, after: EngineSettings, flag: str) -> tuple[tuple[str, Any, Any], ...]:

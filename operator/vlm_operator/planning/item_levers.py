@@ -21,7 +21,7 @@ from vlm_operator.capacity.multimodal import (
 )
 from vlm_operator.engine.flags import canonical_json
 from vlm_operator.engine.processor_options import FLAT_SIZE_SINCE, SCOPES_SINCE
-from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.identity_cache import cached_by_identity
@@ -51,12 +51,14 @@ class _Asked(NamedTuple):
     Attributes:
         free: flags that were left free.
         images: True where images were described.
+        video_may_go: True where another lever may switch videos off.
         image_tokens, video_tokens: encoder tokens of one item.
         frames: frames that vLLM keeps of one video.
     """
 
     free: frozenset[str]
     images: bool
+    video_may_go: bool
     image_tokens: int | None
     video_tokens: int | None
     frames: int | None
@@ -81,11 +83,12 @@ def item_levers(
         return ()
     free, videos = CAPPING - pinned, intent.workload.videos if intent.workload else None
     images = intent.workload is not None and intent.workload.images is not None
+    may_go = intent.workload is None and "limit_mm_per_prompt" not in pinned
     if request is None:
-        asked = _Asked(free, images, None, None, None, videos)
+        asked = _Asked(free, images, may_go, None, None, None, videos)
     else:
         sizes = request.image_encoder_tokens, request.video_encoder_tokens, request.frames_per_video
-        asked = _Asked(free, images, *sizes, videos)
+        asked = _Asked(free, images, may_go, *sizes, videos)
     return _levers(family, base, intent.version, asked)
 
 
@@ -166,11 +169,22 @@ def _cap_level(
     else:
         cap = cap_for_tokens(items.family, what, tokens, items.version)
     modality = "image" if what == "image" else "video"
-    arguments = cap and cap_arguments(cap, modality, items.base, items.version)
-    if not cap or not arguments:
+    if not cap:
+        return []
+    arguments, apply = cap_arguments(cap, modality, items.base, items.version), _merged
+    if not arguments and what == "image" and items.asked.video_may_go:
+        arguments, apply = (
+            cap_arguments(cap, modality, _without_video(items.base), items.version),
+            _merged_without_video,
+        )
+    if not arguments:
         return []
     cost = f"{cap.price}; those described are not" if unnoticed else cap.price
-    return [Level(weight, cost, _merged(arguments), mild=mild or unnoticed)]
+    return [Level(weight, cost, apply(arguments), mild=mild or unnoticed)]
+
+
+def _without_video(settings: EngineSettings) -> EngineSettings:
+    return settings.with_(limit_mm_per_prompt=(("video", ModalityLimit(0)),))
 
 
 def _frames(items: _Items, videos: Videos, frames: int) -> Iterator[Lever]:
@@ -212,6 +226,12 @@ def _merged(arguments: dict[str, Any]) -> Apply:
     return lambda settings, bounds: bounds.refit(
         settings.with_(mm_processor_kwargs=_merged_json(settings.mm_processor_kwargs, added))
     )
+
+
+def _merged_without_video(arguments: dict[str, Any]) -> Apply:
+    """The change where videos have been switched off before; none where the arguments would reach them too."""
+    merged = _merged(arguments)
+    return lambda settings, bounds: settings if settings.enabled("video") else merged(settings, bounds)
 
 
 @lru_cache(maxsize=1024)
