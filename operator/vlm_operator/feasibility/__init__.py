@@ -88,10 +88,11 @@ def _refusals(
     model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion
 ) -> tuple[Infeasible, ...]:
     try:
-        model = with_flags(model, settings, version)
+        served = with_flags(model, settings, version)
     except (InputError, UnknownFact):
         return ()  # planning says what is wrong with the flag, or not known of it
-    command = Command(model, settings, gpu, version)
+    at_load = model.quantization is None and served.quantization is not None
+    command = Command(served, settings, gpu, version, quantized_at_load=at_load)
     return tuple(found for check in CHECKS if (found := check(command)) is not None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vlm_operator.capacity.weights.ranks import Ranks
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
@@ -20,12 +20,14 @@ class Command:
     Attributes:
         settings: flags as requested; None where vLLM decides.
         gpu: one of the GPUs.
+        quantized_at_load: the checkpoint is not quantised; a flag asks vLLM to do it while loading.
     """
 
     model: ModelFacts
     settings: EngineSettings
     gpu: GPUFacts
     version: EngineVersion
+    quantized_at_load: bool = False
 
     @property
     def capability(self) -> tuple[int, int] | None:
@@ -58,7 +60,7 @@ class Command:
         return tuple(
             size
             for size in (1, 2, 4, 8, 16)
-            if passes(Command(self.model, self.settings.with_(tensor_parallel_size=size), self.gpu, self.version))
+            if passes(replace(self, settings=self.settings.with_(tensor_parallel_size=size)))
         )
 
 

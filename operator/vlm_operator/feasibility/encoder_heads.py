@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from vlm_operator.capacity.weights.ranks import elements_of, shape_of
@@ -30,7 +31,7 @@ def encoder_heads(command: Command) -> Infeasible | None:
     sizes = command.sizes_that_pass(lambda other: _problem(other) is None)
     change: tuple[tuple[str, Any], ...] = ()
     remedy = size_words(sizes)
-    whole = Command(command.model, command.settings.with_(mm_encoder_tp_mode="data"), command.gpu, command.version)
+    whole = replace(command, settings=command.settings.with_(mm_encoder_tp_mode="data"))
     if encoder_runs_data_parallel(command.version, command.model.architecture) and _problem(whole) is None:
         change = (("mm_encoder_tp_mode", "data"),)
         remedy = f"set --mm-encoder-tp-mode data, which keeps the encoder whole on every GPU, or {remedy}"

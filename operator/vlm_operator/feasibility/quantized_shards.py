@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vlm_operator.capacity.weights.quantized import Storage
@@ -56,7 +56,7 @@ def quantized_shards(command: Command) -> Infeasible | None:
     remedy = size_words(sizes)
     change: tuple[tuple[str, Any], ...] = ()
     if cut.expert and not settings.enable_expert_parallel:
-        apart = Command(command.model, settings.with_(enable_expert_parallel=True), command.gpu, command.version)
+        apart = replace(command, settings=settings.with_(enable_expert_parallel=True))
         if _first_cut(apart) is None:
             change = (("enable_expert_parallel", True),)
             remedy = f"set --enable-expert-parallel, which keeps each expert whole on one GPU, or {remedy}"
@@ -70,7 +70,9 @@ def _first_cut(command: Command) -> Cut | None:
     model = command.model
     if model.weights is None or model.quantization is None:
         return None
-    if model.quantization.method == "bitsandbytes" and command.settings.tensor_parallel_size > 1:
+    if model.quantization.method == "bitsandbytes":
+        if command.quantized_at_load or command.settings.tensor_parallel_size == 1:
+            return None  # a matrix is packed as one row of elements, whatever its groups
         message = f"{model.model} is stored in bitsandbytes' format, which tensor parallelism cannot divide"
         return Cut(message, WHOLE, expert=False)
     for found in _cuts(command):

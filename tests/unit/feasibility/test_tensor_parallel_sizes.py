@@ -98,3 +98,10 @@ def test_a_plan_takes_no_size_that_is_refused() -> None:
     model = load_model(SHARED_EXPERT, offline=True)
     found = plan(model, gpu("H100"), Intent(gpu_count=8, version=EngineVersion(0, 32)))
     assert (found.verdict, found.reason) == (Verdict.UNSUPPORTED, NOT_DIVISIBLE)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_what_is_quantised_while_loading_may_be_divided_and_has_no_groups(size: int) -> None:
+    """bitsandbytes packs a matrix as one row of elements: 4,304 inputs of the tower need no whole groups of 64."""
+    flags = {"tensor_parallel_size": size, "quantization": "bitsandbytes"}
+    assert reasons("Qwen/Qwen3-VL-8B-Instruct", "L40S", 27, **flags) == []

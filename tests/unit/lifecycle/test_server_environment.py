@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import gpu
+from builders import gpu, qwen3_vl
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
@@ -17,7 +17,7 @@ from vlm_operator.planning.gpu_choice import GPUOffer
 def variables(product: str, version: EngineVersion, spec: dict[str, Any] | None = None) -> dict[str, str]:
     offer = GPUOffer(gpu(product), "nvidia.com/gpu", 1, node_label=product)
     given = VLMDeploymentSpec.model_validate({"model": {"id": "Qwen/Qwen3-VL-8B-Instruct"}, **(spec or {})})
-    server = server_of(given, EngineSettings(), name="m", namespace="n", version=version, offer=offer)
+    server = server_of(given, EngineSettings(), name="m", namespace="n", version=version, offer=offer, model=qwen3_vl())
     containers = server.objects()[0]["spec"]["template"]["spec"]["containers"]
     return {entry["name"]: entry.get("value", "") for entry in containers[0]["env"]}
 
