@@ -1,4 +1,4 @@
-"""Which small changes of a module would be faults? Each is one piece of source text in place of another."""
+"""Small changes of a module that would be faults: each replaces one piece of source text."""
 
 from __future__ import annotations
 

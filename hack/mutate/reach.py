@@ -1,4 +1,4 @@
-"""Which test calls which function, and how long does it take? Plugins of pytest, used in a copy of the checkout."""
+"""Record which test calls which function and for how long: pytest plugins, used in a copy of the checkout."""
 
 from __future__ import annotations
 

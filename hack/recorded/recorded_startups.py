@@ -1,4 +1,4 @@
-"""What does a published start-up say it was? Release, GPU, model and flags of one record, each known or refused."""
+"""Release, GPU, model and flags of a published start-up, each known or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can happen to a log on its way? Ways of damaging one, for tests and ``hack/fuzz/diagnosis``."""
+"""Ways of damaging a log, for tests and ``hack/fuzz/diagnosis``."""
 
 from __future__ import annotations
 

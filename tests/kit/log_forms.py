@@ -1,4 +1,4 @@
-"""In which forms does a line of vLLM's log reach us? What containers, orchestrators and loggers put around it."""
+"""Forms of a vLLM log line: what containers, orchestrators and loggers put around it."""
 
 from __future__ import annotations
 

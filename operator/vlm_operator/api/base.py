@@ -1,4 +1,4 @@
-"""What do all API types share? Strict, frozen models whose rules hold in Python and on the API server alike.
+"""Base of all API types: strict, frozen models whose rules hold in Python and on the API server alike.
 
 A rule is written once: as CEL, which the CRD carries, and as a Python predicate beside it, which ``vlmctl`` applies
 where there is no API server. A test gives both the same objects.

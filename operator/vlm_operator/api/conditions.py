@@ -1,4 +1,4 @@
-"""Which conditions, reasons and events are there, what exactly does each mean, and what is to be done about it?
+"""All conditions, reasons and events, with their exact meaning and remedy.
 
 The list is closed: nothing else is ever written into ``status.conditions``, ``status.plan.reason``,
 ``status.attempts[].reason`` or an event. A test compares it with the reasons of planning and diagnosis.

@@ -1,4 +1,4 @@
-"""How do the models become CRDs? pydantic's JSON schema, made structural, with columns and subresources around it.
+"""Build CRDs from pydantic's JSON schema, made structural, with printer columns and subresources.
 
 Kubernetes takes a subset of OpenAPI v3 (*structural schema*): no references, no ``null`` alternatives, no
 ``additionalProperties: false``. CEL rules come along from ``base.Rule``.

@@ -1,4 +1,4 @@
-"""Which vLLM flags may a user pin? ``spec.engine``: every field is optional, and what is set is never changed."""
+"""``spec.engine``: the vLLM flags a user may pin; every field is optional and a set field is never changed."""
 
 from __future__ import annotations
 

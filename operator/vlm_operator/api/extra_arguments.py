@@ -1,4 +1,4 @@
-"""May ``engine.extraArgs`` hold this argument? Not if vLLM would read it as a flag that the plan decides.
+"""Validate ``engine.extraArgs``: refuse arguments that vLLM reads as a flag the plan decides.
 
 vLLM's parser (0.32: ``utils/argparse_utils.py``, ``FlexibleArgumentParser``) takes more spellings than its help shows:
 underscores for dashes, ``--flag=value``, ``--flag.key value`` for JSON flags, ``--no-flag`` for switches, and, as every

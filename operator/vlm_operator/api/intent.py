@@ -1,4 +1,4 @@
-"""What does a VLMDeployment ask of the planner? Its spec as an ``Intent``: what ``spec.engine`` sets is pinned."""
+"""Convert a VLMDeployment's spec to an ``Intent``: what ``spec.engine`` sets is pinned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names does this project use on the API server? Group, version, labels and annotations, in one place."""
+"""Names this project uses on the API server: group, version, labels and annotations."""
 
 from __future__ import annotations
 

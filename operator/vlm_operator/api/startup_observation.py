@@ -1,4 +1,4 @@
-"""What was measured before? ``StartupObservation``: memory terms of real start-ups, so that the next plan is right.
+"""``StartupObservation``: memory terms measured at real start-ups, used by later plans.
 
 One object per model and revision, GPU product, vLLM release and the flags that move memory. Conflicting measurements
 are both kept: every term holds its lowest and highest value.

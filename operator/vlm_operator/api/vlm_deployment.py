@@ -1,4 +1,4 @@
-"""What does a user ask for? ``VLMDeployment``: one vision-language model, served by vLLM on GPUs that hold it."""
+"""``VLMDeployment``: one vision-language model, served by vLLM on GPUs that hold it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the operator answer? ``status`` of a VLMDeployment: conditions, plan, attempts, what was measured."""
+"""``status`` of a VLMDeployment: conditions, plan, attempts, measured figures."""
 
 from __future__ import annotations
 

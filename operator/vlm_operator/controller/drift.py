@@ -1,4 +1,4 @@
-"""Does a live object already say what it should? If so nothing is written.
+"""Compare a live object with the desired one; nothing is written where they agree.
 
 Server-side apply of an unchanged manifest changes nothing, but it is a write all the same: fifty steady deployments
 should cost the API server reads only. Two questions decide: does every wanted field have its value, and do we own a

@@ -1,4 +1,4 @@
-"""How does a log line look? One JSON object a line for machines, or plain words for a terminal."""
+"""Format log records: one JSON object per line, or plain text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be graphed? The operator's metrics, under the names of ``docs/reference/metrics.md``."""
+"""The operator's Prometheus metrics, under the names of ``docs/reference/metrics.md``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a model? Facts of ``sources``, asked once per model and revision and remembered."""
+"""Facts of models from ``sources``, read once per model and revision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What should be looked at next? A keyed queue: each key once, not before its time, never twice at once.
+"""A keyed work queue: each key once, not before its time, never twice at once.
 
 kopf drops what an event handler raises, and its own retry is a flat minute, so waiting, repeating and backing off are
 here. A key that is added while it is being worked on comes again after that.

@@ -1,4 +1,4 @@
-"""Which flags were set? Reads the Python dict in which vLLM prints its non-default arguments."""
+"""Parse the Python dict in which vLLM prints its non-default arguments."""
 
 from __future__ import annotations
 

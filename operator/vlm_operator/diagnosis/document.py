@@ -1,4 +1,4 @@
-"""What does ``vlmctl diagnose -o json`` print? A diagnosis in the fields of the command line's contract."""
+"""The JSON document of ``vlmctl diagnose -o json``, in the fields of its contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which encoding is a log? UTF-8, unless it begins with the mark of UTF-16 that PowerShell writes."""
+"""Detect a log's encoding: UTF-8, or UTF-16 with the byte order mark that PowerShell writes."""
 
 from __future__ import annotations
 

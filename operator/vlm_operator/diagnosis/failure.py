@@ -1,4 +1,4 @@
-"""What failed? One frozen class per family of failures, its figures in bytes and tokens.
+"""Typed failures: one frozen class per family, figures in bytes and tokens.
 
 ``numbers`` keeps every figure exactly as it was printed (GiB with its decimals); the typed fields are the same figures
 in the units that arithmetic uses.

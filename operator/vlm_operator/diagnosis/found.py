@@ -1,4 +1,4 @@
-"""What was found of one failure, and which of its figures count? The worst of several workers', none that was cut."""
+"""Merge the findings of one failure: the worst of several workers' figures, none that was cut off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What did a start measure? Every figure vLLM printed, of the newest start in the log."""
+"""Figures that vLLM printed in the newest start of a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far did a start come? Follows the lines that a start prints on its way, whatever process prints them."""
+"""Follow the lines a start-up prints as it progresses, whatever process prints them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened in this log? One pass over its records: starts, figures, failures, and which of them is the cause.
+"""Read a log in one pass: starts, figures, failures, and which failure is the cause.
 
 The newest start counts. Of several failures the one of smallest priority is the cause, then the earliest; sentences
 that only point elsewhere count where nothing else was said. What an INFO, DEBUG or WARNING record quotes is no failure.

@@ -1,4 +1,4 @@
-"""Which lines of a log are worth reading, and what is left of one without its prefixes?
+"""Select the log lines worth reading and strip their prefixes.
 
 Millions of ordinary lines are dropped by one look at their head. The rest lose what containers, Kubernetes, Docker
 Compose, journald, Ray, terminals and vLLM's own processes put in front of them, and become ``Record``.

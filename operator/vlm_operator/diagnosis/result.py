@@ -1,4 +1,4 @@
-"""What is the answer of a diagnosis? Outcome, one failure, the figures, what to change."""
+"""The result of a diagnosis: outcome, one failure, figures, advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of one start of the server, and which of the things that went wrong is the cause?
+"""Facts of one start of the server, and the cause among its failures.
 
 Of several failures the one of smallest priority is the cause, then the earliest. An exception that is told explicitly
 beats the process's death, which is its consequence; sentences that only point elsewhere count where nothing else was

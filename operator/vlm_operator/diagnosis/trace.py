@@ -1,4 +1,4 @@
-"""Where in its start did a process fail, and with which exception? Follows the tracebacks of each process apart."""
+"""Follow each process's tracebacks: where in its start it failed, and with which exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model classes does vLLM serve only with ``--trust-remote-code``? Their repositories hold code of their own.
+"""Model classes that vLLM serves only with ``--trust-remote-code``: their repositories hold code of their own.
 
 Source: ``tests/models/registry.py`` of the vLLM repository (commit 0008d356) names the classes whose published
 checkpoints vLLM tests with ``trust_remote_code=True``: their config class, processor or tokenizer stands in the

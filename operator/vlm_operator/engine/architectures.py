@@ -1,4 +1,4 @@
-"""Which releases of vLLM serve a model class? Looked up in the table read from vLLM's own registries."""
+"""Look up the releases of vLLM that serve a model class, in the table read from vLLM's own registries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a vLLM release arrive at "Available KV cache memory"? Which terms it subtracts, what its profiling run does.
+"""How a vLLM release computes "Available KV cache memory": the terms it subtracts.
 
 Sources (vLLM): ``v1/worker/gpu_worker.py: Worker.determine_available_memory``, ``utils/mem_utils.py:
 memory_profiling``, ``v1/worker/gpu_model_runner.py: profile_run, _dummy_sampler_run, profile_cudagraph_memory``,

@@ -1,4 +1,4 @@
-"""What does vLLM fill in for flags the user left unset? Resolved as that version would on that GPU.
+"""vLLM's defaults for unset flags, resolved as a release resolves them on a GPU.
 
 Sources (vLLM): ``engine/arg_utils.py: EngineArgs.get_batch_defaults,
 _set_default_max_num_seqs_and_batched_tokens_args, _set_default_chunked_prefill_and_prefix_caching_args``;

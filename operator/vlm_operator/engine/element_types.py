@@ -1,4 +1,4 @@
-"""Which element type does vLLM serve a model in, on which GPU? As its platform and its list of unstable models say."""
+"""Element type in which vLLM serves a model on a GPU: its platform's and its list of unstable models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When did vLLM's counting of multimodal items change? Releases by what they count, not by who uses it."""
+"""Releases in which vLLM's counting of multimodal items changed, by what they count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does one vLLM release plan its KV cache? One frozen record of rules per minor release, 0.11 to 0.33.
+"""KV cache rules of each vLLM release: one frozen record per minor release.
 
 The rules are those of ``v1/core/kv_cache_utils.py`` (0.33: ``kv_cache_planning.py``), ``v1/kv_cache_interface.py``,
 ``config/cache.py``, ``config/vllm.py``, ``model_executor/models/config.py`` (to 0.19) and ``platforms/interface.py``

@@ -1,4 +1,4 @@
-"""What does a release allocate while it loads a model, beside the model's parameters?"""
+"""Memory a release allocates while it loads a model, beside the model's parameters."""
 
 from __future__ import annotations
 

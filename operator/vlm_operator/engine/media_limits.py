@@ -1,4 +1,4 @@
-"""Which images and frames does vLLM refuse to decode?"""
+"""Sizes of images and frames that vLLM refuses to decode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which spellings of ``--mm-processor-kwargs`` does a release honour?"""
+"""Spellings of ``--mm-processor-kwargs`` that a release honours."""
 
 from __future__ import annotations
 

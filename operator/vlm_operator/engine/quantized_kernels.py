@@ -1,4 +1,4 @@
-"""Which shapes do vLLM's kernels for quantised weights take, by release? Tiles, and when padding lifted them."""
+"""Shapes that vLLM's kernels for quantised weights accept, by release: tiles, and when padding lifted them."""
 
 from __future__ import annotations
 

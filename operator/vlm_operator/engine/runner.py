@@ -1,4 +1,4 @@
-"""Which of vLLM's two model runners serves a model? They profile and count memory differently.
+"""Select the vLLM model runner that serves a model: the two profile and count memory differently.
 
 Source (vLLM): ``config/vllm.py: VllmConfig.use_v2_model_runner, _is_default_v2_model_runner_model,
 _get_v2_model_runner_unsupported_features``, read in 0.21.0, 0.22.1 to 0.29.0 and 0.32.0. Before 0.22 the V1 runner is

@@ -1,4 +1,4 @@
-"""Which vLLM is meant? A version as vLLM prints it, comparable, with the range this project knows."""
+"""A vLLM version as vLLM prints it, comparable, with the range this project knows."""
 
 from __future__ import annotations
 

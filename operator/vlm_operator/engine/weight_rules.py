@@ -1,4 +1,4 @@
-"""Which parameters does a vLLM release build, and which quantisations does it load? What changed, by version."""
+"""Parameters a vLLM release builds and quantisations it loads: what changed, by version."""
 
 from __future__ import annotations
 

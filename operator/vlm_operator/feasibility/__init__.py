@@ -1,4 +1,4 @@
-"""Would vLLM refuse this command for a reason other than memory? An ordered tuple of small checks, one a file.
+"""Checks for what vLLM refuses other than memory: an ordered tuple of small checks, one per file.
 
 Each check looks at one command and answers None or the refusal. Nothing here chooses; planning asks before it counts
 memory, and chooses nothing that a check refuses.

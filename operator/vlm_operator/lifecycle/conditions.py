@@ -1,4 +1,4 @@
-"""What do the conditions say? Four that are always there, two of kstatus while they are true."""
+"""Build the conditions: four that are always present, two of kstatus while they are true."""
 
 from __future__ import annotations
 

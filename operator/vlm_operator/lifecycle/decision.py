@@ -1,4 +1,4 @@
-"""What should be done about one VLMDeployment? The answer of ``decide``, carried out by ``controller.apply``.
+"""The answer of ``decide`` for one VLMDeployment, carried out by ``controller.apply``.
 
 A decision is the wanted state, not a list of steps: carrying it out twice, or only half before a crash, and deciding
 again leads to the same end.

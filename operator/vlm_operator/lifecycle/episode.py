@@ -1,4 +1,4 @@
-"""Which episode is this? A changed intent, image or GPU starts a new one: earlier failures no longer count."""
+"""Identify the episode: a changed intent, image or GPU starts a new one, without earlier failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has been tried for this spec? ``status.attempts`` as values: each start-up once, each command once.
+"""History of an episode: ``status.attempts`` as values, each start-up and each command once.
 
 The status is the only memory: an operator that is killed and started again reads the same history and goes on.
 """

@@ -1,4 +1,4 @@
-"""What does the cluster offer? GPUs of one kind on its nodes, narrowed to what the spec asks for."""
+"""GPUs the cluster offers, grouped by kind and filtered by the spec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the world look like for one VLMDeployment? Everything ``decide`` may know, read by ``controller.gather``.
+"""Everything ``decide`` may know about one VLMDeployment, read by ``controller.gather``.
 
 All of it is values: Kubernetes objects as plain mappings (camelCase, as the API server sent them) or as the few fields
 that matter, the time as a parameter. Nothing here reads anything.

@@ -1,4 +1,4 @@
-"""How is it written down? Plan, conditions and attempts as ``status``."""
+"""Write plan, conditions and attempts as ``status``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rule tells what each layer of an architecture caches? A table, from vLLM's registry.
+"""The KV cache rule of each architecture in vLLM's registry.
 
 A text architecture has a rule of its own. A multimodal one takes the rule of the language model it wraps, found by
 that model's ``model_type``.

@@ -1,4 +1,4 @@
-"""What does each layer of a decoder with ordinary attention cache? Heads, head sizes, windows.
+"""Caches of decoders with ordinary attention: heads, head sizes, windows.
 
 Sources (vLLM): ``Attention.__init__`` of ``model_executor/layers/attention/attention.py`` (a layer without a window of
 its own takes ``cache_config.sliding_window``), ``EngineArgs.create_engine_config`` (which sets that only where all

@@ -1,4 +1,4 @@
-"""What does a layer of multi-head latent attention cache, and when does vLLM use it?
+"""Cache of a layer with multi-head latent attention, and when vLLM uses it.
 
 Sources (vLLM): ``ModelArchConfigConvertorBase.is_deepseek_mla`` and ``get_head_size`` of
 ``transformers_utils/model_arch_config_convertor.py``; ``deepseek_v2.py``, ``minicpm3.py``, ``longcat_flash.py``.

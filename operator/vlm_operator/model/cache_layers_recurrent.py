@@ -1,4 +1,4 @@
-"""What does each layer of a hybrid cache? Recurrent states, and attention in some layers.
+"""Caches of hybrid models: recurrent states, and attention in some layers.
 
 Sources (vLLM): ``get_mamba_state_shape_from_config`` and the layer classes of the model files that each function names;
 ``SupportsMambaPrefixCaching`` for what can keep a state at every block; the config classes of transformers for

@@ -1,4 +1,4 @@
-"""What does a checkpoint weigh? Parsed safetensors headers in, bytes by part of the model and element type out.
+"""Sum parsed safetensors headers to bytes by part of the model and element type.
 
 Only names, element types and shapes are read, so the facts of a 700 GB checkpoint are a few hundred bytes. Parameters
 that vLLM does not load are left out of every sum: layers for multi-token prediction (``mtp.`` in Qwen and Nemotron,

@@ -1,4 +1,4 @@
-"""What does a ``config.json`` say? Typed, bounded access to its fields; every error names field and value."""
+"""Typed, bounded access to the fields of a ``config.json``; every error names field and value."""
 
 from __future__ import annotations
 

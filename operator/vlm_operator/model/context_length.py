@@ -1,4 +1,4 @@
-"""How long a context does vLLM derive from a config?
+"""Derive the context length from a config as vLLM does.
 
 The smallest of the config's length fields, times a factor that the rotary embedding's scaling may declare. Which
 scalings multiply changed with vLLM 0.30: until 0.29 YaRN's factor multiplies its original length, since then the

@@ -1,4 +1,4 @@
-"""What must be known of a model to plan it? Frozen facts, the same whether read from a config or from the catalogue.
+"""Frozen facts of a model, the same whether read from a config or from the catalogue.
 
 Only what arithmetic needs is here. Readers in this room turn a ``config.json`` into these; ``capacity`` turns these
 into bytes and tokens and knows no architecture by name.

@@ -1,4 +1,4 @@
-"""How does a model family turn pixels into tokens? One frozen record per kind of processor, with its parameters.
+"""How pixels become tokens: one frozen record per kind of processor, with its parameters.
 
 Families that resize, tile or sample alike share a record; ``model.multimodal`` fills it from a ``config.json`` (and a
 ``preprocessor_config.json`` where one is at hand), ``capacity.multimodal`` counts with it. Sizes are pixels, sides of a

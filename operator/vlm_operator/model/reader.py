@@ -1,4 +1,4 @@
-"""What is the model? The one way from a ``config.json`` to ``ModelFacts``.
+"""Read ``ModelFacts`` from a ``config.json``: the only way from config to facts.
 
 What the KV cache needs must be known; weights and multimodal rules that are not known are noted as such and do not
 keep the rest from being answered.

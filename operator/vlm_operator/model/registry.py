@@ -1,4 +1,4 @@
-"""Which record knows which architecture? Every file of ``model.families`` is found by itself, and read when asked for.
+"""Registry of family records by architecture: every file of ``model.families`` is found and read when needed.
 
 Nothing lists the families: a file in that folder with a ``FAMILY`` is one. They are imported together at the first
 question, so that a model from the built-in catalogue, whose facts are written down, costs none of it.

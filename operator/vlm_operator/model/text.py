@@ -1,4 +1,4 @@
-"""What are the dimensions of the language model, its element type, its experts?
+"""Read the language model's dimensions, element type and experts.
 
 Sources: vLLM's ``transformers_utils/model_arch_config_convertor.py`` (heads, experts, element type) and ``config/
 model.py: _resolve_auto_dtype``.

@@ -1,4 +1,4 @@
-"""Where in a config is the language model, and what do its fields say once defaults are filled?
+"""Locate the language model in a config and fill the defaults of its fields.
 
 Nested configs keep the language model under ``text_config`` and other names; older ones mix it with the rest at the
 top. A field that is null means what the class makes of null, a field that is missing takes the class's default.

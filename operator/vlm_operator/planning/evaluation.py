@@ -1,4 +1,4 @@
-"""Would this command start? One set of flags against one model on one GPU: budget, cup and verdict."""
+"""Evaluate one set of flags for one model on one GPU: budget, cup and verdict."""
 
 from __future__ import annotations
 

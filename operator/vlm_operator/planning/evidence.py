@@ -1,4 +1,4 @@
-"""What did real start-ups measure? Corrections that put measured figures in the place of estimated ones.
+"""Corrections that replace estimated figures with those measured at real start-ups.
 
 Only what a log printed counts. A measured KV cache corrects the estimate for the same flags to within a rounding, and
 for other flags of the same model on the same GPU by the same difference, with half the original margin left. An

@@ -1,4 +1,4 @@
-"""Why is the plan as it is? Short true sentences: the container, the cup, what is idle, what each limit does."""
+"""Explain a plan in short sentences: the container, the cup, what is idle, what each limit does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the described items does a context hold? "3 such images, or 41 s of that video"."""
+"""Compute how many of the described items a context holds: "3 such images, or 41 s of that video"."""
 
 from __future__ import annotations
 

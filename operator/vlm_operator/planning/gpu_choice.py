@@ -1,4 +1,4 @@
-"""Which of the cluster's GPUs? The smallest one that fits, where the user named none."""
+"""Choose among the cluster's GPUs where the user named none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the user want? The intent a plan answers, free of Kubernetes and of the command line."""
+"""The intent a plan answers, free of Kubernetes and of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pixel caps and frame limits make described items smaller? The levers on images and videos.
+"""Levers on images and videos: pixel caps and frame limits that make described items smaller.
 
 A cap shrinks what start-up profiles; one below the described size shrinks the request too, and with it the context that
 is wanted. A cap at the described size costs nobody anything: larger items were not described.

@@ -1,4 +1,4 @@
-"""Will the server refuse an item that the workload names? The encoder budget, checked before anything starts.
+"""Detect items of the workload that the server would refuse: the encoder budget, checked before the start.
 
 Source: vLLM 0.32 ``v1/engine/input_processor.py``: an item with more encoder outputs than the encoder cache holds is
 refused at request time; the cache holds max(``--max-num-batched-tokens``, the largest item that start-up assumes).

@@ -1,4 +1,4 @@
-"""What becomes of flags under one plan's conditions? Evaluated on its GPU, with what was measured, for its items."""
+"""Evaluate candidate flags for one plan (GPU, measurements, workload)."""
 
 from __future__ import annotations
 

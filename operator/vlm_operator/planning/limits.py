@@ -1,4 +1,4 @@
-"""How many items may one prompt hold? ``--limit-mm-per-prompt`` from the workload.
+"""Choose ``--limit-mm-per-prompt`` from the workload.
 
 The limit is a guardrail of the scheduler, not a multiplier of memory: vLLM profiles with as many of the largest items
 as its encoder budget holds, whatever the limit says above that. Only 0 frees memory: the modality is not profiled.

@@ -1,4 +1,4 @@
-"""What does a diagnosed log prove about a plan? Only figures that were printed become evidence."""
+"""Convert a diagnosed log to evidence for a plan; only printed figures become evidence."""
 
 from __future__ import annotations
 

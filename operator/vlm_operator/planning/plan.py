@@ -1,4 +1,4 @@
-"""What is a plan? Chosen flags, the evaluation behind them, the verdict, and why.
+"""A plan: chosen flags, the evaluation behind them, the verdict, and the reasons.
 
 Words, and the ladder's gains, are worked out when somebody reads them: a search through thousands of plans pays for
 what decides between them only.

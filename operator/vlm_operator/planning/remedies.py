@@ -1,4 +1,4 @@
-"""It does not fit: what would? Remedies that each work on their own, pinned flags included as "would fit if"."""
+"""Find remedies for a plan that does not fit; each works on its own, pinned flags as "would fit if"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What will vLLM make of flags left unset, for this model on this GPU? The bridge to ``engine.defaults``."""
+"""Resolve unset flags as vLLM would for this model on this GPU, by ``engine.defaults``."""
 
 from __future__ import annotations
 

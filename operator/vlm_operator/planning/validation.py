@@ -1,4 +1,4 @@
-"""Do the pinned flags make sense at all? Every refusal names the flag, its value and the remedy."""
+"""Validate pinned flags; every refusal names the flag, its value and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Will it start, and why? The closed lists of verdicts and reasons."""
+"""The closed lists of verdicts and reasons."""
 
 from __future__ import annotations
 

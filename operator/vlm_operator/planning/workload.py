@@ -1,4 +1,4 @@
-"""How many tokens does one request take, and which context would a person choose for it?"""
+"""Tokens of one described request, and the rounded context that holds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who wrote what to the API server? Read from its audit log, which holds writes only."""
+"""Read the writes to the API server from its audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would the recorded boot have said to these flags? Serves, or fails in the words of the pod's vLLM release."""
+"""Play a recorded start-up back for given flags: it serves, or fails in the words of the pod's release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What did a real boot print? One published start-up a file, and the choice of the one that a pod repeats."""
+"""Published start-ups, one per file, and the choice of the one a pod repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does each vLLM release say it? Lines of a start-up log, root cause far above the end, as real logs are.
+"""Start-up log lines of each vLLM release, with the root cause far above the end, as in real logs.
 
 Sentences as vLLM's own sources have them: ``v1/core/kv_cache_utils.py`` (``check_enough_kv_cache_memory``),
 ``v1/worker/gpu_worker.py`` and ``v1/worker/utils.py`` (free memory), releases 0.11 to 0.33.

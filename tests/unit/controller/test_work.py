@@ -1,4 +1,4 @@
-"""Between the queue and the reconciler: when is a VLMDeployment looked at again?"""
+"""Tests of when a VLMDeployment is looked at again, between the queue and the reconciler."""
 
 from __future__ import annotations
 

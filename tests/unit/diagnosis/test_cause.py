@@ -1,4 +1,4 @@
-"""Which of the things that went wrong is the cause? Root causes over wrappers, newest start, worst worker."""
+"""Tests that the root cause is told: over wrappers, of the newest start, of the worst worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far had the start come when it failed? From what the log printed before; and memory is made where it ran out."""
+"""Tests that the stage is read from earlier lines, and that advice makes memory where it ran out."""
 
 # ruff: noqa: E501 - log lines are quoted as they are printed
 

@@ -1,4 +1,4 @@
-"""Which layers share a block table? vLLM's groups over all layers of a model, and what of them stands on one stage.
+"""Form vLLM's KV cache groups over all layers of a model, and each pipeline stage's part of them.
 
 Sources (vLLM): ``get_kv_cache_groups``, ``unify_kv_cache_spec_page_size``, ``_get_kv_cache_groups_uniform_page_size``,
 ``unify_hybrid_kv_cache_specs`` and ``_project_kv_cache_groups_to_worker`` of ``v1/core/kv_cache_utils.py`` (0.33:

@@ -1,4 +1,4 @@
-"""What does the tightest rank's KV cache look like, and what does a container of it hold?
+"""KV cache layout of the tightest rank, and what a container of that layout holds.
 
 A request of ``max_model_len`` tokens takes blocks of every group; all groups draw blocks from one pool, and a block
 costs what the widest group's layers cost together.

@@ -1,4 +1,4 @@
-"""What does one block of one layer's cache cost on one rank, and how many blocks does a request take of it?
+"""Bytes of one block of one layer's cache on one rank, and the blocks a request needs.
 
 Sources (vLLM): the ``*Spec`` classes of ``v1/kv_cache_interface.py``; ``Attention.get_kv_cache_spec`` of
 ``model_executor/layers/attention/attention.py``; ``MLAAttention.get_kv_cache_spec``; ``ChunkedLocalAttention``;

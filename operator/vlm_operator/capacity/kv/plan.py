@@ -1,4 +1,4 @@
-"""How does a release lay out one model's KV cache under given flags? From facts and settings to a ``KVLayout``.
+"""Compute the ``KVLayout`` of one model under given flags, as a release lays its KV cache out.
 
 The answer is cached per model, flags and release: planning asks for the same layout many times.
 """

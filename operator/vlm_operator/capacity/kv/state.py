@@ -1,4 +1,4 @@
-"""How large is a recurrent layer's state on one rank, and what does it do to the block size of the whole model?
+"""Size of a recurrent layer's state on one rank, and its effect on the model's block size.
 
 vLLM lets attention blocks grow until one of them is at least as large as a state, then pads the state to it, so that
 all layers share one pool.

@@ -1,4 +1,4 @@
-"""Which cap keeps an item within a number of tokens, and what does it cost in resolution?"""
+"""Find the pixel or frame cap that keeps an item within a number of tokens, and its cost in resolution."""
 
 from __future__ import annotations
 

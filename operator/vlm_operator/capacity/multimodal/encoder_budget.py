@@ -1,4 +1,4 @@
-"""What does start-up set aside for the vision encoder? The budget, the profiled modality, and what exceeds it.
+"""The encoder budget at start-up: its tokens, the profiled modality, and which items exceed it.
 
 Sources: vLLM ``multimodal/encoder_budget.py: MultiModalBudget`` (0.12 to 0.15 ``v1/worker/utils.py``) and
 ``v1/core/encoder_cache_manager.py: compute_mm_encoder_budget``; ``v1/engine/input_processor.py`` refuses at request

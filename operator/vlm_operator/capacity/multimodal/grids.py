@@ -1,4 +1,4 @@
-"""Which grid of tiles is closest to an image's shape? The choice that InternVL made common.
+"""Choose the grid of tiles closest to an image's aspect ratio, as InternVL does.
 
 Sources: vLLM 0.32 ``transformers_utils/processors/internvl.py: get_internvl_target_ratios, find_closest_aspect_ratio``
 and the same functions of ``deepseek_ocr.py``, ``lfm2_vl.py`` and transformers ``models/got_ocr2``.

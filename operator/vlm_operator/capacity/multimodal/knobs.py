@@ -1,4 +1,4 @@
-"""Which knobs does a release accept without effect? Said, so that nobody counts on them."""
+"""Multimodal options that a release accepts without effect; the plan names them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which knobs are turned? The multimodal flags of one server, parsed once and resolved per modality.
+"""The multimodal options of one server, parsed once and resolved per modality.
 
 vLLM hands a flat key of ``--mm-processor-kwargs`` to every modality whose processor knows it; ``images_kwargs`` and
 ``videos_kwargs`` scope a key to one and win over the flat one (vLLM 0.32 ``multimodal/processing/context.py:

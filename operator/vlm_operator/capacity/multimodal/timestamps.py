@@ -1,4 +1,4 @@
-"""How many tokens does the text between video frames cost? One a digit, one a word or sign.
+"""Tokens of the text between video frames: one per digit, one per word or sign.
 
 The tokenizers of these families (Qwen, GLM, Gemma, InternLM, Nemotron) split numbers into single digits; a space before
 a word belongs to the word, a space before a digit is a token of its own.

@@ -1,4 +1,4 @@
-"""What is the peak of the profiling run above the weights? The largest of three moments.
+"""Peak of the profiling run above the weights: the largest of three moments.
 
 While the encoder runs; while the text layers run and the encoder's inputs and outputs are still there; while the
 sampler runs beside hidden states and the encoder's outputs. What stays allocated in between counts in all of them.

@@ -1,4 +1,4 @@
-"""How is the GPU's memory split when vLLM has started, and what is left for KV cache?
+"""Split the GPU's memory after start-up into its terms, and compute what is left for the KV cache.
 
 ``requested = total x utilisation``; from it go weights, the activation peak of the profiling run, memory outside
 torch, and from 0.20 an estimate of CUDA graphs. Formulas and their sources: ``engine.budget_rules``.

@@ -1,4 +1,4 @@
-"""Which figures could not be counted from code? The fitted ones, each with the published start-ups it rests on.
+"""Fitted coefficients, each with the published start-ups it was fitted on.
 
 Ids are those of ``hack/accuracy/startups.jsonl``, which has the addresses. ``hack/accuracy/fit.py`` works the figures
 out again from that data (ridge regression towards a prior); ``tests/unit/capacity/startup`` holds the two together.

@@ -1,4 +1,4 @@
-"""What does vLLM estimate for CUDA graphs before it captures them?
+"""vLLM's estimate of CUDA graph memory before the graphs are captured.
 
 vLLM captures the largest two graphs of each mode and extrapolates: the first capture of the larger mode, and what the
 second took for every further graph (``v1/worker/gpu_model_runner.py: profile_cudagraph_memory``; V2 runner

@@ -1,4 +1,4 @@
-"""How much does the multimodal encoder of the profiling run allocate, and what of it stays?
+"""Memory the multimodal encoder allocates in the profiling run, and what of it stays allocated.
 
 vLLM encodes as many dummy items of the largest kind as its encoder budget holds, in one call, keeps inputs and outputs
 until the text pass and the sampler are done, then clears them (``v1/worker/gpu_model_runner.py: profile_run``).

@@ -1,4 +1,4 @@
-"""Will vLLM's first check pass: is as much memory free at start as the utilisation asks for?
+"""vLLM's first check: enough memory must be free at start for the requested utilisation.
 
 Source: vLLM ``v1/worker/gpu_worker.py: Worker.init_device`` and ``v1/worker/utils.py: request_memory``: free memory at
 the first snapshot, after the CUDA context and (from 0.12) NCCL exist, must be at least the requested memory.

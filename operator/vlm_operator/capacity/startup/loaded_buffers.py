@@ -1,4 +1,4 @@
-"""What does "Model loading took" count beside parameters? Buffers that depend on the flags or on the release."""
+"""Buffers that "Model loading took" counts beside parameters: they depend on the model and the release."""
 
 from __future__ import annotations
 

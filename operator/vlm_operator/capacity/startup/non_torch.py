@@ -1,4 +1,4 @@
-"""How much do CUDA, NCCL and loaded kernels take beside torch's own allocations, from vLLM's first snapshot on?
+"""Memory outside torch's allocator from vLLM's first snapshot on: CUDA context, NCCL, loaded kernels.
 
 Structure ends here: the figures are fitted to published start-ups, named in ``coefficients``.
 """

@@ -1,4 +1,4 @@
-"""What will the profiling run encode? From the family's token rules to a run of the encoder."""
+"""Derive the encoder's part of the profiling run from the family's token rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much does the sampler of the profiling run allocate? Often more than the layers do.
+"""Memory the sampler allocates in the profiling run; often more than the layers do.
 
 One dummy batch of ``min(max_num_batched_tokens, max_num_seqs)`` rows goes through the head and the sampler on every
 tensor-parallel rank with the whole vocabulary. Bytes per logit are counted from the code (vLLM

@@ -1,4 +1,4 @@
-"""How much does one forward pass of the language model allocate for a batch of dummy tokens?
+"""Memory one forward pass of the language model allocates for a batch of dummy tokens.
 
 Attention is skipped in the profiling run, so the widest layer decides: what a gated MLP, an expert layer or a linear
 attention layer keeps at once, for ``max_num_batched_tokens`` tokens. Compiled graphs reuse buffers between layers.

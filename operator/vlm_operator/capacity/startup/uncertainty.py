@@ -1,4 +1,4 @@
-"""How far may the budget be off? The half-width that holds the published start-ups with 90 %.
+"""Bounds of the budget: the half-width that holds 90 % of the published start-ups.
 
 Each source of doubt has a figure of its own; they are independent, so their squares add. The figures are set so that
 at least 90 % of published start-ups lie inside when the model was fitted without them (``docs/accuracy.md``).

@@ -1,4 +1,4 @@
-"""How much does a checkpoint's own size say about one rank? Sums of its headers, laid over ranks as its modules are.
+"""Bytes of one rank from a checkpoint's headers, divided over ranks as its modules are.
 
 Where the modules are known, the config's figure is kept wherever the headers agree with it (to 0.5 %: padding, buffers
 and fused scales are vLLM's own); a part of the model that the checkpoint stores in another size (layers left

@@ -1,4 +1,4 @@
-"""How many bytes does one matrix of an MXFP4 expert take, in the layout of the kernel that computes with it?
+"""Bytes of one MXFP4 expert matrix in the layout of the kernel that computes with it.
 
 Sources: vLLM 0.32, ``fused_moe/oracle/mxfp4.py``; for Hopper the storage layouts of ``triton_kernels``
 (``tensor_details/layout_details/hopper_value.py``, ``hopper_scale.py``), which vLLM converts experts to after loading.

@@ -1,4 +1,4 @@
-"""How many bytes does a quantised matrix take? Packed weights, scales, zero points, single numbers.
+"""Bytes of a quantised matrix: packed weights, scales, zero points, scalars.
 
 The same arithmetic serves every method: what differs is how many bits a weight has and which weights share a scale
 (``Quantization``). Sizes are those of the tensors that stay on the GPU after loading: symmetric GPTQ keeps no zero

@@ -1,4 +1,4 @@
-"""Which part of a module does one rank hold? Tensor, expert and pipeline parallelism as vLLM lays parameters out.
+"""The part of a module one rank holds under tensor, expert and pipeline parallelism, as vLLM places it.
 
 Sources: vLLM 0.32, ``model_executor/layers/linear.py`` (column, row and QKV parallel layers),
 ``model_executor/layers/vocab_parallel_embedding.py``, ``model_executor/layers/fused_moe/config.py``

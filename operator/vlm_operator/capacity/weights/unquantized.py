@@ -1,4 +1,4 @@
-"""Which modules does a quantisation leave alone? Names and patterns, matched as each method of vLLM matches them.
+"""Match the modules that stay unquantised: names and patterns, as each vLLM method matches them.
 
 Sources: vLLM 0.32, ``model_executor/layers/quantization/utils/quant_utils.py`` (``is_layer_skipped``),
 ``modelopt.py`` (``is_layer_excluded``), ``compressed_tensors/utils.py`` (``should_ignore_layer``); 0.25,

@@ -1,4 +1,4 @@
-"""How many bytes of weights does one rank hold? From the model's modules, or from its checkpoint's headers."""
+"""Bytes of weights one rank holds, from the model's modules or from its checkpoint's headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would mend a failure? Flags with the exact next value and the arithmetic behind it; else the one thing to do."""
+"""Advice for a failure: flags with their exact next value and its arithmetic, else the one thing to do."""
 
 from __future__ import annotations
 

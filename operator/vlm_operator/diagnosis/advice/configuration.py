@@ -1,4 +1,4 @@
-"""Which flags agree with each other, the model and the GPU? Advice for all failures but those of class Memory."""
+"""Advice for all failures except those of class Memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do about pod, node and image? Advice for what no plan could have avoided."""
+"""Advice for failures of the pod, the node or the image, which no plan could have avoided."""
 
 from __future__ import annotations
 

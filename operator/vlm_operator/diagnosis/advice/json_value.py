@@ -1,4 +1,4 @@
-"""Which JSON object did somebody mean who wrote something like it on the command line?"""
+"""Rebuild the JSON object that a command line nearly wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which flags make room? Advice for failures of class Memory, with the arithmetic behind each value."""
+"""Advice for failures of class Memory, with the arithmetic behind each value."""
 
 from __future__ import annotations
 

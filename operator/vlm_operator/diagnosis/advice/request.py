@@ -1,4 +1,4 @@
-"""What would admit a request that a healthy server refused? Nothing has to be restarted for it."""
+"""Advice for a request that a healthy server refused; nothing has to be restarted."""
 
 from __future__ import annotations
 

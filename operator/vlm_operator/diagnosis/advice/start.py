@@ -1,4 +1,4 @@
-"""What does advice need to know of a start? Its utilisation, its block size, its release."""
+"""Facts of a start-up that advice needs: utilisation, block size, release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does vLLM say that flags contradict each other or the model?
+"""Log wordings for flags that contradict each other or the model.
 
 Read in vLLM 0.8 to 0.33: ``config/{model,scheduler,parallel,vllm}.py`` (``config.py`` before 0.10), ``v1/core/
 {encoder_cache_manager,kv_cache_utils}.py``, ``model_executor/layers/quantization/``, ``distributed/utils.py``,

@@ -1,4 +1,4 @@
-"""How does vLLM say that the GPU cannot do what the model or a flag asks for?
+"""Log wordings for a GPU that lacks what the model or a flag needs.
 
 Read in vLLM 0.8 to 0.33: ``platforms/cuda.py``, ``model_executor/layers/quantization/``, ``model_executor/layers/
 fused_moe/oracle/``, ``v1/attention/backends/``; FlashAttention, xFormers and Triton.

@@ -1,4 +1,4 @@
-"""How does a log say that the image lacks something: kernels for the GPU, a compiler, a Python package?
+"""Log wordings for an image that lacks kernels for the GPU, a compiler or a Python package.
 
 CUDA, PyTorch, Triton and FlashInfer; vLLM's own requests to install a package in 0.8 to 0.33.
 """

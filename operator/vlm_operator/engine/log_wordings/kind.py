@@ -1,4 +1,4 @@
-"""What kinds of failure does vLLM name in its log? One record each: how it is worded, what it means, what mends it."""
+"""The kinds of failure vLLM logs: wording, meaning and remedy in one record each."""
 
 from __future__ import annotations
 

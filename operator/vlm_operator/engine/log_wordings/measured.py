@@ -1,4 +1,4 @@
-"""Which figures does vLLM print while it starts?
+"""Figures vLLM prints while it starts.
 
 Read in vLLM 0.8 to 0.33: ``v1/worker/{gpu_worker,gpu_model_runner,cpu_worker}.py``, ``v1/core/kv_cache_utils.py``,
 ``config/{model,scheduler}.py``; V0: ``worker/worker.py``, ``executor/executor_base.py``. Gaps are named as the figures

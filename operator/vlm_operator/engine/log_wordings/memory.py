@@ -1,4 +1,4 @@
-"""How does vLLM say that memory does not suffice?
+"""Log wordings for insufficient memory.
 
 Read in vLLM 0.8 to 0.33: ``v1/core/kv_cache_utils.py`` (``kv_cache_planning.py`` in 0.33), ``worker/worker.py`` (V0),
 ``v1/worker/{gpu_worker,cpu_worker,gpu_model_runner,utils}.py``, ``config/compilation.py``; PyTorch's

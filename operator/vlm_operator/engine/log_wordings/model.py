@@ -1,4 +1,4 @@
-"""How does a log say that the model cannot be had or is not supported?
+"""Log wordings for a model that cannot be loaded or is not supported.
 
 Read in vLLM 0.8 to 0.33: ``transformers_utils/{config,tokenizer,processor,repo_utils}.py``, ``model_executor/models/
 registry.py``, ``model_executor/model_loader/``; huggingface_hub and transformers.

@@ -1,4 +1,4 @@
-"""How does a log say that pod, node or network are at fault?
+"""Log wordings for faults of the pod, the node or the network.
 
 Read in vLLM 0.8 to 0.33: ``config/device.py``, ``v1/engine/{core,core_client}.py``, ``v1/executor/``, ``distributed/
 device_communicators/pynccl_wrapper.py``; CUDA, PyTorch, NCCL, CPython and the shell.

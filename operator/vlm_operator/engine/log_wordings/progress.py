@@ -1,4 +1,4 @@
-"""Which lines tell how far a start has come? Each names the stage that begins with it.
+"""Log lines that mark a start-up's progress; each names the stage that begins with it.
 
 Read in vLLM 0.8 to 0.33: ``v1/worker/{gpu_worker,gpu_model_runner,cpu_model_runner}.py``, ``v1/worker/gpu/
 cudagraph_utils.py``, ``model_executor/model_loader/weight_utils.py``, ``v1/core/kv_cache_utils.py``; V0:

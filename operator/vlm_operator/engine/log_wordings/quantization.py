@@ -1,4 +1,4 @@
-"""How does vLLM say that a quantisation does not go with a flag, a type or the checkpoint?
+"""Log wordings for a quantisation that does not match a flag, a type or the checkpoint.
 
 Read in vLLM 0.8 to 0.33: ``model_executor/layers/quantization/``, ``model_executor/layers/fused_moe/``, ``config/``.
 """

@@ -1,4 +1,4 @@
-"""What is an exception that vLLM's own code raises to refuse something, whatever its words? Told by the file it is in.
+"""Recognise exceptions with which vLLM's own code refuses something, by the file that raises them.
 
 vLLM refuses in some thousand sentences (0.33: 5,100 messages of ``raise`` and ``assert``); most are read nowhere else.
 Files that check flags refuse flags. In files of kernels, quantisation and models an exception is a refusal only if its

@@ -1,4 +1,4 @@
-"""How does a healthy vLLM refuse one request?
+"""Log wordings with which a healthy vLLM refuses one request.
 
 Read in vLLM 0.8 to 0.33: ``v1/engine/{processor,input_processor}.py``, ``renderers/params.py``, ``entrypoints/``,
 ``multimodal/processing``.

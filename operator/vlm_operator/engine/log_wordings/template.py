@@ -1,4 +1,4 @@
-"""How is a sentence that vLLM prints written down here? As a template with typed gaps, compiled into a safe pattern.
+"""Templates of sentences vLLM prints, with typed gaps, compiled to safe patterns.
 
 ``"max_num_seqs ({max_num_seqs:int}) exceeds"`` finds the sentence and gives back its figures. Gaps have bounded length
 and stand between literal text, so matching takes time in proportion to the line, whatever the line holds.

@@ -1,4 +1,4 @@
-"""Which sentences only say that something failed elsewhere, or that a running engine died?
+"""Log wordings that only report a failure elsewhere, or that a running engine died.
 
 Read in vLLM 0.8 to 0.33: ``v1/engine/{core,core_client,utils,exceptions}.py``, ``v1/executor/multiproc_executor.py``;
 V0: ``entrypoints/openai/api_server.py``, ``engine/multiprocessing/``.

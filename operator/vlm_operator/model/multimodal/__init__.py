@@ -1,4 +1,4 @@
-"""How does a model turn images and videos into tokens? Read from its config, family by family.
+"""Read how a model turns images and videos into tokens, family by family.
 
 Belongs here: readers that fill ``model.processors`` from a ``config.json`` and preprocessor files. Does not: counting
 (``capacity.multimodal``), file access (``sources``). Called by ``model.reader`` and ``vlmctl tokens``.

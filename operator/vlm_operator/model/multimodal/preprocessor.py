@@ -1,4 +1,4 @@
-"""What do the preprocessor files say? ``preprocessor_config.json`` and its two companions, over published defaults."""
+"""Values of ``preprocessor_config.json`` and its two companions, over published defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which parameters does vLLM build for a model? Read from its ``config.json``, family by family.
+"""Read the parameters vLLM builds for a model from its ``config.json``, family by family.
 
 Belongs here: shapes and names of parameters and buffers as vLLM lays them out, before sharding; how a checkpoint is
 quantised. Does not: bytes (``capacity.weights``), file access (``sources``). Called by ``model.reader``.

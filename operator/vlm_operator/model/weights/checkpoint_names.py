@@ -1,4 +1,4 @@
-"""Under which names does a checkpoint list modules, where vLLM's are others?
+"""Module names of checkpoints where they differ from vLLM's.
 
 A quantisation's list of unquantised modules is written in the checkpoint's names; vLLM translates it by each family's
 ``hf_to_vllm_mapper`` before it looks its own modules up (0.32: ``models/utils.py``, ``WeightsMapper``, and the class of

@@ -1,4 +1,4 @@
-"""What does a config leave out that shapes of weights depend on? Defaults of config classes by ``model_type``.
+"""Defaults of config classes that shapes of weights depend on, by ``model_type``.
 
 A field that is missing has its class's default; a field that is null stays null (a null ``q_lora_rank`` is a choice).
 Figures are the defaults of Hugging Face transformers 5 (``src/transformers/models/<model_type>/configuration_*.py``)

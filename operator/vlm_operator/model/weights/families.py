@@ -1,4 +1,4 @@
-"""Which reader knows which architecture? Names as vLLM's registry spells them (0.32: ``models/registry.py``)."""
+"""Registry of weight readers, under the architecture names of vLLM's registry (0.32: ``models/registry.py``)."""
 
 from __future__ import annotations
 

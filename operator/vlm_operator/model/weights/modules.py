@@ -1,4 +1,4 @@
-"""How does a family say what vLLM builds? A collector of modules that share a name prefix, a component and a place.
+"""Collect the modules vLLM builds that share a name prefix, a component and a placement.
 
 Names are vLLM's own (``model.layers.{}.self_attn.q_proj``): the names under which vLLM looks a module up in the
 quantisation's list of unquantised modules.

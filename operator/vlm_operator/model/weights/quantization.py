@@ -1,4 +1,4 @@
-"""How does a checkpoint store its quantised weights? Read from ``quantization_config``, method by method.
+"""Read how a checkpoint stores quantised weights from ``quantization_config``, method by method.
 
 Sources: vLLM 0.32, ``model_executor/layers/quantization/``: ``fp8.py``, ``fbgemm_fp8.py``, ``auto_awq.py``,
 ``auto_gptq.py``, ``compressed_tensors/``, ``modelopt.py``, ``mxfp4.py``; ``bitsandbytes.py`` of 0.25; ``inc``

@@ -1,4 +1,4 @@
-"""How does AMD Quark store quantised weights? One scheme for all matrices, and a list of those it leaves alone.
+"""AMD Quark's quantised weights: one scheme for all matrices, and a list of those left unquantised.
 
 Source: vLLM 0.32, ``model_executor/layers/quantization/quark/quark.py`` and its ``schemes/``. Checkpoints with schemes
 of their own for some layers are refused.

@@ -1,4 +1,4 @@
-"""How large is the table of rotary embeddings? vLLM keeps one a rank for each distinct set of parameters.
+"""Size of the rotary embedding tables: vLLM keeps one per rank and distinct set of parameters.
 
 Sources: vLLM 0.32, ``model_executor/layers/rotary_embedding/__init__.py`` (``get_rope``) and the classes beside it;
 ``transformers_utils/config.py`` (``patch_rope_parameters``) for the older spellings of the fields.
