@@ -99,6 +99,11 @@ class PlanGPUStatus(StatusModel):
     nodes: Annotated[Integer, Field(ge=0)] | None = Field(
         default=None, description="Nodes of the cluster that have this many GPUs of the product."
     )
+    choice: Sentence | None = Field(
+        default=None,
+        description="Why these GPUs, and the runner-up: free ones first, then the fewest, then none given up, then the "
+        "smallest. Absent where there was nothing to choose.",
+    )
 
 
 class PlanStatus(StatusModel):

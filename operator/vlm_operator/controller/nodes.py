@@ -136,6 +136,11 @@ class GpuUse:
             others[use.node] = _counts(left)
         return {node: counts for node, counts in others.items() if counts}
 
+    def holders(self) -> frozenset[Key]:
+        """VLMDeployments whose pods hold GPUs."""
+        with self._lock:
+            return frozenset(self._owned)
+
     def put(self, item: Object) -> None:
         """See ``informer.Sink``."""
         name, use = _pod_name(item), read_use(item)

@@ -16,6 +16,7 @@ from vlm_operator.controller.gather import gather, read_log
 from vlm_operator.controller.metrics import Metrics
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
+from vlm_operator.controller.reservations import Reservations
 from vlm_operator.controller.watches import World
 from vlm_operator.lifecycle.decision import Decision
 from vlm_operator.lifecycle.situation import Rejection, Situation
@@ -78,6 +79,7 @@ class Reconciler:
         self._now = now
         self._rejections: dict[Key, Rejection] = {}
         self._accepted: set[Key] = set()
+        self._reservations = Reservations()
 
     def reconcile(self, key: Key) -> Result:
         """Look at one VLMDeployment and make what should be of it.
@@ -91,12 +93,13 @@ class Reconciler:
             self._metrics.forget(key)
             self._rejections.pop(key, None)
             self._accepted.discard(key)
+            self._reservations.forget(key)
             return Result("gone")
         if situation.rejection is None and key not in self._accepted:  # what was refused before a restart
             situation = replace(situation, rejection=Rejection.of_status(situation.target))
         before = situation.rejection
         try:
-            decision, situation = self._decide(situation)
+            decision, situation = self._chosen(key, situation)
             rejection = self._applier.apply(situation, decision)
         except Outdated as error:
             LOGGER.debug("read again: %s", error.message)
@@ -115,6 +118,25 @@ class Reconciler:
         live = self._client.find(path_of(API_VERSION, "VLMDeployment", key.namespace, key.name))
         if live is not None:
             self._world.cache.wrote(live)
+
+    def _chosen(self, key: Key, situation: Situation) -> tuple[Decision, Situation]:
+        """The decision; where it is free to choose GPUs, none that another was just given."""
+        spec, plan = situation.target.spec, situation.target.status.get("plan") or {}
+        if spec.get("cpu") or (spec.get("gpu") or {}).get("product"):
+            return self._noted(key, self._decide(situation))
+        if plan.get("fingerprint"):  # it has its GPUs; only a failed start-up makes it choose again
+            return self._noted(key, self._decide(self._with_awaited(key, situation)))
+        with self._reservations.choosing:
+            return self._noted(key, self._decide(self._with_awaited(key, situation)))
+
+    def _with_awaited(self, key: Key, situation: Situation) -> Situation:
+        holders = self._world.gpu_use.holders()
+        return replace(situation, gpus_awaited=self._reservations.awaited(key, holders))
+
+    def _noted(self, key: Key, decided: tuple[Decision, Situation]) -> tuple[Decision, Situation]:
+        if decided[0].status is not None:
+            self._reservations.given(key, decided[0].status)
+        return decided
 
     def _decide(self, situation: Situation) -> tuple[Decision, Situation]:
         for _ in range(ROUNDS):

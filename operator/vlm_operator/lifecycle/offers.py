@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vlm_operator.api.names import GPU_PRODUCT_LABEL
@@ -13,7 +13,7 @@ from vlm_operator.gpu.catalogue import find_gpu, slice_of
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.gpu.node_labels import GPU_RESOURCE, read_node_gpus
 from vlm_operator.identity_cache import cached_by_identity
-from vlm_operator.lifecycle.situation import GpuNode
+from vlm_operator.lifecycle.situation import AwaitedGPUs, GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
 
 MIG_PREFIX: Final = "nvidia.com/mig-"
@@ -28,11 +28,13 @@ class Offers:
         matching: offers that the spec allows, one per kind of GPU and resource.
         others: labels of the GPUs that it does not allow.
         unreadable: nodes whose GPUs cannot be told, with the reason.
+        sites: by GPU and resource, the nodes that have them with how many; 0 on a node that takes no pods now.
     """
 
     matching: tuple[GPUOffer, ...]
     others: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    sites: Mapping[tuple[str, str], Sequence[tuple[str, int]]] = field(default_factory=dict)
 
     def refusal(self, gpu: GPUSpec | None) -> str:
         """Why nothing matches, with what the cluster has."""
@@ -60,6 +62,7 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
     found: dict[tuple[str, str, int, str], GPUOffer] = {}
     others: dict[str, None] = {}
     unreadable: list[str] = []
+    sites: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for node in nodes:
         try:
             gpus = read_node_gpus(node.labels, node.allocatable)
@@ -72,12 +75,47 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
                 continue
             label = node.labels.get(GPU_PRODUCT_LABEL, "")
             key = (offered.gpu.label, offered.resource, offered.gpu.total_bytes, label)
+            takes_pods = node.ready and not node.unschedulable
+            sites.setdefault(key[:2], []).append((node.name, offered.count if takes_pods else 0))
             known = found.get(key)
             if known is None:
                 found[key] = GPUOffer(offered.gpu, offered.resource, offered.count, node_label=label)
             else:
                 found[key] = replace(known, count=max(known.count, offered.count), nodes=known.nodes + 1)
-    return Offers(tuple(found.values()), tuple(others), tuple(unreadable))
+    return Offers(tuple(found.values()), tuple(others), tuple(unreadable), sites)
+
+
+def with_free(
+    found: Offers, in_use: Mapping[str, Mapping[str, int]] | None, awaited: Iterable[AwaitedGPUs] = ()
+) -> Offers:
+    """The offers with how many of their GPUs are free on one node; as they are where what pods ask for is not known.
+
+    Args:
+        in_use: by node and resource, GPUs that pods ask for.
+        awaited: GPUs that other VLMDeployments were given and no pod holds yet.
+    """
+    if in_use is None:
+        return found
+    waiting = tuple(awaited)
+    matching = []
+    for offer in found.matching:
+        key = (offer.gpu.label, offer.resource)
+        counts = [max(count - in_use.get(node, {}).get(offer.resource, 0), 0) for node, count in found.sites[key]]
+        matching.append(replace(offer, free=max(_without(counts, key, waiting))))
+    return replace(found, matching=tuple(matching))
+
+
+def _without(free: list[int], key: tuple[str, str], awaited: Iterable[AwaitedGPUs]) -> list[int]:
+    """GPUs free on each node once those that are awaited have gone to the fullest nodes that hold them."""
+    left = sorted(free)
+    for wanted in awaited:
+        if (wanted.product, wanted.resource) != key:
+            continue
+        index = next((index for index, count in enumerate(left) if count >= wanted.count), None)
+        if index is not None:
+            left[index] -= wanted.count
+            left.sort()
+    return left
 
 
 def _allowed(gpu: GPUFacts, resource: str, count: int, spec: GPUSpec | None) -> bool:

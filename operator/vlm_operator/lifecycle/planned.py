@@ -17,7 +17,7 @@ from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.lifecycle.episode import episode_of
 from vlm_operator.lifecycle.history import FAILED, History
 from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, key_of
-from vlm_operator.lifecycle.offers import Offers, offers
+from vlm_operator.lifecycle.offers import Offers, offers, with_free
 from vlm_operator.lifecycle.server import Server, server_of
 from vlm_operator.lifecycle.situation import Situation
 from vlm_operator.model.facts import ModelFacts
@@ -69,7 +69,11 @@ class Planner:
         Raises:
             UnknownFact: the image does not say its vLLM release.
         """
-        cluster = Offers(()) if spec.cpu else offers(situation.nodes, spec.gpu)
+        cluster = Offers(())
+        if spec.cpu is None:
+            cluster = offers(situation.nodes, spec.gpu)
+            if spec.gpu is None or spec.gpu.product is None:  # only then is there a choice
+                cluster = with_free(cluster, situation.gpus_in_use, situation.gpus_awaited)
         return cls(situation, spec, model, intent_of(spec, engine_version(spec)), cluster)
 
     @property

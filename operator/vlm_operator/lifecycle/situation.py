@@ -68,6 +68,21 @@ class GpuNode:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitedGPUs:
+    """GPUs that another VLMDeployment was given and that no pod of it holds yet.
+
+    Attributes:
+        product: as ``status.plan.gpu.product``.
+        resource: extended resource.
+        count: GPUs of one node.
+    """
+
+    product: str
+    resource: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerState:
     """``waiting``, ``running`` or ``terminated``, with what the kubelet says about it."""
 
@@ -238,6 +253,7 @@ class Situation:
         gpus_in_use: by node and resource, GPUs that pods bound to the node ask for, this VLMDeployment's own left out;
             nodes where none are in use are absent. None where the operator may not see the pods of all namespaces.
         pod_template_policy: what ``spec.podTemplate`` may ask for, as the administrator says.
+        gpus_awaited: GPUs that other VLMDeployments were given and no pod holds yet.
         rejection: what the API server said when this generation's children were last applied, None where it took them.
     """
 
@@ -251,6 +267,7 @@ class Situation:
     model_error: VlmOperatorError | None = None
     observations: tuple[Manifest, ...] = ()
     gpus_in_use: Mapping[str, Mapping[str, int]] | None = None
+    gpus_awaited: tuple[AwaitedGPUs, ...] = ()
     pod_template_policy: PodTemplatePolicy = PodTemplatePolicy.RESTRICTED
     rejection: Rejection | None = None
 

@@ -49,6 +49,7 @@ def plan_status(planned: Planned, server: Server | None, before: Manifest) -> di
             "resource": offer.resource,
             "count": plan.gpu_count,
             "nodes": offer.nodes,
+            **({"choice": offer.choice} if offer.choice else {}),
         },
         "flags": {name: value for name, value in report["flags"].items() if value is not None},
         "pinned": report["pinned"],

@@ -1,8 +1,12 @@
-"""Choose among the cluster's GPUs where the user named none."""
+"""Choose among the cluster's GPUs where the user named none.
+
+The rule, in this order: GPUs that are free now; a plan that is certain; the fewest GPUs; nothing given up of what was
+wanted; the smallest GPU. What nothing fits on is refused for the GPUs that come nearest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from vlm_operator.errors import InputError
@@ -11,10 +15,22 @@ from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.item_levers import CAPPING
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Verdict
 
-_RANK = {Verdict.FITS: 0, Verdict.FITS_TIGHT: 1, Verdict.DOES_NOT_FIT: 2, Verdict.UNKNOWN: 3, Verdict.UNSUPPORTED: 4}
+_RANK = {
+    Verdict.FITS: 0,
+    Verdict.FITS_TIGHT: 0,
+    Verdict.DOES_NOT_FIT: 2,
+    Verdict.UNKNOWN: 3,
+    Verdict.UNSUPPORTED: 4,
+}
+
+
+_COSTS_NO_REQUEST = frozenset(
+    {"gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens", "limit_mm_per_prompt"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,8 @@ class GPUOffer:
         count: most of them on one node.
         nodes: how many nodes have them.
         node_label: value of ``nvidia.com/gpu.product`` on those nodes.
+        free: most of them that no pod has asked for on one node that takes pods; None where that is not known.
+        choice: why these GPUs, and what the runner-up would have been; empty where there was nothing to choose.
     """
 
     gpu: GPUFacts
@@ -34,6 +52,36 @@ class GPUOffer:
     count: int
     nodes: int = 1
     node_label: str = ""
+    free: int | None = None
+    choice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A plan on one offer, with where it stands by the rule."""
+
+    made: Plan
+    offer: GPUOffer
+    is_free: bool
+    gives_up: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[int, bool, bool, int, bool, int, str]:
+        """The smaller, the better."""
+        made, total = self.made, self.offer.gpu.total_bytes
+        rank = _RANK[made.verdict]
+        size = total if made.fits else -made.gpu_count * total
+        count = made.gpu_count if made.fits else 0
+        tight = made.verdict is Verdict.FITS_TIGHT
+        return rank, made.fits and not self.is_free, tight, count, bool(self.gives_up), size, self.offer.gpu.label
+
+    def words(self) -> str:
+        """For people: the GPUs, and what counts by the rule."""
+        parts = ["free now" if self.is_free else "not free now"]
+        if self.made.verdict is Verdict.FITS_TIGHT:
+            parts.append("fits only by the best estimate")
+        parts.append(f"gives up {', '.join(self.gives_up)}" if self.gives_up else "gives nothing up")
+        return f"{self.made.gpu_count}x {self.offer.gpu.label} ({'; '.join(parts)})"
 
 
 def choose_gpu(
@@ -42,28 +90,53 @@ def choose_gpu(
     intent: Intent,
     evidence: Callable[[GPUOffer], Evidence] = lambda offer: NOTHING,
 ) -> tuple[Plan, GPUOffer] | None:
-    """The best plan among the offers: fitting before tight, then least GPU memory taken, then fewest GPUs.
+    """The best plan among the offers by the rule above; ties go to the product's name.
 
-    Returns None where there is no offer at all. Deterministic: ties go to the product's name.
+    Returns None where there is no offer at all. The offer says why it was chosen and what the runner-up was.
 
     Raises:
         InputError: the intent itself is wrong (every offer refuses it for the same reason).
     """
-    best: tuple[tuple[int, int, int, str], Plan, GPUOffer] | None = None
+    found: list[_Candidate] = []
     refusal: InputError | None = None
     for offer in sorted(offers, key=lambda offer: (offer.gpu.label, offer.resource)):
         try:
-            found = plan(model, offer.gpu, replace(intent, gpus_available=offer.count), evidence(offer))
+            found += _candidates(model, offer, intent, evidence(offer))
         except InputError as error:
             refusal = error
-            continue
-        if found.gpu_count > offer.count:
-            continue
-        taken = found.gpu_count * offer.gpu.total_bytes
-        size = -taken if found.verdict is Verdict.DOES_NOT_FIT else taken
-        key = (_RANK[found.verdict], size, found.gpu_count, offer.gpu.label)
-        if best is None or key < best[0]:
-            best = (key, found, offer)
-    if best is None and refusal is not None:
+    if not found and refusal is not None:
         raise refusal
-    return best[1:] if best is not None else None
+    if not found:
+        return None
+    best = min(found, key=lambda candidate: candidate.key)
+    others = [candidate for candidate in found if candidate.offer is not best.offer and candidate.made.fits]
+    if not best.made.fits or not others:
+        return best.made, best.offer
+    second = min(others, key=lambda candidate: candidate.key)
+    return best.made, replace(best.offer, choice=f"{best.words()}; runner-up: {second.words()}")
+
+
+def _candidates(model: ModelFacts, offer: GPUOffer, intent: Intent, evidence: Evidence) -> Iterator[_Candidate]:
+    """The plan on an offer; and, where it takes more GPUs than are free, the one on those that are."""
+    free = offer.count if offer.free is None else offer.free
+    made = plan(model, offer.gpu, replace(intent, gpus_available=offer.count), evidence)
+    if made.gpu_count <= offer.count:
+        yield _Candidate(made, offer, made.gpu_count <= free, _given_up(made))
+    if 0 < free < made.gpu_count and intent.gpu_count is None:
+        try:
+            fewer = plan(model, offer.gpu, replace(intent, gpus_available=free), evidence)
+        except InputError:
+            return
+        if fewer.fits and fewer.gpu_count <= free:
+            yield _Candidate(fewer, offer, True, _given_up(fewer))
+
+
+def _given_up(made: Plan) -> tuple[str, ...]:
+    """Flags that had to give way, but for those whose price no request as described pays."""
+    if not made.fits:
+        return ()
+    flags = {flag for move in made.ladder if move.applied for flag, _, _ in move.change}
+    workload = made.intent.workload
+    if workload is None or (workload.images is None and workload.videos is None):
+        flags -= set(CAPPING)  # nobody described items that a cap would make smaller
+    return tuple(f"--{flag.replace('_', '-')}" for flag in sorted(flags - _COSTS_NO_REQUEST))
