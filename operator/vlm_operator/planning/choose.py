@@ -87,12 +87,14 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
     if "tensor_parallel_size" in intent.pinned:
         require_tensor_parallel(model, intent.settings)
     judge = Judge(model, gpu, intent, evidence)
-    sizes, infeasible = _feasible_sizes(judge, tuple(_tensor_parallel_sizes(model, intent)))
-    if not sizes:
-        return unsupported_plan(model, gpu, intent, infeasible)
     attempts: list[Attempt] = []
     errors: list[InputError | UnknownFact] = []
-    for size in sizes:
+    infeasible: tuple[Infeasible, ...] = ()
+    for size in _tensor_parallel_sizes(model, intent):
+        refusals = judge.infeasible(judge.feasible(judge.start.with_(tensor_parallel_size=size)))
+        if refusals:
+            infeasible = infeasible or refusals
+            continue
         try:
             attempt = Attempt(judge, size)
         except (InputError, UnknownFact) as error:
@@ -109,6 +111,8 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
         for attempt in attempts:
             if attempt.pull(mild=False):
                 return _written(attempt, attempt.settle())
+    if not attempts and not errors:
+        return unsupported_plan(model, gpu, intent, infeasible)
     tight = next((attempt for attempt in attempts if attempt.chosen.verdict is Verdict.FITS_TIGHT), None)
     if tight is None:
         unknown = [error for error in errors if isinstance(error, UnknownFact)]
@@ -116,13 +120,6 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
             raise (unknown or errors)[0]
     shown = tight or attempts[-1]
     return _written(shown, shown.chosen)
-
-
-def _feasible_sizes(judge: Judge, sizes: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[Infeasible, ...]]:
-    """(sizes that no check of vLLM refuses, what is refused of the smallest one that is refused)."""
-    found = {size: judge.infeasible(judge.feasible(judge.start.with_(tensor_parallel_size=size))) for size in sizes}
-    refused = next((infeasible for infeasible in found.values() if infeasible), ())
-    return tuple(size for size, infeasible in found.items() if not infeasible), refused
 
 
 def _tensor_parallel_sizes(model: ModelFacts, intent: Intent) -> Iterator[int]:
