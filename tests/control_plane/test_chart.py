@@ -115,7 +115,7 @@ def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> 
         ("delete", "services", False),
         ("delete", "deployments.apps", False),
         ("get", "pods/log", True),
-        ("delete", "pods", False),
+        ("delete", "pods", True),
         ("list", "customresourcedefinitions.apiextensions.k8s.io", False),
         ("list", "namespaces", False),
         ("create", "pods/exec", False),

@@ -64,8 +64,10 @@ class Candidate:
         if requested > terms.free_at_start_bytes:
             return False
         best, low = self._kv_cache_bytes(share, requested)
-        in_use = terms.weights_bytes + terms.activation.peak_bytes
-        return self.least_bytes <= low and best > 0 and in_use <= terms.free_at_start_high_bytes
+        in_use, free = terms.weights_bytes + terms.activation.peak_bytes, terms.free_at_start_high_bytes
+        if self.settings.kv_cache_memory_bytes is not None:
+            in_use, free = terms.fixed_bytes + self.settings.kv_cache_memory_bytes, terms.free_at_start_bytes
+        return self.least_bytes <= low and best > 0 and in_use <= free
 
     def _share(self, utilization: float | None) -> float:
         return utilization or self.settings.gpu_memory_utilization or 0.0

@@ -93,12 +93,23 @@ class Evaluation:
             return f"{length:,} tokens and the recurrent states of {self.settings.max_num_seqs or 0:,} sequences"
         return f"{length:,} tokens"
 
+    def _pinned_cache(self, pinned: int) -> str:
+        """What a KV cache of a pinned size needs beside it, and what is free."""
+        return (
+            f"weights ({format_gib(self.budget.weights_bytes)}), the start-up peak and a pinned KV cache of "
+            f"{format_gib(pinned)} need {format_gib(self.budget.in_use_bytes(pinned))}, and about "
+            f"{format_gib(self.budget.free_at_start_bytes)} is free at start"
+        )
+
     def message(self) -> str:
         """The verdict in one sentence with its numbers."""
         if self.infeasible:
             return self.infeasible[0].message
         if self.rejected is not None and self.reason is Reason.ITEM_REJECTED:
             return self.rejected.message()
+        pinned = self.settings.kv_cache_memory_bytes
+        if pinned is not None and self.reason in {Reason.OUT_OF_MEMORY, Reason.FREE_MEMORY_UNCERTAIN}:
+            return self._pinned_cache(pinned)
         budget, length = self.budget, self.settings.max_model_len or 0
         needed = format_gib(self.least_bytes)
         best, low = (format_gib(max(size, 0)) for size in (budget.kv_cache_bytes, budget.kv_cache_low_bytes))
@@ -156,7 +167,7 @@ def evaluate(
     settings, budget = found.at(requested.gpu_memory_utilization), found.budget(requested.gpu_memory_utilization)
     if experience is not None:
         budget = experience.adjust(budget, settings)
-    verdict, reason = _verdict(budget, found.least_bytes)
+    verdict, reason = _verdict(budget, found.least_bytes, settings.kv_cache_memory_bytes)
     if reason is Reason.KV_CACHE_TOO_SMALL and found.cup_bytes <= budget.kv_cache_bytes:
         reason = Reason.SEQUENCES_EXCEED_STATE_BLOCKS
     if experience is not None:
@@ -172,10 +183,13 @@ def evaluate(
     return Evaluation(requested, settings, budget, found.layout, found.least_bytes, verdict, reason)
 
 
-def _verdict(budget: Budget, least: int) -> tuple[Verdict, Reason]:
+def _verdict(budget: Budget, least: int, pinned_kv: int | None) -> tuple[Verdict, Reason]:
     """Physical failures first, then vLLM's capacity check."""
-    if budget.weights_bytes + budget.activation_peak_bytes > budget.free_at_start_high_bytes:
+    in_use = budget.in_use_bytes(pinned_kv)
+    if in_use > budget.free_at_start_high_bytes:
         return Verdict.DOES_NOT_FIT, Reason.OUT_OF_MEMORY
+    if pinned_kv is not None and in_use > budget.free_at_start_bytes and least <= budget.kv_cache_bytes:
+        return Verdict.FITS_TIGHT, Reason.FREE_MEMORY_UNCERTAIN
     if budget.kv_cache_bytes <= 0:
         return Verdict.DOES_NOT_FIT, Reason.NO_KV_CACHE_MEMORY
     if least <= budget.kv_cache_low_bytes:

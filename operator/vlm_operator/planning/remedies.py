@@ -126,8 +126,11 @@ def _together(attempt: Attempt, failed: Evaluation, pinned: frozenset[str]) -> I
 
 def smallest_gpu(failed: Evaluation) -> str:
     """How large a GPU would have to be at this utilisation, in words."""
-    missing = -failed.headroom_bytes
-    share = failed.settings.gpu_memory_utilization or 1.0
+    pinned = failed.settings.kv_cache_memory_bytes
+    if pinned is not None:
+        missing, share = failed.budget.in_use_bytes(pinned) - failed.budget.free_at_start_bytes, 1.0
+    else:
+        missing, share = -failed.headroom_bytes, failed.settings.gpu_memory_utilization or 1.0
     total = failed.budget.total_bytes + int(missing / share)
     return (
         f"use a GPU with at least {format_gib(total)} as CUDA counts it (this one has "

@@ -125,3 +125,19 @@ def test_a_shorter_context_is_told_with_the_caps_beside_it() -> None:
     told = [(to, move.cost) for move in found.ladder if move.applied for flag, _, to in move.change]
     context = found.settings.max_model_len
     assert (context, f"requests of at most {context:,} tokens") in told
+
+
+@pytest.mark.parametrize(
+    ("pinned_gib", "verdict"),
+    [
+        pytest.param(2, Verdict.FITS, id="beside weights and peak"),
+        pytest.param(16, Verdict.DOES_NOT_FIT, id="more than is free beside them"),
+    ],
+)
+def test_a_pinned_kv_cache_must_lie_beside_weights_and_peak(pinned_gib: int, verdict: Verdict) -> None:
+    settings = EngineSettings(kv_cache_memory_bytes=pinned_gib * 2**30, max_model_len=8192)
+    intent = Intent(settings=settings, pinned=frozenset({"kv_cache_memory_bytes", "max_model_len"}), gpu_count=1)
+    found = planned("Qwen/Qwen3-VL-8B-Instruct", "L4", intent)
+    assert found.verdict is verdict
+    if verdict is Verdict.DOES_NOT_FIT:
+        assert "a pinned KV cache of 16.00 GiB" in found.message

@@ -63,6 +63,15 @@ class Budget:
     terms: tuple[Term, ...]
     free_at_start_high_bytes: int = 0
 
+    def in_use_bytes(self, pinned_kv_bytes: int | None) -> int:
+        """What must be free at start: weights and peak; all terms beside a KV cache whose size is pinned.
+
+        vLLM does not compare a pinned size with what is free (0.32: ``gpu_worker.py: determine_available_memory``).
+        """
+        if pinned_kv_bytes is None:
+            return self.weights_bytes + self.activation_peak_bytes
+        return self.fixed_bytes + pinned_kv_bytes
+
     @property
     def fixed_bytes(self) -> int:
         """Everything but KV cache; it does not depend on the utilisation."""
