@@ -121,30 +121,16 @@ async def run(options: Options) -> None:
 
     loop = asyncio.get_running_loop()
     client, metrics, health = Client.connect(connections=options.workers + SPARE_CONNECTIONS), Metrics(), Health()
-    queue = WorkQueue()
-    world = World(Mailbox(loop, queue).post)
+    world = World(Mailbox(loop, queue := WorkQueue()).post)
     client.wrote = world.cache.wrote
     instance = os.environ.get("POD_NAME") or socket.gethostname()
     if (leadership := _leadership(options, instance)) is not None:
         client.may_write = leadership.may_write
-    reconciler = Reconciler(
-        client,
-        world,
-        Models(),
-        Applier(client, instance),
-        metrics,
-        decide=decide,
-        policy=PodTemplatePolicy(options.pod_template_policy),
-    )
-    with ThreadPoolExecutor(options.workers, thread_name_prefix="reconcile") as threads:
+    policy = PodTemplatePolicy(options.pod_template_policy)
+    reconciler = Reconciler(client, world, Models(), Applier(client, instance), metrics, decide=decide, policy=policy)
+    with ThreadPoolExecutor(options.workers, thread_name_prefix="reconcile") as pool:
         work = Workers(
-            queue,
-            world,
-            reconciler=reconciler,
-            metrics=metrics,
-            health=health,
-            threads=threads,
-            workers=options.workers,
+            queue, world, reconciler=reconciler, metrics=metrics, health=health, threads=pool, workers=options.workers
         )
 
         def synced() -> None:
@@ -165,7 +151,7 @@ async def run(options: Options) -> None:
             )
         finally:
             watches.stop()
-            threads.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)
             if leadership is not None:
                 leadership.release()
             server.shutdown()

@@ -142,22 +142,14 @@ def resolve(
         InputError: a flag that vLLM refuses at once (a share outside 0 to 1, a count below 1).
     """
     check(settings)
-    max_num_seqs, max_num_batched_tokens = settings.max_num_seqs, settings.max_num_batched_tokens
-    default_seqs, default_tokens = batch_defaults(version, device, usage)
     max_model_len = settings.max_model_len or model.derived_max_model_len
     chunked = settings.enable_chunked_prefill
     if chunked is None:
         chunked = not model.encoder_decoder
-    seqs = max_num_seqs if max_num_seqs is not None else default_seqs
-    if max_num_batched_tokens is None:
-        max_num_batched_tokens = default_tokens
-        if not chunked:
-            max_num_batched_tokens = max(max_num_batched_tokens, max_model_len)
-        if version >= _V0_22 and model.prefix_language_model:
-            max_num_batched_tokens = max(max_num_batched_tokens, model.largest_item_tokens)
-        max_num_batched_tokens = min(max_num_batched_tokens, seqs * max_model_len)
-    if max_num_seqs is None:
-        seqs = min(seqs, max_num_batched_tokens)
+    defaults = batch_defaults(version, device, usage)
+    seqs, max_num_batched_tokens = _batch(
+        settings.with_(max_model_len=max_model_len, enable_chunked_prefill=chunked), version, model, defaults
+    )
     runner = settings.runner or model_runner(
         version,
         architecture=model.architecture,
@@ -196,6 +188,24 @@ def resolve(
         async_scheduling=asynchronous,
         runner=runner,
     )
+
+
+def _batch(
+    settings: EngineSettings, version: EngineVersion, model: ModelTraits, defaults: tuple[int, int]
+) -> tuple[int, int]:
+    """(sequences, tokens) of a batch, ``settings`` with context and chunked prefill resolved."""
+    default_seqs, tokens = defaults
+    length = settings.max_model_len or 0
+    seqs = settings.max_num_seqs if settings.max_num_seqs is not None else default_seqs
+    if settings.max_num_batched_tokens is not None:
+        tokens = settings.max_num_batched_tokens
+    else:
+        if not settings.enable_chunked_prefill:
+            tokens = max(tokens, length)
+        if version >= _V0_22 and model.prefix_language_model:
+            tokens = max(tokens, model.largest_item_tokens)
+        tokens = min(tokens, seqs * length)
+    return (min(seqs, tokens) if settings.max_num_seqs is None else seqs), tokens
 
 
 def check(settings: EngineSettings) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from vlm_operator.capacity.startup import Budget
 from vlm_operator.engine.flags import limit_to_json, shown_flags, to_arguments
 from vlm_operator.engine.settings import ModalityLimit
+from vlm_operator.planning.evaluation import Container
 from vlm_operator.planning.plan import Move, Plan
 from vlm_operator.planning.workload import modalities_of
 
@@ -36,29 +38,9 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "pinned": sorted(plan.intent.pinned),
         "command": list(command(plan)),
         "environment": plan.environment,
-        "budget": None
-        if budget is None
-        else {
-            "totalBytes": budget.total_bytes,
-            "requestedBytes": budget.requested_bytes,
-            "weightsBytes": budget.weights_bytes,
-            "activationPeakBytes": budget.activation_peak_bytes,
-            "nonTorchBytes": budget.non_torch_bytes,
-            "cudaGraphBytes": budget.cuda_graph_bytes,
-            "kvCacheBytes": budget.kv_cache_bytes,
-            "kvCacheLowBytes": budget.kv_cache_low_bytes,
-            "kvCacheHighBytes": budget.kv_cache_high_bytes,
-            "freeAtStartBytes": budget.free_at_start_bytes,
-        },
+        "budget": None if budget is None else _budget(budget),
         "cup": None if cup is None else {"maxModelLen": cup.max_model_len, "neededBytes": cup.needed_bytes},
-        "container": None
-        if container is None
-        else {
-            "numBlocks": container.num_blocks,
-            "capacityTokens": container.capacity_tokens,
-            "maxModelLen": container.max_model_len,
-            "concurrency": container.concurrency,
-        },
+        "container": None if container is None else _container(container),
         "workload": {
             "promptTokens": tokens.prompt_tokens,
             "imageTokens": tokens.image_tokens,
@@ -81,6 +63,30 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             {"change": {flag: _value(value) for flag, value in remedy.change}, "text": remedy.text}
             for remedy in plan.remedies
         ],
+    }
+
+
+def _budget(budget: Budget) -> dict[str, int]:
+    return {
+        "totalBytes": budget.total_bytes,
+        "requestedBytes": budget.requested_bytes,
+        "weightsBytes": budget.weights_bytes,
+        "activationPeakBytes": budget.activation_peak_bytes,
+        "nonTorchBytes": budget.non_torch_bytes,
+        "cudaGraphBytes": budget.cuda_graph_bytes,
+        "kvCacheBytes": budget.kv_cache_bytes,
+        "kvCacheLowBytes": budget.kv_cache_low_bytes,
+        "kvCacheHighBytes": budget.kv_cache_high_bytes,
+        "freeAtStartBytes": budget.free_at_start_bytes,
+    }
+
+
+def _container(container: Container) -> dict[str, float]:
+    return {
+        "numBlocks": container.num_blocks,
+        "capacityTokens": container.capacity_tokens,
+        "maxModelLen": container.max_model_len,
+        "concurrency": container.concurrency,
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lifecycle_world import MODEL, UNKNOWN_LOG, World
-from vlm_operator.api.conditions import ConditionReason, EventReason
+from vlm_operator.api.conditions import CONDITION_REASONS, EventReason
 from vlm_operator.engine.log_wordings import KINDS, Scope
 from vlm_operator.errors import ModelNotFound, SourceUnavailable, VlmOperatorError
 from vlm_operator.lifecycle.decide import decide
@@ -167,7 +167,7 @@ def test_every_documented_reason_has_its_case() -> None:
     planned = {str(reason) for reason in Reason} | {str(verdict) for verdict in Verdict}
     feasible = (Path(decide.__code__.co_filename).parents[1] / "feasibility").glob("*.py")
     refused = "".join(path.read_text() for path in feasible)
-    missing = {str(reason) for reason in ConditionReason} - planned - set(CASES) - set(STARTUP_REASONS)
+    missing = {str(reason) for reason in CONDITION_REASONS} - planned - set(CASES) - set(STARTUP_REASONS)
     assert {reason for reason in missing if f'"{reason}"' not in refused} == BY_THE_COMMAND_ITSELF
 
 

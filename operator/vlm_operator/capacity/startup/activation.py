@@ -60,17 +60,7 @@ def activation(
         expert_parallel=settings.enable_expert_parallel,
         chunk_tokens=expert_chunk_tokens(version),
     )
-    sampler = (
-        0
-        if _pools(model)
-        else sampler_bytes(
-            rules.sampler,
-            max_num_seqs=sequences,
-            max_num_batched_tokens=tokens,
-            vocab_size=model.text.vocab_size,
-            element_bytes=model.dtype.size_bytes,
-        )
-    )
+    sampler = 0 if _pools(model) else _sampler(model, rules, sequences, tokens)
     encoder = NOTHING if run is None else _encoder(model, gpu, settings, version, rules=rules, run=run)
     modern = gpu.compute_capability is None or gpu.compute_capability >= (9, 0)
     constant = CUBLAS_WORKSPACE_BYTES[modern] + SMALL_BUFFERS_BYTES
@@ -104,6 +94,16 @@ def activation(
         encoder_saving_bytes=peak - without_encoder,
         modality=run.modality if run else None,
         terms=tuple(term for term in terms if term.size_bytes),
+    )
+
+
+def _sampler(model: ModelFacts, rules: BudgetRules, sequences: int, tokens: int) -> int:
+    return sampler_bytes(
+        rules.sampler,
+        max_num_seqs=sequences,
+        max_num_batched_tokens=tokens,
+        vocab_size=model.text.vocab_size,
+        element_bytes=model.dtype.size_bytes,
     )
 
 
