@@ -24,7 +24,7 @@ from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Refusal, Remedy
 from vlm_operator.planning.remedies import as_hint, remedies
-from vlm_operator.planning.validation import require_tensor_parallel, tensor_parallel_problem, validate
+from vlm_operator.planning.validation import tensor_parallel_problem, validate
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.planning.workload import WantedContext
 
@@ -84,8 +84,6 @@ def unsupported_plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, infeasibl
 
 
 def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) -> Plan:
-    if "tensor_parallel_size" in intent.pinned:
-        require_tensor_parallel(model, intent.settings)
     judge = Judge(model, gpu, intent, evidence)
     attempts: list[Attempt] = []
     errors: list[InputError | UnknownFact] = []
@@ -138,9 +136,6 @@ def _tensor_parallel_sizes(model: ModelFacts, intent: Intent) -> Iterator[int]:
                 field="gpu-count",
                 hint=f"use a multiple of {others}",
             )
-        problem = tensor_parallel_problem(model, size)
-        if problem:
-            raise InputError(problem, field="gpu-count", hint="use another GPU count, or pin --tensor-parallel-size")
         yield size
         return
     if others > intent.gpus_available:

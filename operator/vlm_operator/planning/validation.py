@@ -6,7 +6,7 @@ import math
 
 from vlm_operator.engine.flags import COUNTED_FLAGS
 from vlm_operator.engine.kv_cache_rules import CACHE_DTYPES
-from vlm_operator.engine.settings import FLAGS, EngineSettings
+from vlm_operator.engine.settings import FLAGS
 from vlm_operator.errors import InputError
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.intent import Intent
@@ -105,16 +105,3 @@ def tensor_parallel_problem(model: ModelFacts, size: int) -> str | None:
     if heads % size:
         return f"tensor-parallel-size: {size} does not divide the {heads} attention heads of {model.model}"
     return None
-
-
-def require_tensor_parallel(model: ModelFacts, settings: EngineSettings) -> None:
-    """Check a pinned tensor-parallel size.
-
-    Raises:
-        InputError: it does not divide the attention heads.
-    """
-    problem = tensor_parallel_problem(model, settings.tensor_parallel_size)
-    if problem:
-        heads = model.text.attention_heads
-        sizes = ", ".join(str(size) for size in (1, 2, 4, 8, 16) if heads % size == 0)
-        raise InputError(problem, field="tensor-parallel-size", hint=f"sizes that divide {heads}: {sizes}")

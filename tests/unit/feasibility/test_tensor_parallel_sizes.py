@@ -105,3 +105,20 @@ def test_what_is_quantised_while_loading_may_be_divided_and_has_no_groups(size: 
     """bitsandbytes packs a matrix as one row of elements: 4,304 inputs of the tower need no whole groups of 64."""
     flags = {"tensor_parallel_size": size, "quantization": "bitsandbytes"}
     assert reasons("Qwen/Qwen3-VL-8B-Instruct", "L40S", 27, **flags) == []
+
+
+@pytest.mark.parametrize(
+    "intent",
+    [
+        pytest.param(
+            Intent(settings=EngineSettings(tensor_parallel_size=3), pinned=frozenset({"tensor_parallel_size"})),
+            id="a pinned size",
+        ),
+        pytest.param(Intent(gpu_count=3), id="a count"),
+    ],
+)
+def test_a_size_that_does_not_divide_the_heads_is_unsupported(intent: Intent) -> None:
+    found = plan(load_model("Qwen/Qwen3-VL-8B-Instruct", offline=True), gpu("H100"), intent)
+    assert (found.verdict, found.reason) == (Verdict.UNSUPPORTED, NOT_DIVISIBLE)
+    assert "3 does not divide the 32 attention heads" in found.message
+    assert "tensor parallelism 1, 2, 4, 8 or 16" in (found.hint or "")

@@ -172,7 +172,6 @@ def test_a_context_above_the_models_own_is_refused_with_the_number() -> None:
         pytest.param({"gpu_memory_utilization": float("nan")}, {}, "gpu-memory-utilization", id="utilisation NaN"),
         pytest.param({"max_model_len": -1}, {}, "max-model-len", id="negative context"),
         pytest.param({"max_model_len": 10**18}, {}, "max-model-len", id="huge context"),
-        pytest.param({"tensor_parallel_size": 3}, {}, "tensor-parallel-size", id="heads are not divided"),
         pytest.param({"tensor_parallel_size": 4}, {"gpu_count": 2}, "tensor-parallel-size", id="more ranks than GPUs"),
         pytest.param({"kv_cache_dtype": "fp9"}, {}, "kv-cache-dtype", id="no such cache type"),
         pytest.param({}, {"minimum_context": 9000, "maximum_context": 8000}, "min-context", id="floor above cap"),

@@ -64,9 +64,9 @@ def test_where_there_is_no_offer_there_is_no_choice() -> None:
 
 
 def test_an_intent_that_every_offer_refuses_is_refused() -> None:
-    flags = EngineSettings(tensor_parallel_size=3)
-    intent = Intent(settings=flags, pinned=frozenset({"tensor_parallel_size"}))
-    with pytest.raises(InputError, match="tensor-parallel-size"):
+    flags = EngineSettings(gpu_memory_utilization=1.5)
+    intent = Intent(settings=flags, pinned=frozenset({"gpu_memory_utilization"}))
+    with pytest.raises(InputError, match="gpu-memory-utilization"):
         choose_gpu(qwen3_vl(), (SMALL, LARGE), intent)
 
 
