@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from mutate.reach import Recorder, Selection
 
-HEAVY: Final = ("kopf", "kubernetes.client", "pydantic", "yaml", "click", "rich.table", "jinja2", "huggingface_hub",
+HEAVY: Final = ("kubernetes.client", "pydantic", "yaml", "click", "rich.table", "jinja2", "huggingface_hub",
                 "prometheus_client", "kubernetes_validate", "syrupy", "hypothesis.stateful")  # fmt: skip
 WALL: Final = 12
 """A run may take so many times its processor time: the machine may be busy with other things."""

@@ -9,7 +9,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import Final
 
-_QUIET: Final = {"kopf.activities": logging.WARNING, "kopf.objects": logging.WARNING, "urllib3": logging.WARNING}
+_QUIET: Final = {"urllib3": logging.WARNING}
 """Loggers of libraries that say more than an administrator wants to read."""
 
 

@@ -1,7 +1,7 @@
 """A keyed work queue: each key once, not before its time, never twice at once.
 
-kopf drops what an event handler raises, and its own retry is a flat minute, so waiting, repeating and backing off are
-here. A key that is added while it is being worked on comes again after that.
+Waiting, repeating and backing off are here, so that watches only say what changed. A key that is added while it is
+being worked on comes again after that.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Sources (vLLM): ``ModelArchConfigConvertorBase.is_deepseek_mla`` and ``get_head_
 from __future__ import annotations
 
 from vlm_operator.errors import UnknownFact
-from vlm_operator.model.cache_layers_attention import Caches, attention, uniform, uniform_hidden
+from vlm_operator.model.cache_layers_attention import Caches, attention, uniform_hidden
 from vlm_operator.model.facts import LatentCache
 from vlm_operator.model.text_config import TextConfig
 
@@ -89,13 +89,3 @@ def decompressed(text: TextConfig) -> Caches:
     config = text.config
     size = config.integer("qk_nope_head_dim", 64) + config.integer("qk_rope_head_dim", 32)
     return [(attention(text, head_size=size, kv_heads=text.attention_heads),)] * text.layers
-
-
-def latent_if_ranked(text: TextConfig) -> Caches:
-    """Mistral's newer models: latent attention where the config has ``kv_lora_rank`` (Transformers' ``mistral4``)."""
-    if text.config.has("kv_lora_rank"):
-        field = text.config.field("kv_lora_rank")
-        raise UnknownFact(
-            f"{field}: how vLLM serves {text.model_type!r} with latent attention is not known", field=field
-        )
-    return uniform(text)

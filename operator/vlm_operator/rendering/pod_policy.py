@@ -149,10 +149,7 @@ _PROFILE_ANNOTATIONS: Final = (
 
 def _annotations(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in annotations.items():
-        unconfined = str(value).casefold() == "unconfined"
-        if unconfined and name.startswith(
-            ("container.apparmor.security.beta.kubernetes.io/", "seccomp.security.alpha")
-        ):
+        if str(value).casefold() == "unconfined" and name.startswith(_PROFILE_ANNOTATIONS):
             yield f"spec.podTemplate.metadata.annotations[{name}]", "Unconfined: system calls without a filter"
 
 

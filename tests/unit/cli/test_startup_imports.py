@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CLUSTER = ("kubernetes", "kopf", "pydantic", "jinja2", "yaml", "vlm_operator.api", "vlm_operator.rendering")
+CLUSTER = ("kubernetes", "pydantic", "jinja2", "yaml", "vlm_operator.api", "vlm_operator.rendering")
 NETWORK = ("huggingface_hub", "requests", "httpx", "http.client", "ssl", "asyncio")
 TABLES = ("rich",)
 CONFIG_READERS = ("vlm_operator.model.reader", "vlm_operator.model.weights", "vlm_operator.model.cache_layers")

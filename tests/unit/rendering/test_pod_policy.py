@@ -69,6 +69,10 @@ FORBIDDEN = [
         "annotations[container.apparmor.security.beta.kubernetes.io/vllm]",
         {"metadata": {"annotations": {"container.apparmor.security.beta.kubernetes.io/vllm": "unconfined"}}},
     ),
+    (
+        "annotations[container.seccomp.security.alpha.kubernetes.io/vllm]",
+        {"metadata": {"annotations": {"container.seccomp.security.alpha.kubernetes.io/vllm": "unconfined"}}},
+    ),
 ]  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from vlm_operator.model.facts import Quantization
 from vlm_operator.model.weights.checkpoint_names import vllm_name
 from vlm_operator.model.weights.quark import quark
 
-FP8_TENSOR: Final = Quantization("fp8", 8)
 NVFP4: Final = Quantization("modelopt", 4, group_size=16, scale_bytes=1, scalars=3)
 """Packed 4-bit weights, an FP8 scale each 16, a global scale, an input scale and their product."""
 

@@ -37,11 +37,6 @@ class Wrapper:
     architecture: str
 
     @property
-    def vision(self) -> Config:
-        """The vision tower's section, its class's defaults filled."""
-        return filled(self.config.section("vision_config"))
-
-    @property
     def kind(self) -> str:
         """``model_type`` of the whole."""
         return self.config.text("model_type") or ""
