@@ -7,6 +7,7 @@ serialization walks every body in Python. Its configuration, authentication and 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Self
 from urllib.parse import urlencode
@@ -31,6 +32,12 @@ SILENCE_SECONDS: Final = 90
 
 CHUNK_BYTES: Final = 1 << 16
 """Most bytes taken from a stream at once."""
+
+UNAUTHORIZED: Final = 401
+
+AUTHORIZATION_SECONDS: Final = 10.0
+"""How long one set of authorization headers is used. The kubernetes client looks for a new token at most once a minute;
+asking it for every request costs a tenth of a reconcile's processor time."""
 
 PLURALS: Final = {
     **{kind.kind: kind.plural for kind in CHILD_KINDS},
@@ -78,6 +85,7 @@ class Client:
         self.request_seconds: float = REQUEST_SECONDS
         self.wrote: Callable[[Object], None] = _nothing
         self.may_write: Callable[[], bool] = lambda: True
+        self._authorization: tuple[float, dict[str, str]] = (float("-inf"), {})
 
     @classmethod
     def connect(cls, *, connections: int = 16) -> Self:
@@ -210,6 +218,8 @@ class Client:
         answer = self._send(
             method, path, query, body, content_type, timeout=urllib3.Timeout(total=self.request_seconds), stream=False
         )
+        if answer.status == UNAUTHORIZED:
+            self._authorization = (float("-inf"), {})  # the token has expired before its time
         if answer.status >= 400:
             raise error_of(answer.status, _status(answer.data), answer.headers, f"{method} {path}")
         return answer.data
@@ -227,11 +237,10 @@ class Client:
     ) -> urllib3.BaseHTTPResponse:
         if method != "GET" and not self.may_write():
             raise RetryLater(f"{method} {path}: not sent, another operator holds the lease")
-        headers: dict[str, str] = {"Accept": "application/json", **self._api.default_headers}
-        if body is not None:
-            headers["Content-Type"] = content_type
         try:
-            self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+            headers = {"Accept": "application/json", **self._api.default_headers, **self._authorized()}
+            if body is not None:
+                headers["Content-Type"] = content_type
             return self._api.rest_client.pool_manager.request(
                 method,
                 f"{self._api.configuration.host}{path}{f'?{urlencode(query)}' if query else ''}",
@@ -242,6 +251,15 @@ class Client:
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise RetryLater(f"{method} {path}: no answer: {error}") from error
+
+    def _authorized(self) -> dict[str, str]:
+        """The authorization headers: those of the last seconds, or asked for again."""
+        asked, headers = self._authorization
+        if time.monotonic() - asked > AUTHORIZATION_SECONDS:
+            headers = {}
+            self._api.update_params_for_auth(headers, [], ["BearerToken"], "", "", None)
+            self._authorization = (time.monotonic(), headers)
+        return headers
 
 
 def _event(line: bytes) -> Object:

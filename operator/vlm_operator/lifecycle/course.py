@@ -25,7 +25,7 @@ from vlm_operator.planning.verdict import Verdict
 RECHECK_SECONDS: Final = 15.0
 """Until a log that could not be read, or a fault of the node, is looked at again."""
 
-UNDER_WAY_SECONDS: Final = 10.0
+UNDER_WAY_SECONDS: Final = 60.0
 """Until a start-up under way is looked at again even if no watch reports anything."""
 
 
