@@ -110,8 +110,8 @@ class PlanReason(Described):
         "An image or video as described in spec.workload exceeds the encoder budget: vLLM would start and refuse it.",
         "Raise engine.maxNumBatchedTokens, or cap pixels or frames as the message says.",
     )
-    SEQUENCES_EXCEED_STATE_BLOCKS = (
-        "SequencesExceedStateBlocks",
+    STATE_BLOCKS_TOO_FEW = (
+        "StateBlocksTooFew",
         "A hybrid model holds fewer recurrent states than engine.maxNumSeqs.",
         "Lower engine.maxNumSeqs, or leave it to the plan.",
     )

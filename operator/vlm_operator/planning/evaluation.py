@@ -127,7 +127,7 @@ class Evaluation:
                     f"{self.settings.gpu_memory_utilization} asks for {format_gib(budget.requested_bytes)} while about "
                     f"{format_gib(budget.free_at_start_bytes)} is free at start"
                 )
-            case Reason.SEQUENCES_EXCEED_STATE_BLOCKS:
+            case Reason.STATE_BLOCKS_TOO_FEW:
                 blocks = self.layout.num_blocks(max(budget.kv_cache_bytes, 0))
                 return (
                     f"{self.settings.max_num_seqs or 0:,} sequences need as many blocks of recurrent state "
@@ -169,7 +169,7 @@ def evaluate(
         budget = experience.adjust(budget, settings)
     verdict, reason = _verdict(budget, found.least_bytes, settings.kv_cache_memory_bytes)
     if reason is Reason.KV_CACHE_TOO_SMALL and found.cup_bytes <= budget.kv_cache_bytes:
-        reason = Reason.SEQUENCES_EXCEED_STATE_BLOCKS
+        reason = Reason.STATE_BLOCKS_TOO_FEW
     if experience is not None:
         if experience.peak_too_high(budget):
             verdict, reason = Verdict.DOES_NOT_FIT, Reason.OUT_OF_MEMORY

@@ -41,7 +41,7 @@ class Reason(StrEnum):
     """Logical failure: a request as described has more tokens than the context."""
     ITEM_REJECTED = "ItemRejected"
     """Logical failure: an item as described exceeds the encoder budget; the server starts and refuses it."""
-    SEQUENCES_EXCEED_STATE_BLOCKS = "SequencesExceedStateBlocks"
+    STATE_BLOCKS_TOO_FEW = "StateBlocksTooFew"
     """A hybrid model holds fewer recurrent states than ``max_num_seqs``."""
     ALREADY_FAILED = "AlreadyFailed"
     """These very flags failed before, whatever the arithmetic says."""

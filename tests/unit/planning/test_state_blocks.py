@@ -28,7 +28,7 @@ def predicted(version: EngineVersion = DEFAULT, **flags: object) -> Plan:
 
 def test_more_sequences_than_state_blocks_do_not_fit_whatever_the_context() -> None:
     found = predicted(max_num_seqs=1024)
-    assert (found.verdict, found.reason) == (Verdict.DOES_NOT_FIT, Reason.SEQUENCES_EXCEED_STATE_BLOCKS)
+    assert (found.verdict, found.reason) == (Verdict.DOES_NOT_FIT, Reason.STATE_BLOCKS_TOO_FEW)
     assert found.container is not None
     assert "1,024" in found.message
     assert f"{found.container.num_blocks:,}" in found.message
@@ -51,9 +51,9 @@ def test_left_free_the_number_of_sequences_is_one_that_starts() -> None:
 @pytest.mark.parametrize("minor", [17, 19, 20, 33])
 def test_graphs_need_a_block_for_every_sequence_in_releases_that_do_not_say_so_as_well(minor: int) -> None:
     found = predicted(EngineVersion(0, minor), max_num_seqs=1024)
-    assert (found.verdict, found.reason) == (Verdict.DOES_NOT_FIT, Reason.SEQUENCES_EXCEED_STATE_BLOCKS)
+    assert (found.verdict, found.reason) == (Verdict.DOES_NOT_FIT, Reason.STATE_BLOCKS_TOO_FEW)
 
 
 def test_without_graphs_sequences_wait_for_a_block() -> None:
     found = predicted(EngineVersion(0, 32), max_num_seqs=1024, enforce_eager=True)
-    assert found.reason is not Reason.SEQUENCES_EXCEED_STATE_BLOCKS
+    assert found.reason is not Reason.STATE_BLOCKS_TOO_FEW
