@@ -6,7 +6,8 @@ from typing import Final
 
 from vlm_operator.feasibility.command import Command
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
-from vlm_operator.model.facts import AttentionCache
+from vlm_operator.identity_cache import cached_by_identity
+from vlm_operator.model.facts import AttentionCache, ModelFacts
 
 EXPERTS: Final = "config/model.py: ModelConfig._verify_with_expert_parallelism (0.11.2 to 0.33.0)"
 CHUNKS: Final = "config/scheduler.py: SchedulerConfig.verify_max_model_len (0.11.2 to 0.33.0)"
@@ -26,6 +27,11 @@ def expert_parallelism(command: Command) -> Infeasible | None:
     )
 
 
+def prompts_are_read_whole(command: Command) -> bool:
+    """Whether a batch must hold the whole context: an encoder-decoder model, or no chunked prefill."""
+    return command.settings.enable_chunked_prefill is False or _reads_encoder_outputs(command.model)
+
+
 def whole_prompts(command: Command) -> Infeasible | None:
     """Refuse a batch that is smaller than the context where prompts are not read in chunks."""
     settings = command.settings
@@ -34,7 +40,7 @@ def whole_prompts(command: Command) -> Infeasible | None:
         return None
     if settings.enable_chunked_prefill is False:
         why, remedy = "without chunked prefill", "leave --no-enable-chunked-prefill out"
-    elif _reads_encoder_outputs(command):
+    elif _reads_encoder_outputs(command.model):
         why, remedy = "an encoder-decoder model reads prompts whole", "leave --max-num-batched-tokens out"
     else:
         return None
@@ -48,6 +54,7 @@ def whole_prompts(command: Command) -> Infeasible | None:
     )
 
 
-def _reads_encoder_outputs(command: Command) -> bool:
-    caches = (cache for run in command.model.cache_layers for cache in (run.cache, *run.also))
+@cached_by_identity()
+def _reads_encoder_outputs(model: ModelFacts) -> bool:
+    caches = (cache for run in model.cache_layers for cache in (run.cache, *run.also))
     return any(isinstance(cache, AttentionCache) and cache.cross_attention for cache in caches)

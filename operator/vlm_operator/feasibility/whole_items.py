@@ -22,11 +22,17 @@ _ITEMS_WHOLE_SINCE: Final = EngineVersion(0, 13)
 """First release that forces ``--disable-chunked-mm-input`` on models whose images attend both ways."""
 
 
+def items_are_read_whole(command: Command) -> bool:
+    """Whether items of the model attend both ways, so that the release does not cut them."""
+    known = isinstance(command.model.multimodal, MultimodalFacts)
+    return known and command.model.traits.prefix_attention and command.version >= _ITEMS_WHOLE_SINCE
+
+
 def whole_items(command: Command) -> Infeasible | None:
     """Refuse a batch below the largest item of a model whose items attend both ways."""
     model, settings, version = command.model, command.settings, command.version
     facts = model.multimodal
-    if not model.traits.prefix_attention or version < _ITEMS_WHOLE_SINCE or not isinstance(facts, MultimodalFacts):
+    if not items_are_read_whole(command) or not isinstance(facts, MultimodalFacts):
         return None
     batch = settings.max_num_batched_tokens
     if batch is None:

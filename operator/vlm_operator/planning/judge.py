@@ -8,7 +8,7 @@ from vlm_operator.capacity.startup import startup_budget
 from vlm_operator.engine.architecture_remote_code import needs_remote_code
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.feasibility import Infeasible, feasible_settings, refusals
+from vlm_operator.feasibility import Infeasible, checks_of
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.candidate import candidate
@@ -34,6 +34,7 @@ class Judge:
 
     def __init__(self, model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = NOTHING) -> None:
         self.model, self.gpu, self.intent, self.evidence = model, evidence.gpu(gpu), intent, evidence
+        self._checks = checks_of(model, self.gpu, intent.version)
         self._experience = (
             None
             if evidence is NOTHING
@@ -61,13 +62,13 @@ class Judge:
 
     def infeasible(self, requested: EngineSettings) -> tuple[Infeasible, ...]:
         """What vLLM would refuse of these flags for a reason other than memory."""
-        return refusals(self.model, requested, self.gpu, self.intent.version)
+        return self._checks.refusals(requested)
 
     def feasible(self, settings: EngineSettings) -> EngineSettings:
         """These flags with what feasibility checks ask for and the user left free; as given for a prediction."""
         if self.intent.is_prediction:
             return settings
-        return feasible_settings(self.model, settings, self.gpu, self.intent.version, self.intent.pinned)
+        return self._checks.feasible(settings, self.intent.pinned)
 
     def evaluate(self, requested: EngineSettings) -> Evaluation:
         """The evaluation of these flags, with the first described item that the server would refuse."""

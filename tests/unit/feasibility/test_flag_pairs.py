@@ -7,7 +7,7 @@ import pytest
 from builders import gpu, qwen3_vl
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.feasibility import Infeasible, InfeasibleReason, feasible_settings, refusals
+from vlm_operator.feasibility import Infeasible, InfeasibleReason, checks_of, refusals
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Intent
@@ -67,7 +67,7 @@ def test_a_pinned_pair_is_unsupported_and_a_free_one_is_mended() -> None:
     settings = EngineSettings(max_num_batched_tokens=128, max_num_seqs=4)
     pinned = Intent(settings=settings, pinned=frozenset({"max_num_batched_tokens", "max_num_seqs"}))
     assert plan(model, gpu("L40S"), pinned).verdict is Verdict.UNSUPPORTED
-    free = feasible_settings(model, settings, gpu("L40S"), EngineVersion(0, 32), frozenset())
+    free = checks_of(model, gpu("L40S"), EngineVersion(0, 32)).feasible(settings, frozenset())
     assert free.max_num_batched_tokens == 256
 
 

@@ -7,7 +7,7 @@ import pytest
 from builders import gpu
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.feasibility import InfeasibleReason, feasible_settings, refusals
+from vlm_operator.feasibility import InfeasibleReason, checks_of, refusals
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.verdict import Verdict
@@ -83,8 +83,8 @@ def test_the_refusal_names_figures_flag_and_the_sizes_that_pass() -> None:
 
 def test_changes_touch_free_flags_only() -> None:
     model, eight = load_model("zai-org/GLM-4.5V", offline=True), EngineSettings(tensor_parallel_size=8)
-    free = feasible_settings(model, eight, gpu("H100"), EngineVersion(0, 26), frozenset())
-    kept = feasible_settings(model, eight, gpu("H100"), EngineVersion(0, 26), frozenset({"mm_encoder_tp_mode"}))
+    free = checks_of(model, gpu("H100"), EngineVersion(0, 26)).feasible(eight, frozenset())
+    kept = checks_of(model, gpu("H100"), EngineVersion(0, 26)).feasible(eight, frozenset({"mm_encoder_tp_mode"}))
     assert (free.mm_encoder_tp_mode, kept.mm_encoder_tp_mode) == ("data", "weights")
 
 
