@@ -9,9 +9,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from vlm_operator.api.described import Described
-from vlm_operator.api.plan_reasons import PlanReason
-from vlm_operator.api.startup_reasons import StartupReason
+from vlm_operator.api.field_words import in_fields
+from vlm_operator.api.lifecycle_reasons import LifecycleReason
+from vlm_operator.api.pod_reasons import PodReason
+from vlm_operator.engine.described import Described
+from vlm_operator.engine.log_wordings import KINDS, Scope
+from vlm_operator.engine.startup_reasons import StartupReason
+from vlm_operator.feasibility import InfeasibleReason
+from vlm_operator.planning.verdict import Reason
 
 
 class ConditionType(StrEnum):
@@ -40,8 +45,21 @@ CONDITION_MEANINGS: Final = {
 }
 """What each status of each condition says."""
 
-CONDITION_REASONS: Final[tuple[PlanReason | StartupReason, ...]] = (*PlanReason, *StartupReason)
-"""Reasons of conditions, plans and attempts."""
+REQUEST_REASONS: Final = frozenset(kind.reason for kind in KINDS if kind.scope is Scope.REQUEST)
+"""Reasons of requests that a healthy server rejects: no condition has them."""
+
+CONDITION_REASONS: Final[tuple[Described, ...]] = tuple(
+    dict.fromkeys(
+        (
+            *Reason,
+            *InfeasibleReason,
+            *LifecycleReason,
+            *(reason for reason in StartupReason if reason not in REQUEST_REASONS),
+            *PodReason,
+        )
+    )
+)
+"""Reasons of conditions, plans and attempts; a word that plans and start-ups share is listed once."""
 
 
 class EventReason(Described):
@@ -64,6 +82,9 @@ class EventReason(Described):
     OBSERVED = "Observed", "A start-up's measurements were recorded."
 
 
+_REMEDIES: Final = {reason.value: in_fields(reason.remedy) for reason in CONDITION_REASONS}
+
+
 def remedy_for(reason: str) -> str:
-    """What to do about a reason, empty where nothing needs to be done or the reason is not of the list."""
-    return next((member.remedy for member in CONDITION_REASONS if member.value == reason), "")
+    """What to do about a reason, in fields of the spec; empty where nothing needs to be done or it is not listed."""
+    return _REMEDIES.get(reason, "")

@@ -293,7 +293,7 @@ def build(kind: FailureKind, line: int, message: str, stage: str | None, numbers
     own: dict[str, Any] = {name: value for name, value in typed.items() if name not in _COMMON and value is not None}
     failure = family(
         kind=kind.name,
-        reason=kind.reason,
+        reason=str(kind.reason),
         failure_class=kind.failure_class,
         retunable=kind.retunable,
         line=line,

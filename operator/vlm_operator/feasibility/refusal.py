@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from vlm_operator.engine.described import Described
+from vlm_operator.engine.startup_reasons import StartupReason
 
-class InfeasibleReason(StrEnum):
+
+class InfeasibleReason(Described):
     """Names of the checks, as they stand in ``reason`` of a plan and of the condition ``Planned``."""
 
-    ARCHITECTURE_NOT_IN_RELEASE = "ArchitectureNotInRelease"
-    """The release's registry does not hold the model's class."""
-    KERNEL_UNSUPPORTED = "KernelUnsupported"
-    """No kernel of the release runs on this GPU with these dimensions."""
-    COMPUTE_CAPABILITY_TOO_LOW = "ComputeCapabilityTooLow"
-    """The quantisation or a flag needs a newer GPU."""
-    DTYPE_UNSUPPORTED = "DtypeUnsupported"
-    """The model or the GPU does not support the element type."""
-    TENSOR_PARALLEL_NOT_DIVISIBLE = "TensorParallelNotDivisible"
-    """Tensor parallelism does not divide heads, or cuts through a quantisation block."""
-    VISION_HEADS_NOT_DIVISIBLE = "VisionHeadsNotDivisible"
-    """Tensor parallelism does not divide the vision tower's heads."""
-    FLAGS_CONTRADICT = "FlagsContradict"
-    """Two flags exclude each other for this model."""
+    ARCHITECTURE_NOT_IN_RELEASE = StartupReason.ARCHITECTURE_UNSUPPORTED.as_("ArchitectureNotInRelease")
+    KERNEL_UNSUPPORTED = StartupReason.KERNEL_UNSUPPORTED.entry
+    COMPUTE_CAPABILITY_TOO_LOW = (
+        "ComputeCapabilityTooLow",
+        "The vLLM release, the quantisation or a flag needs a GPU of a newer generation.",
+        "Use a newer GPU, an older release if the message names one, or another checkpoint.",
+    )
+    DTYPE_UNSUPPORTED = (
+        "DtypeUnsupported",
+        "The model, the GPU or the quantisation does not support the element type.",
+        "Set --dtype to the type that the hint names, or use a newer GPU.",
+    )
+    TENSOR_PARALLEL_NOT_DIVISIBLE = StartupReason.TENSOR_PARALLEL_NOT_DIVISIBLE.entry
+    VISION_HEADS_NOT_DIVISIBLE = (
+        "VisionHeadsNotDivisible",
+        "--tensor-parallel-size does not divide the attention heads of the vision encoder.",
+        "Set --mm-encoder-tp-mode to data if the release has it, or use a number of GPUs that the hint names.",
+    )
+    FLAGS_CONTRADICT = (
+        "FlagsContradict",
+        "Two flags exclude each other for this model.",
+        "Change the flag that the hint names.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

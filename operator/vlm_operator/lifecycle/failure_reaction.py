@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from vlm_operator.api.conditions import remedy_for
 from vlm_operator.engine.log_wordings import FailureClass
+from vlm_operator.engine.startup_reasons import StartupReason
 from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
 from vlm_operator.lifecycle.wording import advised, shortened, with_remedy
 
@@ -48,7 +49,8 @@ def reaction_to(outcome: StartupOutcome, *, served_before: bool) -> tuple[Reacti
     if state is StartupState.STARTUP_PROBE_FAILED:
         return (Reaction.WAIT if served_before else Reaction.COUNT), "StartupProbeFailed", outcome.message
     if state is StartupState.HOST_OUT_OF_MEMORY:
-        return Reaction.STOP, "HostOutOfMemory", f"{outcome.message}; {remedy_for('HostOutOfMemory')}"
+        reason = StartupReason.HOST_OUT_OF_MEMORY
+        return Reaction.STOP, reason.value, f"{outcome.message}; {remedy_for(reason)}"
     if state is StartupState.LOG_UNREADABLE:
         reaction = Reaction.STOP if outcome.final else Reaction.WAIT
         return reaction, "LogUnreadable", outcome.message
@@ -68,4 +70,4 @@ def _of_log(outcome: StartupOutcome, served_before: bool) -> tuple[Reaction, str
     if failure.failure_class is FailureClass.MEMORY and failure.retunable:
         return Reaction.PLAN_AGAIN, failure.reason, message
     remedy = next((advised(advice) for advice in outcome.diagnosis.advice), "") if outcome.diagnosis else ""
-    return Reaction.STOP, failure.reason, with_remedy(message, remedy or remedy_for(failure.reason))
+    return Reaction.STOP, failure.reason, with_remedy(message, remedy)

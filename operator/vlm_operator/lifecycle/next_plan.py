@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from vlm_operator.api.conditions import remedy_for
+from vlm_operator.api.lifecycle_reasons import LifecycleReason
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.lifecycle.command_changes import command_changes
@@ -70,9 +71,9 @@ def _made_anew(planner: Planner, history: History, failed: Planned | None) -> Ne
 
 def not_converging(spec: VLMDeploymentSpec, newest: AttemptRecord) -> Stop:
     """The failure's own figures and the next step: what the plan expected is refuted."""
-    step = floor_step(spec, newest) or remedy_for(newest.reason or "") or remedy_for("NotConverging")
+    step = floor_step(spec, newest) or remedy_for(newest.reason or "") or remedy_for(LifecycleReason.NOT_CONVERGING)
     words = f"{newest.reason}: {newest.message}; the best plan that is left is a command that failed before"
-    return Stop("NotConverging", with_remedy(words, step, source=""))
+    return Stop(LifecycleReason.NOT_CONVERGING.value, with_remedy(words, step, source=""))
 
 
 def floor_step(spec: VLMDeploymentSpec, newest: AttemptRecord) -> str:
@@ -92,7 +93,7 @@ def _nothing_fits(spec: VLMDeploymentSpec, planned: Planned, earlier: tuple[Atte
     assert plan is not None
     reason, words = newest.reason or str(plan.reason), f"{newest.reason}: {newest.message}"
     if plan.remedies and all(remedy.pinned for remedy in plan.remedies):
-        reason = "PinnedFlagsStandInTheWay"
+        reason = LifecycleReason.PINNED_FLAGS_STAND_IN_THE_WAY.value
     steps = "; or ".join(step for step in (floor_step(spec, newest), plan.hint or plan.message) if step)
     stop = Stop(reason, with_remedy(f"{words}; no flag that is left free mends it", steps, source=""))
     return NextPlan(replace(planned, settings=newest.settings), stop, is_new=True)
@@ -110,9 +111,11 @@ def _exhausted(planner: Planner, history: History, planned: Planned, newest: Att
     words = f"{newest.reason}: {newest.message}"
     help_ = _what_would_help(planner, history, planned)
     if allowed == 0:
-        return Stop("RetuneDisabled", with_remedy(f"{words}; retune.maxAttempts is 0", help_, source=""))
+        return Stop(
+            LifecycleReason.RETUNE_DISABLED.value, with_remedy(f"{words}; retune.maxAttempts is 0", help_, source="")
+        )
     tried = f"{words}; {allowed} changed commands were tried"
-    return Stop("RetuneExhausted", with_remedy(tried, help_, source=""))
+    return Stop(LifecycleReason.RETUNE_EXHAUSTED.value, with_remedy(tried, help_, source=""))
 
 
 def _what_would_help(planner: Planner, history: History, failed: Planned) -> str:

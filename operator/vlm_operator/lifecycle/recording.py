@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vlm_operator.api.conditions import remedy_for
+from vlm_operator.api.pod_reasons import PodReason
 from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.diagnosis import Diagnosis
 from vlm_operator.diagnosis.document import camel_case
@@ -71,11 +72,11 @@ def _counted(planner: Planner, history: History, attempt: AttemptRecord, outcome
     if number < most:
         message = f"{outcome.message} ({times})"
     else:
-        message = with_remedy(f"{outcome.message} ({times})", remedy_for("StartupProbeFailed"), source="")
+        message = with_remedy(f"{outcome.message} ({times})", remedy_for(PodReason.STARTUP_PROBE_FAILED), source="")
     counted = replace(
         attempt,
         outcome=FAILED if number >= most else attempt.outcome,
-        reason="StartupProbeFailed",
+        reason=PodReason.STARTUP_PROBE_FAILED.value,
         message=message,
         key=outcome.key,
         probe_failures=number,

@@ -29,12 +29,12 @@ def test_a_registry_of_two_hundred_names_hides_no_remedy() -> None:
     assert world.settle() == "Stalled"
     message = world.condition("Stalled")["message"]
     assert len(message) < 600
-    assert message.index("Take a newer vLLM image") < message.index("FooForCausalLM")
+    assert message.index("Use a newer vLLM image") < message.index("FooForCausalLM")
     assert "Model2ForCausalLM', and more" in message
     assert "Model40ForCausalLM" not in message
     for event in world.events:
         if event.reason in {"StartupFailed", "Stopped"}:
-            assert "Take a newer vLLM image" in event.message[:200]
+            assert "Use a newer vLLM image" in event.message[:200]
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_a_text_is_cut_at_whole_characters() -> None:
 @pytest.mark.parametrize(
     ("spec", "numbers", "step"),
     [
-        pytest.param({}, {}, "Shorten the context", id="the remedy of the failure"),
+        pytest.param({}, {}, "Lower engine.contextLength", id="the remedy of the failure"),
         pytest.param({"context": {"minimum": 70000}}, {"estimatedMaxLen": 65408},
                      "Lower context.minimum to at most 65,408", id="the floor is above what vLLM says would fit"),
-        pytest.param({"context": {"minimum": 7000}}, {"estimatedMaxLen": 65408}, "Shorten the context",
+        pytest.param({"context": {"minimum": 7000}}, {"estimatedMaxLen": 65408}, "Lower engine.contextLength",
                      id="the floor is below it"),
     ],
 )  # fmt: skip

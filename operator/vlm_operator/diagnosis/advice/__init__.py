@@ -11,6 +11,7 @@ from vlm_operator.diagnosis.advice.start import release_of
 from vlm_operator.diagnosis.observation import Observation
 from vlm_operator.diagnosis.result import Advice
 from vlm_operator.engine.log_wordings import KINDS
+from vlm_operator.engine.startup_reasons import StartupReason
 from vlm_operator.engine.version import EngineVersion
 
 
@@ -21,7 +22,7 @@ def advise(failure: families.Failure, observation: Observation, version: str | N
     found = tuple(advisor(failure, observation, engine)) if advisor is not None else ()
     kind = next((kind for kind in KINDS if kind.name == failure.kind), None)
     if kind is None:
-        return found or (Advice(None, None, None, "Read the exception and the lines above it in the log."),)
+        return found or (Advice(None, None, None, StartupReason.UNKNOWN.remedy),)
     found += tuple(_change(flag, to, why, observation) for flag, to, why in kind.changes)
     return found or (Advice(None, None, None, kind.remedy),)
 

@@ -11,6 +11,7 @@ from vlm_operator.engine.log_wordings import configuration, hardware, image, mem
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind, Scope
 from vlm_operator.engine.log_wordings.template import Figure, Wording, WordingTable, figure
 from vlm_operator.engine.log_wordings.wrapper import CRASHES, DEATHS, WRAPPERS
+from vlm_operator.engine.startup_reasons import StartupReason
 
 KINDS: Final[tuple[FailureKind, ...]] = (
     *memory.KINDS,
@@ -39,7 +40,7 @@ GRAPH_CAPTURE_FAILED: Final = next(kind for kind in KINDS if kind.name == "graph
 KINDS_BY_NAME: Final = {kind.name: kind for kind in KINDS}
 """Each kind by its name."""
 
-UNKNOWN_REASON: Final = "Unknown"
+UNKNOWN_REASON: Final = str(StartupReason.UNKNOWN)
 """Reason of a failure that no kind names."""
 
 __all__ = [

@@ -11,18 +11,17 @@ from typing import Final
 
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
 from vlm_operator.engine.log_wordings.template import Wording, wordings
+from vlm_operator.engine.startup_reasons import StartupReason
 
 _PARTITION: Final = "Weight {what:word} = {size:int} is not divisible by {by:%s} = {divisor:int}."
 
 KINDS: Final = (
     FailureKind(
         name="context_above_model_maximum",
-        reason="ContextAboveModelMaximum",
+        reason=StartupReason.CONTEXT_ABOVE_MODEL_MAXIMUM,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="--max-model-len is larger than what the model's config.json allows.",
-        remedy="Lower --max-model-len to the model's maximum, or set RoPE scaling with --hf-overrides.",
         wordings=wordings(
             "User-specified max_model_len ({max_model_len:int}) is greater than the derived max_model_len "
             "({len_key:word}={derived_max_len:limit} or model_max_length={model_max_length:limit} in model's "
@@ -36,12 +35,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="batched_tokens_below_context",
-        reason="BatchedTokensBelowContext",
+        reason=StartupReason.BATCHED_TOKENS_BELOW_CONTEXT,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="Chunked prefill is off and --max-num-batched-tokens is below --max-model-len.",
-        remedy="Raise --max-num-batched-tokens to --max-model-len, lower the latter, or switch chunked prefill on.",
         wordings=wordings(
             "max_num_batched_tokens ({max_num_batched_tokens:int}) is smaller than max_model_len ({max_model_len:int})",
             versions="0.6.3-",
@@ -50,12 +47,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="batched_tokens_below_sequences",
-        reason="BatchedTokensBelowSequences",
+        reason=StartupReason.BATCHED_TOKENS_BELOW_SEQUENCES,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="--max-num-batched-tokens is below --max-num-seqs.",
-        remedy="Lower --max-num-seqs or raise --max-num-batched-tokens.",
         wordings=wordings(
             "max_num_batched_tokens ({max_num_batched_tokens:int}) must be greater than or equal to max_num_seqs "
             "({max_num_seqs:int})",
@@ -64,12 +59,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="item_above_batched_tokens",
-        reason="ItemAboveBatchedTokens",
+        reason=StartupReason.ITEM_ABOVE_BATCHED_TOKENS,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="Multimodal items may not be split, and the largest item does not fit one batch.",
-        remedy="Raise --max-num-batched-tokens to the item's tokens, or make items smaller with --mm-processor-kwargs.",
         wordings=wordings(
             "max_tokens_per_mm_item ({max_tokens_per_mm_item:int}) is larger than max_num_batched_tokens "
             "({max_num_batched_tokens:int})",
@@ -78,22 +71,18 @@ KINDS: Final = (
     ),
     FailureKind(
         name="chunked_input_required",
-        reason="ChunkedInputRequired",
+        reason=StartupReason.CHUNKED_INPUT_REQUIRED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="A hybrid model with prefix caching must be able to split multimodal items.",
-        remedy="Drop --disable-chunked-mm-input, or set --no-enable-prefix-caching.",
         wordings=wordings("Chunked MM input is required because we need the flexibility", versions="0.15-"),
     ),
     FailureKind(
         name="limit_above_supported",
-        reason="LimitAboveSupported",
+        reason=StartupReason.LIMIT_ABOVE_SUPPORTED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="--limit-mm-per-prompt allows more items than the model supports.",
-        remedy="Lower --limit-mm-per-prompt to what the model supports.",
         wordings=wordings(
             "You set {modality:word}={limit:int} (or defaulted to 1) in `--limit-mm-per-prompt`, but this model only "
             "supports at most {supported:int} {:word} items",
@@ -102,12 +91,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="batched_tokens_below_mamba_block",
-        reason="BatchedTokensBelowMambaBlock",
+        reason=StartupReason.BATCHED_TOKENS_BELOW_MAMBA_BLOCK,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="A hybrid model's aligned state block is larger than --max-num-batched-tokens.",
-        remedy="Raise --max-num-batched-tokens to the block size, or set --no-enable-prefix-caching.",
         wordings=wordings(
             "block_size ({block_size:int}) must be <= max_num_batched_tokens ({max_num_batched_tokens:int})",
             versions="0.17-",
@@ -115,12 +102,12 @@ KINDS: Final = (
     ),
     FailureKind(
         name="heads_not_divisible",
-        reason="TensorParallelNotDivisible",
+        reason=StartupReason.TENSOR_PARALLEL_NOT_DIVISIBLE,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="The attention heads cannot be shared evenly among --tensor-parallel-size GPUs.",
-        remedy="Take a --tensor-parallel-size that divides the number of heads.",
+        case="--tensor-parallel-size does not divide the attention heads.",
+        case_remedy="Set --tensor-parallel-size to a divisor of the number of heads.",
         wordings=wordings(
             "Total number of attention heads ({num_heads:int}) must be divisible by tensor parallel size "
             "({tensor_parallel_size:int})",
@@ -129,14 +116,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="partition_not_divisible",
-        reason="TensorParallelNotDivisible",
+        reason=StartupReason.TENSOR_PARALLEL_NOT_DIVISIBLE,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=20,
-        meaning="A layer cannot be shared evenly among --tensor-parallel-size GPUs, or a share breaks a "
-        "quantisation group.",
-        remedy="Lower --tensor-parallel-size; for experts set --enable-expert-parallel, for a vision tower "
-        "--mm-encoder-tp-mode data.",
+        case="--tensor-parallel-size does not divide a layer, or splits a quantisation group.",
+        case_remedy="Lower --tensor-parallel-size; set --enable-expert-parallel for experts, --mm-encoder-tp-mode "
+        "to data for a vision encoder.",
         wordings=(
             Wording(_PARTITION % "word", "0.6.3-"),
             Wording(
@@ -176,12 +162,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="too_few_gpus",
-        reason="TooFewGPUs",
+        reason=StartupReason.TOO_FEW_GPUS,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="Tensor and pipeline parallelism need more GPUs than the container sees.",
-        remedy="Lower --tensor-parallel-size or --pipeline-parallel-size, or give the pod more GPUs.",
         wordings=(
             *wordings(
                 "Tensor parallel size ({world_size:int}) cannot be larger than the number of available GPUs "
@@ -226,12 +210,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="kv_layout_unsupported",
-        reason="KVLayoutUnsupported",
+        reason=StartupReason.KV_LAYOUT_UNSUPPORTED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=False,
         priority=10,
-        meaning="KV pages of different sizes (hybrid model, draft model, mixed types) cannot share one pool.",
-        remedy="Change --block-size, take --kv-cache-dtype auto, or drop the draft model.",
         wordings=(
             *wordings("The page size of the layer is not divisible by the maximum page size", versions="0.12-0.23"),
             *wordings("Layer {layer:token}: page size is not divisible by the maximum page size", versions="0.24-"),
@@ -253,12 +235,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="item_above_processor_cache",
-        reason="ItemAboveProcessorCache",
+        reason=StartupReason.ITEM_ABOVE_PROCESSOR_CACHE,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=30,
-        meaning="One processed image, video or audio clip is larger than the cache of processed items.",
-        remedy="Raise --mm-processor-cache-gb, set it to 0 to do without that cache, or shrink the items.",
         wordings=(
             Wording("ValueError: value too large"),  # of cachetools, multimodal/cache.py
             Wording("too large to cache; increase --mm-processor-cache-gb"),
@@ -267,12 +247,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="unknown_argument",
-        reason="UnknownArgument",
+        reason=StartupReason.UNKNOWN_ARGUMENT,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=3,
-        meaning="This vLLM version does not know a flag, or cannot read its value.",
-        remedy="Remove the flag, or write it as this version expects.",
         wordings=wordings(
             "error: unrecognized arguments: {args:rest}",
             "error: argument {arg:text}: Value {value:text} cannot be converted to",
@@ -300,34 +278,34 @@ KINDS: Final = (
     ),
     FailureKind(
         name="lora_rank_above_maximum",
-        reason="ConfigurationRejected",
+        reason=StartupReason.CONFIGURATION_REJECTED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="An adapter has a larger rank than --max-lora-rank.",
-        remedy="Raise --max-lora-rank to the adapter's rank.",
+        case="A LoRA adapter has a higher rank than --max-lora-rank.",
+        case_remedy="Raise --max-lora-rank to the adapter's rank.",
         wordings=wordings(
             "LoRA rank {lora_rank:int} is greater than max_lora_rank {max_lora_rank:last}", versions="0.6.3-"
         ),
     ),
     FailureKind(
         name="cuda_before_fork",
-        reason="ConfigurationRejected",
+        reason=StartupReason.CONFIGURATION_REJECTED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="Something used CUDA before vLLM forked its processes, which then cannot.",
-        remedy="Set VLLM_WORKER_MULTIPROC_METHOD=spawn.",
+        case="CUDA was initialised before vLLM forked its processes, which cannot use it then.",
+        case_remedy="Set VLLM_WORKER_MULTIPROC_METHOD=spawn.",
         wordings=wordings("Cannot re-initialize CUDA in forked subprocess"),
     ),
     FailureKind(
         name="service_named_vllm",
-        reason="ConfigurationRejected",
+        reason=StartupReason.CONFIGURATION_REJECTED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=False,
         priority=10,
-        meaning="Kubernetes set VLLM_PORT to the address of a Service named vllm, and vLLM took it for its own.",
-        remedy="Set enableServiceLinks: false in the pod's spec, or give the Service another name.",
+        case="Kubernetes set VLLM_PORT to the address of a Service named vllm, and vLLM read it as its own setting.",
+        case_remedy="Set enableServiceLinks: false in the pod's spec, or rename the Service.",
         wordings=(
             Wording("VLLM_PORT '{address:token}' appears to be a URI", "0.9-"),
             Wording("invalid literal for int() with base 10: 'tcp://{address:token}'", "0.6.3-0.8.5"),
@@ -335,12 +313,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="configuration_rejected",
-        reason="ConfigurationRejected",
+        reason=StartupReason.CONFIGURATION_REJECTED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=40,
-        meaning="vLLM refused its flags: they contradict each other, the model or the GPU.",
-        remedy="The quoted sentence names the flag; change or remove it.",
         wordings=(
             *(
                 Wording(f"validation {errors} for {{config:word}}{ending} Value error, {{complaint:rest}}")

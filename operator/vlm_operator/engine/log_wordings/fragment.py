@@ -54,7 +54,7 @@ class FragmentTable:
 
     >>> from vlm_operator.engine.log_wordings import KINDS
     >>> table = FragmentTable(KINDS)
-    >>> table.recognise("which is larger than the available KV cache mem").kind.reason
+    >>> table.recognise("which is larger than the available KV cache mem").kind.reason.value
     'KVCacheTooSmall'
     >>> table.recognise("CUDA error: operation not") is None
     True

@@ -10,16 +10,15 @@ from typing import Final
 
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
 from vlm_operator.engine.log_wordings.template import wordings
+from vlm_operator.engine.startup_reasons import StartupReason
 
 KINDS: Final = (
     FailureKind(
         name="dtype_unsupported",
-        reason="DtypeUnsupportedByGPU",
+        reason=StartupReason.DTYPE_UNSUPPORTED_BY_GPU,
         failure_class=FailureClass.HARDWARE,
         retunable=True,
         priority=10,
-        meaning="The GPU does not support bfloat16.",
-        remedy="Set --dtype half, if the model's numerics allow it.",
         wordings=wordings(
             "Bfloat16 is only supported on GPUs with compute capability of at least {min_capability:number}. Your "
             "{gpu_name:text} GPU has compute capability {capability:number}.",
@@ -31,12 +30,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="quantization_unsupported_by_gpu",
-        reason="QuantizationUnsupportedByGPU",
+        reason=StartupReason.QUANTIZATION_UNSUPPORTED_BY_GPU,
         failure_class=FailureClass.HARDWARE,
         retunable=False,
         priority=10,
-        meaning="The kernels of this quantisation need a newer GPU.",
-        remedy="Take another quantisation of the model, or a newer GPU.",
         wordings=(
             *wordings(
                 "The quantization method {method:name} is not supported for the current GPU. Minimum capability: "
@@ -62,13 +59,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="quantization_kernel_missing",
-        reason="QuantizationUnsupportedByGPU",
+        reason=StartupReason.QUANTIZATION_UNSUPPORTED_BY_GPU,
         failure_class=FailureClass.HARDWARE,
         retunable=False,
         priority=11,
-        meaning="No kernel runs this quantisation, with these group sizes and types, on this GPU.",
-        remedy="Take another quantisation of the model, or a newer GPU or image; with --tensor-parallel-size above 1 "
-        "try a smaller one.",
+        case="No kernel supports this quantisation, with its group size and types, on this GPU.",
+        case_remedy="Use another quantisation of the model, or a newer GPU or image; with --tensor-parallel-size "
+        "above 1, try a smaller one.",
         wordings=wordings(
             "Failed to find a kernel that can implement the {what:text} linear layer",
             "No {method:text} MoE backend supports the deployment configuration",
@@ -86,12 +83,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="fp8_unsupported",
-        reason="QuantizationUnsupportedByGPU",
+        reason=StartupReason.QUANTIZATION_UNSUPPORTED_BY_GPU,
         failure_class=FailureClass.HARDWARE,
         retunable=True,
         priority=11,
-        meaning="The GPU cannot compute in FP8 (E4M3): that takes compute capability 8.9 or newer.",
-        remedy="Take --kv-cache-dtype auto; if the weights are FP8, another quantisation of the model or a newer GPU.",
+        case="The GPU cannot compute in FP8 (E4M3), which needs compute capability 8.9 or newer.",
+        case_remedy="Set --kv-cache-dtype to auto; if the weights are FP8, use another quantisation of the model or a "
+        "newer GPU.",
         wordings=wordings(
             "type fp8e4nv not supported in this architecture",
             "fp8e4nv data type is not supported on CUDA arch < {min_capability:last}",
@@ -100,24 +98,25 @@ KINDS: Final = (
     ),
     FailureKind(
         name="shared_memory_of_gpu_too_small",
-        reason="KernelUnsupported",
+        reason=StartupReason.KERNEL_UNSUPPORTED,
         failure_class=FailureClass.HARDWARE,
         retunable=False,
         priority=12,
-        meaning="A Triton kernel needs more shared memory per block than this GPU has; large heads and group sizes do.",
-        remedy="Try another --attention-backend, or --dtype half instead of float32; else take a GPU of a newer "
-        "generation (Turing has 64 KiB, Ampere 99 or 163 KiB, Hopper 227 KiB), or a release with other kernels.",
+        case="A Triton kernel needs more shared memory per block than this GPU has; large heads and group sizes cause "
+        "it.",
+        case_remedy="Try another --attention-backend, or --dtype half instead of float32; otherwise use a GPU of a "
+        "newer generation (Turing has 64 KiB, Ampere 99 or 163 KiB, Hopper 227 KiB), or a release with other kernels.",
         wordings=wordings("out of resource: shared memory", "OutOfResources: out of resource: {resource:text}."),
         details=wordings("Required: {required:int}, Hardware limit: {limit:int}"),
     ),
     FailureKind(
         name="deep_gemm_failed",
-        reason="KernelUnsupported",
+        reason=StartupReason.KERNEL_UNSUPPORTED,
         failure_class=FailureClass.HARDWARE,
         retunable=True,
         priority=13,
-        meaning="DeepGEMM has no kernel for these shapes and scales on this GPU.",
-        remedy="Set VLLM_USE_DEEP_GEMM=0: vLLM then takes CUTLASS, Triton or FlashInfer for FP8.",
+        case="DeepGEMM has no kernel for these shapes and scales on this GPU.",
+        case_remedy="Set VLLM_USE_DEEP_GEMM=0: vLLM then uses CUTLASS, Triton or FlashInfer for FP8.",
         wordings=wordings(
             "Assertion error ({:token}pp:{:int}): {complaint:rest}",
             "Unsupported architecture or scaling factor types",
@@ -126,22 +125,19 @@ KINDS: Final = (
     ),
     FailureKind(
         name="attention_refused",
-        reason="AttentionBackendUnsupported",
+        reason=StartupReason.ATTENTION_BACKEND_UNSUPPORTED,
         failure_class=FailureClass.HARDWARE,
         retunable=True,
         priority=41,
-        meaning="An attention backend refuses a type, a size or a flag.",
-        remedy="Take --kv-cache-dtype auto and no --attention-backend or --block-size of your own.",
+        case="An attention backend does not support an element type, a size or a flag.",
         wordings=wordings("Encoder self-attention and encoder/decoder cross-attention are not implemented for"),
     ),
     FailureKind(
         name="attention_backend_unsupported",
-        reason="AttentionBackendUnsupported",
+        reason=StartupReason.ATTENTION_BACKEND_UNSUPPORTED,
         failure_class=FailureClass.HARDWARE,
         retunable=True,
         priority=10,
-        meaning="No attention backend supports dtype, head size, KV dtype, block size and GPU together.",
-        remedy="Take --kv-cache-dtype auto and no --attention-backend or --block-size of your own.",
         wordings=(
             *wordings(
                 "No valid attention backend found for {device:word} with {config:text}. Reasons: {reasons:set}",

@@ -9,17 +9,15 @@ from typing import Final
 
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
 from vlm_operator.engine.log_wordings.template import wordings
+from vlm_operator.engine.startup_reasons import StartupReason
 
 KINDS: Final = (
     FailureKind(
         name="gpu_unsupported_by_image",
-        reason="GPUUnsupportedByImage",
+        reason=StartupReason.GPU_UNSUPPORTED_BY_IMAGE,
         failure_class=FailureClass.HARDWARE,
         retunable=False,
         priority=9,
-        meaning="The image holds no kernels for this GPU: it is too old, or too new, for what was compiled.",
-        remedy="Take an image that was built for the GPU's compute capability (a newer release, another CUDA version), "
-        "or a GPU that the image supports.",
         wordings=wordings(
             "CUDA error: no kernel image is available for execution on the device",
             "HIP error: invalid device function",
@@ -31,12 +29,12 @@ KINDS: Final = (
     ),
     FailureKind(
         name="compiler_missing",
-        reason="CompilationFailed",
+        reason=StartupReason.COMPILATION_FAILED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=False,
         priority=28,
-        meaning="Kernels are compiled at the start, and the image lacks a compiler or its files.",
-        remedy="Take vLLM's own image, or add what is missing: gcc and the headers of Python for Triton, nvcc (CUDA "
+        case="vLLM compiles kernels at start, and the image lacks a compiler or its files.",
+        case_remedy="Use vLLM's own image, or add what is missing: gcc and Python's headers for Triton, nvcc (CUDA "
         "toolkit) and ninja for FlashInfer.",
         wordings=wordings(
             "Failed to find C compiler",
@@ -60,13 +58,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="compilation_failed",
-        reason="CompilationFailed",
+        reason=StartupReason.COMPILATION_FAILED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=38,
-        meaning="torch.compile, Triton or FlashInfer failed to compile a kernel or to capture a graph.",
-        remedy="Set --enforce-eager to go without torch.compile and CUDA graphs; clear VLLM_CACHE_ROOT if an older "
-        "release filled it.",
+        case="torch.compile, Triton or FlashInfer failed to compile a kernel or to capture a graph.",
+        case_remedy="Set --enforce-eager to run without torch.compile and CUDA graphs; clear VLLM_CACHE_ROOT if an "
+        "older release filled it.",
         wordings=wordings(
             "torch._dynamo.exc.{exception:word}: {complaint:rest}",
             "torch._inductor.exc.{exception:word}: {complaint:rest}",
@@ -80,13 +78,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="graph_capture_failed",
-        reason="CompilationFailed",
+        reason=StartupReason.COMPILATION_FAILED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=39,
-        meaning="A kernel failed while CUDA graphs were captured, or a graph could not be captured.",
-        remedy="Lower --max-num-seqs (fewer and smaller graphs; a hybrid model needs a state block for each sequence), "
-        "or set --enforce-eager.",
+        case="A kernel failed while CUDA graphs were captured, or a graph could not be captured.",
+        case_remedy="Lower --max-num-seqs (fewer and smaller graphs; a hybrid model needs a state block for each "
+        "sequence), or set --enforce-eager.",
         wordings=wordings(
             "CUDA error: operation not permitted when stream is capturing",
             "CUDA error: operation failed due to a previous error during capture",
@@ -96,12 +94,12 @@ KINDS: Final = (
     ),
     FailureKind(
         name="deep_gemm_missing",
-        reason="DependencyMissing",
+        reason=StartupReason.DEPENDENCY_MISSING,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=35,
-        meaning="DeepGEMM is asked for, and the image has none, or one that is too old.",
-        remedy="Set VLLM_USE_DEEP_GEMM=0, or build an image on top of vLLM's that holds deep_gemm.",
+        case="DeepGEMM was requested, and the image has none or a version that is too old.",
+        case_remedy="Set VLLM_USE_DEEP_GEMM=0, or build an image on top of vLLM's that has deep_gemm.",
         wordings=wordings(
             "DeepGEMM backend is not available or outdated. Please install or update the `{package:word}`",
             "DeepGEMM backend requested but not available",
@@ -110,13 +108,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="dependency_missing",
-        reason="DependencyMissing",
+        reason=StartupReason.DEPENDENCY_MISSING,
         failure_class=FailureClass.CONFIGURATION,
         retunable=False,
         priority=36,
-        meaning="A Python package or library that the model or a flag needs is missing, or has another version.",
-        remedy="Build an image on top of vLLM's with the package, in the version that the message names; never upgrade "
-        "transformers or torch beyond what the vLLM release allows.",
         wordings=wordings(
             "Please install {package:token} via `pip install",
             "Please install {package:token} via pip install",

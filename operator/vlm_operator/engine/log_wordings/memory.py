@@ -11,6 +11,7 @@ from typing import Final
 
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
 from vlm_operator.engine.log_wordings.template import Wording, wordings
+from vlm_operator.engine.startup_reasons import StartupReason
 
 _TOO_SMALL: Final = (
     "max seq len ({max_model_len:int}), ({needed_gib:number} %s KV cache is needed, which is larger than the available"
@@ -52,13 +53,10 @@ _OUT_OF_MEMORY_DETAILS: Final = (
 KINDS: Final = (
     FailureKind(
         name="kv_cache_too_small",
-        reason="KVCacheTooSmall",
+        reason=StartupReason.KV_CACHE_TOO_SMALL,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=10,
-        meaning="One request of --max-model-len needs more KV cache than the memory that is left for it.",
-        remedy="Lower --max-model-len to the value advised, or make room: --gpu-memory-utilization up, "
-        "--kv-cache-dtype fp8, smaller or fewer multimodal items, a larger --tensor-parallel-size.",
         wordings=(
             Wording(_TOO_SMALL % ("GB", "GB"), "0.7.3-0.8.3", {"unit": "GB"}),
             Wording(_TOO_SMALL % ("GiB", "GiB"), "0.8.4-", {"unit": "GiB"}),
@@ -76,12 +74,12 @@ KINDS: Final = (
     ),
     FailureKind(
         name="kv_cache_too_small_v0",
-        reason="KVCacheTooSmall",
+        reason=StartupReason.KV_CACHE_TOO_SMALL,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=10,
-        meaning="The block pool of the V0 engine holds fewer tokens than --max-model-len.",
-        remedy="Lower --max-model-len to the tokens that the KV cache holds, or raise --gpu-memory-utilization.",
+        case="The block pool of the V0 engine holds fewer tokens than --max-model-len.",
+        case_remedy="Lower --max-model-len to the tokens that the KV cache holds, or raise --gpu-memory-utilization.",
         wordings=wordings(
             "max seq len ({max_model_len:int}) is larger than the maximum number of tokens that can be stored in KV "
             "cache ({kv_cache_tokens:int})",
@@ -91,13 +89,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="no_kv_blocks",
-        reason="NoKVCacheMemory",
+        reason=StartupReason.NO_KV_CACHE_MEMORY,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=10,
-        meaning="Weights and the start-up peak leave no memory for any KV cache.",
-        remedy="Raise --gpu-memory-utilization, lower --max-num-batched-tokens, switch unused modalities off, "
-        "or take smaller weights or a larger GPU.",
         wordings=wordings(
             "No available memory for the cache blocks. Try increasing `{knob:word}` when initializing",
             versions="0.6.3-",
@@ -106,24 +101,22 @@ KINDS: Final = (
     ),
     FailureKind(
         name="auto_fit_impossible",
-        reason="NoKVCacheMemory",
+        reason=StartupReason.NO_KV_CACHE_MEMORY,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=10,
-        meaning="--max-model-len auto found that the memory left holds not even one token.",
-        remedy="Raise --gpu-memory-utilization, or lower --max-num-seqs, --max-num-batched-tokens or the multimodal "
-        "limits.",
+        case="With --max-model-len auto, the memory that is left does not hold a single token.",
+        case_remedy="Raise --gpu-memory-utilization, or lower --max-num-seqs, --max-num-batched-tokens or "
+        "--limit-mm-per-prompt.",
         wordings=wordings("Cannot auto-fit max_model_len: not enough GPU memory available", versions="0.14-"),
         pieces=("to serve even a single token. Try increasing",),
     ),
     FailureKind(
         name="free_memory_below_requested",
-        reason="FreeMemoryTooLow",
+        reason=StartupReason.FREE_MEMORY_TOO_LOW,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=10,
-        meaning="Less GPU memory is free at the start than --gpu-memory-utilization asks for.",
-        remedy="Lower --gpu-memory-utilization to the value advised, or end what else uses the GPU.",
         wordings=tuple(
             Wording(
                 f"Free memory on device {device}({{free_gib:number}}/{{total_gib:number}} GiB) on startup is less than "
@@ -144,12 +137,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="cpu_memory_below_requested",
-        reason="FreeMemoryTooLow",
+        reason=StartupReason.FREE_MEMORY_TOO_LOW,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=10,
-        meaning="CPU backend: less memory is available on the NUMA node than the utilisation or the KV cache asks for.",
-        remedy="Lower --gpu-memory-utilization, --kv-cache-memory-bytes or VLLM_CPU_KVCACHE_SPACE, or free memory.",
+        case="CPU backend: less memory is available on the NUMA node than the utilisation or the KV cache asks for.",
+        case_remedy="Lower --gpu-memory-utilization, --kv-cache-memory-bytes or VLLM_CPU_KVCACHE_SPACE, or free "
+        "memory.",
         wordings=(
             Wording(
                 "Available memory on node {node:int} ({free_gib:number}/{total_gib:number} GiB) on startup is less "
@@ -174,12 +168,12 @@ KINDS: Final = (
     ),
     FailureKind(
         name="media_decoding_reservation",
-        reason="NoKVCacheMemory",
+        reason=StartupReason.NO_KV_CACHE_MEMORY,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=10,
-        meaning="What the front end reserves on the GPU to decode media leaves no memory for the KV cache.",
-        remedy="Lower --mm-ipc-gpu-memory-gb or the number of hardware decoders, or decode on the CPU.",
+        case="The front end reserves GPU memory to decode media, which leaves no memory for the KV cache.",
+        case_remedy="Lower --mm-ipc-gpu-memory-gb or the number of hardware decoders, or decode on the CPU.",
         wordings=wordings(
             "GPU decoding reserves {reserved_gib:number} GiB ({frames_gib:number} GiB raw-frame budget, "
             "{decoder_gib:number} GiB decoder cache budget), but only {available_gib:number} GiB is available for the "
@@ -189,12 +183,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="mamba_blocks_below_sequences",
-        reason="TooFewMambaBlocks",
+        reason=StartupReason.TOO_FEW_MAMBA_BLOCKS,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=10,
-        meaning="A hybrid model has fewer state blocks than --max-num-seqs, so CUDA graphs cannot be captured.",
-        remedy="Lower --max-num-seqs to the number of blocks, or raise --gpu-memory-utilization.",
         wordings=wordings(
             "max_num_seqs ({max_num_seqs:int}) exceeds available Mamba cache blocks ({mamba_blocks:int})",
             versions="0.20-",
@@ -206,12 +198,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="model_load_out_of_memory",
-        reason="OutOfMemory",
+        reason=StartupReason.OUT_OF_MEMORY,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=4,
-        meaning="The weights do not fit the GPU.",
-        remedy="Raise --tensor-parallel-size, take a quantised checkpoint or a larger GPU; utilisation does not help.",
+        case="The weights do not fit the GPU.",
+        case_remedy="Raise --tensor-parallel-size, or use a quantised checkpoint or a larger GPU; "
+        "--gpu-memory-utilization does not help.",
         wordings=wordings("Failed to load model - not enough GPU memory.", versions="0.13-"),
         details=(*_OUT_OF_MEMORY, *_OUT_OF_MEMORY_DETAILS),
         stage="load",
@@ -219,12 +212,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="sampler_out_of_memory",
-        reason="OutOfMemory",
+        reason=StartupReason.OUT_OF_MEMORY,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=5,
-        meaning="Memory ran out while the sampler or pooler was warmed up with as many requests as may run at once.",
-        remedy="Lower --max-num-seqs, or --gpu-memory-utilization to leave more outside the KV cache.",
+        case="The GPU ran out of memory while the sampler or pooler was warmed up with --max-num-seqs requests.",
+        case_remedy="Lower --max-num-seqs, or lower --gpu-memory-utilization to leave more memory outside the KV "
+        "cache.",
         wordings=(
             *(
                 Wording(
@@ -245,12 +239,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="device_out_of_memory",
-        reason="OutOfMemory",
+        reason=StartupReason.OUT_OF_MEMORY,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=8,
-        meaning="PyTorch could not allocate GPU memory; the stage says which flags make room.",
-        remedy="Follow the advice for the stage: load, profile, kv_alloc, graph, sampler or serving.",
         wordings=_OUT_OF_MEMORY,
         details=_OUT_OF_MEMORY_DETAILS,
         pieces=(
@@ -263,12 +255,12 @@ KINDS: Final = (
     ),
     FailureKind(
         name="driver_out_of_memory",
-        reason="OutOfMemory",
+        reason=StartupReason.OUT_OF_MEMORY,
         failure_class=FailureClass.MEMORY,
         retunable=True,
         priority=9,
-        meaning="The CUDA driver, cuBLAS or NCCL could not get memory outside PyTorch's allocator.",
-        remedy="Lower --gpu-memory-utilization by 0.02 to 0.05, lower --max-num-seqs, or set --enforce-eager.",
+        case="The CUDA driver, cuBLAS or NCCL could not allocate memory outside PyTorch's allocator.",
+        case_remedy="Lower --gpu-memory-utilization by 0.02 to 0.05, lower --max-num-seqs, or set --enforce-eager.",
         wordings=wordings(
             "CUDA error: out of memory",
             "CUDA driver error: out of memory",
@@ -284,12 +276,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="memory_changed_during_profiling",
-        reason="MemoryChangedDuringProfiling",
+        reason=StartupReason.MEMORY_CHANGED_DURING_PROFILING,
         failure_class=FailureClass.MEMORY,
         retunable=False,
         priority=10,
-        meaning="Another process released GPU memory while vLLM measured it, so the measurement is void.",
-        remedy="Start again; start pods that share a GPU one after another.",
         wordings=(
             Wording(
                 "Error in memory profiling. Initial free memory {initial:number} GiB, current free memory "

@@ -10,16 +10,15 @@ from typing import Final
 
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
 from vlm_operator.engine.log_wordings.template import Wording, wordings
+from vlm_operator.engine.startup_reasons import StartupReason
 
 KINDS: Final = (
     FailureKind(
         name="access_denied",
-        reason="ModelAccessDenied",
+        reason=StartupReason.MODEL_ACCESS_DENIED,
         failure_class=FailureClass.MODEL,
         retunable=False,
         priority=6,
-        meaning="The repository is gated: no token, or one without access.",
-        remedy="Request access on the Hub and give the pod a token (spec.model.tokenSecretRef, HF_TOKEN).",
         wordings=wordings(
             "You are trying to access a gated repo",
             "Cannot access gated repo for url {url:url}",
@@ -39,12 +38,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="model_not_found",
-        reason="ModelNotFound",
+        reason=StartupReason.MODEL_NOT_FOUND,
         failure_class=FailureClass.MODEL,
         retunable=False,
         priority=12,
-        meaning="The model's id or path does not exist, is private, or is not in the cache while offline.",
-        remedy="Correct the id, path or volume; check HF_TOKEN and HF_HUB_OFFLINE.",
         wordings=(
             *wordings(
                 "{model:token} is not a local folder and is not a valid model identifier",
@@ -91,13 +88,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="hub_unreachable",
-        reason="ModelNotFound",
+        reason=StartupReason.MODEL_NOT_FOUND,
         failure_class=FailureClass.MODEL,
         retunable=False,
         priority=13,
-        meaning="The Hub does not answer, and the model is not in the cache.",
-        remedy="Check the pod's DNS, egress and proxy (HF_ENDPOINT, HTTPS_PROXY), give it a token against rate limits, "
-        "or mount the model.",
+        case="The Hub does not answer, and the model is not in the cache.",
+        case_remedy="Check the pod's DNS, egress and proxy (HF_ENDPOINT, HTTPS_PROXY), set a token against rate "
+        "limits, or mount the model.",
         wordings=wordings(
             "Failed to resolve {:text}huggingface.co",
             "HTTPSConnectionPool(host={:text}huggingface.co",
@@ -112,13 +109,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="checkpoint_unreadable",
-        reason="CheckpointUnreadable",
+        reason=StartupReason.CHECKPOINT_UNREADABLE,
         failure_class=FailureClass.MODEL,
         retunable=False,
         priority=14,
-        meaning="A file of the checkpoint is damaged, incomplete, or does not belong to this architecture.",
-        remedy="Delete the model's directory in the cache, so that it is fetched anew, and compare the files' sizes: "
-        "one of some hundred bytes is a Git LFS pointer.",
         wordings=(
             *wordings(
                 "SafetensorError: Error while deserializing header: {defect:rest}",
@@ -136,13 +130,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="checkpoint_mismatch",
-        reason="CheckpointUnreadable",
+        reason=StartupReason.CHECKPOINT_UNREADABLE,
         failure_class=FailureClass.MODEL,
         retunable=False,
         priority=14,
-        meaning="Names or shapes of the checkpoint's tensors are not those that this release's model class expects.",
-        remedy="Compare the architecture in config.json, --hf-overrides and --quantization with the checkpoint's "
-        "tensors: a merged or fine-tuned checkpoint may lack some, a newer layout takes a newer release.",
+        case="The checkpoint's tensors have other names or shapes than this release's model class expects.",
+        case_remedy="Compare the architecture in config.json, --hf-overrides and --quantization with the checkpoint's "
+        "tensors: a merged or fine-tuned checkpoint may lack some, and a newer layout needs a newer release.",
         wordings=wordings(
             "Following weights were not initialized from checkpoint: {weights:set}",
             "Following weights were not initialized from checkpoint",
@@ -156,12 +150,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="trust_remote_code_required",
-        reason="TrustRemoteCodeRequired",
+        reason=StartupReason.TRUST_REMOTE_CODE_REQUIRED,
         failure_class=FailureClass.MODEL,
         retunable=True,
         priority=8,
-        meaning="The repository brings code of its own, and it is not trusted.",
-        remedy="Read the code, then set --trust-remote-code (and pin spec.model.revision); never done automatically.",
         wordings=(
             *(
                 Wording(
@@ -188,23 +180,21 @@ KINDS: Final = (
     ),
     FailureKind(
         name="model_refused",
-        reason="ArchitectureUnsupported",
+        reason=StartupReason.ARCHITECTURE_UNSUPPORTED,
         failure_class=FailureClass.MODEL,
         retunable=False,
         priority=41,
-        meaning="This release's class of the model refuses a field of its config, or how it is asked to run.",
-        remedy="The quoted sentence names the field: take the release that the model's card names, or correct it with "
-        "--hf-overrides.",
+        case="This release's model class does not support a field of the model's config, or a flag.",
+        case_remedy="Use the release that the model's card names, or correct the field that the quoted sentence names "
+        "with --hf-overrides.",
         wordings=wordings("Unexpected select feature strategy: {strategy:name}"),
     ),
     FailureKind(
         name="architecture_unsupported",
-        reason="ArchitectureUnsupported",
+        reason=StartupReason.ARCHITECTURE_UNSUPPORTED,
         failure_class=FailureClass.MODEL,
         retunable=False,
         priority=8,
-        meaning="This vLLM, or its transformers, does not know the architecture.",
-        remedy="Take a newer vLLM image (or an older one for an architecture that was removed).",
         wordings=(
             *wordings(
                 "Currently, {archs:word} only supports versions {supported:text} Got version: {version:rest}",

@@ -10,16 +10,15 @@ from typing import Final
 
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind, Scope
 from vlm_operator.engine.log_wordings.template import Wording, wordings
+from vlm_operator.engine.startup_reasons import StartupReason
 
 KINDS: Final = (
     FailureKind(
         name="no_gpu_visible",
-        reason="NoGPUVisible",
+        reason=StartupReason.NO_GPU_VISIBLE,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=6,
-        meaning="The container sees no GPU that CUDA can use.",
-        remedy="Request nvidia.com/gpu, and check RuntimeClass, device plugin and driver of the node.",
         wordings=wordings(
             "Failed to infer device type",
             "No CUDA GPUs are available",
@@ -44,12 +43,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="shared_memory_too_small",
-        reason="SharedMemoryTooSmall",
+        reason=StartupReason.SHARED_MEMORY_TOO_SMALL,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=5,
-        meaning="/dev/shm is too small for NCCL or vLLM's queues; Kubernetes gives 64 MiB by default.",
-        remedy="Mount an emptyDir with medium: Memory on /dev/shm, 1 GiB or more for each GPU.",
         wordings=wordings(
             "Error while creating shared memory segment {segment:token} (size {size_bytes:int})",
             "posix_fallocate failed{:text}No space left on device",
@@ -65,13 +62,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="nccl_error",
-        reason="NCCLError",
+        reason=StartupReason.NCCL_ERROR,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=15,
-        meaning="NCCL could not set up communication between GPUs.",
-        remedy="Check /dev/shm and the GPU links; try --disable-custom-all-reduce or NCCL_P2P_DISABLE=1; start again "
-        "once.",
         wordings=wordings(
             "DistBackendError: NCCL error in: {where:token}, {reason:text}, NCCL version {nccl:name}",
             "DistBackendError: NCCL error in: {where:token}, {reason:rest}",
@@ -95,12 +89,12 @@ KINDS: Final = (
     ),
     FailureKind(
         name="peers_unreachable",
-        reason="NCCLError",
+        reason=StartupReason.NCCL_ERROR,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=17,
-        meaning="A process waited in vain for the others of its group.",
-        remedy="Read the logs of the other pods or ranks, one of which may have failed first; then check network "
+        case="A process timed out waiting for the other processes of its group.",
+        case_remedy="Read the logs of the other pods or ranks, one of which may have failed first; then check network "
         "policies, VLLM_HOST_IP, NCCL_SOCKET_IFNAME and GLOO_SOCKET_IFNAME.",
         wordings=wordings(
             "The client socket has timed out after {timeout_ms:int}ms while trying to connect to {where:text}.",
@@ -112,12 +106,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="engine_start_timeout",
-        reason="EngineStartTimeout",
+        reason=StartupReason.ENGINE_START_TIMEOUT,
         failure_class=FailureClass.NODE,
         retunable=True,
         priority=12,
-        meaning="The engine was not ready in time: weights came too slowly.",
-        remedy="Raise VLLM_ENGINE_READY_TIMEOUT_S and the startup probe, or cache the weights on the node.",
         wordings=(
             *wordings(
                 "Timed out waiting for engine core processes to start.{:text}Waited {seconds:int}s",
@@ -133,12 +125,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="disk_full",
-        reason="DiskFull",
+        reason=StartupReason.DISK_FULL,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=25,
-        meaning="The disk that holds the model cache is full.",
-        remedy="Give the cache a larger volume, or raise the ephemeral-storage limit.",
         wordings=wordings(
             "OSError: [Errno 28] No space left on device",
             "No space left on device (os error 28)",
@@ -147,13 +137,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="address_in_use",
-        reason="AddressInUse",
+        reason=StartupReason.ADDRESS_IN_USE,
         failure_class=FailureClass.NODE,
         retunable=True,
         priority=20,
-        meaning="The port, or one of those between the processes, is taken.",
-        remedy="End what listens there, or set --port (VLLM_PORT and --master-port for the ports between processes); "
-        "with hostNetwork two pods of one node share their ports.",
         wordings=wordings(
             "error while attempting to bind on address ('{host:text}', {port:int}): address already in use",
             "error while attempting to bind on address ({host:text}): address already in use",
@@ -165,12 +152,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="host_out_of_memory",
-        reason="HostOutOfMemory",
+        reason=StartupReason.HOST_OUT_OF_MEMORY,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=16,
-        meaning="The container, or the node, has no main memory left.",
-        remedy="Raise the container's memory limit, or lower --cpu-offload-gb, --swap-space or the KV offloading size.",
         wordings=wordings(
             "DefaultCPUAllocator: can't allocate memory: you tried to allocate {size_bytes:int} bytes",
             "DefaultCPUAllocator: not enough memory: you tried to allocate {size_bytes:int} bytes",
@@ -184,13 +169,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="gpu_error",
-        reason="GPUError",
+        reason=StartupReason.GPU_ERROR,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=32,
-        meaning="The GPU reported a fault while a kernel ran: broken memory, or a kernel that reads where it may not.",
-        remedy="Look for an Xid in the node's kernel log and start again; if it comes back on another GPU too, it is a "
-        "kernel: try --enforce-eager, another --attention-backend or another release.",
         wordings=wordings(
             "CUDA error: an illegal memory access was encountered",
             "CUDA error: uncorrectable ECC error encountered",
@@ -206,14 +188,14 @@ KINDS: Final = (
     ),
     FailureKind(
         name="driver_call_refused",
-        reason="GPUError",
+        reason=StartupReason.GPU_ERROR,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=31,
-        meaning="The driver refused a call that has nothing to do with the model: pinned memory, peer access or a "
-        "stream's state; under WSL2 and in virtual machines some are not there.",
-        remedy="Restart the host's driver (under WSL2: wsl --shutdown, and update the Windows driver), run on Linux "
-        "itself, and set CUDA_LAUNCH_BLOCKING=1 once to see which call it is.",
+        case="The driver rejected a call that does not depend on the model (pinned memory, peer access, a stream's "
+        "state); WSL2 and virtual machines lack some.",
+        case_remedy="Restart the host's driver (under WSL2: run wsl --shutdown and update the Windows driver), run on "
+        "Linux itself, and set CUDA_LAUNCH_BLOCKING=1 once to find the call.",
         wordings=wordings(
             "CUDA error: OS call failed or operation not supported on this OS",
             "CUDA driver error: OS call failed or operation not supported on this OS",
@@ -228,13 +210,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="permission_denied",
-        reason="PermissionDenied",
+        reason=StartupReason.PERMISSION_DENIED,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=33,
-        meaning="The container's user may not read or write a file that vLLM needs.",
-        remedy="Set fsGroup or runAsUser in the pod's securityContext, or HOME, HF_HOME and VLLM_CACHE_ROOT to a "
-        "volume that the user may write.",
         wordings=wordings(
             "PermissionError: [Errno 13] Permission denied: '{path:text}'",
             "PermissionError: [Errno 13] Permission denied",
@@ -246,12 +225,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="worker_died",
-        reason="WorkerDied",
+        reason=StartupReason.WORKER_DIED,
         failure_class=FailureClass.NODE,
         retunable=False,
         priority=95,
-        meaning="A worker or engine process ended and left no reason; exit code -9 means it was killed.",
-        remedy="Check the pod's memory limit (OOMKilled) and the node, then start again once.",
         wordings=(
             *wordings(
                 "Worker proc {proc:token} died unexpectedly (exit code: {exit_code:signed})",

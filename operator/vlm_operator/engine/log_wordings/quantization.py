@@ -9,16 +9,15 @@ from typing import Final
 
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind
 from vlm_operator.engine.log_wordings.template import wordings
+from vlm_operator.engine.startup_reasons import StartupReason
 
 KINDS: Final = (
     FailureKind(
         name="quantization_dtype_unsupported",
-        reason="QuantizationDtypeUnsupported",
+        reason=StartupReason.QUANTIZATION_DTYPE_UNSUPPORTED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="The quantisation does not work with this --dtype.",
-        remedy="Set --dtype to one that the quantisation supports.",
         wordings=wordings(
             "{dtype:name} is not supported for quantization method {method:name}. Supported dtypes: {supported:list}",
             versions="0.6.3-",
@@ -26,12 +25,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="quantization_config_invalid",
-        reason="QuantizationConfigInvalid",
+        reason=StartupReason.QUANTIZATION_CONFIG_INVALID,
         failure_class=FailureClass.CONFIGURATION,
         retunable=True,
         priority=10,
-        meaning="The quantisation asked for is unknown, or is not the checkpoint's.",
-        remedy="Drop --quantization so that vLLM reads it from the checkpoint, or correct it.",
         wordings=wordings(
             "Unknown quantization method: {method:name}. Must be one of {supported:list}",
             "Quantization method specified in the model config ({model_method:name}) does not match the quantization "
@@ -44,13 +41,13 @@ KINDS: Final = (
     ),
     FailureKind(
         name="quantization_refused",
-        reason="ConfigurationRejected",
+        reason=StartupReason.CONFIGURATION_REJECTED,
         failure_class=FailureClass.CONFIGURATION,
         retunable=False,
         priority=41,
-        meaning="vLLM's code for a quantisation or for experts refuses the checkpoint, a flag or a size.",
-        remedy="The quoted sentence says what is refused: take another quantised checkpoint, drop --quantization or "
-        "--moe-backend, lower --tensor-parallel-size where it names a size, or take a newer release.",
+        case="vLLM's code for a quantisation or for experts does not support the checkpoint, a flag or a size.",
+        case_remedy="Use another quantised checkpoint, remove --quantization or --moe-backend, lower "
+        "--tensor-parallel-size if the quoted sentence names a size, or use a newer release.",
         wordings=wordings(
             "The block-wise quantization only supports dynamic activation scheme for now", versions="0.7-"
         ),

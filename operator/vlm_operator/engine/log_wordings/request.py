@@ -10,18 +10,17 @@ from typing import Final
 
 from vlm_operator.engine.log_wordings.kind import FailureClass, FailureKind, Scope
 from vlm_operator.engine.log_wordings.template import wordings
+from vlm_operator.engine.startup_reasons import StartupReason
 
 _CONTEXT: Final = "his model's maximum context length is {max_model_len:int} tokens. However, "
 
 KINDS: Final = (
     FailureKind(
         name="prompt_too_long",
-        reason="PromptTooLong",
+        reason=StartupReason.PROMPT_TOO_LONG,
         failure_class=FailureClass.REQUEST,
         retunable=False,
         priority=60,
-        meaning="A prompt, with its images and videos, is longer than --max-model-len.",
-        remedy="Shorten the prompt or shrink its items; a higher --max-model-len costs KV cache.",
         wordings=(
             *wordings(
                 "The {prompt_type:word} prompt (length {prompt_len:int}) is longer than the maximum model length of "
@@ -72,12 +71,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="item_limit_exceeded",
-        reason="ItemLimitExceeded",
+        reason=StartupReason.ITEM_LIMIT_EXCEEDED,
         failure_class=FailureClass.REQUEST,
         retunable=False,
         priority=60,
-        meaning="A prompt holds more images, videos or audio clips than --limit-mm-per-prompt.",
-        remedy="Send fewer items, or raise --limit-mm-per-prompt; the count alone costs no memory once one item fits.",
         wordings=(
             *wordings("At most {limit:int} {modality:word}(s) may be provided in one {where:word}.", versions="0.6.3-"),
             *wordings(
@@ -97,12 +94,10 @@ KINDS: Final = (
     ),
     FailureKind(
         name="item_above_encoder_cache",
-        reason="ItemAboveEncoderCache",
+        reason=StartupReason.ITEM_ABOVE_ENCODER_CACHE,
         failure_class=FailureClass.REQUEST,
         retunable=False,
         priority=60,
-        meaning="One image, video or audio clip is larger than the encoder cache.",
-        remedy="Shrink the item, cap pixels with --mm-processor-kwargs, or raise --max-num-batched-tokens.",
         wordings=(
             *wordings(
                 "prompt contains a(n) {modality:word} item with length {embeds:int}, which exceeds the pre-allocated "

@@ -1,0 +1,85 @@
+"""Reasons that the lifecycle gives beside those of plans and start-ups: the word, its meaning, what to do."""
+
+from __future__ import annotations
+
+from vlm_operator.engine.described import Described
+
+
+class LifecycleReason(Described):
+    """Reasons of the operator itself: what it waits for, and why it stops."""
+
+    # --- before a plan ---
+    ENGINE_VERSION_UNKNOWN = (
+        "EngineVersionUnknown",
+        "The image does not say which vLLM release it holds, or the release's rules are not known.",
+        "Set engine.vllmVersion, or use an image whose tag names a known release.",
+    )
+    NO_MATCHING_GPU = (
+        "NoMatchingGPU",
+        "No node of the cluster offers the GPU product, resource and count.",
+        "Correct spec.gpu, or add such a node; the message lists what the cluster has.",
+    )
+    GPU_UNKNOWN = (
+        "GPUUnknown",
+        "The memory of the GPU product is not known for certain.",
+        "Install GPU feature discovery or the node agent, or name a known product.",
+    )
+    INVALID_SPEC = (
+        "InvalidSpec",
+        "The spec breaks a rule that the API server did not check.",
+        "Correct the field that the message names.",
+    )
+    POD_TEMPLATE_CLASH = (
+        "PodTemplateClash",
+        "spec.podTemplate sets something that the plan owns.",
+        "Remove the path that the message names, or pin the value by its own field.",
+    )
+    APPLY_FAILED = (
+        "ApplyFailed",
+        "The API server could not take a child at several tries; it is tried again, ever more rarely.",
+        "Read the API server's words in the message: an admission webhook, a quota or its storage may be away.",
+    )
+    MODEL_SOURCE_UNAVAILABLE = (
+        "ModelSourceUnavailable",
+        "The model's config could not be read just now; it is tried again.",
+        "Check the network to the Hugging Face Hub, or mount the model and use model.path.",
+    )
+
+    # --- the course of things ---
+    PLANNING = "Planning", "Facts are being read; no plan yet.", ""
+    STARTING = "Starting", "The server is starting; vLLM has not made its capacity check yet.", ""
+    VERIFIED = "CapacityCheckPassed", "vLLM passed its capacity check; the message compares measured and predicted.", ""
+    MINIMUM_REPLICAS_AVAILABLE = "MinimumReplicasAvailable", "All replicas are ready.", ""
+    REPLICAS_UNAVAILABLE = (
+        "ReplicasUnavailable",
+        "Fewer replicas are ready than asked for.",
+        "Wait for the start-up, or read the pods' events.",
+    )
+    SCALED_TO_ZERO = "ScaledToZero", "No replica is asked for.", "Raise spec.replicas."
+    SERVING = "Serving", "The model answers requests.", ""
+    RETUNING = "Retuning", "The start-up failed its check; other flags are being tried.", ""
+    NOT_CONVERGING = (
+        "NotConverging",
+        "The changes did not bring the start-up nearer to fitting: estimate and GPU contradict each other.",
+        "Compare status.attempts; look for other processes on the GPU; pin smaller flags.",
+    )
+    RETUNE_EXHAUSTED = (
+        "RetuneExhausted",
+        "retune.maxAttempts commands failed.",
+        "Take the change that the message names, or raise retune.maxAttempts.",
+    )
+    RETUNE_DISABLED = (
+        "RetuneDisabled",
+        "The start-up failed, and retune.maxAttempts is 0.",
+        "Take the change that the message names, or raise retune.maxAttempts.",
+    )
+    PINNED_FLAGS_STAND_IN_THE_WAY = (
+        "PinnedFlagsStandInTheWay",
+        "Only a change of a pinned flag would help, and pinned flags are never changed.",
+        "Change or remove the field of spec.engine that the message names.",
+    )
+    LOG_UNREADABLE = (
+        "LogUnreadable",
+        "The start-up failed, but its log cannot be read any more.",
+        "Read the pod's log where you keep logs; a changed spec starts a new episode.",
+    )
