@@ -30,11 +30,11 @@ class CommandFailed(RuntimeError):
     """A command of the cluster failed; carries what it printed."""
 
 
-def find_tools() -> Path:
-    """The folder of binaries, brought there if need be (words on stderr)."""
-    found = subprocess.run(
-        [sys.executable, str(REPOSITORY / "hack/tools/get")], stdout=subprocess.PIPE, text=True, check=True
-    )
+def find_tools(*only: str) -> Path:
+    """The folder of binaries, brought there if need be (words on stderr); with names, those alone."""
+    chosen = ["--only", ",".join(only)] if only else []
+    command = [sys.executable, str(REPOSITORY / "hack/tools/get"), *chosen]
+    found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return Path(found.stdout.strip())
 
 
@@ -43,14 +43,27 @@ class Cluster:
 
     A small guard process holds one end of a pipe and removes the cluster when this process ends in any way, ``kill
     -9`` included.
+
+    Args:
+        services: range of the Services' addresses.
+        real_nodes: without KWOK, which would manage every node; the API server asks kubelets as an administrator, at
+            the addresses they name.
     """
 
-    def __init__(self, tools: Path | None = None, *, name: str | None = None, services: str | None = None) -> None:
+    def __init__(
+        self,
+        tools: Path | None = None,
+        *,
+        name: str | None = None,
+        services: str | None = None,
+        real_nodes: bool = False,
+    ) -> None:
         self.tools = tools or find_tools()
         self.name = name or f"vlm-{os.getpid()}"
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.kubeconfig = self.folder / "kubeconfig"
         self._services = services
+        self._real_nodes = real_nodes
         self._home = self.folder / "clusters" / self.name
         self.audit = AuditLog(self._home / "logs" / "audit.log")
         self._environment = os.environ | {"KWOK_WORKDIR": str(self.folder), "KUBECONFIG": str(self.kubeconfig)}
@@ -86,6 +99,8 @@ class Cluster:
         for tries_left in reversed(range(TRIES)):
             try:
                 self._create(policy)
+                if self._real_nodes:
+                    return
                 self.kubectl("apply", "--server-side", "-f", str(Path(__file__).with_name("stages.yaml")))
                 return
             except CommandFailed as error:
@@ -115,10 +130,21 @@ class Cluster:
             "--extra-args=kube-scheduler=leader-elect=false",
             "--disable-qps-limits",
             "--node-lease-duration-seconds=40",  # how long a restarted KWOK waits for its own nodes
-            "--enable-crds=Stage,Logs",
+            *(self._for_real_nodes() if self._real_nodes else ["--enable-crds=Stage,Logs"]),
             f"--wait={CREATION_SECONDS}s",
             timeout=CREATION_SECONDS + 20,
         )
+
+    def _for_real_nodes(self) -> list[str]:
+        administrator = {"certificate": self.pki / "admin.crt", "key": self.pki / "admin.key"}
+        options = {f"kubelet-client-{name}": path for name, path in administrator.items()}
+        options["kubelet-preferred-address-types"] = Path("InternalIP")
+        return ["--disable=kwok-controller", *(f"--extra-args=kube-apiserver={n}={v}" for n, v in options.items())]
+
+    @property
+    def pki(self) -> Path:
+        """The folder of its certificates: ``ca.crt``, ``admin.crt``, ``admin.key``."""
+        return self._home / "pki"
 
     def stop(self) -> None:
         """Remove it with all its processes and files."""
