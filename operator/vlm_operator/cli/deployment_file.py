@@ -10,6 +10,7 @@ from vlm_operator.api.base import parse
 from vlm_operator.api.intent import engine_version, intent_of
 from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.cli.observation_file import evidence_from
+from vlm_operator.cli.this_machine import LOCAL, local_gpu, on_this_machine
 from vlm_operator.cli.yaml_file import read_documents
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
@@ -74,8 +75,11 @@ def plan_deployment(
 ) -> PlannedDeployment:
     """The plan of one VLMDeployment on GPUs of the product ``gpu``, or of ``spec.gpu.product``.
 
+    Args:
+        gpu: a product, ``local`` for the GPUs of this machine and never more than it has, or None.
+
     Raises:
-        InputError: no GPU is named, or the spec contradicts itself or the model.
+        InputError: no GPU is named, this machine has too few, or the spec contradicts itself or the model.
     """
     spec = deployment.spec
     intent = replace(intent_of(spec, version or engine_version(spec)), gpus_available=gpus_available)
@@ -91,10 +95,19 @@ def plan_deployment(
             field="gpu",
             hint="give --gpu PRODUCT, or set spec.gpu.product; 'vlmctl gpus' lists the products",
         )
-    offer = find_product(product, spec.gpu.resource if spec.gpu else GPU_RESOURCE, gpus_available)
+    if product == LOCAL:
+        offer = _local_offer()
+        intent = on_this_machine(intent, offer.gpu, min(offer.count, gpus_available))
+    else:
+        offer = find_product(product, spec.gpu.resource if spec.gpu else GPU_RESOURCE, gpus_available)
     key = key_of(spec, intent.version, offer)
     evidence = NOTHING if observations is None else evidence_from(observations, key)
     return PlannedDeployment(deployment, plan(model, offer.gpu, intent, evidence), offer)
+
+
+def _local_offer() -> GPUOffer:
+    gpu, installed = local_gpu()
+    return GPUOffer(gpu, GPU_RESOURCE, installed, node_label=gpu.label)
 
 
 def plan_of_file(values: dict[str, Any], version: str | None) -> Plan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,7 +14,6 @@ from vlm_operator.units import parse_bytes
 
 if TYPE_CHECKING:
     from vlm_operator.gpu.facts import GPUFacts
-    from vlm_operator.planning.intent import Intent
 
 EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 3, "Unknown": 4}
 
@@ -97,7 +95,9 @@ def _compute(values: dict[str, Any], version: str | None) -> Any:
         return cpu_plan(model, intent)
     gpu, installed = gpu_of(values)
     if installed is not None:
-        intent = _on_this_machine(intent, gpu, installed)
+        from vlm_operator.cli.this_machine import on_this_machine
+
+        intent = on_this_machine(intent, gpu, installed)
     if not values["observations"]:
         return plan(model, gpu, intent)
     from vlm_operator.cli.observation_file import evidence_from
@@ -110,37 +110,15 @@ def _compute(values: dict[str, Any], version: str | None) -> Any:
 
 def gpu_of(values: dict[str, Any]) -> tuple[GPUFacts, int | None]:
     """The GPU that ``--gpu`` or ``--gpu-memory`` names, and how many of it this machine has where it is ``local``."""
+    from vlm_operator.cli.this_machine import LOCAL, local_gpu
     from vlm_operator.gpu.catalogue import find_gpu
     from vlm_operator.gpu.facts import custom_gpu
 
-    if values["gpu"] == "local":
-        from vlm_operator.agent.nvml import local_gpus
-
-        gpus = local_gpus()
-        if not gpus:
-            raise InputError("gpu: this machine has no NVIDIA GPU", field="gpu", hint="name a product with --gpu")
-        return gpus[0].facts(), sum(gpu.label == gpus[0].label for gpu in gpus)
+    if values["gpu"] == LOCAL:
+        return local_gpu()
     if values["gpu"]:
         return find_gpu(values["gpu"]), None
     return custom_gpu(parse_bytes(values["gpu_memory"], field="gpu-memory")), None
-
-
-def _on_this_machine(intent: Intent, gpu: GPUFacts, installed: int) -> Intent:
-    """The intent on no more GPUs than this machine has.
-
-    Raises:
-        InputError: ``--gpu-count`` or the parallel sizes ask for more.
-    """
-    settings = intent.settings
-    ranks = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
-    for field, asked in (("gpu-count", intent.gpu_count or 1), ("tensor-parallel-size", ranks)):
-        if asked > installed:
-            raise InputError(
-                f"{field}: {asked} GPUs are needed, this machine has {installed} x {gpu.label}",
-                field=field,
-                hint=f"ask for at most {installed}, or name the product with --gpu to plan for another machine",
-            )
-    return replace(intent, gpus_available=installed)
 
 
 def _resources(values: dict[str, Any]) -> dict[str, Any]:

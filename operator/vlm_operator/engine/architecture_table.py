@@ -269,3 +269,55 @@ ENCODER_DATA_PARALLEL: Final[tuple[tuple[int, int, str], ...]] = (
     ),
 )
 """Classes with ``supports_encoder_tp_data``."""
+
+ONE_STAGE: Final[tuple[tuple[int, int, str], ...]] = (
+    (11, 12, "Phi4MultimodalForCausalLM"),
+    (11, 23, "MiniMaxForCausalLM MiniMaxM1ForCausalLM MiniMaxText01ForCausalLM"),
+    (11, 26, "OuroForCausalLM"),
+    (11, 28, "PrithviGeoSpatialMAE"),
+    (
+        11,
+        33,
+        "AriaForConditionalGeneration BertForSequenceClassification BertForTokenClassification BertModel "
+        "BertSpladeSparseEmbeddingModel CLIPModel GPT2ForSequenceClassification Gemma3TextModel Gemma3nForCausalLM "
+        "Gemma3nForConditionalGeneration GteModel GteNewForSequenceClassification GteNewModel "
+        "Idefics3ForConditionalGeneration Mamba2ForCausalLM ModernBertForSequenceClassification "
+        "ModernBertForTokenClassification ModernBertModel NemotronH_Nano_VL_V2 NomicBertModel "
+        "PaddleOCRVLForConditionalGeneration Phi4MMForCausalLM RobertaForMaskedLM RobertaForSequenceClassification "
+        "RobertaModel SiglipModel SmolVLMForConditionalGeneration Terratorch WhisperForConditionalGeneration "
+        "XLMRobertaForSequenceClassification XLMRobertaModel Zamba2ForCausalLM",
+    ),
+    (
+        14,
+        33,
+        "IQuestLoopCoderForCausalLM LlamaBidirectionalForSequenceClassification LlamaBidirectionalModel "
+        "NemotronParseForConditionalGeneration",
+    ),
+    (15, 33, "BgeM3EmbeddingModel"),
+    (16, 33, "HF_ColBERT VoyageQwen3BidirectionalEmbedModel"),
+    (
+        17,
+        33,
+        "ColBERTJinaRobertaModel ColBERTModernBertModel ColModernVBertForRetrieval "
+        "FireRedASR2ForConditionalGeneration FunASRForConditionalGeneration",
+    ),
+    (18, 23, "ErnieForSequenceClassification ErnieForTokenClassification ErnieModel"),
+    (19, 33, "CohereAsrForConditionalGeneration ColBERTLfm2Model"),
+    (20, 20, "DeepseekV4ForCausalLM"),
+    (20, 28, "FireRedLIDForConditionalGeneration"),
+    (20, 33, "JinaForRanking NemotronH_Nano_Omni_Reasoning_V3 NemotronH_Super_Omni_Reasoning_V3"),
+    (24, 24, "MiniMaxM3SparseForCausalLM MiniMaxM3SparseForConditionalGeneration"),
+    (24, 33, "HrmTextForCausalLM"),
+    (25, 33, "OpenAIPrivacyFilterForTokenClassification"),
+    (26, 33, "BertForMaskedLM RobertaForTokenClassification XLMRobertaForTokenClassification"),
+    (27, 33, "DiffusionGemmaForBlockDiffusion"),
+    (29, 33, "NemotronH_Omni_Reasoning_V3"),
+    (32, 33, "EmbeddingGemma2Model"),
+    (
+        33,
+        33,
+        "AliceAIForCausalLM ColUltraVBertForRetrieval D3ForSequenceClassification DomynEdgeForCausalLM "
+        "DoryForCausalLM Lfm2BidirectionalModel ModernVBertModel RadioMBartPrefixForCausalLM",
+    ),
+)
+"""Classes without ``SupportsPP``: no pipeline stages."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from vlm_operator.engine.architecture_table import ENCODER_DATA_PARALLEL, MULTIMODAL, TEXT
+from vlm_operator.engine.architecture_table import ENCODER_DATA_PARALLEL, MULTIMODAL, ONE_STAGE, TEXT
 from vlm_operator.engine.version import EngineVersion
 
 _SUFFIXES: Final = (
@@ -65,3 +65,12 @@ def encoder_runs_data_parallel(version: EngineVersion, architecture: str) -> boo
     return any(
         first <= version.minor <= last and architecture in names.split() for first, last, names in ENCODER_DATA_PARALLEL
     )
+
+
+@lru_cache(maxsize=512)
+def has_pipeline_stages(version: EngineVersion, architecture: str) -> bool:
+    """Whether the release divides the class into pipeline stages; True for a class that it does not have.
+
+    Source: ``SupportsPP`` among the bases of the class (``model_executor/models``).
+    """
+    return not any(first <= version.minor <= last and architecture in names.split() for first, last, names in ONE_STAGE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from vlm_operator.engine.version import EngineVersion
 
@@ -93,3 +93,47 @@ def least_capability(kind: str, version: EngineVersion) -> tuple[int, int] | Non
         if version >= since:
             found = divmod(least, 10)
     return found
+
+
+_BFLOAT16_ONLY: Final = frozenset({"mxfp4", "modelopt-mxfp8"})
+_BOTH_HALVES_SINCE: Final = {"gptq": EngineVersion(0, 22), "awq": EngineVersion(0, 24)}
+"""First release whose one class (``AutoGPTQConfig``, ``AutoAWQConfig``) serves both kinds of 16 bits; before, only the
+class with Marlin's kernels took bfloat16 (``awq_marlin.py``, ``gptq_marlin.py``: ``get_supported_act_dtypes``)."""
+_MARLIN_GROUPS: Final = frozenset({-1, 32, 64, 128})
+"""``marlin_utils.py: MARLIN_SUPPORTED_GROUP_SIZES`` (0.11.2 to 0.23.0)."""
+
+
+class Packed(NamedTuple):
+    """What decides whether Marlin's kernels serve an AWQ or GPTQ checkpoint.
+
+    Attributes:
+        asked: ``--quantization`` as given, None where vLLM decides.
+        bits, group_size: of the checkpoint.
+        zero_points: True where it holds packed zero points.
+    """
+
+    asked: str | None
+    bits: int
+    group_size: int
+    zero_points: bool
+
+
+def sixteen_bits_of(kind: str, version: EngineVersion, packed: Packed) -> frozenset[str]:
+    """Types of 16 bits in which the release runs this kind of quantisation (``get_supported_act_dtypes``).
+
+    Args:
+        kind: as for ``least_capability``.
+
+    >>> sorted(sixteen_bits_of("awq", EngineVersion(0, 19), Packed("awq", 4, 128, True)))
+    ['float16']
+    """
+    if kind in _BFLOAT16_ONLY:
+        return frozenset({"bfloat16"})
+    since = _BOTH_HALVES_SINCE.get(kind)
+    if since is None or version >= since:
+        return frozenset({"bfloat16", "float16"})
+    bits = {4} if kind == "awq" else {4, 8}
+    marlin = packed.asked != kind and packed.bits in bits and packed.group_size in _MARLIN_GROUPS
+    if not marlin or (kind == "awq" and not packed.zero_points):
+        return frozenset({"float16"})
+    return frozenset({"bfloat16", "float16"})

@@ -15,7 +15,7 @@ _TOWERS_SKIPPED_SINCE: Final = EngineVersion(0, 15)
 """Since 0.15 every encoder is left out where the limits of its modalities are 0 (``models/interfaces.py``,
 ``_mark_tower_model``)."""
 
-_BITSANDBYTES_UNTIL: Final = EngineVersion(0, 27, 9999)
+_WITHOUT_BITSANDBYTES_SINCE: Final = EngineVersion(0, 28)
 """0.28 removed ``quantization/bitsandbytes.py``."""
 
 
@@ -70,4 +70,9 @@ def skips_disabled_towers(version: EngineVersion, *, reads_limits_early: bool) -
 
 def loads_quantization(version: EngineVersion, method: str) -> bool:
     """Whether the release still loads checkpoints of this quantisation method."""
-    return method != "bitsandbytes" or version <= _BITSANDBYTES_UNTIL
+    return method != "bitsandbytes" or version < _WITHOUT_BITSANDBYTES_SINCE
+
+
+def last_minor_that_loads(method: str) -> int | None:
+    """The last minor release of 0.x that loads the method; None where the newest does, or none is known."""
+    return _WITHOUT_BITSANDBYTES_SINCE.minor - 1 if method == "bitsandbytes" else None

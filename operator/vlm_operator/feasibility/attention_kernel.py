@@ -1,10 +1,10 @@
-"""Check: an attention kernel of the release takes the model's heads and the cache's type on this GPU."""
+"""Checks: an attention kernel of the release takes the model's heads and the cache's type on this GPU."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine import attention_kernels as kernels
 from vlm_operator.feasibility.command import Command
 from vlm_operator.feasibility.element_type import as_served
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
@@ -20,16 +20,10 @@ CACHE: Final = (
     "flashinfer.py: supports_head_size, supports_compute_capability (0.11.2 to 0.33.0)"
 )
 
-_TURING_MAJOR: Final = 7
-_WIDEST_HEAD_OF_TURING: Final = 512
-"""Bytes: 256 elements of float16. Heads of 512, or of 256 in float32, do not fit."""
-_NATIVE_FP8: Final = (8, 9)
-_E4M3: Final = frozenset({"fp8", "fp8_e4m3"})
-_FLASHINFER_HEADS: Final = frozenset({64, 128, 256})
-_FLASHINFER_512_SINCE: Final = EngineVersion(0, 22)
-_FLASHINFER_NOT_ON_TURING_SINCE: Final = EngineVersion(0, 24)
-_FLASHINFER_PREFIX_SINCE: Final = EngineVersion(0, 32)
-"""First release whose FlashInfer serves models whose images attend both ways (``supports_mm_prefix``)."""
+CACHE_SCALES: Final = (
+    "model_executor/layers/attention/attention.py (attention/layer.py to 0.16): a checkpoint with a BaseKVCacheMethod "
+    "(0.11.2 to 0.33.0)"
+)
 
 
 def attention_kernel(command: Command) -> Infeasible | None:
@@ -40,7 +34,7 @@ def attention_kernel(command: Command) -> Infeasible | None:
     heads, latent = _heads(command.model)
     widest, dtype = max(heads, default=0), as_served(command.model, command.settings, command.gpu).dtype
     element = 4 if dtype is DType.FLOAT32 else 2
-    if capability[0] == _TURING_MAJOR and widest * element > _WIDEST_HEAD_OF_TURING:
+    if capability[0] == kernels.TURING_MAJOR and widest * element > kernels.WIDEST_HEAD_OF_TURING:
         return Infeasible(
             InfeasibleReason.KERNEL_UNSUPPORTED,
             f"attention heads of {widest} elements in {dtype} do not fit the shared memory of {command.gpu_words}",
@@ -48,7 +42,7 @@ def attention_kernel(command: Command) -> Infeasible | None:
             "use a GPU of compute capability 8.0 or newer",
             HEADS,
         )
-    if command.settings.kv_cache_dtype not in _E4M3 or capability >= _NATIVE_FP8:
+    if command.settings.kv_cache_dtype not in kernels.E4M3 or capability >= kernels.NATIVE_FP8:
         return None
     if not latent and _flashinfer_serves(command, heads):
         return None
@@ -64,13 +58,8 @@ def attention_kernel(command: Command) -> Infeasible | None:
 
 
 def _flashinfer_serves(command: Command, heads: frozenset[int]) -> bool:
-    version, capability = command.version, command.capability
-    if capability is not None and capability[0] == _TURING_MAJOR and version >= _FLASHINFER_NOT_ON_TURING_SINCE:
-        return False
-    if command.model.traits.prefix_attention and version < _FLASHINFER_PREFIX_SINCE:
-        return False
-    known = _FLASHINFER_HEADS | ({512} if version >= _FLASHINFER_512_SINCE else frozenset())
-    return heads <= known
+    prefix = command.model.traits.prefix_attention
+    return kernels.flashinfer_takes(heads, command.version, command.capability, prefix=prefix)
 
 
 @cached_by_identity()
@@ -79,3 +68,20 @@ def _heads(model: ModelFacts) -> tuple[frozenset[int], bool]:
     caches = [cache for run in model.cache_layers for cache in (run.cache, *run.also)]
     heads = frozenset(cache.head_size for cache in caches if isinstance(cache, AttentionCache))
     return heads, any(isinstance(cache, LatentCache) for cache in caches)
+
+
+def cache_scales(command: Command) -> Infeasible | None:
+    """Refuse an E5M2 cache of checkpoints whose quantisation brings scales for the cache, which are E4M3's."""
+    quantization = command.model.quantization
+    if command.settings.kv_cache_dtype != "fp8_e5m2" or quantization is None or command.quantized_at_load:
+        return None
+    if not kernels.excludes_e5m2(quantization.method, command.version):
+        return None
+    return Infeasible(
+        InfeasibleReason.FLAGS_CONTRADICT,
+        f"kv-cache-dtype: fp8_e5m2 is not supported with {quantization.method} checkpoints",
+        "kv_cache_dtype",
+        "set --kv-cache-dtype fp8 or auto",
+        CACHE_SCALES,
+        (("kv_cache_dtype", "auto"),),
+    )

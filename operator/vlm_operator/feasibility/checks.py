@@ -11,15 +11,17 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.feasibility.architecture_release import architecture_release
-from vlm_operator.feasibility.attention_kernel import attention_kernel
+from vlm_operator.feasibility.attention_kernel import attention_kernel, cache_scales
 from vlm_operator.feasibility.command import Command
 from vlm_operator.feasibility.element_type import element_type
 from vlm_operator.feasibility.encoder_heads import encoder_heads
 from vlm_operator.feasibility.flag_pairs import expert_parallelism, prompts_are_read_whole, whole_prompts
 from vlm_operator.feasibility.gpu_generation import gpu_generation
+from vlm_operator.feasibility.pipeline_stages import pipeline_stages
 from vlm_operator.feasibility.quantization_support import quantization_support
 from vlm_operator.feasibility.quantized_shards import quantized_shards
 from vlm_operator.feasibility.refusal import Infeasible
+from vlm_operator.feasibility.state_batch import state_batch, states_are_cached_by_block
 from vlm_operator.feasibility.tensor_parallel import tensor_parallel
 from vlm_operator.feasibility.whole_items import items_are_read_whole, whole_items
 from vlm_operator.gpu.facts import GPUFacts
@@ -34,6 +36,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     element_type,
     quantization_support,
     attention_kernel,
+    cache_scales,
+    pipeline_stages,
     tensor_parallel,
     encoder_heads,
     quantized_shards,
@@ -44,6 +48,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 SIZE_CHECKS: Final[tuple[tuple[Callable[[Command], bool], Check], ...]] = (
     (prompts_are_read_whole, whole_prompts),
     (items_are_read_whole, whole_items),
+    (states_are_cached_by_block, state_batch),
 )
 """Checks that read ``SIZES``, each with the question, which reads none of them, whether it can refuse anything."""
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from vlm_operator.engine.element_types import SPELLINGS, automatic_dtype, gpu_has_bfloat16, served_in_float16
+from vlm_operator.engine.element_types import (
+    SPELLINGS,
+    Packed,
+    automatic_dtype,
+    gpu_has_bfloat16,
+    served_in_float16,
+    sixteen_bits_of,
+)
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.feasibility.command import Command
+from vlm_operator.feasibility.quantization_support import kinds_of
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.identity_cache import cached_by_identity
@@ -58,6 +66,25 @@ def element_type(command: Command) -> Infeasible | None:
             "was asked for" if pinned == "float32" else f"is all that {command.gpu_words} and {model.model_type} share"
         )
         return _refused(f"dtype: float32 {why}, which {model.quantization.method} weights do not support", command)
+    return _sixteen_bits(command, served)
+
+
+def _sixteen_bits(command: Command, served: DType) -> Infeasible | None:
+    """Refuse the one of bfloat16 and float16 in which the release does not run the quantisation."""
+    model, version, asked = command.model, command.version, command.settings.quantization
+    if model.quantization is None or served is DType.FLOAT32 or not gpu_has_bfloat16(command.capability):
+        return None
+    storage = model.quantization
+    packed = Packed(asked, storage.weight_bits, storage.group_size, storage.zero_points)
+    for kind in kinds_of(storage):
+        takes = sixteen_bits_of(kind, version, packed)
+        if served.value not in takes:
+            only = " and ".join(sorted(takes))
+            message = f"dtype: vLLM {version} runs these {kind} weights in {only}, not in {served.value}"
+            remedy = f"use --dtype {only}"
+            if asked == kind and len(takes) == 1 and "float16" in takes:
+                remedy = f"leave --quantization unset, or {remedy}"
+            return _refused(message, command, remedy)
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.engine.element_types import least_capability
-from vlm_operator.engine.weight_rules import loads_quantization
+from vlm_operator.engine.weight_rules import last_minor_that_loads, loads_quantization
 from vlm_operator.feasibility.command import Command
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
 from vlm_operator.model.facts import Quantization
@@ -23,16 +23,18 @@ def quantization_support(command: Command) -> Infeasible | None:
     if quantization is None:
         return None
     if not loads_quantization(version, quantization.method):
+        last = last_minor_that_loads(quantization.method)
+        older = "" if last is None else f", or vLLM 0.{last} (engine.image, --vllm-version)"
         return Infeasible(
             InfeasibleReason.KERNEL_UNSUPPORTED,
             f"vLLM {version} does not load {quantization.method!r} checkpoints any more",
             "quantization",
-            "use another quantisation of the model, or vLLM 0.27 (engine.image, --vllm-version)",
+            f"use another quantisation of the model{older}",
             METHODS,
         )
     if command.capability is None:
         return None
-    for kind in _kinds(quantization):
+    for kind in kinds_of(quantization):
         least = least_capability(kind, version)
         if least is not None and command.capability < least:
             needed = f"{least[0]}.{least[1]}"
@@ -47,7 +49,7 @@ def quantization_support(command: Command) -> Infeasible | None:
     return None
 
 
-def _kinds(quantization: Quantization) -> tuple[str, ...]:
+def kinds_of(quantization: Quantization) -> tuple[str, ...]:
     """Names under which the method's storages are known to ``least_capability``."""
     method = quantization.method
     storages = [quantization] if not quantization.listed_only else []

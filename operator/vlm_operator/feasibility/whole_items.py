@@ -7,7 +7,7 @@ from typing import Final
 from vlm_operator.capacity.multimodal import max_item_tokens
 from vlm_operator.engine.defaults import DeviceTraits, batch_defaults
 from vlm_operator.engine.kv_cache_rules import kv_cache_rules
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.refused_batches import reads_items_whole
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.feasibility.command import Command
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
@@ -18,14 +18,11 @@ SOURCE: Final = (
     "compute_mm_encoder_budget (0.13.0 to 0.33.0)"
 )
 
-_ITEMS_WHOLE_SINCE: Final = EngineVersion(0, 13)
-"""First release that forces ``--disable-chunked-mm-input`` on models whose images attend both ways."""
-
 
 def items_are_read_whole(command: Command) -> bool:
     """Whether items of the model attend both ways, so that the release does not cut them."""
     known = isinstance(command.model.multimodal, MultimodalFacts)
-    return known and command.model.traits.prefix_attention and command.version >= _ITEMS_WHOLE_SINCE
+    return known and command.model.traits.prefix_attention and reads_items_whole(command.version)
 
 
 def whole_items(command: Command) -> Infeasible | None:

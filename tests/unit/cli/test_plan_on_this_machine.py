@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,3 +67,42 @@ def test_more_cards_than_there_are_is_an_error_that_names_both(
         main(["plan", "Qwen/Qwen3-VL-8B-Instruct", "--gpu", "local", "--offline", flag, "4"])
     assert ended.value.code == 2
     assert "4 GPUs are needed, this machine has 2 x NVIDIA-H100-80GB-HBM3" in capsys.readouterr().err
+
+
+DEPLOYMENT = """
+apiVersion: vlm-operator.dev/v1alpha1
+kind: VLMDeployment
+metadata: {name: large}
+spec:
+  model: {id: Qwen/Qwen3-VL-32B-Instruct}
+  gpu: {product: NVIDIA-L4}
+  goal: Throughput
+  context: {minimum: 131072}
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [pytest.param((H100, H100), 2, id="two cards"), pytest.param((H100, H100, H100, H100), 2, id="the fewest of four")],
+)
+def test_a_file_is_planned_on_the_cards_of_this_machine(
+    cards: Cards, capsys: pytest.CaptureFixture[str], tmp_path: Path, names: tuple[str, ...], count: int
+) -> None:
+    cards(*names)
+    file = tmp_path / "large.yaml"
+    file.write_text(DEPLOYMENT)
+    _, found = planned(capsys, "-f", str(file))
+    assert (found["gpu"]["product"], found["gpu"]["count"]) == ("NVIDIA-H100-80GB-HBM3", count)
+    assert found["verdict"] == "Fits"
+
+
+def test_a_file_that_asks_for_more_cards_than_there_are_is_an_error_that_names_both(
+    cards: Cards, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    cards(H100)
+    file = tmp_path / "large.yaml"
+    file.write_text(DEPLOYMENT.replace("{product: NVIDIA-L4}", "{product: NVIDIA-L4, count: 2}"))
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "-f", str(file), "--gpu", "local", "--offline"])
+    assert ended.value.code == 2
+    assert "2 GPUs are needed, this machine has 1 x NVIDIA-H100-80GB-HBM3" in capsys.readouterr().err

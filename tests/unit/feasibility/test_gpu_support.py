@@ -19,6 +19,8 @@ from vlm_operator.sources import load_model
 
 TOO_LOW = InfeasibleReason.COMPUTE_CAPABILITY_TOO_LOW
 KERNEL = InfeasibleReason.KERNEL_UNSUPPORTED
+DTYPE = InfeasibleReason.DTYPE_UNSUPPORTED
+AWQ4 = Quantization("awq", 4, 128, scale_bytes=0, zero_points=True)
 FP8, AWQ = Quantization("fp8", 8, block_shape=(128, 128)), Quantization("awq", 4, 128, scale_bytes=0)
 NVFP4 = Quantization("modelopt", 4, 16, scale_bytes=1)
 PACKED = Quantization("compressed-tensors", 4, 128, scale_bytes=0)
@@ -120,3 +122,25 @@ def test_a_quantisation_that_a_flag_asks_for_is_judged_as_well() -> None:
     found = refusals(qwen3_vl(), settings, gpu("L4"), EngineVersion(0, 32))
     assert [refusal.reason for refusal in found] == [InfeasibleReason.DTYPE_UNSUPPORTED]
     assert refusals(qwen3_vl(), EngineSettings(quantization="fp8"), gpu("L4"), EngineVersion(0, 32)) == ()
+
+
+@pytest.mark.parametrize(
+    ("quantization", "minor", "flags", "reasons"),
+    [
+        pytest.param(AWQ4, 19, {}, [], id="Marlin's kernels take bfloat16"),
+        pytest.param(AWQ4, 19, {"quantization": "awq"}, [DTYPE], id="AWQ's own do not"),
+        pytest.param(AWQ4, 19, {"quantization": "awq", "dtype": "half"}, [], id="AWQ's own take float16"),
+        pytest.param(AWQ4, 24, {"quantization": "awq"}, [], id="one class from 0.24 on"),
+        pytest.param(replace(AWQ4, zero_points=False), 23, {}, [DTYPE], id="AWQ without zero points is not Marlin's"),
+        pytest.param(Quantization("gptq", 3, 128), 21, {}, [DTYPE], id="three bits are not Marlin's"),
+        pytest.param(Quantization("gptq", 4, 128), 21, {"quantization": "gptq"}, [DTYPE], id="GPTQ's own kernels"),
+        pytest.param(Quantization("gptq", 4, 128), 22, {"quantization": "gptq"}, [], id="one class from 0.22 on"),
+        pytest.param(Quantization("mxfp4", 4, 32), 32, {"dtype": "half"}, [DTYPE], id="MXFP4 runs in bfloat16"),
+    ],
+)
+def test_each_quantisation_has_its_types_of_sixteen_bits(
+    quantization: Quantization, minor: int, flags: dict[str, object], reasons: list[InfeasibleReason]
+) -> None:
+    model = replace(qwen3_vl(), quantization=quantization)
+    found = refusals(model, EngineSettings(**flags), gpu("L40S"), EngineVersion(0, minor))  # type: ignore[arg-type]
+    assert [refusal.reason for refusal in found if refusal.reason is DTYPE] == reasons
