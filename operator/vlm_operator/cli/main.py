@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "render": "Manifests of a VLMDeployment: the bytes the operator applies",
     "capacity": "KV-cache and weight arithmetic of a model, no GPU needed",
     "tokens": "Tokens that images and videos cost a model",
+    "dry-run": "Let vLLM itself load and profile a model, without a GPU",
     "diagnose": "What a vLLM start-up log says, and what to change",
     "models": "Models of the built-in catalogue",
     "gpus": "GPU products of the built-in catalogue",
@@ -34,7 +35,7 @@ class LazyGroup(click.Group):
         """The command of that name, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"vlm_operator.cli.{cmd_name}")
+        module = importlib.import_module(f"vlm_operator.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

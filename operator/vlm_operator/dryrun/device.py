@@ -18,7 +18,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .caching_allocator import CachingAllocator
-from .operator_call import OperatorCall
+from .operator_call import UNSIZED, OperatorCall
 from .operator_rules import NOT_FUSED, sort_workspace_bytes
 from .simulation_limit import SimulationLimit
 from .special_operators import SPECIAL
@@ -128,7 +128,7 @@ class SimulatedDevice(TorchDispatchMode):
         values = call.known_values(self.ledger)
         result = call.on_meta(self.ledger, has_values=values is not None)
         computed = call.on_cpu(values, result) if values is not None else None
-        if result is None:
+        if result is UNSIZED:
             if computed is None:
                 self.unmodelled[call.name] += 1
                 raise SimulationLimit(f"{call.name}: the size of its result depends on values that are not known")

@@ -16,6 +16,9 @@ from .tensor_values import keep_values, values_of
 
 _MASKS = (torch.bool, torch.uint8)
 
+UNSIZED = object()
+"""In place of a result whose size only values can tell."""
+
 
 class OperatorCall:
     """An operator with its arguments.
@@ -32,7 +35,9 @@ class OperatorCall:
         self.namespace, _, self.base = self.name.partition("::")
         self.leaves, self._spec = pytree.tree_flatten((args, kwargs))
         self.on_device = [leaf for leaf in self.leaves if _is_tensor(leaf) and leaf.device.type == "meta"]
-        self.wants_device = is_device(kwargs.get("device"))
+        self.wants_device = is_device(kwargs.get("device")) or any(
+            isinstance(leaf, torch.device) and is_device(leaf) for leaf in args
+        )
         self.mutable = bool(func._schema.is_mutable)
 
     def prepare(self) -> None:
@@ -42,7 +47,7 @@ class OperatorCall:
         if self.kwargs.get("generator") is not None:
             self.kwargs["generator"] = None
         self.args = tuple(None if isinstance(each, torch._C.Generator) else each for each in self.args)
-        if self.wants_device:
+        if is_device(self.kwargs.get("device")):
             self.kwargs["device"] = torch.device("meta")
         self.leaves, self._spec = pytree.tree_flatten((self.args, self.kwargs))
 
@@ -69,14 +74,14 @@ class OperatorCall:
         return values
 
     def on_meta(self, ledger: StorageLedger, *, has_values: bool) -> Any:
-        """The result by the meta kernel; None where only values can tell its size.
+        """The result by the meta kernel; ``UNSIZED`` where only values can tell its size.
 
         Raises:
             SimulationLimit: a mask whose values are not known.
             Exception: what the kernel raises, where values cannot help.
         """
         if self.base in DATA_DEPENDENT and self.kwargs.get("output_size") is None:
-            return None
+            return UNSIZED
         args, kwargs = self.moved_to_meta()
         if self.base == "index":
             args = (args[0], self._without_masks(ledger, args[1]), *args[2:])
@@ -85,7 +90,7 @@ class OperatorCall:
         except Exception:
             if not has_values:
                 raise
-            return None
+            return UNSIZED
 
     def _without_masks(self, ledger: StorageLedger, indices: Any) -> list[Any]:
         """Indices with boolean masks replaced by the positions that they select."""
@@ -119,7 +124,7 @@ class OperatorCall:
         try:
             return self.func(*args, **kwargs)
         except Exception:
-            if result is None:
+            if result is UNSIZED:
                 raise
             return None
 

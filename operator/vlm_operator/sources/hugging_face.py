@@ -50,6 +50,9 @@ def require_repository(name: str, revision: str | None) -> None:
         raise InputError(f"revision: {revision[:80]!r} is not a branch, tag or commit", field="revision")
 
 
+_TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json", "tokenizer_config.json")
+
+
 # --- the local cache ------------------------------------------------------------------------------------------------
 
 
@@ -69,6 +72,14 @@ def load_cached(
     files = files.with_tensors(_snapshot_headers(snapshot) or _cached_headers(name, snapshot.name))
     source = f"Hugging Face cache: {name} at {snapshot.name[:12]}, {files.read_from}"
     return files.facts(model=name, source=source, hf_overrides=hf_overrides)
+
+
+def cached_folder(name: str, revision: str | None = None) -> Path | None:
+    """The folder of a cached snapshot that has the files a processor needs, None where this machine has none."""
+    snapshot = _cached_snapshot(name, revision or DEFAULT_REVISION)
+    if snapshot is None or not any((snapshot / file).is_file() for file in _TOKENIZER_FILES):
+        return None
+    return snapshot
 
 
 def _cached_snapshot(name: str, revision: str) -> Path | None:

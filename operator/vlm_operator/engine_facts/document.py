@@ -1,0 +1,107 @@
+"""The ``EngineFacts`` document: what a dry run found, to be kept in Git or in a cluster, and read back.
+
+The same run gives the same bytes: no time, no machine, sorted keys.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
+from vlm_operator.engine_facts.report import DryRunReport, read_report
+from vlm_operator.errors import InputError
+from vlm_operator.gpu.facts import GPUFacts
+
+API_VERSION: Final = "vlm-operator.dev/v1alpha1"
+KIND: Final = "EngineFacts"
+
+_KEPT: Final = (
+    "vllmVersion", "architecture", "dtype", "quantization", "settings", "weightsBytes", "kvGroups", "bytesPerBlock",
+    "requests", "maxItemTokens", "encoderBudgetTokens", "moments", "runner", "runnerBufferBytes",
+)  # fmt: skip
+"""Fields of the report that are facts of vLLM, not of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What vLLM said of a model, a GPU and flags.
+
+    Attributes:
+        settings: the flags that were given, not resolved.
+    """
+
+    model: str
+    revision: str | None
+    gpu_product: str
+    vllm_version: str
+    settings: EngineSettings
+    report: DryRunReport
+
+
+def facts_of(
+    model: str, revision: str | None, gpu: GPUFacts, settings: EngineSettings, report: DryRunReport
+) -> EngineFacts:
+    """The facts of a run that went to its end.
+
+    Raises:
+        InputError: it did not.
+    """
+    if report.error is not None or report.vllm_version is None:
+        raise InputError("dry run: it did not end, so that it has no facts", field="report")
+    return EngineFacts(model, revision, gpu.label, report.vllm_version, settings, report)
+
+
+def to_document(facts: EngineFacts) -> dict[str, Any]:
+    """The document as plain data."""
+    found = facts.report.document
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "spec": {
+            "model": facts.model,
+            "revision": facts.revision,
+            "gpuProduct": facts.gpu_product,
+            "vllmVersion": facts.vllm_version,
+            "flags": settings_to_json(facts.settings),
+            "found": {name: found.get(name) for name in _KEPT}
+            | {"unmodelledOperations": dict(sorted(facts.report.unmodelled.items()))},
+        },
+    }
+
+
+def to_yaml(facts: EngineFacts) -> str:
+    """The document as YAML."""
+    import yaml
+
+    plain = json.loads(json.dumps(to_document(facts)))
+    return str(yaml.dump(plain, Dumper=yaml.CSafeDumper, sort_keys=True, allow_unicode=True))
+
+
+def from_document(document: Any) -> EngineFacts:
+    """The facts that a document holds.
+
+    Raises:
+        InputError: it is none, or a field is missing; the field is named.
+    """
+    if not isinstance(document, Mapping) or document.get("kind") != KIND:
+        raise InputError("facts: the document is no EngineFacts", field="facts", hint="vlmctl dry-run … --save FILE")
+    try:
+        spec = document["spec"]
+        found = dict(spec["found"])
+        unmodelled = found.pop("unmodelledOperations", None) or {}
+        report = read_report({**found, "simulated": {"unmodelledOperations": unmodelled}})
+        settings = settings_from_json(spec["flags"])
+        return EngineFacts(
+            str(spec["model"]),
+            spec.get("revision"),
+            str(spec["gpuProduct"]),
+            str(spec["vllmVersion"]),
+            settings,
+            report,
+        )
+    except (KeyError, TypeError) as error:
+        raise InputError(f"facts: {type(error).__name__}: {error}", field="facts") from error
