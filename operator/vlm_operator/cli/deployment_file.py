@@ -110,7 +110,7 @@ def _local_offer() -> GPUOffer:
     return GPUOffer(gpu, GPU_RESOURCE, installed, node_label=gpu.label)
 
 
-def plan_of_file(values: dict[str, Any], version: str | None) -> Plan:
+def plan_of_file(values: dict[str, Any], version: str | None) -> PlannedDeployment:
     """The plan of the one VLMDeployment in ``--filename``.
 
     Raises:
@@ -124,7 +124,7 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> Plan:
             hint="use 'vlmctl render' for several, or split the file",
         )
     wanted = EngineVersion.parse(version) if version else None
-    planned = plan_deployment(
+    return plan_deployment(
         deployments[0],
         values["gpu"],
         version=wanted,
@@ -132,4 +132,3 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> Plan:
         observations=values["observations"],
         gpus_available=values["gpu_count"] or GPUS_PER_NODE,
     )
-    return planned.plan

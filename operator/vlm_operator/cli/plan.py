@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, intent_of, options
-from vlm_operator.cli.output import emit, output_option
+from vlm_operator.cli.output import emit
+from vlm_operator.cli.targets import HOST_TARGETS
 from vlm_operator.errors import InputError
 from vlm_operator.planning.intent import GPUS_PER_NODE
 from vlm_operator.units import parse_bytes
 
 if TYPE_CHECKING:
+    from vlm_operator.cli.deployment_file import PlannedDeployment
     from vlm_operator.gpu.facts import GPUFacts
+    from vlm_operator.planning.plan import Plan
 
 EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 3, "Unknown": 4}
 
@@ -39,7 +44,14 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @click.option("--compare", metavar="VERSION", help="Upgrade check: what changes with that vLLM release.")
 @click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
-@output_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "yaml", *HOST_TARGETS]),
+    default="table",
+    show_default=True,
+    help="How to print the answer: the plan, or what runs it on one machine.",
+)
 def command(**values: Any) -> int:
     """Flags of vLLM that fit MODEL on a GPU.
 
@@ -47,34 +59,96 @@ def command(**values: Any) -> int:
     pinned: it is never changed, and a plan that it makes impossible says so. With --max-model-len and
     --gpu-memory-utilization pinned and no workload, the plan predicts that very start-up.
     """
+    answered = _answer(values, values["vllm_version"])
+    plan = answered.plan
+    if values["compare"]:
+        return _compare(plan, values)
+    if values["output"] in HOST_TARGETS:
+        return _print_target(answered.deployment(), values["output"])
     from vlm_operator.planning.report import plan_to_json
 
-    plan = _compute(values, values["vllm_version"])
-    if values["compare"]:
-        from vlm_operator.cli.plan_comparison import compared, print_comparison
-
-        other = _compute(values, values["compare"])
-        answer = compared(plan, other)
-        emit(answer, values["output"], lambda: print_comparison(answer))
-        return max(EXIT_CODES[plan.verdict], EXIT_CODES[other.verdict])
-    emit(plan_to_json(plan), values["output"], lambda: _print_table(plan))
+    answer = {**plan_to_json(plan), "command": list(answered.command)}
+    emit(answer, values["output"], lambda: _print_table(answered))
     return EXIT_CODES[plan.verdict]
 
 
-def _print_table(plan: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A plan, and what serves it.
+
+    Attributes:
+        command: the complete command, as a person would type it.
+        deployment: the VLMDeployment with its plan; a function, because few answers need the API's types.
+    """
+
+    plan: Plan
+    command: tuple[str, ...]
+    deployment: Callable[[], PlannedDeployment]
+
+
+def _compare(plan: Plan, values: dict[str, Any]) -> int:
+    """Print what changes with the vLLM release that ``--compare`` names."""
+    from vlm_operator.cli.plan_comparison import compared, print_comparison
+
+    if values["output"] in HOST_TARGETS:
+        raise InputError(
+            f"output: {values['output']} is for one plan, and --compare makes two",
+            field="output",
+            hint="leave --compare out, or use -o table, json or yaml",
+        )
+    other = _answer(values, values["compare"]).plan
+    answer = compared(plan, other)
+    emit(answer, values["output"], lambda: print_comparison(answer))
+    return max(EXIT_CODES[plan.verdict], EXIT_CODES[other.verdict])
+
+
+def _print_table(answered: _Answer) -> None:
     from vlm_operator.cli.plan_table import print_plan  # rich, only where a person reads
 
-    print_plan(plan)
+    print_plan(answered.plan, answered.command)
 
 
-def _compute(values: dict[str, Any], version: str | None) -> Any:
+def _print_target(planned: PlannedDeployment, target: str) -> int:
+    """Print what runs the plan; where it does not fit, only why."""
+    from vlm_operator.cli.targets import print_target
+
+    plan = planned.plan
+    click.echo(f"{plan.verdict}: {plan.message}", err=True)
+    if plan.fits:
+        print_target(target, planned)
+    elif plan.hint:
+        click.echo(f"hint: {plan.hint}", err=True)
+    return EXIT_CODES[plan.verdict]
+
+
+def _answer(values: dict[str, Any], version: str | None) -> _Answer:
     """The plan of the command's options for one vLLM release."""
     if values["filename"]:
         from vlm_operator.cli.deployment_file import plan_of_file
 
-        return plan_of_file(values, version)
+        planned = plan_of_file(values, version)
+        return _Answer(planned.plan, planned.server().command, lambda: planned)
     if not values["model"]:
         raise InputError("model: none is given", field="model", hint="vlmctl plan MODEL --gpu PRODUCT, or -f FILE")
+    from vlm_operator.planning.report import command as serve
+
+    plan = _plan_of_options(values, version)
+
+    def deployment() -> PlannedDeployment:
+        from vlm_operator.cli.named_model import planned_model
+
+        return planned_model(values, plan)
+
+    return _Answer(plan, (*serve(plan), *_more_arguments(values)), deployment)
+
+
+def _more_arguments(values: dict[str, Any]) -> tuple[str, ...]:
+    """Arguments that say which model is meant and are no engine setting."""
+    named = (("--revision", values["revision"]), ("--hf-overrides", values["hf_overrides"]))
+    return tuple(part for flag, value in named if value for part in (flag, value))
+
+
+def _plan_of_options(values: dict[str, Any], version: str | None) -> Plan:
     from vlm_operator.cli.intent_options import parse_object
     from vlm_operator.planning.choose import plan
     from vlm_operator.sources import load_model

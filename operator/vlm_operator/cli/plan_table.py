@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -10,7 +11,6 @@ from rich.text import Text
 
 from vlm_operator.engine.flags import plain_value, shown_flags
 from vlm_operator.planning.plan import Plan
-from vlm_operator.planning.report import command
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.units import format_gib
 
@@ -24,8 +24,8 @@ STYLES: Final = {
 BAR_WIDTH: Final = 72
 
 
-def print_plan(plan: Plan) -> None:
-    """Print the plan to stdout."""
+def print_plan(plan: Plan, command: Sequence[str]) -> None:
+    """Print the plan to stdout; ``command`` serves it."""
     console = Console(highlight=False, soft_wrap=True)
     gpu = f"{plan.gpu_count} x {plan.gpu.label}" if plan.gpu else "CPU"
     console.print(Text(f"{plan.model.model} on {gpu}, vLLM {plan.version}", style="bold"))
@@ -47,7 +47,7 @@ def print_plan(plan: Plan) -> None:
         _print_ladder(console, plan)
         console.print()
         variables = [f"{name}={value}" for name, value in plan.environment.items()]
-        console.print(Text(" ".join([*variables, *(_quoted(argument) for argument in command(plan))])))
+        console.print(Text(" ".join([*variables, *(_quoted(argument) for argument in command)])))
 
 
 def _parts(plan: Plan) -> list[tuple[str, int, str]]:

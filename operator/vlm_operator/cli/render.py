@@ -1,15 +1,24 @@
-"""``vlmctl render``: the manifests of a VLMDeployment, the same bytes as the operator applies."""
+"""``vlmctl render``: the manifests of a VLMDeployment, the same bytes as the operator applies, and other forms."""
 
 from __future__ import annotations
 
 import click
 
 from vlm_operator.cli.plan import EXIT_CODES
+from vlm_operator.cli.targets import HOST_TARGETS, check_count, print_target
 from vlm_operator.planning.intent import GPUS_PER_NODE
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("-f", "--filename", metavar="FILE", required=True, help="VLMDeployments, as YAML; - is stdin.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["deployment", *HOST_TARGETS]),
+    default="deployment",
+    show_default=True,
+    help="What to print: manifests for Kubernetes, or what runs the server on one machine.",
+)
 @click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
 @click.option(
     "--gpus-per-node", type=click.IntRange(1, 64), default=GPUS_PER_NODE, show_default=True, help="GPUs of one node."
@@ -26,21 +35,24 @@ from vlm_operator.planning.intent import GPUS_PER_NODE
 def command(
     *,
     filename: str,
+    output: str,
     gpu: str | None,
     gpus_per_node: int,
     offline: bool,
     observations: str | None,
     pod_template_policy: str,
 ) -> int:
-    """Print the manifests that the operator would apply, but for owner references.
+    """Print the manifests that the operator would apply, but for owner references; or another form of the same server.
 
     Nothing is printed for a VLMDeployment whose plan does not fit: the reason stands on stderr, the exit code says so.
     """
     from vlm_operator.cli.deployment_file import plan_deployment, read_deployments
     from vlm_operator.rendering import PodTemplatePolicy, check_pod_template, to_yaml
 
+    deployments = list(read_deployments(filename))
+    check_count(output, len(deployments), filename)
     worst = 0
-    for deployment in read_deployments(filename):
+    for deployment in deployments:
         check_pod_template(deployment.spec.pod_template, PodTemplatePolicy(pod_template_policy))
         planned = plan_deployment(
             deployment, gpu, offline=offline, observations=observations, gpus_available=gpus_per_node
@@ -48,9 +60,12 @@ def command(
         plan = planned.plan
         name = f"{deployment.metadata.namespace or 'default'}/{deployment.metadata.name}"
         click.echo(f"{name}: {plan.verdict}: {plan.message}", err=True)
-        if plan.fits:
+        if not plan.fits:
+            if plan.hint:
+                click.echo(f"{name}: hint: {plan.hint}", err=True)
+        elif output == "deployment":
             click.echo(to_yaml(planned.server().objects()), nl=False)
-        elif plan.hint:
-            click.echo(f"{name}: hint: {plan.hint}", err=True)
+        else:
+            print_target(output, planned)
         worst = max(worst, EXIT_CODES[plan.verdict])
     return worst

@@ -1,12 +1,16 @@
-"""From a plan to manifests: Deployment, Service and what else a model server needs.
+"""From a plan to what runs it: Deployment and Service, ``docker run``, a Compose file, a Quadlet unit, the command.
 
-Belongs here: templates and the strategic merge of ``podTemplate``. Does not: applying them (``controller``).
-Called by ``lifecycle`` and ``vlmctl render``: the same bytes.
+Belongs here: one file a form, templates, the strategic merge of ``podTemplate``. Does not: applying them
+(``controller``). Called by ``lifecycle`` and ``vlmctl``: the same bytes.
 """
 
+from vlm_operator.rendering.command_line import command_line
+from vlm_operator.rendering.compose import compose
+from vlm_operator.rendering.docker import docker
 from vlm_operator.rendering.manifest_yaml import to_yaml
 from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_template
 from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
+from vlm_operator.rendering.quadlet import quadlet
 from vlm_operator.rendering.server import (
     ServerRequest,
     render,
@@ -22,6 +26,10 @@ __all__ = [
     "PodTemplatePolicy",
     "ServerRequest",
     "check_pod_template",
+    "command_line",
+    "compose",
+    "docker",
+    "quadlet",
     "render",
     "server_arguments",
     "server_image",

@@ -37,6 +37,9 @@ SLOW_DOWNLOAD_BYTES_PER_SECOND: Final = 62_500_000
 CPU_REQUEST: Final = "1"
 """Cores that a server on the CPU backend asks for at least; it uses what is there."""
 
+SHARED_MEMORY_GIB: Final = 16
+"""Most that worker processes and the multimodal cache may hold in /dev/shm; the runtimes' own 64 MiB are too few."""
+
 CACHE_PATH: Final = "/cache"
 """Where the volume ``cache`` is mounted: downloaded models and compiled kernels."""
 
@@ -209,6 +212,7 @@ def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
         "port": PORT,
         "limits": {name: str(count) for name, count in request.resources.items()},
         "requests": _requests(request.host_memory_bytes),
+        "shared_memory": f"{SHARED_MEMORY_GIB}Gi",
         "cache_path": CACHE_PATH,
         "service_port": request.service_port,
     }
@@ -240,14 +244,22 @@ def _requests(host_memory_bytes: int) -> dict[str, str]:
     return {"cpu": CPU_REQUEST, "memory": f"{math.ceil(host_memory_bytes / MIB)}Mi"}
 
 
+def plain_environment(request: ServerRequest) -> dict[str, str]:
+    """The server's variables but for the token."""
+    return {**_ALWAYS, **request.env}
+
+
+_ALWAYS: Final = {
+    "HF_HOME": f"{CACHE_PATH}/huggingface",
+    "VLLM_CACHE_ROOT": f"{CACHE_PATH}/vllm",
+    # Nothing about a cluster leaves it unasked.
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+
+
 def _environment(request: ServerRequest) -> list[dict[str, Any]]:
-    variables: list[dict[str, Any]] = [
-        {"name": "HF_HOME", "value": f"{CACHE_PATH}/huggingface"},
-        {"name": "VLLM_CACHE_ROOT", "value": f"{CACHE_PATH}/vllm"},
-        # Nothing about a cluster leaves it unasked.
-        {"name": "VLLM_NO_USAGE_STATS", "value": "1"},
-        {"name": "DO_NOT_TRACK", "value": "1"},
-    ]
+    variables: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in _ALWAYS.items()]
     if request.token_secret is not None:
         reference = {"name": request.token_secret.name, "key": request.token_secret.key, "optional": False}
         variables.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}})

@@ -1,0 +1,47 @@
+"""The forms for one machine that ``-o`` names: what runs a plan without Kubernetes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from vlm_operator.errors import InputError
+
+if TYPE_CHECKING:
+    from vlm_operator.cli.deployment_file import PlannedDeployment
+
+HOST_TARGETS: Final = ("command", "docker", "compose", "quadlet")
+
+ONE_A_FILE: Final = frozenset({"compose", "quadlet"})
+"""Forms of which a file holds one server."""
+
+
+def print_target(target: str, planned: PlannedDeployment) -> None:
+    """Print that form of a plan that fits; what the form has no place for is named on stderr."""
+    from vlm_operator.rendering import command_line, compose, docker, quadlet
+
+    spec = planned.deployment.spec
+    ignored = [
+        field
+        for field, is_set in (("spec.podTemplate", spec.pod_template), ("spec.replicas", (spec.replicas or 1) != 1))
+        if is_set
+    ]
+    if ignored:
+        click.echo(f"not part of this form: {', '.join(ignored)}", err=True)
+    forms = {"command": command_line, "docker": docker, "compose": compose, "quadlet": quadlet}
+    click.echo(forms[target](planned.server().request), nl=False)
+
+
+def check_count(target: str, count: int, filename: str) -> None:
+    """Refuse several VLMDeployments where the form holds one.
+
+    Raises:
+        InputError: more than one.
+    """
+    if count > 1 and target in ONE_A_FILE:
+        raise InputError(
+            f"output: {filename} holds {count} VLMDeployments, and a {target} file holds one server",
+            field="output",
+            hint="split the file, or use -o docker",
+        )
