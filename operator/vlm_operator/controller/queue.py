@@ -7,6 +7,7 @@ being worked on comes again after that.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import random
 import time
@@ -114,10 +115,10 @@ class WorkQueue:
             if key is not None:
                 return key
             self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), wait)
-            except TimeoutError:
-                continue
+            # Not wait_for: up to Python 3.11 it takes a cancellation for an answer that has just come, and goes on.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
 
     def done(self, key: Key) -> None:
         """The key is no longer worked on; if it was added meanwhile, it comes again."""

@@ -167,3 +167,27 @@ def test_what_is_due_is_not_overdue_and_what_is_worked_on_does_not_wait() -> Non
         return [*seen, queue.overdue_seconds()]
 
     assert asyncio.run(scenario()) == [0.0, 0.0, 5.0, 0.0]
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_who_waits_for_work_can_be_stopped_while_work_comes(steps: int) -> None:
+    """A stop that came in the same turn of the loop as a key was lost: the operator then never ended."""
+
+    async def scenario() -> None:
+        queue = WorkQueue()
+
+        async def work() -> None:
+            while True:
+                queue.done(await queue.take())
+
+        queue.add(B, 60)
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0.01)
+        queue.add(A)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=2)
+        assert done, "the stop was lost"
+
+    asyncio.run(scenario())
