@@ -17,6 +17,27 @@ _SUFFIXES: Final = (
 (``config/model.py: _SUFFIX_TO_DEFAULTS``, ``models/registry.py: _normalize_arch``; 0.11.2 to 0.33.0)."""
 
 
+_OF_TRANSFORMERS: Final = (
+    (
+        11,
+        "AyaVisionForConditionalGeneration BambaForCausalLM ChameleonForConditionalGeneration Dots1ForCausalLM "
+        "ErnieForTokenClassification ErnieModel FuyuForCausalLM Lfm2VlForConditionalGeneration MiniMaxForCausalLM "
+        "MptForCausalLM PersimmonForCausalLM Phi4MultimodalForCausalLM RobertaForTokenClassification "
+        "VaultGemmaForCausalLM XLMRobertaForTokenClassification",
+    ),
+    (
+        19,
+        "ExaoneMoeForCausalLM Ministral3ForCausalLM ModernVBertModel MusicFlamingoForConditionalGeneration "
+        "Qwen3_5ForCausalLM Qwen3_5MoeForCausalLM VibeVoiceAsrForConditionalGeneration",
+    ),
+    (24, "OpenAIPrivacyFilterForTokenClassification"),
+)
+"""Classes of Transformers that some release of vLLM since has no class of its own for: (first minor release whose
+requirements take a Transformers with the class, names). Transformers 4.57.6, 5.5.4 and 5.10.2 were read
+(``models/auto/modeling_auto.py``); vLLM runs such a class through its Transformers backend, where that takes it
+(``models/registry.py: _ModelRegistry._try_resolve_transformers``, 0.11.2 to 0.33.0)."""
+
+
 class Releases(NamedTuple):
     """Minor releases of 0.x, first and last inclusive."""
 
@@ -53,6 +74,14 @@ def releases_of(architecture: str) -> tuple[Releases, ...]:
 def serves(version: EngineVersion, architecture: str) -> bool:
     """Whether the registry of the release holds the class."""
     return any(run.first <= version.minor <= run.last for run in releases_of(architecture))
+
+
+@lru_cache(maxsize=512)
+def may_run_on_transformers(version: EngineVersion, architecture: str) -> bool:
+    """Whether the release has no class of its own, but may run Transformers' through its backend."""
+    if serves(version, architecture):
+        return False
+    return any(since <= version.minor and architecture in names.split() for since, names in _OF_TRANSFORMERS)
 
 
 @lru_cache(maxsize=512)

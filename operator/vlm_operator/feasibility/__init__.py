@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.feasibility.architecture_release import require_own_class
 from vlm_operator.feasibility.checks import CHECKS, SIZE_CHECKS, SIZES, Checks, checks_of
 from vlm_operator.feasibility.command import Command
 from vlm_operator.feasibility.element_type import as_served
@@ -26,6 +27,7 @@ __all__ = [
     "as_served",
     "checks_of",
     "refusals",
+    "require_own_class",
 ]
 
 

@@ -168,3 +168,7 @@ def window_only_if_used(model_type: str) -> bool:
         return model_type in _WINDOW_ONLY_IF_USED
     found = registry.text_section(model_type)
     return found is not None and found.window_only_if_used
+
+
+SHARED_EXPERT_WIDTHS: Final[Mapping[str, int]] = {"qwen2_moe": 5632, "qwen3_5_moe_text": 512, "qwen3_next": 512}
+"""``shared_expert_intermediate_size`` where a config says none (transformers 5: the default of each config class)."""

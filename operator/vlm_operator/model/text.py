@@ -10,6 +10,7 @@ from typing import Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
+from vlm_operator.model.config_defaults import SHARED_EXPERT_WIDTHS
 from vlm_operator.model.facts import DType, MixtureOfExperts, TextFacts
 from vlm_operator.model.text_config import TextConfig
 
@@ -138,6 +139,8 @@ def _experts(text: TextConfig) -> MixtureOfExperts | None:
     per_token = _first_given(config, _EXPERTS_PER_TOKEN) or 1
     width = _first_given(config, ("moe_intermediate_size", "expert_ffn_hidden_size", "intermediate_size")) or 0
     shared = _first_given(config, ("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size"))
+    if shared is None:
+        shared = SHARED_EXPERT_WIDTHS.get(text.model_type)
     if shared is None:
         shared = width * (
             _first_given(config, ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts")) or 0

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import require_known
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.feasibility import Infeasible, as_served
+from vlm_operator.feasibility import Infeasible, as_served, require_own_class
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.alternatives import alternatives
@@ -40,6 +40,7 @@ def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = 
     validate(intent)
     try:
         require_known(intent.version)
+        require_own_class(model.architecture, intent.version)
         if not gpu.supported:
             raise UnknownFact(
                 f"gpu: the start-up memory of {gpu.product} is not known",

@@ -43,7 +43,7 @@ def test_every_class_is_in_unbroken_runs_of_known_releases() -> None:
     ("architecture", "version", "words"),
     [
         pytest.param("Qwen3_5ForConditionalGeneration", EngineVersion(0, 11), "0.17.0", id="not yet"),
-        pytest.param("AyaVisionForConditionalGeneration", EngineVersion(0, 33), "0.24", id="no longer"),
+        pytest.param("MiniMaxM1ForCausalLM", EngineVersion(0, 33), "0.23", id="no longer"),
     ],
 )
 def test_a_class_that_the_release_does_not_hold_is_refused(
@@ -53,6 +53,26 @@ def test_a_class_that_the_release_does_not_hold_is_refused(
     assert [refusal.reason for refusal in found] == [InfeasibleReason.ARCHITECTURE_NOT_IN_RELEASE]
     assert words in found[0].message
     assert words.removesuffix(".0") in found[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("architecture", "minor", "verdict"),
+    [
+        pytest.param("AyaVisionForConditionalGeneration", 33, Verdict.UNKNOWN, id="left to Transformers' class"),
+        pytest.param("AyaVisionForConditionalGeneration", 24, Verdict.FITS, id="a class of its own"),
+        pytest.param("Lfm2VlForConditionalGeneration", 13, Verdict.UNKNOWN, id="Transformers had it first"),
+        pytest.param("Qwen3_5ForConditionalGeneration", 16, Verdict.UNSUPPORTED, id="nor had Transformers then"),
+        pytest.param("InternVLChatModel", 33, Verdict.FITS, id="private code, but vLLM's own class"),
+    ],
+)
+def test_what_the_transformers_backend_may_run_is_not_known_rather_than_refused(
+    architecture: str, minor: int, verdict: Verdict
+) -> None:
+    model = replace(qwen3_vl(), architecture=architecture)
+    found = plan(model, gpu("H100"), Intent(version=EngineVersion(0, minor)))
+    assert found.verdict is verdict
+    if verdict is Verdict.UNKNOWN:
+        assert "Transformers" in found.message
 
 
 def test_a_class_that_no_registry_holds_is_left_to_the_readers() -> None:

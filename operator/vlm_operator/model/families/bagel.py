@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FixedTokens, MultimodalFacts
 from vlm_operator.model.text_config import TextConfig
@@ -22,7 +22,7 @@ def _tower(config: Config) -> Tower | None:
     section = next((key for key in ("vision_config", "vit_config") if config.has(key)), None)
     if section is None:
         return None
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return UnreadTower.read(config.section(section), {}, output_size=output, merge_size=1)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.selected_features import pinpoints, selected_tokens
 from vlm_operator.model.processors import AnyResolution, MultimodalFacts
@@ -23,7 +23,7 @@ from vlm_operator.model.towers.unread import UnreadTower
 def _tower(config: Config) -> Tower:
     vision = config.section("vision_config")
     defaults = DEFAULTS.get(vision.text("model_type") or "", {})
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return UnreadTower.read(vision, defaults, output_size=output, merge_size=1)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FixedTokens, MultimodalFacts
 from vlm_operator.model.towers.place import TowerPlace
@@ -20,7 +20,7 @@ from vlm_operator.model.towers.unread import UnreadTower
 def _tower(config: Config) -> Tower | None:
     if not config.has("vision_config"):
         return None
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return UnreadTower.read(config.section("vision_config"), {}, output_size=output, merge_size=1)
 
 

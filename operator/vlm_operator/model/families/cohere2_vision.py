@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import patches_along, text_config
+from vlm_operator.model.multimodal.families import patches_along, text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, UpscaleTiles
 from vlm_operator.model.renames import TOWER_AND_PROJECTOR
@@ -25,7 +25,7 @@ def _factor(config: Config) -> int:
 
 
 def _tower(config: Config) -> SquareTower:
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return SquareTower.read(config.section("vision_config"), SIGLIP, merge_size=_factor(config), output_size=output)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, OcrViews
 from vlm_operator.model.towers.place import TowerPlace
@@ -32,7 +32,7 @@ def _is(config: Config, architecture: str, model_type: str = "") -> bool:
 def _tower(config: Config) -> WindowsTower | None:
     if _is(config, _SECOND, "deepseek_ocr2"):
         return None
-    return WindowsTower.fixed(text_config(config).integer("hidden_size", 0, least=0))
+    return WindowsTower.fixed(text_width(config))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:

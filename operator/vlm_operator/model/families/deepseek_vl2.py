@@ -10,7 +10,7 @@ from typing import Final
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import CandidateCanvases, MultimodalFacts
 from vlm_operator.model.towers.place import TowerPlace
@@ -21,7 +21,7 @@ _PLACE: Final = TowerPlace("vision", IMAGE)
 
 
 def _tower(config: Config) -> WholeAttentionTower:
-    return WholeAttentionTower.fixed(text_config(config).integer("hidden_size", 0, least=0))
+    return WholeAttentionTower.fixed(text_width(config))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:

@@ -11,7 +11,7 @@ from typing import Final
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.aspect_tiles import aspect_tiles
-from vlm_operator.model.multimodal.families import patches_along, shuffled_tokens, text_config
+from vlm_operator.model.multimodal.families import patches_along, shuffled_tokens, text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts
 from vlm_operator.model.towers.place import TowerPlace
@@ -24,7 +24,7 @@ from vlm_operator.model.weights.shuffled_projector import merged_side
 def _tower(config: Config) -> Tower:
     vision = config.section("vision_config")
     defaults = SIGLIP if vision.text("model_type") == "siglip_vision_model" else {}
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return UnreadTower.read(vision, defaults, output_size=output, merge_size=merged_side(config, 1))
 
 

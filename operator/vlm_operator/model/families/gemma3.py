@@ -11,7 +11,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, PanAndScan
 from vlm_operator.model.renames import TOWER_AND_PROJECTOR
@@ -34,7 +34,7 @@ def _tower(config: Config) -> SquareTower:
         vision,
         SIGLIP,
         merge_size=max(1, math.isqrt(patches // _tokens_of_view(config))),
-        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        output_size=text_width(config),
     )
 
 

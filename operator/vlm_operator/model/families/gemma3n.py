@@ -12,7 +12,7 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component, DType, Sharding, Stage
 from vlm_operator.model.family import Family, LanguageModel, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FixedTokens, MultimodalFacts
 from vlm_operator.model.towers.convolutions import ConvolutionsTower
@@ -176,9 +176,7 @@ _PLACE: Final = TowerPlace("vision_tower", IMAGE, sharded=False)
 
 
 def _tower(config: Config) -> ConvolutionsTower:
-    return ConvolutionsTower.read(
-        config.section("vision_config"), text_config(config).integer("hidden_size", 0, least=0)
-    )
+    return ConvolutionsTower.read(config.section("vision_config"), text_width(config))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:

@@ -24,7 +24,7 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import text_class
 from vlm_operator.model.facts import Component, Stage
 from vlm_operator.model.family import Family, LanguageModel, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, SoftTokenBudget
 from vlm_operator.model.text_config import TextConfig
@@ -58,7 +58,7 @@ def _tower(config: Config) -> PooledTower:
     if config.text("model_type") == "gemma4_unified":
         field = "vision_config"
         raise UnknownFact(f"{field}: what sees in the unified Gemma 4 is not known", field=field)
-    return PooledTower.read(vision, _VISION, text_config(config).integer("hidden_size", 0, least=0))
+    return PooledTower.read(vision, _VISION, text_width(config))
 
 
 def _weights(wrapper: Wrapper) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Tying, Variant
-from vlm_operator.model.multimodal.families import text_config, vision_grid
+from vlm_operator.model.multimodal.families import text_width, vision_grid
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import LongestEdgeTiles, MultimodalFacts
 from vlm_operator.model.towers.place import TowerPlace
@@ -30,7 +30,7 @@ def _tower(config: Config) -> SquareTower:
         config.section("vision_config"),
         IDEFICS3,
         merge_size=_scale(config),
-        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        output_size=text_width(config),
         post_norm=True,
         position_ids=False,
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import shuffled_tokens, text_config, vision_grid
+from vlm_operator.model.multimodal.families import shuffled_tokens, text_width, vision_grid
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import AspectTiles, MultimodalFacts, VideoText
 from vlm_operator.model.renames import TOWER_AND_PROJECTOR
@@ -23,7 +23,7 @@ _PLACE: Final = TowerPlace("vision_tower", IMAGE_AND_VIDEO, quantizable=False)
 
 
 def _tower(config: Config) -> InternVitHf:
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return InternVitHf.read(config.section("vision_config"), merge_size=merged_side(config), output_size=output)
 
 

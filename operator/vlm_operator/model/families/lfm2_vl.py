@@ -10,7 +10,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, NaflexTiles
 from vlm_operator.model.towers.place import TowerPlace
@@ -26,7 +26,7 @@ def _tower(config: Config) -> SquareTower:
         vision,
         SIGLIP,
         merge_size=config.integer("downsample_factor", 2),
-        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        output_size=text_width(config),
         positions=vision.integer("num_patches", 256),
         post_norm=True,
         position_ids=False,

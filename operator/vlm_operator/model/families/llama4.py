@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Tying, Variant
-from vlm_operator.model.multimodal.families import shuffle_ratio, text_config, vision_grid
+from vlm_operator.model.multimodal.families import shuffle_ratio, text_width, vision_grid
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import CanvasTiles, MultimodalFacts
 from vlm_operator.model.towers.complex_rotation import ComplexRotationTower
@@ -20,7 +20,7 @@ _PLACE: Final = TowerPlace("vision_model", ("image",), data_parallel=True, quant
 
 
 def _tower(config: Config) -> ComplexRotationTower:
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return ComplexRotationTower.read(config.section("vision_config"), output)
 
 

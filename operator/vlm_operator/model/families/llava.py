@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Tying, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.selected_features import selected_tokens
 from vlm_operator.model.processors import FixedTokens, MultimodalFacts, RowBreaks
@@ -24,7 +24,7 @@ _PLACE: Final = TowerPlace("vision_tower", ("image",))
 
 
 def _tower(config: Config) -> Tower:
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return named_tower(config, "clip_vision_model", output, merge_size=config.integer("spatial_merge_size", 1))
 
 

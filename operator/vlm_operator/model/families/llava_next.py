@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Tying, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.selected_features import pinpoints, selected_tokens
 from vlm_operator.model.processors import AnyResolution, MultimodalFacts
@@ -25,7 +25,7 @@ _PINPOINTS: Final = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008
 
 
 def _tower(config: Config) -> Tower:
-    return named_tower(config, "clip_vision_model", text_config(config).integer("hidden_size", 0, least=0))
+    return named_tower(config, "clip_vision_model", text_width(config))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:

@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Tying, Variant
-from vlm_operator.model.multimodal.families import text_config, vision_grid
+from vlm_operator.model.multimodal.families import text_width, vision_grid
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FixedTokens, MultimodalFacts
 from vlm_operator.model.towers.named import named_tower, place_of
@@ -27,7 +27,7 @@ def _pool(config: Config) -> int:
 
 
 def _tower(config: Config) -> Tower:
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return named_tower(config, "clip_vision_model", output, merge_size=_pool(config))
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Tying, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.selected_features import pinpoints, selected_tokens
 from vlm_operator.model.processors import AnyResolution, MultimodalFacts
@@ -25,7 +25,7 @@ _PLACE: Final = TowerPlace("vision_tower", IMAGE_AND_VIDEO)
 
 
 def _tower(config: Config) -> Tower:
-    return named_tower(config, "siglip_vision_model", text_config(config).integer("hidden_size", 0, least=0))
+    return named_tower(config, "siglip_vision_model", text_width(config))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:

@@ -11,7 +11,7 @@ from typing import Final
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Tying, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, SliceLayout, Slices
 from vlm_operator.model.towers.place import TowerPlace
@@ -30,7 +30,7 @@ def _tower(config: Config) -> SquareTower:
         vision,
         SIGLIP,
         merge_size=4,
-        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        output_size=text_width(config),
         built=whole - 1 if config.boolean("drop_vision_last_layer", False) else whole,
         post_norm=True,
         position_ids=False,

@@ -10,7 +10,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, OverlapCrops
 from vlm_operator.model.towers.kept_blocks import LEVELS, KeptBlocksTower
@@ -22,7 +22,7 @@ _PLACE: Final = TowerPlace("vision_backbone", IMAGE)
 
 
 def _tower(config: Config) -> KeptBlocksTower:
-    return KeptBlocksTower.fixed(text_config(config).integer("hidden_size", 0, least=0))
+    return KeptBlocksTower.fixed(text_width(config))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:

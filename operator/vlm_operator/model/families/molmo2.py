@@ -10,7 +10,7 @@ from typing import Final
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import patches_along, text_config
+from vlm_operator.model.multimodal.families import patches_along, text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, PooledCrops
 from vlm_operator.model.text_config import TextConfig
@@ -22,7 +22,7 @@ from vlm_operator.model.towers.unread import UnreadTower
 def _tower(config: Config) -> Tower | None:
     if not config.has("vit_config"):
         return None
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return UnreadTower.read(config.section("vit_config"), {}, output_size=output, merge_size=1)
 
 

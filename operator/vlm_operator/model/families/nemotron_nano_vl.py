@@ -11,7 +11,7 @@ from typing import Final
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import patches_along, shuffled_tokens, text_config
+from vlm_operator.model.multimodal.families import patches_along, shuffled_tokens, text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import AspectTiles, MultimodalFacts, NativePatches, VideoText
 from vlm_operator.model.towers.place import TowerPlace
@@ -27,7 +27,7 @@ def _tower(config: Config) -> Tower | None:
     """RADIO: its config states no dimensions."""
     if not config.has("vision_config"):
         return None
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     vision = config.section("vision_config")
     return UnreadTower.read(vision, {}, output_size=output, merge_size=merged_side(config, 1))
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import text_config, vision_grid
+from vlm_operator.model.multimodal.families import text_width, vision_grid
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FixedTokens, MultimodalFacts
 from vlm_operator.model.renames import TOWER_AND_PROJECTOR
@@ -22,7 +22,7 @@ _PLACE: Final = TowerPlace("vision_tower.vision_model", ("image",))
 
 
 def _tower(config: Config) -> SquareTower:
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     return SquareTower.read(config.section("vision_config"), SIGLIP, merge_size=1, output_size=output)
 
 

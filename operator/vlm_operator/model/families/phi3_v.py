@@ -11,7 +11,7 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component
 from vlm_operator.model.family import Family, LanguageModel, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import HdTransform, MultimodalFacts
 from vlm_operator.model.towers.depth import indexed_depth
@@ -31,7 +31,7 @@ def _tower(config: Config) -> ClassTokenTower:
         Config(CLIP_LARGE),
         CLIP_LARGE,
         merge_size=2,
-        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        output_size=text_width(config),
         built=indexed_depth(config.section("img_processor"), CLIP_LARGE["num_hidden_layers"]),
     )
 

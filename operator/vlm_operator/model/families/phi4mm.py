@@ -10,7 +10,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import DynamicHd, MultimodalFacts
 from vlm_operator.model.towers.depth import indexed_depth
@@ -30,7 +30,7 @@ def _tower(config: Config) -> SquareTower:
         Config(SO400M),
         SO400M,
         merge_size=2,
-        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        output_size=text_width(config),
         built=indexed_depth(config.section("img_processor"), whole) if named else whole - 1,
         post_norm=False,
         position_ids=False,

@@ -9,7 +9,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, Rounding, RowBreaks
 from vlm_operator.model.towers.native_rows import NativeRowsTower
@@ -25,7 +25,7 @@ def _tower(config: Config) -> NativeRowsTower | None:
     return NativeRowsTower.read(
         vision,
         merge_size=vision.integer("spatial_merge_size", 1),
-        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        output_size=text_width(config),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.aspect_tiles import aspect_tiles
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts
 from vlm_operator.model.towers.place import TowerPlace
@@ -20,7 +20,7 @@ from vlm_operator.model.weights.shuffled_projector import merged_side
 
 
 def _tower(config: Config) -> Tower:
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     vision = config.section("vision_config")
     return UnreadTower.read(vision, {}, output_size=output, merge_size=merged_side(config, 1))
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, WindowPatches
 from vlm_operator.model.towers.place import TowerPlace
@@ -25,7 +25,7 @@ _PLACE: Final = TowerPlace("vision_model", IMAGE, data_parallel=True)
 def _tower(config: Config) -> Tower | None:
     if not config.has("vision_config"):
         return None
-    output = text_config(config).integer("hidden_size", 0, least=0)
+    output = text_width(config)
     stride = config.integer("understand_projector_stride", 0, least=0)
     merge = 2 * stride if stride else 4
     vision = config.section("vision_config")

@@ -6,6 +6,7 @@ from typing import Final
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
+from vlm_operator.model.config_defaults import nested_type, text_defaults
 
 LEAST_SHUFFLE_RATIO: Final = 1 / 64
 """Published models have 0.5 or 0.25."""
@@ -20,8 +21,10 @@ def text_config(config: Config) -> Config:
 
 
 def text_width(config: Config) -> int:
-    """Width of the language model's embeddings; 0 where the config leaves it to a default."""
-    return text_config(config).integer("hidden_size", 0, least=0)
+    """Width of the language model's embeddings, its class's where none is given; 0 where that is not known."""
+    section = text_config(config)
+    kind = section.text("model_type") or nested_type(config.text("model_type") or "") or ""
+    return section.integer("hidden_size", text_defaults(kind).get("hidden_size", 0), least=0)
 
 
 def square_side(section: Config, key: str, default: int | None = None) -> int:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
+from vlm_operator.model.config_defaults import SHARED_EXPERT_WIDTHS
 from vlm_operator.model.facts import DType, Sharding
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.lists import integers
 from vlm_operator.model.weights.modules import Block
-
-SHARED_EXPERT_WIDTHS = {"qwen2_moe": 5632, "qwen3_5_moe_text": 512, "qwen3_next": 512}
-"""``shared_expert_intermediate_size`` where a config says none (transformers 5: the default of each config class)."""
 
 
 def expert_count(config: Config, *keys: str, default: int | None = None) -> int:

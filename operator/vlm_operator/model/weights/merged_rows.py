@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal.families import text_config
+from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.towers.depth import feature_depth
 from vlm_operator.model.towers.native_rows import PIXTRAL, NativeRowsTower
 from vlm_operator.model.towers.place import TowerPlace
@@ -24,7 +24,7 @@ def merged_rows_tower(config: Config) -> NativeRowsTower:
     return NativeRowsTower.read(
         vision,
         merge_size=config.integer("spatial_merge_size", 2),
-        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        output_size=text_width(config),
         built=whole if config.values.get("vision_feature_layer", -1) == -1 else feature_depth(config, whole),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.multimodal.families import LEAST_SHUFFLE_RATIO, text_config
+from vlm_operator.model.multimodal.families import LEAST_SHUFFLE_RATIO, text_width
 from vlm_operator.model.towers.depth import within
 from vlm_operator.model.towers.intern_vit import InternVit
 from vlm_operator.model.towers.place import TowerPlace
@@ -45,7 +45,7 @@ def selected_intern_vit(config: Config, *, more_heads: int = 0) -> InternVit:
     return InternVit.read(
         vision,
         merge_size=merged_side(config),
-        output_size=text_config(config).integer("hidden_size", 0, least=0),
+        output_size=text_width(config),
         built=within(config, "select_layer", whole + selected + 1 if selected < 0 else selected + 1, whole),
         more_heads=more_heads,
     )
