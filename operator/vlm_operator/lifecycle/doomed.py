@@ -15,9 +15,11 @@ GRACE_SECONDS: Final = 1
 
 
 def doomed_pods(pods: Iterable[Pod], history: History, in_force: str | None) -> tuple[ChildReference, ...]:
-    """Pods that the Deployment is already ending, whose command has failed, and that still have time to end.
+    """Pods whose command has failed and is no longer in force, and that still have time to end.
 
-    Pods that nothing is ending are left alone: their ReplicaSet would put another in their place.
+    They are deleted right after the Deployment was given another command, before its controller ends them: a kubelet
+    that has begun to end a pod does not heed a shorter grace period (Kubernetes issue 83916). Where the ReplicaSet puts
+    another in their place before it is scaled down, that one is deleted alike.
 
     Args:
         in_force: fingerprint of the command that is to run now, None where none is.
@@ -26,7 +28,6 @@ def doomed_pods(pods: Iterable[Pod], history: History, in_force: str | None) -> 
     return tuple(
         ChildReference("v1", "Pod", pod.name, uid=pod.uid, grace_seconds=GRACE_SECONDS)
         for pod in pods
-        if pod.deleting
-        and pod.annotations.get(FINGERPRINT_ANNOTATION) in failed
-        and (pod.grace_seconds is None or pod.grace_seconds > GRACE_SECONDS)
+        if pod.annotations.get(FINGERPRINT_ANNOTATION) in failed
+        and not (pod.deleting and pod.grace_seconds is not None and pod.grace_seconds <= GRACE_SECONDS)
     )

@@ -30,12 +30,17 @@ def retuned() -> World:
 @pytest.mark.parametrize(
     ("change", "deleted"),
     [
-        pytest.param({"deleting": True, "grace_seconds": 60}, (SHORT,), id="it has a minute: one second"),
+        pytest.param(
+            {"deleting": True, "grace_seconds": 60},
+            (SHORT,),
+            id="it has a minute: one second",
+        ),
         pytest.param({"deleting": True, "grace_seconds": 1}, (), id="it has one second already"),
-        pytest.param({"deleting": False}, (), id="its ReplicaSet would replace it"),
+        pytest.param({"deleting": False}, (SHORT,), id="before its controller ends it"),
         pytest.param(
             {"deleting": True, "grace_seconds": 60, "annotations": {}}, (), id="nobody knows which command it runs"
         ),
+        pytest.param({"deleting": False, "annotations": {}}, (), id="the same before its controller ends it"),
     ],
 )
 def test_a_pod_that_a_retune_replaces(change: dict[str, Any], deleted: tuple[ChildReference, ...]) -> None:
@@ -63,3 +68,13 @@ def test_a_pod_of_a_stopped_server_is_ended_soon() -> None:
     assert failed is not None
     world.pod = replace(failed, deleting=True, grace_seconds=60)
     assert world.decide().delete == (SHORT,)
+
+
+def test_it_is_ended_in_the_same_pass_that_changes_the_deployment() -> None:
+    world = World(spec={"model": {"id": "example/qwen3-vl-8b"}, "goal": "SingleUser"}, error_bytes=GIB)
+    world.reconcile()
+    world.start_up()
+    before = world.deployment
+    decision = world.decide()
+    assert decision.children[0] != before
+    assert decision.delete == (SHORT,)
