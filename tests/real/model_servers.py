@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -70,11 +71,18 @@ def settled(cluster: Cluster, namespace: str, name: str, seconds: float = START_
         done = any(condition(item, kind).get("status") == "True" for kind in ("Ready", "Stalled"))
         return item if newest and done else None
 
+    item: dict[str, Any] = until(cluster, namespace, name, "it is Ready or Stalled", found, seconds)
+    return item
+
+
+def until(
+    cluster: Cluster, namespace: str, name: str, what: str, ready: Callable[[], Any], seconds: float = START_SECONDS
+) -> Any:
+    """What ``ready`` answers once it is true; where it does not become true, the whole story of the VLMDeployment."""
     try:
-        item: dict[str, Any] = cluster.wait(f"{name} is Ready or Stalled", found, seconds)
+        return cluster.wait(f"{name}: {what}", ready, seconds)
     except TimeoutError as error:
         pytest.fail(f"{error}\n{story(cluster, namespace, name)}")
-    return item
 
 
 def ready(cluster: Cluster, namespace: str, name: str, seconds: float = START_SECONDS) -> dict[str, Any]:

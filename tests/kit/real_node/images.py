@@ -54,7 +54,7 @@ SMALLER: Final = Image(f"localhost/vllm-on-a-smaller-node:v{VERSION}", 'VLLM_CPU
 SLOW: Final = Image(f"localhost/vllm-that-loads-for-ever:v{VERSION}", "echo Loading weights; exec sleep 600")
 """Ready never, and to the start-up probe as silent as a model on a slow disk."""
 
-ABSENT: Final = f"localhost/absent:v{VERSION}"
+ABSENT: Final = f"localhost/vllm-absent:v{VERSION}"
 """In no registry: the host that it names is the node itself, where nothing listens."""
 
 IMAGES: Final = (PAUSE, VLLM, SMALLER, SLOW)
