@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
 
 from vlm_operator.api.base import parse
 from vlm_operator.api.intent import engine_version, intent_of
 from vlm_operator.api.vlm_deployment import VLMDeployment
+from vlm_operator.cli.intent_options import overridden
 from vlm_operator.cli.observation_file import evidence_from
 from vlm_operator.cli.this_machine import LOCAL, local_gpu, on_this_machine
 from vlm_operator.cli.yaml_file import read_documents
@@ -72,17 +76,22 @@ def plan_deployment(
     offline: bool = False,
     observations: str | None = None,
     gpus_available: int = GPUS_PER_NODE,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> PlannedDeployment:
     """The plan of one VLMDeployment on GPUs of the product ``gpu``, or of ``spec.gpu.product``.
 
     Args:
         gpu: a product, ``local`` for the GPUs of this machine and never more than it has, or None.
+        options: of the command line, which override what the file says.
 
     Raises:
         InputError: no GPU is named, this machine has too few, or the spec contradicts itself or the model.
     """
     spec = deployment.spec
     intent = replace(intent_of(spec, version or engine_version(spec)), gpus_available=gpus_available)
+    intent, used = overridden(intent, dict(options))
+    if used:
+        click.echo(f"overrides the file: {', '.join(used)}", err=True)
     model = load_model(spec.model.source, revision=spec.model.revision, offline=offline)
     if spec.cpu is not None:
         key = key_of(spec, intent.version, None)
@@ -123,6 +132,7 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> PlannedDeployme
             field="filename",
             hint="use 'vlmctl render' for several, or split the file",
         )
+    _refuse_what_the_file_says(values)
     wanted = EngineVersion.parse(version) if version else None
     return plan_deployment(
         deployments[0],
@@ -130,5 +140,31 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> PlannedDeployme
         version=wanted,
         offline=values["offline"],
         observations=values["observations"],
-        gpus_available=values["gpu_count"] or GPUS_PER_NODE,
+        options=values,
     )
+
+
+def _refuse_what_the_file_says(values: Mapping[str, Any]) -> None:
+    """Refuse options that say which model and hardware a file is about: half a file is nobody's intent.
+
+    Raises:
+        InputError: one is given.
+    """
+    for option, place in _SAID_BY_THE_FILE.items():
+        if values[option]:
+            name = option.replace("_", "-")
+            raise InputError(
+                f"{name}: {values[option]} and a file are given, and the file says that itself",
+                field=name,
+                hint=f"set {place} in the file, or leave -f out",
+            )
+
+
+_SAID_BY_THE_FILE: Final = {
+    "model": "spec.model.id",
+    "revision": "spec.model.revision",
+    "hf_overrides": "--hf-overrides in spec.engine.extraArgs",
+    "gpu_memory": "spec.gpu.product",
+    "cpu_kv_cache_space": "spec.cpu.kvCacheSpace",
+}
+"""Options that a file leaves no room for, and where it says the same."""

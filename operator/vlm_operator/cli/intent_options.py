@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import click
@@ -216,14 +217,45 @@ def intent_of(values: dict[str, Any], **more: Any) -> Intent:
     )
 
 
+def overridden(intent: Intent, values: dict[str, Any]) -> tuple[Intent, tuple[str, ...]]:
+    """The intent of a file with what the options say instead, and the options that did.
+
+    Raises:
+        InputError: naming the option, its value and the remedy.
+    """
+    settings, pinned = settings_of(values)
+    changes: dict[str, Any] = {}
+    if pinned:
+        changes["settings"] = intent.settings.with_(**{name: getattr(settings, name) for name in pinned})
+        changes["pinned"] = intent.pinned | pinned
+    if described := _described(values):
+        changes["workload"] = replace(intent.workload or Workload(), **described)
+    for field, option in (("minimum_context", "min_context"), ("maximum_context", "max_context")):
+        if values.get(option) is not None:
+            changes[field] = values[option]
+    if values.get("gpu_count") is not None:
+        changes["gpu_count"] = values["gpu_count"]
+    if values.get("goal"):
+        changes["goal"] = Goal(values["goal"])
+    if values.get("no_fp8_kv_cache"):
+        changes["allow_fp8_kv_cache"] = False
+    named = (*sorted(pinned), *described, "goal", "min_context", "max_context", "no_fp8_kv_cache", "gpu_count")
+    used = tuple(f"--{name.replace('_', '-')}" for name in named if values.get(name) not in (None, False))
+    return replace(intent, **changes), used
+
+
 def _workload_of(values: dict[str, Any]) -> Workload | None:
-    images, videos = parse_images(values.get("images")), parse_videos(values.get("videos"))
+    described = _described(values)
+    return Workload(**described) if described else None
+
+
+def _described(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of the workload that the options describe."""
     names = ("prompt_tokens", "output_tokens", "concurrent_requests", "tokens_per_image", "tokens_per_video")
     given = {name: values[name] for name in names if values.get(name) is not None}
-    if not given and images is None and videos is None:
-        return None
     for name, number in given.items():
         flag = name.replace("_", "-")
         if not 0 <= number <= 2**40:
             raise InputError(f"{flag}: {number} is not between 0 and 2^40", field=flag)
-    return Workload(images=images, videos=videos, **given)
+    items = {"images": parse_images(values.get("images")), "videos": parse_videos(values.get("videos"))}
+    return {**given, **{name: item for name, item in items.items() if item is not None}}

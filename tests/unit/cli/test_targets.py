@@ -130,3 +130,36 @@ def test_a_comparison_of_two_releases_is_not_a_command() -> None:
 )
 def test_a_model_has_a_name_that_containers_take(model: str, name: str) -> None:
     assert name_of(model) == name
+
+
+def test_options_override_the_file_and_say_so(filename: str) -> None:
+    _, text, words = run(
+        plan_command,
+        *("-f", filename, "--offline", "-o", "json", "--gpu-memory-utilization", "0.8", "--images", "2@640x480"),
+        *("--min-context", "4096", "--gpu-count", "2"),
+    )
+    answer = json.loads(text)
+    assert answer["flags"]["gpu_memory_utilization"] == 0.8
+    assert "gpu_memory_utilization" in answer["pinned"]
+    assert answer["workload"]["imageTokens"] > 0
+    assert answer["gpu"]["count"] == 2
+    assert words == "overrides the file: --gpu-memory-utilization, --images, --min-context, --gpu-count\n"
+
+
+def test_without_options_nothing_is_said(filename: str) -> None:
+    assert run(plan_command, "-f", filename, "--offline", "-o", "json")[2] == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("Qwen/Qwen3-VL-8B-Instruct",), id="model"),
+        pytest.param(("--revision", "main"), id="revision"),
+        pytest.param(("--hf-overrides", "{}"), id="hf-overrides"),
+        pytest.param(("--gpu-memory", "24GiB"), id="gpu-memory"),
+        pytest.param(("--cpu-kv-cache-space", "4GiB"), id="cpu-kv-cache-space"),
+    ],
+)
+def test_what_the_file_says_itself_is_no_option(arguments: tuple[str, ...], filename: str) -> None:
+    with pytest.raises(InputError, match="the file says that itself"):
+        run(plan_command, *arguments, "-f", filename, "--offline")
