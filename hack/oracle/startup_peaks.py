@@ -25,6 +25,7 @@ from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.resolution import resolved
 from vlm_operator.sources import load_model
+from vlm_operator.sources.catalogue import find
 from vlm_operator.units import GIB
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "tests" / "data" / "startup_peaks"
@@ -123,6 +124,11 @@ def model_of(name: str) -> ModelFacts:
         for file, content in files.items():
             (Path(folder) / file).write_text(json.dumps(content), encoding="utf-8")
         return load_model(folder, offline=True)
+
+
+def has_model(name: str) -> bool:
+    """True where the catalogue or ``models.json`` holds the model."""
+    return name in _models() or find(name) is not None
 
 
 @lru_cache(maxsize=1)
