@@ -104,7 +104,9 @@ def _prefix_caching(case: Mapping[str, Any]) -> bool | None:
 
 
 def _figures(model: ModelFacts, case: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    layout = kv_layout(model, _settings(case), EngineVersion.parse(case["vllm"]))
+    capability = case.get("compute_capability")
+    version = EngineVersion.parse(case["vllm"])
+    layout = kv_layout(model, _settings(case), version, tuple(capability) if capability else None)
     limit = layout.derived_max_model_len
     yield "derived context", (limit, case["derived_max_model_len"])
     yield "element type", (model.dtype.value, case["dtype"].removeprefix("torch."))
