@@ -49,7 +49,7 @@ def _decide(situation: Situation) -> Decision:
         if situation.model_error is not None:
             raise situation.model_error
         if situation.model is None:
-            return refused(situation, "Planning", "facts of the model are being read", requeue_after=1.0, waiting=True)
+            return refused(situation, "Planning", "the model's config is being read", requeue_after=1.0, waiting=True)
         planner = Planner.of(situation, spec, situation.model)
         outcome = startup_outcome(situation, History.of_status(target.status).handled)
         if isinstance(outcome, LogRequest):

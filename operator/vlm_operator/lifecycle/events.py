@@ -40,7 +40,7 @@ def node_events(before: Manifest, outcome: StartupOutcome, recorded: Recorded) -
 
 def resumed_event() -> Event:
     """The annotation that paused the operator is gone."""
-    return event(EventType.NORMAL, EventReason.RESUMED, "the operator works on it again", "Resume")
+    return event(EventType.NORMAL, EventReason.RESUMED, "the operator manages it again", "Resume")
 
 
 def observed_event(observation: Manifest, known: Iterable[Manifest]) -> Event | None:

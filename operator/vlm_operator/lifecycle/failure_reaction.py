@@ -64,9 +64,9 @@ def _of_log(outcome: StartupOutcome, served_before: bool) -> tuple[Reaction, str
         return (Reaction.WAIT if served_before else Reaction.STOP), "Unknown", words
     message = shortened(failure.message)
     if failure.failure_class is FailureClass.NODE:
-        return Reaction.WAIT, failure.reason, f"{message}; Kubernetes starts it again"
+        return Reaction.WAIT, failure.reason, f"{message}; Kubernetes restarts it"
     if served_before and (failure.failure_class is not FailureClass.MEMORY or failure.stage == "serving"):
-        return Reaction.WAIT, failure.reason, f"{message}; it has served before: Kubernetes starts it again"
+        return Reaction.WAIT, failure.reason, f"{message}; it has served before, so Kubernetes restarts it"
     if failure.failure_class is FailureClass.MEMORY and failure.retunable:
         return Reaction.PLAN_AGAIN, failure.reason, message
     remedy = next((advised(advice) for advice in outcome.diagnosis.advice), "") if outcome.diagnosis else ""

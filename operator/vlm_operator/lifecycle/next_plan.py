@@ -72,7 +72,7 @@ def _made_anew(planner: Planner, history: History, failed: Planned | None) -> Ne
 def not_converging(spec: VLMDeploymentSpec, newest: AttemptRecord) -> Stop:
     """The failure's own figures and the next step: what the plan expected is refuted."""
     step = floor_step(spec, newest) or remedy_for(newest.reason or "") or remedy_for(LifecycleReason.NOT_CONVERGING)
-    words = f"{newest.reason}: {newest.message}; the best plan that is left is a command that failed before"
+    words = f"{newest.reason}: {newest.message}; the best remaining plan is a command that failed before"
     return Stop(LifecycleReason.NOT_CONVERGING.value, with_remedy(words, step, source=""))
 
 
@@ -95,7 +95,7 @@ def _nothing_fits(spec: VLMDeploymentSpec, planned: Planned, earlier: tuple[Atte
     if plan.remedies and all(remedy.pinned for remedy in plan.remedies):
         reason = LifecycleReason.PINNED_FLAGS_STAND_IN_THE_WAY.value
     steps = "; or ".join(step for step in (floor_step(spec, newest), plan.hint or plan.message) if step)
-    stop = Stop(reason, with_remedy(f"{words}; no flag that is left free mends it", steps, source=""))
+    stop = Stop(reason, with_remedy(f"{words}; no change of a flag that is not pinned fixes it", steps, source=""))
     return NextPlan(replace(planned, settings=newest.settings), stop, is_new=True)
 
 

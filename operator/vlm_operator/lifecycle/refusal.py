@@ -60,7 +60,7 @@ _UNDECLARED: Final = re.compile(r"\.spec\.template((?:\.[^\s:;,]+)+): field not 
 
 def refusal_words(rejection: Rejection) -> str:
     """What was not taken, with the field of the spec where the API server's words name one."""
-    said = f"the API server does not take the {rejection.kind} {rejection.name}: {rejection.message}"
+    said = f"the API server rejects the {rejection.kind} {rejection.name}: {rejection.message}"
     unknown = [f"spec.podTemplate{path}" for path in _UNDECLARED.findall(rejection.message)]
     if not unknown:
         return said

@@ -80,7 +80,7 @@ def available_of(planner: Planner, *, is_stopped: bool) -> Condition:
     if is_stopped:
         return Condition(kind, "False", "ReplicasUnavailable", "the server is stopped: see CapacityVerified")
     if planner.spec.replicas == 0:
-        return Condition(kind, "False", "ScaledToZero", "no replica is asked for")
+        return Condition(kind, "False", "ScaledToZero", "spec.replicas is 0")
     live = replicas_of(planner.situation.children)
     wanted, ready = (live.wanted, live.ready) if live is not None else (1, 0)
     if live is not None and wanted and ready >= wanted:

@@ -190,13 +190,13 @@ def _failed(
         if ending is None or ending.failure is None or ending.failure.reason == UNKNOWN_REASON:
             words = f"the log of the failed start-up cannot be read: {log.unreadable or 'it is empty'}"
             if ending is not None:
-                words += "; what the kubelet kept of its end names no cause"
+                words += "; the termination message that the kubelet kept names no cause"
             return StartupOutcome(
                 StartupState.LOG_UNREADABLE, pod, key, words, exit_code=exit_code, finished_at=finished, final=given_up
             )
         diagnosis = ending
     if diagnosis.outcome is not Outcome.FAILED and exit_code in {_SIGKILL, _SIGTERM}:
-        words = f"ended from outside (exit code {exit_code}): {_killer(log)}"
+        words = f"the container was terminated from outside (exit code {exit_code}): {_killer(log)}"
         return StartupOutcome(
             StartupState.NODE_FAULT, pod, key, words, diagnosis, exit_code=exit_code, finished_at=finished
         )
@@ -226,7 +226,7 @@ def _probe_words(pod: Pod, state: ContainerState) -> str:
 
 def _killer(log: StartupLog) -> str:
     """Who ended a run, as far as the kubelet's events tell."""
-    return log.kills[-1].message if log.kills else "the node stopped the container, or somebody ended its process"
+    return log.kills[-1].message if log.kills else "the node stopped the container, or its process was killed"
 
 
 def _moment(text: str | None) -> datetime | None:

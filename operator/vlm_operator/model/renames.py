@@ -17,3 +17,5 @@ TOWER_AND_PROJECTOR: Final[Renames] = (
     ("model.multi_modal_projector.", "multi_modal_projector."),
 )
 """A tower and a projector beside it."""
+VISUAL: Final[Renames] = (("model.visual.", "visual."), *LANGUAGE)
+"""A tower with its merger beside the language model."""

@@ -82,7 +82,7 @@ def _outcome(one: Plan) -> str:
     words = {
         Verdict.FITS_TIGHT: "not certain to fit",
         Verdict.DOES_NOT_FIT: "does not fit",
-        Verdict.UNSUPPORTED: "vLLM would refuse it",
+        Verdict.UNSUPPORTED: "vLLM would reject it",
         Verdict.UNKNOWN: "not known",
     }
     return f"{words[one.verdict]}: {one.message}"
@@ -113,7 +113,7 @@ def _given(flag: str, fewer: EngineSettings, more: EngineSettings) -> str | None
         case "enforce_eager":
             return "CUDA graphs"
         case "kv_cache_dtype":
-            return "keys and values in full precision"
+            return "a KV cache in full precision"
         case "limit_mm_per_prompt":
             back = [name for name in ("image", "video", "audio") if more.enabled(name) and not fewer.enabled(name)]
             return f"requests with {' and '.join(back)}" if back else None

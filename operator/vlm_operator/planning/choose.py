@@ -45,7 +45,7 @@ def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = 
             raise UnknownFact(
                 f"gpu: the start-up memory of {gpu.product} is not known",
                 field="gpu",
-                hint="plans are for NVIDIA GPUs",
+                hint="only NVIDIA GPUs can be planned",
             )
         return _plan(as_served(model, intent.settings, gpu), gpu, intent, evidence)
     except UnknownFact as unknown:
@@ -183,7 +183,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
     elif attempt.intent.uncounted_flags:
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
         flags = ", ".join(attempt.intent.uncounted_flags)
-        refusal = Refusal(f"{evaluation.message()}; {flags} move memory in ways that are not counted here")
+        refusal = Refusal(f"{evaluation.message()}; {flags} change memory in ways that the plan does not count")
     settings = evaluation.settings
     return Plan(
         model=attempt.model,

@@ -142,12 +142,12 @@ class Evaluation:
                     "is free at start"
                 )
             case Reason.ALREADY_FAILED:
-                return f"these very flags failed before, although {needed} should fit the {best} expected"
+                return f"the same flags failed before, although {needed} should fit the {best} expected"
             case _:
                 fixed = budget.weights_bytes + budget.activation_peak_bytes + budget.non_torch_bytes
                 needs = f"weights ({format_gib(budget.weights_bytes)}) and the start-up peak need {format_gib(fixed)}"
                 if self.reason is Reason.OUT_OF_MEMORY:
-                    return f"{needs}, more than the {format_gib(budget.free_at_start_bytes)} that are free at start"
+                    return f"{needs}, more than the {format_gib(budget.free_at_start_bytes)} that is free at start"
                 return f"{needs} of the {format_gib(budget.requested_bytes)} requested: nothing is left for KV cache"
 
 

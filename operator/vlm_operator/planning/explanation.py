@@ -57,12 +57,12 @@ def _sentences(
     yield _why_this_context(length, context, intent)
     held = items_that_fit(model, intent, context.request, evaluation.settings, length) if context.request else ""
     if held and length >= context.least:
-        yield f"Beside prompt and answer it holds {held}."
+        yield f"Beside prompt and answer, the context holds {held}."
     if context.request is not None and intent.workload is not None:
         yield from _resolution(context.request, intent.workload)
     idle = container.capacity_tokens - length
     if evaluation.verdict is Verdict.FITS and idle > 0:
-        yield f"With one such request {idle:,} tokens stay idle; they cache prefixes or serve more requests."
+        yield f"One such request leaves {idle:,} tokens of the KV cache for prefix caching or further requests."
     yield from _concurrency(container.capacity_tokens, context, intent)
     for note in notes:
         yield f"{note[0].upper()}{note[1:]}."
@@ -71,10 +71,10 @@ def _sentences(
     if evaluation.verdict is Verdict.FITS:
         outside = budget.total_bytes - budget.free_at_start_bytes
         shown = format_gib(budget.requested_bytes + outside)
-        yield f"nvidia-smi will show about {shown} in use whatever you send: allocation is not use."
+        yield f"nvidia-smi will show about {shown} in use at any load: vLLM allocates it at start."
         if intent.goal is Goal.SINGLE_USER:
             rest = format_gib(max(budget.free_at_start_bytes - budget.requested_bytes, 0))
-            yield f"{rest} of the GPU stay free for the desktop or another process."
+            yield f"{rest} of GPU memory stays free for the desktop or another process."
     yield from gpu.notes
 
 
@@ -104,14 +104,14 @@ def _resolution(request: RequestSize, workload: Workload) -> Iterator[str]:
     if images is not None and request.image_pixels is not None:
         width, height = request.image_pixels
         if width * height < SEEN_WHOLE * images.width * images.height:
-            yield f"Such an image is seen at {width} x {height} pixels."
+            yield f"Each image is scaled down to {width} x {height} pixels."
     if videos is not None and request.frames_per_video is not None:
         every = videos.seconds / request.frames_per_video
         size = ""
         if request.frame_pixels is not None:
             width, height = request.frame_pixels
-            size = f", each at {width} x {height} pixels"
-        yield f"Of such a video {request.frames_per_video:,} frames are seen, one every {every:.1f} s{size}."
+            size = f", at {width} x {height} pixels each"
+        yield f"{request.frames_per_video:,} frames are sampled from each video, one every {every:.1f} s{size}."
 
 
 def _concurrency(capacity: int, context: WantedContext, intent: Intent) -> Iterator[str]:
@@ -121,9 +121,9 @@ def _concurrency(capacity: int, context: WantedContext, intent: Intent) -> Itera
         return
     held = capacity // max(context.request.tokens.total_tokens, 1)
     if held >= wanted:
-        yield f"It holds {held:,} requests as described at once; {wanted:,} are asked for."
+        yield f"The KV cache holds {held:,} requests as described at once; {wanted:,} are wanted."
     else:
-        yield f"It holds {held:,} requests as described at once, {wanted:,} are asked for: the others wait."
+        yield f"The KV cache holds {held:,} requests as described at once; {wanted:,} are wanted, so the others queue."
 
 
 def _why_this_context(length: int, context: WantedContext, intent: Intent) -> str:
@@ -132,7 +132,7 @@ def _why_this_context(length: int, context: WantedContext, intent: Intent) -> st
     if length > context.wanted:
         return (
             f"The context is {length:,} tokens: {context.why}, {context.wanted:,} were wanted, "
-            "and the rest is held in memory that is reserved anyway."
+            "and the rest uses memory that is reserved anyway."
         )
     if length < context.wanted:
         return f"The context is {length:,} tokens, less than the {context.wanted:,} wanted ({context.why})."

@@ -179,7 +179,7 @@ def _cap_level(
         )
     if not arguments:
         return []
-    cost = f"{cap.price}; those described are not" if unnoticed else cap.price
+    cost = f"{cap.price}; those in the workload are not" if unnoticed else cap.price
     return [Level(weight, cost, apply(arguments), mild=mild or unnoticed)]
 
 
@@ -196,7 +196,7 @@ def _frames(items: _Items, videos: Videos, frames: int) -> Iterator[Lever]:
         if target < FEWEST_FRAMES or options is None:
             break
         every = videos.seconds / target
-        cost = f"of such a video {target:,} frames are seen instead of {frames:,}, one every {every:.1f} s"
+        cost = f"{target:,} frames are sampled from each video instead of {frames:,}, one every {every:.1f} s"
         levels.append(Level(weight, cost, _media(options)))
     if levels:
         yield Lever("media_io_kwargs", tuple(levels))

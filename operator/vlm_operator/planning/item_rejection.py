@@ -43,7 +43,7 @@ class RejectedItem:
     def why_raised(self, batch: int) -> str:
         """Why ``max_num_batched_tokens`` was raised to ``batch``."""
         return (
-            f"--max-num-batched-tokens is {batch:,}: with {self.batched_tokens:,} vLLM would start, but refuse the "
+            f"--max-num-batched-tokens is {batch:,}: with {self.batched_tokens:,} vLLM would start, but reject the "
             f"{self.modality} described, which has {self.encoder_tokens:,} encoder tokens"
         )
 
@@ -52,7 +52,7 @@ class RejectedItem:
         return (
             f"one {self.modality} as described has {self.encoder_tokens:,} encoder tokens, more than "
             f"max_num_batched_tokens ({self.batched_tokens:,}) and the largest item that start-up assumes "
-            f"({self.largest_item_tokens:,}): vLLM starts, but refuses such requests"
+            f"({self.largest_item_tokens:,}): vLLM starts, but rejects such requests"
         )
 
 

@@ -79,7 +79,7 @@ def fp8_kv_cache_allowed(model: ModelFacts, gpu: GPUFacts, base: EngineSettings)
 
 _EAGER: Final = Lever(
     "enforce_eager",
-    (Level(9, "no CUDA graphs: tokens come slower", setting(enforce_eager=True)),),
+    (Level(9, "no CUDA graphs: slower decoding", setting(enforce_eager=True)),),
     only_helps=True,
 )
 _FP8_KV_CACHE: Final = Lever(
@@ -87,7 +87,7 @@ _FP8_KV_CACHE: Final = Lever(
     (
         Level(
             8,
-            "keys and values in eight bits: half the memory a token, a small loss of precision",
+            "8-bit KV cache: half the memory for each token, a small loss of precision",
             setting(kv_cache_dtype="fp8"),
         ),
     ),
@@ -103,7 +103,7 @@ def _utilization(ceiling: float, highest: float, current: float, total_bytes: in
     levels: list[Level] = []
     for share, weight in ((ceiling, 1), (highest, 5)):
         if share > (ceiling if levels else current):
-            cost = f"takes {format_gib(int((share - current) * total_bytes))} more of the GPU"
+            cost = f"uses {format_gib(int((share - current) * total_bytes))} more GPU memory"
             levels.append(Level(weight, cost, setting(gpu_memory_utilization=share), mild=True))
     return Lever("gpu_memory_utilization", tuple(levels), only_helps=True)
 
@@ -117,7 +117,7 @@ def _modalities(modalities: tuple[str, ...], base: EngineSettings) -> Iterator[L
 
 @lru_cache(maxsize=64)
 def _switched_off(modality: str, modalities: tuple[str, ...]) -> Lever:
-    cost = f"requests with {modality} are refused; its share of the start-up peak is free"
+    cost = f"requests with {modality} are rejected; vLLM reserves no memory for it at start"
     off = Level(6, cost, lambda settings, bounds: without(settings, modality, modalities), mild=True)
     return Lever("limit_mm_per_prompt", (off,), modality)
 
@@ -141,14 +141,16 @@ def _batched_tokens(now: int, sequences: int, least: int) -> Lever:
         first_weight = weight if first_weight is None else first_weight
         cost = f"prefill in chunks of {size:,} tokens: higher time to first token on long prompts"
         if size < sequences:
-            cost += f"; at most {size:,} requests at once"
+            cost += f"; at most {size:,} concurrent requests"
         levels.append(Level(2 + weight - first_weight, cost, setting(max_num_batched_tokens=size), mild=True))
     return Lever("max_num_batched_tokens", tuple(levels))
 
 
 def sequences_level(size: int, weight: float, *, mild: bool) -> Level:
     """The level that serves at most ``size`` requests at once."""
-    return Level(weight, f"at most {size:,} requests at once; more wait", setting(max_num_seqs=size), mild=mild)
+    return Level(
+        weight, f"at most {size:,} concurrent requests; further requests queue", setting(max_num_seqs=size), mild=mild
+    )
 
 
 @lru_cache(maxsize=256)

@@ -39,15 +39,11 @@ def choose_limits(model: ModelFacts, workload: Workload | None) -> tuple[Limits 
         limit = count * GENEROSITY if most is None else min(count * GENEROSITY, most)
         limits[modality] = ModalityLimit(limit)
         if limit == most:
-            sentences.append(f"{modality} limit {limit}: the most that the model takes in one prompt")
+            sentences.append(f"{modality} limit {limit}: the maximum that the model supports in one prompt")
         elif count:
-            sentences.append(
-                f"{modality} limit {limit}: twice what the workload names; a guardrail, it costs no memory"
-            )
+            sentences.append(f"{modality} limit {limit}: twice the count in the workload; this guard needs no memory")
         else:
-            sentences.append(
-                f"{modality} limit 0: the workload uses none, and vLLM then keeps no start-up memory for it"
-            )
+            sentences.append(f"{modality} limit 0: the workload has none, so vLLM reserves no memory for it at start")
     return tuple(sorted(limits.items())), tuple(sentences)
 
 

@@ -75,7 +75,7 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
         raised = attempt.at_lowest_utilization(failed)
         if raised is not None:
             value = raised.settings.gpu_memory_utilization
-            yield _remedy(attempt, "gpu_memory_utilization", value, "takes more of the GPU")
+            yield _remedy(attempt, "gpu_memory_utilization", value, "uses more GPU memory")
     if failed.rejected is not None:
         batch = failed.rejected.batch_that_holds_it
         if fits(requested.with_(max_num_batched_tokens=batch)):
@@ -133,7 +133,7 @@ def smallest_gpu(failed: Evaluation) -> str:
         missing, share = -failed.headroom_bytes, failed.settings.gpu_memory_utilization or 1.0
     total = failed.budget.total_bytes + int(missing / share)
     return (
-        f"use a GPU with at least {format_gib(total)} as CUDA counts it (this one has "
+        f"use a GPU with at least {format_gib(total)} as CUDA reports it (this one has "
         f"{format_gib(failed.budget.total_bytes)}), more GPUs, or a smaller or more quantised model"
     )
 
@@ -157,7 +157,7 @@ def as_hint(found: tuple[Remedy, ...], failed: Evaluation, uncounted_flags: tupl
     if free:
         parts.append("any of these makes it fit: " + "; ".join(free[:4]) if len(free) > 1 else free[0])
     if pinned:
-        parts.append(f"{'It' if parts else 'it'} would fit if a pinned flag gave way: " + "; or ".join(pinned[:4]))
+        parts.append(f"{'It' if parts else 'it'} would fit if a pinned flag were changed: " + "; or ".join(pinned[:4]))
     if uncounted_flags:
-        parts.append(f"{', '.join(uncounted_flags)} will take more: this is as far as is counted")
+        parts.append(f"{', '.join(uncounted_flags)} need further memory, which is not counted")
     return ". ".join(parts)

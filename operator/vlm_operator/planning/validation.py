@@ -51,7 +51,7 @@ def _validate_release(intent: Intent) -> None:
         if name in intent.pinned and flag.since is not None and intent.version < flag.since:
             field, since = name.replace("_", "-"), f"{flag.since.major}.{flag.since.minor}"
             raise InputError(
-                f"{field}: vLLM {intent.version} has no {flag.spelling}, it came with {since}",
+                f"{field}: vLLM {intent.version} has no {flag.spelling}, which {since} added",
                 field=field,
                 hint=f"leave it unset, or use vLLM {since} or newer",
             )

@@ -124,7 +124,7 @@ def request_size(
         raise UnknownFact(
             f"workload.audio: the tokens of audio on {model.architecture} are not known",
             field="workload.audio",
-            hint="leave audio out of the workload, allow for it in context.minimum, and pin limitMMPerPrompt.audio",
+            hint="remove audio from the workload, allow for it in context.minimum, and pin limitMMPerPrompt.audio",
         )
     tokens = WorkloadTokens(workload.prompt_tokens, image_total, video_total, workload.output_tokens)
     return RequestSize(tokens, per_image, per_video, image_encoder, video_encoder, frames, image_pixels, frame_pixels)
@@ -138,14 +138,14 @@ def _require_served(model: ModelFacts, settings: EngineSettings, modality: str, 
     if family is not None and modality not in family.modalities:
         takes = " and ".join(("text", *(f"{name}s" if name != "audio" else name for name in family.modalities)))
         raise InputError(
-            f"workload.{modality}s: {model.model} takes no {modality}s (it takes {takes})",
+            f"workload.{modality}s: {model.model} does not support {modality}s (it supports {takes})",
             field=f"workload.{modality}s",
-            hint=f"leave {modality}s out of the workload, or choose a model that takes them",
+            hint=f"remove {modality}s from the workload, or choose a model that supports them",
         )
     most = most_items(model, modality)
     if most is not None and count > most:
         raise InputError(
-            f"{field}: {count:,} {modality}s in one request, but {model.model} takes at most {most}",
+            f"{field}: {count:,} {modality}s in one request, but {model.model} supports at most {most}",
             field=field,
             hint=f"send at most {most} {modality}{'s' if most > 1 else ''} in a request, or choose another model",
         )
@@ -170,9 +170,9 @@ def _family(model: ModelFacts, remedy: str) -> MultimodalFacts:
     if family is None:
         if model.vision is None and model.multimodal_unknown is None:
             raise InputError(
-                f"workload: {model.model} ({model.architecture}) takes text only",
+                f"workload: {model.model} ({model.architecture}) supports text only",
                 field="workload",
-                hint="leave images and videos out of the workload, or choose a vision-language model",
+                hint="remove images and videos from the workload, or choose a vision-language model",
             )
         raise UnknownFact(
             model.multimodal_unknown or f"the token arithmetic of {model.architecture} is not known",
@@ -186,9 +186,9 @@ def rule_of_thumb_context(model: ModelFacts, settings: EngineSettings) -> tuple[
     """Context for a model whose workload nobody described, tokens, and the rule in words."""
     modalities = modalities_of(model)
     if "video" in modalities and settings.enabled("video"):
-        return VIDEO_CONTEXT, f"no workload is described: {VIDEO_CONTEXT:,} tokens, the rule of thumb for short videos"
+        return VIDEO_CONTEXT, f"no workload is described: {VIDEO_CONTEXT:,} tokens, the default for short videos"
     if "image" in modalities and settings.enabled("image"):
-        return IMAGE_CONTEXT, f"no workload is described: {IMAGE_CONTEXT:,} tokens, the rule of thumb for images"
+        return IMAGE_CONTEXT, f"no workload is described: {IMAGE_CONTEXT:,} tokens, the default for images"
     return TEXT_CONTEXT, f"no workload is described: {TEXT_CONTEXT:,} tokens"
 
 

@@ -86,7 +86,7 @@ def _context_of(config: Mapping[str, Any]) -> int | None:
 
 def _text_model(name: str) -> InputError:
     return InputError(
-        f"model: {name} takes no images or videos", field="model", hint="count text with the model's tokenizer"
+        f"model: {name} supports neither images nor videos", field="model", hint="count text with the model's tokenizer"
     )
 
 

@@ -157,9 +157,9 @@ def test_a_model_in_its_makers_own_format_is_counted_alike_by_tokens_and_plan() 
 @pytest.mark.parametrize(
     ("model", "error", "said"),
     [
-        pytest.param("llava-hf/llava-v1.6-mistral-7b-hf", InputError, "takes no videos", id="LLaVA-NeXT"),
-        pytest.param("PaddlePaddle/PaddleOCR-VL", InputError, "takes no videos", id="PaddleOCR-VL"),
-        pytest.param("rednote-hilab/dots.ocr", InputError, "takes no videos", id="dots.ocr"),
+        pytest.param("llava-hf/llava-v1.6-mistral-7b-hf", InputError, "does not support videos", id="LLaVA-NeXT"),
+        pytest.param("PaddlePaddle/PaddleOCR-VL", InputError, "does not support videos", id="PaddleOCR-VL"),
+        pytest.param("rednote-hilab/dots.ocr", InputError, "does not support videos", id="dots.ocr"),
         pytest.param("moonshotai/Kimi-K2.5", UnknownFact, "takes videos in vLLM", id="Kimi K2.5 cuts them into chunks"),
     ],
 )

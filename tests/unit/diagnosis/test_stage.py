@@ -99,7 +99,7 @@ def test_nothing_is_said_about_memory_where_far_more_was_free_than_asked_for(bef
     assert answer.failure.reason == "OutOfMemory"
     assert not answer.failure.retunable
     assert flags(answer) == [None]
-    assert "15.41 GiB were free when 0.04 GiB were asked for" in answer.advice[0].why
+    assert "15.41 GiB were free when 0.04 GiB were requested" in answer.advice[0].why
 
 
 def test_other_processes_on_the_same_gpu_are_named_first() -> None:

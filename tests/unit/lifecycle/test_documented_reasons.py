@@ -269,4 +269,4 @@ def test_a_fault_of_the_node_is_told_once() -> None:
     for _ in range(3):
         world.reconcile()
     assert [event.reason for event in world.events].count("NodeFault") == 1
-    assert "ended from outside" in world.condition("Available")["message"]
+    assert "terminated from outside" in world.condition("Available")["message"]

@@ -93,7 +93,7 @@ def test_planned_is_never_true_with_a_failures_reason() -> None:
     assert (planned["status"], planned["reason"]) == ("False", "PinnedFlagsStandInTheWay")
     assert world.condition("Ready")["reason"] == "PinnedFlagsStandInTheWay"
     assert re.search(r"\d+\.\d+ GiB KV cache is needed", planned["message"])
-    assert "if a pinned flag gave way" in planned["message"]
+    assert "if a pinned flag were changed" in planned["message"]
 
 
 def test_the_explanation_adds_up_after_a_measurement() -> None:
@@ -115,7 +115,7 @@ def test_a_floor_that_vllms_own_estimate_rules_out_is_named_before_a_larger_gpu(
     world = World(spec=spec, product="NVIDIA-L4", error_bytes=2 * GIB)
     assert world.settle() == "Stalled"
     message = world.condition("Stalled")["message"]
-    assert "Lower context.minimum to at most 9,792; or use a GPU with at least 28.28 GiB as CUDA counts it" in message
+    assert "Lower context.minimum to at most 9,792; or use a GPU with at least 28.28 GiB as CUDA reports it" in message
     assert "this one has 22.03 GiB" in message
     assert world.status["attempts"][0]["numbers"]["neededGiB"] == 2.25
 

@@ -88,7 +88,7 @@ def test_a_server_that_serves_stays_ready_while_a_change_cannot_be_applied() -> 
 @pytest.mark.parametrize(
     ("message", "begins"),
     [
-        pytest.param("422: spec.replicas: Invalid value", "the API server does not take the Service s", id="others"),
+        pytest.param("422: spec.replicas: Invalid value", "the API server rejects the Service s", id="others"),
         pytest.param(
             ".spec.template.spec.a: field not declared in schema .spec.template.b: field not declared in schema",
             "spec.podTemplate.spec.a, spec.podTemplate.b: not a field", id="two fields"),

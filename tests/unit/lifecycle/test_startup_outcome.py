@@ -217,7 +217,7 @@ def test_a_log_that_cannot_be_read_is_asked_for_again_and_then_reported(
     assert (found.state, found.final) == (StartupState.LOG_UNREADABLE, final)
     assert (found.key, found.exit_code, found.finished_at) == (FIRST, 1, state.finished_at)
     assert "connection refused" in found.message
-    assert ("kept of its end names no cause" in found.message) is final
+    assert ("that the kubelet kept names no cause" in found.message) is final
 
 
 def test_what_the_kubelet_kept_of_the_end_names_the_cause_where_the_log_is_gone() -> None:

@@ -154,7 +154,7 @@ def test_a_workload_longer_than_the_context_is_a_logical_failure_that_says_what_
 
 
 def test_a_text_model_does_not_take_images() -> None:
-    with pytest.raises(InputError, match="takes text only"):
+    with pytest.raises(InputError, match="supports text only"):
         plan(qwen3(), gpu(), Intent(workload=FOUR_PHOTOS))
 
 

@@ -77,7 +77,9 @@ def test_sequences_are_the_most_that_fit(model: str, card: str, version: EngineV
     assert found.verdict is Verdict.FITS
     assert "max_num_seqs" in given_up(found)
     most = found.settings.max_num_seqs or 0
-    assert f"at most {most:,} requests at once; more wait" in {move.cost for move in found.ladder if move.applied}
+    assert f"at most {most:,} concurrent requests; further requests queue" in {
+        move.cost for move in found.ladder if move.applied
+    }
     one_more = found.settings.with_(max_num_seqs=most + 1)
     again = Intent(settings=one_more, pinned=frozenset(EngineSettings.__dataclass_fields__), version=version)
     assert plan(found.model, gpu(card), replace(again, is_prediction=True)).verdict is not Verdict.FITS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -99,3 +100,27 @@ def test_a_cap_below_a_thumbnail_is_not_proposed() -> None:
 def test_a_request_longer_than_the_model_asks_for_another_model() -> None:
     words = advice(Workload(prompt_tokens=300_000, output_tokens=0), 4096)
     assert words == "choose a model that supports 300,000 tokens, not 262,144"
+
+
+def test_the_smallest_item_needs_its_token_too() -> None:
+    assert held(Workload(prompt_tokens=5, output_tokens=5, images=Images(4), tokens_per_image=1), 9) == "0 such images"
+    assert held(Workload(prompt_tokens=5, output_tokens=5, images=Images(4), tokens_per_image=1), 11) == "1 such image"
+
+
+def capped(bound: int) -> int | None:
+    """Encoder tokens of the image cap that is proposed for four photos in so many tokens, None where none is."""
+    words = advice(FOUR_PHOTOS, bound)
+    found = re.search(r'"longest_edge":(\d+)', words)
+    return int(found[1]) // 1024 if found else None
+
+
+def test_a_cap_leaves_each_image_its_share_and_is_no_thumbnail() -> None:
+    beside = 200 + 4 * 2
+    assert capped(beside + 4 * 256) == 256
+    assert capped(beside + 4 * 256 - 1) is None
+    assert capped(beside + 4 * 1000 + 3) == 1000
+
+
+def test_a_request_as_long_as_the_models_maximum_asks_for_that_context() -> None:
+    words = advice(Workload(prompt_tokens=262_144, output_tokens=0), 4096)
+    assert words == "raise the context to at least 262,144 tokens"

@@ -21,7 +21,7 @@ def test_a_flag_that_the_release_does_not_know_is_refused(version: EngineVersion
     if known:
         validate(intent)
         return
-    with pytest.raises(InputError, match=r"has no --language-model-only, it came with 0\.17") as refusal:
+    with pytest.raises(InputError, match=r"has no --language-model-only, which 0\.17 added") as refusal:
         validate(intent)
     assert refusal.value.field == "language-model-only"
 

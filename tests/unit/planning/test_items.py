@@ -43,7 +43,7 @@ def test_a_batch_is_raised_for_an_item_that_would_be_refused_and_the_plan_says_w
     found = plan(model(QWEN2_5_VL), gpu("A100-80GB"), minute())
     assert found.verdict is Verdict.FITS
     assert found.settings.max_num_batched_tokens == 17408
-    assert any("would start, but refuse the video" in sentence for sentence in found.explanation)
+    assert any("would start, but reject the video" in sentence for sentence in found.explanation)
 
 
 def test_a_pinned_batch_that_refuses_a_described_item_does_not_fit_and_the_remedy_works() -> None:
@@ -83,7 +83,7 @@ def test_photos_too_large_for_the_card_are_scaled_down_and_the_context_follows()
     assert found.settings.mm_processor_kwargs is not None
     assert found.workload.total_tokens <= (found.settings.max_model_len or 0) < 40_000
     assert any("megapixels are scaled down" in sentence for sentence in found.explanation)
-    assert any("Such an image is seen at" in sentence for sentence in found.explanation)
+    assert any("Each image is scaled down to" in sentence for sentence in found.explanation)
 
 
 @pytest.mark.parametrize("flag", ["mm_processor_kwargs", "media_io_kwargs"])
@@ -117,15 +117,15 @@ def test_a_pinned_context_is_not_met_by_silent_scaling_but_the_hint_names_the_ca
 @pytest.mark.parametrize(
     ("name", "workload", "flags", "words"),
     [
-        pytest.param("google/gemma-3-12b-it", Workload(videos=Videos(1)), {}, "takes no videos", id="no video"),
+        pytest.param("google/gemma-3-12b-it", Workload(videos=Videos(1)), {}, "does not support videos", id="no video"),
         pytest.param(
             "google/gemma-3-12b-it",
             Workload(videos=Videos(1), tokens_per_video=5000),
             {},
-            "takes no videos",
+            "does not support videos",
             id="no video, tokens stated",
         ),
-        pytest.param("zai-org/GLM-4.5V", Workload(videos=Videos(2)), {}, "takes at most 1", id="one video only"),
+        pytest.param("zai-org/GLM-4.5V", Workload(videos=Videos(2)), {}, "supports at most 1", id="one video only"),
         pytest.param("google/paligemma-3b-mix-448", Workload(images=Images(3)), {}, "at most 1", id="one image only"),
         pytest.param(
             QWEN2_5_VL,

@@ -14,11 +14,15 @@ from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.planning.attempt import Attempt
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.combination import apply_choice
+from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.intent import Goal, Images, Intent, Videos, Workload
+from vlm_operator.planning.item_rejection import RejectedItem
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Remedy
+from vlm_operator.planning.remedies import as_hint, flag_name, send_smaller, smallest_gpu
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.sources import load_model
+from vlm_operator.units import GIB, format_gib
 
 MODELS = (
     "Qwen/Qwen3-VL-8B-Instruct",
@@ -158,4 +162,127 @@ def test_remedies_promise_no_more_than_what_is_counted(uncounted: tuple[str, ...
     assert refused is not None
     assert refused.verdict is Verdict.DOES_NOT_FIT
     assert refused.reason is not Reason.UNCOUNTED_FLAGS
-    assert ("as far as is counted" in (refused.hint or "")) is bool(uncounted)
+    assert ("which is not counted" in (refused.hint or "")) is bool(uncounted)
+
+
+def refused(card: str = "L4", **intent: object) -> Plan:
+    found = planned("Qwen/Qwen3-VL-8B-Instruct", card, Intent(**intent))  # type: ignore[arg-type]
+    assert found is not None
+    assert found.verdict is Verdict.DOES_NOT_FIT
+    assert found.evaluation is not None
+    return found
+
+
+LONG = {"settings": EngineSettings(max_model_len=131_072), "pinned": frozenset({"max_model_len"})}
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"),
+    [
+        pytest.param(1, None, id="no other GPU is there"),
+        pytest.param(2, None, id="two do not hold it"),
+        pytest.param(3, None, id="heads do not divide by three"),
+        pytest.param(4, 4, id="the last one that is there"),
+        pytest.param(8, 4, id="the fewest"),
+    ],
+)
+def test_more_gpus_are_a_remedy_as_far_as_there_are_some(available: int, expected: int | None) -> None:
+    found = refused("T4", gpu_count=1, gpus_available=available)
+    sizes = [dict(remedy.change).get("tensor_parallel_size") for remedy in found.remedies]
+    assert [size for size in sizes if size] == ([] if expected is None else [expected])
+
+
+def test_a_pinned_context_may_be_as_long_as_memory_holds_in_steps_of_256() -> None:
+    found = refused(gpu_count=1, gpus_available=1, **LONG)
+    (remedy,) = found.remedies
+    assert remedy.pinned
+    longest = dict(remedy.change)["max_model_len"]
+    assert longest % 256 == 0
+    assert found.evaluation is not None
+    low = found.evaluation.budget.kv_cache_low_bytes
+    layout = found.evaluation.layout
+    assert layout.least_bytes_that_start(longest) <= low < layout.least_bytes_that_start(longest + 256)
+    assert remedy.text == f"set --max-model-len to {longest} (requests of at most {longest:,} tokens)"
+
+
+def test_a_floor_that_stands_in_the_way_may_be_lowered_to_what_fits() -> None:
+    found = refused(gpu_count=1, gpus_available=1, minimum_context=131_072)
+    floors = [remedy for remedy in found.remedies if "context.minimum" in remedy.text]
+    assert found.evaluation is not None
+    for remedy in floors:
+        longest = dict(remedy.change)["max_model_len"]
+        assert remedy.text == f"lower context.minimum to at most {longest:,}"
+        assert not remedy.pinned
+        assert longest < 131_072
+    assert floors
+
+
+def test_a_refusal_of_what_is_pinned_names_no_floor() -> None:
+    found = refused(gpu_count=1, gpus_available=1, minimum_context=131_072, **LONG)
+    assert not [remedy for remedy in found.remedies if "context.minimum" in remedy.text]
+
+
+def failed_with(kv: int | None, utilization: float | None, **sizes: int) -> Evaluation:
+    """An evaluation on a GPU of 24 GiB."""
+    found = refused(gpu_count=1, gpus_available=1, **LONG).evaluation
+    assert found is not None
+    budget = replace(found.budget, total_bytes=24 * GIB, **sizes)
+    flags = found.settings.with_(kv_cache_memory_bytes=kv, gpu_memory_utilization=utilization)
+    return replace(found, settings=flags, budget=budget, least_bytes=5 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("utilization", "least"),
+    [
+        pytest.param(0.5, "28.00 GiB", id="at half of it twice the lack"),
+        pytest.param(1.0, "26.00 GiB", id="all of it"),
+        pytest.param(None, "26.00 GiB", id="not set"),
+    ],
+)
+def test_a_gpu_that_would_do_has_room_for_what_is_missing(utilization: float | None, least: str) -> None:
+    words = smallest_gpu(failed_with(None, utilization, kv_cache_low_bytes=3 * GIB))
+    assert words.startswith(f"use a GPU with at least {least}")
+    assert "this one has 24.00 GiB" in words
+
+
+def test_with_a_pinned_cache_what_is_missing_is_what_is_not_free() -> None:
+    evaluation = failed_with(8 * GIB, 0.5, free_at_start_bytes=20 * GIB)
+    lacking = evaluation.budget.in_use_bytes(8 * GIB) - 20 * GIB
+    assert smallest_gpu(evaluation).startswith(f"use a GPU with at least {format_gib(24 * GIB + lacking)}")
+
+
+def remedy(text: str, *, pinned: bool = False) -> Remedy:
+    return Remedy((("max_num_seqs", 1),), text, pinned)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        pytest.param([remedy("a")], "a", id="one"),
+        pytest.param([remedy("a"), remedy("b")], "any of these makes it fit: a; b", id="several"),
+        pytest.param([remedy(each) for each in "abcde"], "any of these makes it fit: a; b; c; d", id="four at most"),
+        pytest.param([remedy("a", pinned=True)], "it would fit if a pinned flag were changed: a", id="pinned"),
+        pytest.param([remedy(each, pinned=True) for each in "abcde"],
+                     "it would fit if a pinned flag were changed: a; or b; or c; or d", id="four pinned at most"),
+        pytest.param([remedy("a"), remedy("b", pinned=True)], "a. It would fit if a pinned flag were changed: b",
+                     id="both"),
+    ],
+)  # fmt: skip
+def test_a_hint_lists_free_flags_then_pinned_ones(found: list[Remedy], words: str) -> None:
+    evaluation = failed_with(None, 0.5)
+    assert as_hint(tuple(found), evaluation) == words
+    counted = as_hint(tuple(found), evaluation, ("--enable-lora", "--cpu-offload-gb"))
+    assert counted.startswith(f"{words}. --enable-lora, --cpu-offload-gb ")
+
+
+def test_without_a_remedy_a_larger_gpu_or_smaller_items_are_what_is_left() -> None:
+    evaluation = failed_with(None, 0.5)
+    assert as_hint((), evaluation) == smallest_gpu(evaluation)
+    item = RejectedItem("image", 20_000, 16_384, 8_192)
+    assert as_hint((), replace(evaluation, rejected=item)) == send_smaller(item)
+    assert "at most 16,384 encoder tokens" in send_smaller(item)
+    assert "at most 30,000 encoder tokens" in send_smaller(RejectedItem("video", 40_000, 8, 30_000))
+
+
+def test_flags_are_named_as_users_type_them() -> None:
+    assert flag_name("max_num_batched_tokens") == "--max-num-batched-tokens"

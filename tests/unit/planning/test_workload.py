@@ -129,7 +129,7 @@ def test_a_modality_that_the_family_does_not_take_is_refused_with_those_it_does(
     family = qwen3_vl().multimodal
     assert family is not None
     model = replace(qwen3_vl(), multimodal=replace(family, modalities=modalities))
-    with pytest.raises(InputError, match=f"takes no videos .it takes {takes}.") as refusal:
+    with pytest.raises(InputError, match=f"does not support videos .it supports {takes}.") as refusal:
         request_size(model, Workload(videos=Videos(1, 1.0)), EngineSettings(), DEFAULT)
     assert refusal.value.field == "workload.videos"
 
@@ -143,13 +143,13 @@ def test_no_more_items_than_the_model_itself_takes(count: int, taken: bool) -> N
     if taken:
         assert request_size(model, workload, EngineSettings(), DEFAULT).tokens.image_tokens > 0
         return
-    with pytest.raises(InputError, match="takes at most 2") as refusal:
+    with pytest.raises(InputError, match="supports at most 2") as refusal:
         request_size(model, workload, EngineSettings(), DEFAULT)
     assert refusal.value.field == "workload.images.count"
 
 
 def test_a_text_model_takes_no_images() -> None:
-    with pytest.raises(InputError, match="takes text only"):
+    with pytest.raises(InputError, match="supports text only"):
         request_size(qwen3(), Workload(images=Images(1, 64, 64)), EngineSettings(), DEFAULT)
 
 

@@ -84,5 +84,5 @@ def test_a_folder_in_mistrals_own_format_is_counted_and_not_planned(tmp_path: Pa
 
 
 def test_a_text_model_takes_no_items() -> None:
-    with pytest.raises(InputError, match="takes no images or videos"):
+    with pytest.raises(InputError, match="supports neither images nor videos"):
         load_token_rules("Qwen/Qwen3-8B", offline=True)

@@ -189,7 +189,7 @@ def require_taken(facts: MultimodalFacts, modality: str) -> None:
     if modality not in facts.modalities:
         taken = " and ".join(("text", *(f"{name}s" if name != "audio" else name for name in facts.modalities)))
         raise InputError(
-            f"{modality}: {facts.family} takes no {modality}s (it takes {taken})",
+            f"{modality}: {facts.family} does not support {modality}s (it supports {taken})",
             field=modality,
             hint=f"leave {modality}s out, or choose a model that takes them",
         )

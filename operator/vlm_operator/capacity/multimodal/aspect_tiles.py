@@ -37,7 +37,9 @@ def _(processor: AspectTiles, image: Image, request: Request) -> ItemTokens:
 @count_video.register
 def _(processor: AspectTiles, source: VideoSource, frame: Image, request: Request) -> ItemTokens:
     if "video" not in request.facts.modalities:
-        raise InputError(f"video: {request.facts.family} takes no videos here", field="video", hint="send images")
+        raise InputError(
+            f"video: {request.facts.family} does not support videos here", field="video", hint="send images"
+        )
     _tile_bounds(processor, request)
     frames = request.sample(source)
     count = frames.count

@@ -39,8 +39,9 @@ def largest_items(processor: object, request: Request) -> Mapping[str, int]:
 
 
 def _unsupported(modality: str, request: Request) -> InputError:
+    supported = ", ".join(request.facts.modalities)
     return InputError(
-        f"{modality}: {request.facts.family} takes no {modality}s (it takes {', '.join(request.facts.modalities)})",
+        f"{modality}: {request.facts.family} does not support {modality}s (it supports {supported})",
         field=modality,
         hint=f"leave {modality}s out, or choose a model that takes them",
     )

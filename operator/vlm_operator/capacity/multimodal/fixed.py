@@ -19,7 +19,7 @@ from vlm_operator.model.processors import FixedTokens
 @count_image.register
 def _(processor: FixedTokens, image: Image, request: Request) -> ItemTokens:
     if "image" not in request.facts.modalities:
-        raise InputError(f"image: {request.facts.family} takes no images", field="image", hint="send videos")
+        raise InputError(f"image: {request.facts.family} does not support images", field="image", hint="send videos")
     request.allow()
     return ItemTokens(processor.tokens + processor.wrapper_tokens, processor.tokens)
 
@@ -27,7 +27,7 @@ def _(processor: FixedTokens, image: Image, request: Request) -> ItemTokens:
 @count_video.register
 def _(processor: FixedTokens, source: VideoSource, frame: Image, request: Request) -> ItemTokens:
     if not processor.video_frame_tokens:
-        raise InputError(f"video: {request.facts.family} takes no videos", field="video", hint="send images")
+        raise InputError(f"video: {request.facts.family} does not support videos", field="video", hint="send images")
     request.allow(modality="video")
     frames = request.sample(source).count
     tokens = _video_tokens(processor, frames)

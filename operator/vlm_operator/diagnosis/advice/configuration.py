@@ -43,7 +43,7 @@ def context(failure: families.Failure, observation: Observation, version: Engine
         "--max-num-batched-tokens",
         failure.max_num_batched_tokens,
         failure.max_model_len,
-        "without chunked prefill a batch must hold a whole prompt",
+        "without chunked prefill, a batch must hold a whole prompt",
         exact=True,
     )
     yield Advice(
@@ -103,7 +103,7 @@ def multimodal(failure: families.Failure, observation: Observation, version: Eng
             "--limit-mm-per-prompt",
             {failure.modality: failure.limit},
             {failure.modality: failure.supported},
-            "the model supports no more",
+            "the model does not support more",
             exact=True,
         )
 
@@ -138,14 +138,14 @@ def unsupported(failure: families.Failure, observation: Observation, version: En
                 "--quantization",
                 failure.method,
                 failure.model_method,
-                "leave it to the checkpoint, which names its own",
+                "remove it: the checkpoint names its own",
             )
         case "QuantizationUnsupportedByGPU" if failure.kind == "fp8_unsupported":
             yield Advice(
                 "--kv-cache-dtype",
                 flags.get("kv_cache_dtype"),
                 "auto",
-                "the GPU has no FP8 arithmetic; where the weights are FP8 too, take another quantisation of the model",
+                "the GPU has no FP8 arithmetic; if the weights are FP8 too, use another quantisation of the model",
             )
         case "ConfigurationRejected" if failure.lora_rank is not None:
             yield Advice("--max-lora-rank", failure.max_lora_rank, failure.lora_rank, "the adapter's rank", exact=True)
@@ -153,7 +153,7 @@ def unsupported(failure: families.Failure, observation: Observation, version: En
             yield Advice("VLLM_WORKER_MULTIPROC_METHOD", None, "spawn", "a forked process cannot use CUDA", exact=True)
         case "ConfigurationRejected":
             for flag in dict.fromkeys(_named_flags(failure, flags)):
-                yield Advice(flag, flags.get(flag[2:].replace("-", "_")), None, "vLLM's sentence is about it")
+                yield Advice(flag, flags.get(flag[2:].replace("-", "_")), None, "vLLM's message names it")
         case "AttentionBackendUnsupported":
             if flags.get("kv_cache_dtype", "auto") != "auto" or "kv" in failure.message.lower():
                 yield Advice(
@@ -179,7 +179,9 @@ def _argument(failure: families.UnsupportedConfiguration, flags: Mapping[str, An
     meant = repaired_json(value) if isinstance(value, str) else None
     if meant is not None:
         return Advice(flag, value, meant, "this flag takes JSON: put it in single quotes for the shell", exact=True)
-    return Advice(flag, value or (failure.args or None), None, "this vLLM does not know it, or cannot read its value")
+    return Advice(
+        flag, value or (failure.args or None), None, "this vLLM release does not know it, or cannot parse its value"
+    )
 
 
 def _field(failure: families.UnsupportedConfiguration, flags: Mapping[str, Any]) -> Advice:
@@ -202,10 +204,10 @@ def start_timeout(
             "VLLM_ENGINE_READY_TIMEOUT_S",
             failure.seconds,
             failure.seconds * 2,
-            "twice the time, or weights cached on the node",
+            "twice the time; or cache the weights on the node",
         )
 
 
 def trust(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
     """A decision of a person, never taken automatically."""
-    yield Advice("--trust-remote-code", False, True, "a decision of yours: the repository's own code would run")
+    yield Advice("--trust-remote-code", False, True, "your decision: vLLM then runs the repository's own code")

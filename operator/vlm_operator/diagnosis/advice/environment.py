@@ -15,13 +15,13 @@ _CUDA_ERRORS: Final[Mapping[int, str]] = {
     803: "The image brings a CUDA driver library of another version than the node's driver: unset the path to CUDA's "
     "compatibility library (LD_LIBRARY_PATH, VLLM_ENABLE_CUDA_COMPATIBILITY), or update the node's driver.",
     804: "The image needs a newer driver than the node has, and this GPU cannot run ahead of its driver: update the "
-    "driver, or take an image of an older CUDA version.",
+    "driver, or use an image of an older CUDA version.",
 }
 """CUDA's error number (``driver_types.h``) to what mends it."""
 
 
 _DRIVER_TOO_OLD: Final = (
-    "The node's driver is older than the image's CUDA version needs: update it, or take an image of an older CUDA "
+    "The node's driver is older than the image's CUDA version needs: update it, or use an image of an older CUDA "
     "version."
 )
 
@@ -51,7 +51,7 @@ def gpu_error(failure: families.Failure, observation: Observation, version: Engi
     yield Advice(
         "--enforce-eager", observation.flags.get("enforce_eager", False), True, "no CUDA graphs, slower decoding"
     )
-    yield Advice(None, None, None, "If it comes without graphs too, look for an Xid in the node's kernel log.")
+    yield Advice(None, None, None, "If it also fails without graphs, look for an Xid in the node's kernel log.")
 
 
 def address_in_use(
@@ -63,7 +63,9 @@ def address_in_use(
         yield Advice("VLLM_PORT", failure.port, None, "first port between the processes (--master-port with nodes)")
         return
     port = failure.port or observation.flags.get("port")
-    yield Advice("--port", port, None, "another port, or end what listens on it; pods with hostNetwork share ports")
+    yield Advice(
+        "--port", port, None, "another port, or stop the process that listens on it; pods with hostNetwork share ports"
+    )
 
 
 def image(failure: families.Failure, observation: Observation, version: EngineVersion | None) -> Iterator[Advice]:
@@ -83,7 +85,7 @@ def image(failure: families.Failure, observation: Observation, version: EngineVe
             yield Advice("--enforce-eager", eager, True, "no torch.compile, no CUDA graphs; slower decoding")
     elif "name" in failure.numbers:
         found = f"{failure.package} has {failure.numbers['name']}"
-        why = f"Take an image whose {found}: a newer vLLM release brings a newer one."
+        why = f"Use an image whose {found}: a newer vLLM release brings a newer one."
         yield Advice(None, None, None, why)
     elif failure.package is not None:
         yield Advice(None, None, None, f"Build an image on top of vLLM's that holds {failure.package}.")

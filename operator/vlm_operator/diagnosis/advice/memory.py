@@ -129,7 +129,7 @@ def no_kv_cache_memory(
         "0 for modalities that are not used: their largest item is profiled",
     )
     if present := utilization_of(observation, version):
-        yield Advice("--gpu-memory-utilization", present, None, "higher, as far as memory is free at the start")
+        yield Advice("--gpu-memory-utilization", present, None, "higher, as far as memory is free at start")
 
 
 def free_memory_too_low(
@@ -157,4 +157,6 @@ def free_memory_too_low(
             f"{free:.2f} of {total:.2f} GiB are free: ({free:.2f} - {CONTEXT_RELEASE_GIB}) / {total:.2f}, rounded down",
             exact=True,
         )
-    yield Advice(None, None, None, "Or end what else uses the GPU; a container that just ended may still hold memory.")
+    yield Advice(
+        None, None, None, "Or stop the other processes on the GPU; a container that just ended may still hold memory."
+    )

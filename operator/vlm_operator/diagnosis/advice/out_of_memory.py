@@ -32,8 +32,8 @@ def out_of_memory(
                 None,
                 None,
                 None,
-                "The GPU was full before vLLM took any of it: end what else uses it; a container that just ended may "
-                "still hold memory.",
+                "The GPU was full before vLLM allocated memory: stop the other processes that use it; a container that "
+                "just ended may still hold memory.",
             )
         case "load":
             yield from _smaller_share_of_weights(observation)
@@ -61,7 +61,7 @@ def _not_for_memory(failure: families.OutOfMemory) -> Advice:
         None,
         None,
         None,
-        f"{free} were free when {tried} were asked for: the GPU's memory is not what is short. Look at what bounds the "
+        f"{free} were free when {tried} were requested: the GPU has enough memory. Look for a limit of the "
         "process: the memory of the virtual machine or of WSL2 (.wslconfig, then wsl --shutdown), ulimit -v and -l, a "
         "MIG or vGPU profile, the driver's own log (dmesg, Xid); then start again with no other process on the GPU.",
     )
@@ -75,7 +75,7 @@ def _others_hold_memory(failure: families.OutOfMemory) -> Iterator[Advice]:
     others = total - free - own
     if others > _FOREIGN_BYTES:
         yield Advice(
-            None, None, None, f"Other processes hold {format_gib(others)} of this GPU: end them, or take another GPU."
+            None, None, None, f"Other processes hold {format_gib(others)} of this GPU: stop them, or use another GPU."
         )
 
 
@@ -83,7 +83,7 @@ def _smaller_share_of_weights(observation: Observation) -> Iterator[Advice]:
     ranks = ranks_of(observation)
     why = "the weights do not fit one rank; twice the ranks halve them"
     if ranks is None:
-        yield Advice("--tensor-parallel-size", None, None, f"more ranks than now, if there are GPUs for them: {why}")
+        yield Advice("--tensor-parallel-size", None, None, f"more ranks, if there are GPUs for them: {why}")
     else:
         yield Advice("--tensor-parallel-size", ranks, ranks * 2, why)
     yield Advice("--quantization", None, None, "or a checkpoint with smaller, quantised weights (FP8, AWQ, NVFP4)")
@@ -109,9 +109,12 @@ def _smaller_batch(observation: Observation) -> Iterator[Advice]:
 def _fewer_sequences(failure: families.OutOfMemory, observation: Observation) -> Advice:
     sequences = whole(observation.flags.get("max_num_seqs")) or failure.num_reqs
     if sequences is None:
-        return Advice("--max-num-seqs", None, None, "fewer requests at once need less logits and state")
+        return Advice("--max-num-seqs", None, None, "fewer concurrent requests need less memory for logits and states")
     return Advice(
-        "--max-num-seqs", sequences, max(1, sequences // 2), "half the requests at once halve logits and state"
+        "--max-num-seqs",
+        sequences,
+        max(1, sequences // 2),
+        "half the concurrent requests halve the memory for logits and states",
     )
 
 

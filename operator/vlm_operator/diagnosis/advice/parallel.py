@@ -44,8 +44,10 @@ def parallel(failure: families.Failure, observation: Observation, version: Engin
 def _shares(failure: families.ParallelFailure, ranks: int | None) -> Iterator[Advice]:
     """Fewer ranks, whose shares are larger; or whole experts, or a whole vision tower, on each rank."""
     size, divisor = failure.size, failure.divisor
-    figures = "a share is uneven" if size is None or divisor is None else f"{size} is not divisible by {divisor}"
-    whole_experts = Advice("--enable-expert-parallel", None, True, "experts are then shared out whole; none is cut")
+    figures = (
+        "a layer does not divide evenly" if size is None or divisor is None else f"{size} is not divisible by {divisor}"
+    )
+    whole_experts = Advice("--enable-expert-parallel", None, True, "each rank then holds whole experts")
     of_experts = any(word in failure.message for word in _OF_EXPERTS)
     if of_experts:
         yield whole_experts
@@ -55,7 +57,7 @@ def _shares(failure: families.ParallelFailure, ranks: int | None) -> Iterator[Ad
     else:
         yield Advice("--tensor-parallel-size", None, None, f"lower: {figures}; with fewer ranks each share is larger")
     if "by" not in failure.numbers and not of_experts:  # a bare division: heads or layers by ranks
-        why = "where it is the vision tower: each rank then holds it whole and encodes other items"
+        why = "if it is the vision encoder: each rank then holds all of it and encodes other items"
         yield Advice("--mm-encoder-tp-mode", None, "data", why)
         yield whole_experts
 

@@ -24,7 +24,7 @@ def request(failure: families.Failure, observation: Observation, version: Engine
                 "--limit-mm-per-prompt",
                 limit,
                 count,
-                "only if so many items are meant to be served; the server is healthy",
+                "only if you want to serve so many items; the server is healthy",
             )
         case _:
             size = failure.embed_tokens or whole(failure.numbers.get("embeds"))
@@ -57,6 +57,6 @@ def _prompt_too_long(failure: families.RequestFailure, observation: Observation)
         "--max-model-len",
         served,
         target if target is not None and target <= known else None,
-        "higher only if such prompts are meant to be served: it costs KV cache; never above the model's own maximum "
+        "higher only if you want to serve such prompts: it needs KV cache; never above the model's own maximum "
         "(max_position_embeddings in its config.json)",
     )

@@ -15,6 +15,7 @@ from vlm_operator.model.family import Family, LanguageModel, Tying, Variant
 from vlm_operator.model.multimodal.families import text_config
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, VolumeResize
+from vlm_operator.model.renames import VISUAL
 from vlm_operator.model.towers.gated_downsample import GatedDownsampleTower, NormedDownsampleTower
 from vlm_operator.model.towers.place import TowerPlace
 
@@ -121,10 +122,6 @@ FAMILY: Final = Family(
     place=TowerPlace("visual", data_parallel=True),
     tokens=_tokens,
     tying=Tying.EITHER,
-    renames=(
-        ("model.visual.", "visual."),
-        ("model.language_model.", "language_model.model."),
-        ("lm_head.", "language_model.lm_head."),
-    ),
+    renames=VISUAL,
     video_backends={"glm46v": FrameLoader.TIERED, "glmga": FrameLoader.WALKED},
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.model.config import Config
-from vlm_operator.model.config_defaults import text_class
+from vlm_operator.model.families.qwen2_vl import RENAMES, TEXT
 from vlm_operator.model.family import Family, LanguageModel, Tying, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.smart_resize import frame_bounded
@@ -45,7 +45,7 @@ FAMILY: Final = Family(
             text=LanguageModel(
                 architecture="Qwen2ForCausalLM",
                 model_type="qwen2_5_vl_text",
-                defaults=text_class(80, 8192, 29568, 152064, 64, 8, None, 32768),
+                defaults=TEXT,
                 window_only_if_used=True,
             ),
         ),
@@ -54,12 +54,7 @@ FAMILY: Final = Family(
     place=TowerPlace("visual", data_parallel=True),
     tokens=_tokens,
     tying=Tying.EITHER,
-    renames=(
-        ("model.visual.", "visual."),
-        ("model.language_model.", "language_model.model."),
-        ("lm_head.", "language_model.lm_head."),
-        ("model.", "language_model.model."),
-    ),
+    renames=RENAMES,
     reads_limits_early=True,
     start_ups=("public-qwen25vl-7b-a100-023",),
 )

@@ -14,6 +14,7 @@ from vlm_operator.model.family import Family, LanguageModel, Tying, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.smart_resize import frame_bounded
 from vlm_operator.model.processors import MultimodalFacts
+from vlm_operator.model.renames import VISUAL
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.plain_merger import PlainMergerTower
 
@@ -26,6 +27,12 @@ _VISION: Final = {
     "patch_size": 14,
 }
 """What ``Qwen2VLVisionConfig`` fills in."""
+
+TEXT: Final = text_class(80, 8192, 29568, 152064, 64, 8, None, 32768)
+"""What ``Qwen2VLTextConfig`` fills in, and ``Qwen2_5_VLTextConfig``."""
+
+RENAMES: Final = (*VISUAL, ("model.", "language_model.model."))
+"""Checkpoint keys as vLLM's ``WeightsMapper`` of both families renames them."""
 
 
 def _tower(config: Config) -> PlainMergerTower:
@@ -45,7 +52,7 @@ FAMILY: Final = Family(
             text=LanguageModel(
                 architecture="Qwen2ForCausalLM",
                 model_type="qwen2_vl_text",
-                defaults=text_class(80, 8192, 29568, 152064, 64, 8, None, 32768),
+                defaults=TEXT,
                 window_only_if_used=True,
             ),
         ),
@@ -54,12 +61,7 @@ FAMILY: Final = Family(
     place=TowerPlace("visual", data_parallel=True),
     tokens=_tokens,
     tying=Tying.EITHER,
-    renames=(
-        ("model.visual.", "visual."),
-        ("model.language_model.", "language_model.model."),
-        ("lm_head.", "language_model.lm_head."),
-        ("model.", "language_model.model."),
-    ),
+    renames=RENAMES,
     video_backends={"qwen2_vl": FrameLoader.EVEN_PAIRS},
     reads_limits_early=True,
 )

@@ -15,22 +15,13 @@ from vlm_operator.model.family import Family, LanguageModel, Tying, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.smart_resize import timed_resize
 from vlm_operator.model.processors import MultimodalFacts
-from vlm_operator.model.towers.deepstack import DeepstackTower
+from vlm_operator.model.renames import VISUAL
+from vlm_operator.model.towers.deepstack import DEEPSTACK_CLASS, DeepstackTower
 from vlm_operator.model.towers.place import TowerPlace
-
-_VISION: Final = {
-    "depth": 27,
-    "hidden_size": 1152,
-    "intermediate_size": 4304,
-    "num_heads": 16,
-    "patch_size": 16,
-    "out_hidden_size": 3584,
-}
-"""What ``Qwen3_5VisionConfig`` fills in."""
 
 
 def _tower(config: Config) -> DeepstackTower:
-    return DeepstackTower.read(config.section("vision_config"), _VISION)
+    return DeepstackTower.read(config.section("vision_config"), DEEPSTACK_CLASS)
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -66,11 +57,7 @@ FAMILY: Final = Family(
     place=TowerPlace("visual", data_parallel=True),
     tokens=_tokens,
     tying=Tying.SECTION,
-    renames=(
-        ("model.visual.", "visual."),
-        ("model.language_model.", "language_model.model."),
-        ("lm_head.", "language_model.lm_head."),
-    ),
+    renames=VISUAL,
     rotary_rows=RotaryRows.ONE_LATER,
     start_ups=(
         "vllm-36973-qwen35-35b-a3b-gptq-5090-dev88",

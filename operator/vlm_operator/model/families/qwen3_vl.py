@@ -16,18 +16,11 @@ from vlm_operator.model.family import Family, LanguageModel, Tying, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.smart_resize import timed_resize
 from vlm_operator.model.processors import MultimodalFacts
-from vlm_operator.model.towers.deepstack import DeepstackTower
+from vlm_operator.model.renames import VISUAL
+from vlm_operator.model.towers.deepstack import DEEPSTACK_CLASS, DeepstackTower
 from vlm_operator.model.towers.place import TowerPlace
 
-_VISION: Final = {
-    "depth": 27,
-    "hidden_size": 1152,
-    "intermediate_size": 4304,
-    "num_heads": 16,
-    "patch_size": 16,
-    "out_hidden_size": 3584,
-    "deepstack_visual_indexes": (8, 16, 24),
-}
+_VISION: Final = {**DEEPSTACK_CLASS, "deepstack_visual_indexes": (8, 16, 24)}
 """What ``Qwen3VLVisionConfig`` fills in."""
 
 
@@ -68,11 +61,7 @@ FAMILY: Final = Family(
     place=TowerPlace("visual", data_parallel=True),
     tokens=_tokens,
     tying=Tying.WHOLE,
-    renames=(
-        ("model.visual.", "visual."),
-        ("model.language_model.", "language_model.model."),
-        ("lm_head.", "language_model.lm_head."),
-    ),
+    renames=VISUAL,
     video_backends={"qwen3_vl": FrameLoader.EVEN_ROUNDED},
     rotary_rows=RotaryRows.ONE_LATER,
     reads_limits_early=True,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from vlm_operator.engine.tower_traits import Rotation, TowerTraits
 from vlm_operator.errors import UnknownFact
@@ -16,6 +16,16 @@ from vlm_operator.model.towers.parts import fused_attention, patch_embedding, ro
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.tower import Tower
 from vlm_operator.model.weights.modules import Collection
+
+DEEPSTACK_CLASS: Final[Mapping[str, Any]] = {
+    "depth": 27,
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_heads": 16,
+    "patch_size": 16,
+    "out_hidden_size": 3584,
+}
+"""What the config class of this tower fills in (transformers 5: the class of the first family and those derived)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
