@@ -219,7 +219,7 @@ def test_a_thread_whose_failure_harms_nobody_is_not_the_cause() -> None:
     [
         pytest.param(
             "NotImplementedError: Pipeline parallelism is not supported for this model.",
-            "--pipeline-parallel-size", None, "sentence", id="a topic",
+            "--pipeline-parallel-size", None, "message names it", id="a topic",
         ),
         pytest.param(
             "ValueError: LoRA rank 64 is greater than max_lora_rank 16.",

@@ -32,3 +32,24 @@ def variables(product: str, version: EngineVersion, spec: dict[str, Any] | None 
 )
 def test_a_known_fault_is_mended_by_its_variable(product: str, minor: int, value: str | None) -> None:
     assert variables(product, EngineVersion(0, minor)).get("VLLM_USE_DEEP_GEMM") == value
+
+
+@pytest.mark.parametrize(
+    ("flags", "gpus"),
+    [
+        pytest.param({}, 1, id="one"),
+        pytest.param({"tensor_parallel_size": 2}, 2, id="tensor parallelism"),
+        pytest.param({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, 4, id="stages of two"),
+        pytest.param({"data_parallel_size": 3, "tensor_parallel_size": 2}, 6, id="replicas of two"),
+    ],
+)
+def test_a_server_asks_for_the_gpus_of_its_flags(flags: dict[str, int], gpus: int) -> None:
+    offer = GPUOffer(gpu("H100"), "nvidia.com/gpu", 8, node_label="H100")
+    given = VLMDeploymentSpec.model_validate({"model": {"id": "Qwen/Qwen3-VL-8B-Instruct"}})
+    server = server_of(
+        given, EngineSettings(**flags), name="m", namespace="n", version=EngineVersion(0, 32), offer=offer,
+        model=qwen3_vl(),
+    )  # fmt: skip
+    container = server.objects()[0]["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == str(gpus)
+    assert server.objects(stopped=True)[0]["spec"]["replicas"] == 0
