@@ -276,4 +276,4 @@ def test_a_gpu_that_is_full_at_the_start_is_used_by_others() -> None:
     answer = diagnose(log)
     assert answer.failure is not None
     assert (answer.failure.reason, answer.failure.stage) == ("OutOfMemory", "device_init")
-    assert "what else uses it" in answer.advice[0].why
+    assert "stop the other processes" in answer.advice[0].why
