@@ -99,6 +99,7 @@ class Cluster:
         for tries_left in reversed(range(TRIES)):
             try:
                 self._create(policy)
+                self._check_controllers()
                 if self._real_nodes:
                     return
                 self.kubectl("apply", "--server-side", "-f", str(Path(__file__).with_name("stages.yaml")))
@@ -134,6 +135,15 @@ class Cluster:
             f"--wait={CREATION_SECONDS}s",
             timeout=CREATION_SECONDS + 20,
         )
+
+    def _check_controllers(self) -> None:
+        """On a busy machine a controller may have ended before the API server was healthy; nobody restarts it."""
+        for name in ("kube-controller-manager", "kube-scheduler"):
+            pid = (self._home / "pids" / f"{name}.pid").read_text().strip()
+            command = Path("/proc", pid, "cmdline")
+            if not command.exists() or not command.read_bytes():  # gone, or dead and not yet collected
+                end = (self._home / "logs" / f"{name}.log").read_text()[-300:]
+                raise CommandFailed(f"{name} ended before the API server was healthy: {end}")
 
     def _for_real_nodes(self) -> list[str]:
         administrator = {"certificate": self.pki / "admin.crt", "key": self.pki / "admin.key"}
