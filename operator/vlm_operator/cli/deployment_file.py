@@ -12,6 +12,7 @@ import click
 from vlm_operator.api.base import parse
 from vlm_operator.api.intent import engine_version, intent_of
 from vlm_operator.api.vlm_deployment import VLMDeployment
+from vlm_operator.cli.facts_file import with_facts
 from vlm_operator.cli.intent_options import overridden
 from vlm_operator.cli.observation_file import evidence_from
 from vlm_operator.cli.this_machine import LOCAL, local_gpu, on_this_machine
@@ -75,6 +76,7 @@ def plan_deployment(
     version: EngineVersion | None = None,
     offline: bool = False,
     observations: str | None = None,
+    facts: str | None = None,
     gpus_available: int = GPUS_PER_NODE,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> PlannedDeployment:
@@ -111,6 +113,7 @@ def plan_deployment(
         offer = find_product(product, spec.gpu.resource if spec.gpu else GPU_RESOURCE, gpus_available)
     key = key_of(spec, intent.version, offer)
     evidence = NOTHING if observations is None else evidence_from(observations, key)
+    evidence = with_facts(evidence, facts, spec.model.source, offer.gpu, intent.version)
     return PlannedDeployment(deployment, plan(model, offer.gpu, intent, evidence), offer)
 
 
@@ -140,6 +143,7 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> PlannedDeployme
         version=wanted,
         offline=values["offline"],
         observations=values["observations"],
+        facts=values["facts"],
         options=values,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vlm_operator.cli.intent_options import intent_of, parse_object
 from vlm_operator.engine.settings import EngineSettings
@@ -18,6 +18,9 @@ from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.sources import load_model
 from vlm_operator.sources.model_folder import model_folder
+
+_CONTEXTS: Final = tuple(2**power for power in range(11, 21))
+"""Lengths whose need is asked: 2,048 to 1,048,576 tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +103,6 @@ def _subject(values: dict[str, Any], gpu: GPUFacts, intent: Intent, overrides: M
     settings = planned.settings if planned is not None and planned.evaluation is not None else intent.settings
     images = intent.workload.images if intent.workload is not None else None
     items = ({"modality": "image", "width": images.width, "height": images.height},) if images is not None else ()
-    return Subject(model, revision, folder, gpu, settings, intent.version, planned, unknown, (), items, overrides)
+    return Subject(
+        model, revision, folder, gpu, settings, intent.version, planned, unknown, _CONTEXTS, items, overrides
+    )

@@ -11,13 +11,15 @@ import click
 from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, intent_of, options
 from vlm_operator.cli.output import emit
 from vlm_operator.cli.targets import HOST_TARGETS
-from vlm_operator.errors import InputError
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.planning.intent import GPUS_PER_NODE
 from vlm_operator.units import parse_bytes
 
 if TYPE_CHECKING:
     from vlm_operator.cli.deployment_file import PlannedDeployment
     from vlm_operator.gpu.facts import GPUFacts
+    from vlm_operator.planning.evidence import Evidence
+    from vlm_operator.planning.intent import Intent
     from vlm_operator.planning.plan import Plan
 
 EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 3, "Unknown": 4}
@@ -44,6 +46,7 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @click.option("--compare", metavar="VERSION", help="Upgrade check: what changes with that vLLM release.")
 @click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
+@click.option("--facts", metavar="FILE", help="What vLLM itself said: a file of 'vlmctl dry-run … --save FILE'.")
 @click.option(
     "-o",
     "--output",
@@ -59,8 +62,15 @@ def command(**values: Any) -> int:
     pinned: it is never changed, and a plan that it makes impossible says so. With --max-model-len and
     --gpu-memory-utilization pinned and no workload, the plan predicts that very start-up.
     """
-    answered = _answer(values, values["vllm_version"])
+    try:
+        answered = _answer(values, values["vllm_version"])
+    except UnknownFact:
+        if not _may_follow_facts(values):
+            raise
+        return _print_facts_plan(values)
     plan = answered.plan
+    if plan.verdict == "Unknown" and _may_follow_facts(values):
+        return _print_facts_plan(values)
     if values["compare"]:
         return _compare(plan, values)
     if values["output"] in HOST_TARGETS:
@@ -84,6 +94,17 @@ class _Answer:
     plan: Plan
     command: tuple[str, ...]
     deployment: Callable[[], PlannedDeployment]
+
+
+def _may_follow_facts(values: dict[str, Any]) -> bool:
+    """Whether a dry run is given for a model that is named, and the answer is printed as a plan."""
+    return bool(values["facts"] and values["model"]) and values["output"] not in HOST_TARGETS
+
+
+def _print_facts_plan(values: dict[str, Any]) -> int:
+    from vlm_operator.cli.facts_file import print_facts_plan
+
+    return print_facts_plan(values)
 
 
 def _compare(plan: Plan, values: dict[str, Any]) -> int:
@@ -172,14 +193,25 @@ def _plan_of_options(values: dict[str, Any], version: str | None) -> Plan:
         from vlm_operator.cli.this_machine import on_this_machine
 
         intent = on_this_machine(intent, gpu, installed)
-    if not values["observations"]:
+    if not values["observations"] and not values["facts"]:
         return plan(model, gpu, intent)
-    from vlm_operator.cli.observation_file import evidence_from
-    from vlm_operator.gpu.node_labels import GPU_RESOURCE
-    from vlm_operator.lifecycle.observations import ObservationKey
+    return plan(model, gpu, intent, _evidence(values, gpu, intent))
 
-    key = ObservationKey(values["model"], values["revision"] or "", gpu.label, GPU_RESOURCE, str(intent.version))
-    return plan(model, gpu, intent, evidence_from(values["observations"], key))
+
+def _evidence(values: dict[str, Any], gpu: GPUFacts, intent: Intent) -> Evidence:
+    """What the files of measured start-ups and of a dry run say."""
+    from vlm_operator.cli.facts_file import with_facts
+    from vlm_operator.planning.evidence import NOTHING
+
+    evidence = NOTHING
+    if values["observations"]:
+        from vlm_operator.cli.observation_file import evidence_from
+        from vlm_operator.gpu.node_labels import GPU_RESOURCE
+        from vlm_operator.lifecycle.observations import ObservationKey
+
+        key = ObservationKey(values["model"], values["revision"] or "", gpu.label, GPU_RESOURCE, str(intent.version))
+        evidence = evidence_from(values["observations"], key)
+    return with_facts(evidence, values["facts"], values["model"], gpu, intent.version)
 
 
 def gpu_of(values: dict[str, Any]) -> tuple[GPUFacts, int | None]:

@@ -25,6 +25,7 @@ from vlm_operator.planning.intent import GPUS_PER_NODE
 )
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
+@click.option("--facts", metavar="FILE", help="What vLLM itself said: a file of 'vlmctl dry-run … --save FILE'.")
 @click.option(
     "--pod-template-policy",
     type=click.Choice(["Restricted", "Unrestricted"]),
@@ -40,6 +41,7 @@ def command(
     gpus_per_node: int,
     offline: bool,
     observations: str | None,
+    facts: str | None,
     pod_template_policy: str,
 ) -> int:
     """Print the manifests that the operator would apply, but for owner references; or another form of the same server.
@@ -55,7 +57,7 @@ def command(
     for deployment in deployments:
         check_pod_template(deployment.spec.pod_template, PodTemplatePolicy(pod_template_policy))
         planned = plan_deployment(
-            deployment, gpu, offline=offline, observations=observations, gpus_available=gpus_per_node
+            deployment, gpu, offline=offline, observations=observations, facts=facts, gpus_available=gpus_per_node
         )
         plan = planned.plan
         name = f"{deployment.metadata.namespace or 'default'}/{deployment.metadata.name}"

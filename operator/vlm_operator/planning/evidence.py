@@ -46,6 +46,19 @@ class MemoryShortage:
 
 
 @dataclass(frozen=True, slots=True)
+class SimulatedStart:
+    """What vLLM itself took in a dry run with ``settings``, bytes per GPU.
+
+    Attributes:
+        peak_bytes: of the profiling run above the weights, small buffers included.
+    """
+
+    settings: EngineSettings
+    weights_bytes: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything measured that bears on a plan for one model, GPU product and vLLM release.
 
@@ -56,6 +69,7 @@ class Evidence:
         free_at_start_bytes: lowest free memory at start that a log printed.
         failed: flags whose start-up failed: never chosen again.
         sources: where the figures come from, in words, for the explanation.
+        simulated: dry runs; a measured start-up of the same flags says more.
     """
 
     containers: tuple[MeasuredContainer, ...] = ()
@@ -64,6 +78,7 @@ class Evidence:
     free_at_start_bytes: int | None = None
     failed: frozenset[EngineSettings] = field(default_factory=frozenset)
     sources: tuple[str, ...] = ()
+    simulated: tuple[SimulatedStart, ...] = ()
 
     def gpu(self, gpu: GPUFacts) -> GPUFacts:
         """``gpu`` with measured memory in the place of the catalogue's."""
@@ -129,14 +144,21 @@ class Experience:
         peak_bounds: (flags, bytes): weights and peak of those flags ran out of memory; they must be lower by as much
             as was missing, which the figure already counts.
         failed: flags that failed and are not tried again.
+        simulated: what dry runs took, by the flags that move memory.
     """
 
     measured: tuple[tuple[EngineSettings, int], ...] = ()
     peak_bounds: tuple[int, ...] = ()
     failed: frozenset[EngineSettings] = field(default_factory=frozenset)
+    simulated: tuple[tuple[EngineSettings, SimulatedStart], ...] = ()
 
     def adjust(self, budget: Budget, settings: EngineSettings) -> Budget:
-        """The budget with measured figures in it."""
+        """The budget with measured figures in it; simulated ones for the very flags that were simulated."""
+        if not self.measured:
+            flags = memory_flags(settings)
+            same = next((start for others, start in self.simulated if memory_flags(others) == flags), None)
+            if same is not None and settings.kv_cache_memory_bytes is None:
+                return with_simulated(budget, same)
         return corrected(budget, settings, self.measured)
 
     def peak_too_high(self, budget: Budget) -> bool:
@@ -146,11 +168,26 @@ class Experience:
 
     def rules_out(self, budget: Budget, least_bytes: int) -> bool:
         """True where no reading of what was measured leaves ``least_bytes`` of KV cache (``budget`` as estimated)."""
+        if not self.measured and self.simulated:
+            return self.peak_too_high(budget)  # some flags are known better than they are estimated
         if not self.measured:
             most = budget.kv_cache_low_bytes
         else:
             most = budget.kv_cache_bytes + max(error for _, error in self.measured)
         return most < least_bytes or self.peak_too_high(budget)
+
+
+def with_simulated(budget: Budget, start: SimulatedStart) -> Budget:
+    """``budget`` with weights and peak as vLLM itself took them; the bounds keep their width."""
+    freed = budget.weights_bytes + budget.activation_peak_bytes - start.weights_bytes - start.peak_bytes
+    return replace(
+        budget,
+        weights_bytes=start.weights_bytes,
+        activation_peak_bytes=start.peak_bytes,
+        kv_cache_bytes=budget.kv_cache_bytes + freed,
+        kv_cache_low_bytes=budget.kv_cache_low_bytes + freed,
+        kv_cache_high_bytes=budget.kv_cache_high_bytes + freed,
+    )
 
 
 def experience(
@@ -168,4 +205,6 @@ def experience(
         if not shortage.outside_budget:
             budget = predict(resolve(shortage.settings))
             bounds.append(budget.weights_bytes + budget.activation_peak_bytes - shortage.missing_bytes)
-    return Experience(tuple(measured), tuple(bounds), frozenset(resolve(settings) for settings in evidence.failed))
+    failed = frozenset(resolve(settings) for settings in evidence.failed)
+    simulated = tuple((resolve(start.settings), start) for start in evidence.simulated)
+    return Experience(tuple(measured), tuple(bounds), failed, simulated)
