@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest
 PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes),$(p))) no-python-3.11-or-newer)
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools demo test test-unit test-control-plane test-kind test-real check generate accuracy bench
+.PHONY: help install tools demo test test-unit test-control-plane test-kind test-real test-engine check generate accuracy bench
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,11 +29,11 @@ tools: ## The control-plane binaries: from the cache, KUBEBUILDER_ASSETS, a down
 demo: install ## A plan at once, then the operator on a real control plane with simulated GPU nodes (KEEP=1 keeps it)
 	@$(BIN)/python hack/demo/run
 
-test: install tools ## Every test but test-real: unit, control plane, and kind where a Docker engine answers
-	$(PYTEST) -m "not real"
+test: install tools ## Every test but test-real and test-engine: unit, control plane, and kind where a Docker engine answers
+	$(PYTEST) -m "not real and not engine"
 
 test-unit: install ## Tests that need nothing but Python
-	$(PYTEST) tests -m "not control_plane and not kind and not real"
+	$(PYTEST) tests -m "not control_plane and not kind and not real and not engine"
 
 test-control-plane: install tools ## Tests on a real API server with simulated GPU nodes
 	$(PYTEST) tests -m control_plane
@@ -43,6 +43,9 @@ test-kind: install tools ## Tests on a kind cluster; says so and skips where no 
 
 test-real: install tools ## Tests on a real kubelet with real vLLM on the CPU: root on Linux; says first what it changes and downloads
 	@$(BIN)/python hack/real/run
+
+test-engine: install ## Dry runs in the code of three vLLM releases, without a GPU; says first what it downloads (6 GB)
+	@$(BIN)/python hack/engine/run
 
 check: install ## Lint, format, types, layers, generated files
 	$(BIN)/ruff check .

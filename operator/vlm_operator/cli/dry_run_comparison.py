@@ -9,7 +9,7 @@ import click
 from vlm_operator.capacity.startup.coefficients import SMALL_BUFFERS_BYTES
 from vlm_operator.cli.dry_run_subject import Subject
 from vlm_operator.engine.flags import shown_flags
-from vlm_operator.engine_facts.outcome import DryRunOutcome
+from vlm_operator.engine_facts.outcome import DryRunOutcome, Ending
 from vlm_operator.engine_facts.report import DryRunReport
 from vlm_operator.units import MIB, format_gib
 
@@ -40,7 +40,19 @@ def answer_of(subject: Subject, report: DryRunReport, ended: DryRunOutcome) -> d
         "message": plan.message if plan else subject.unknown,
     }
     answer["terms"] = terms(subject, report)
+    answer["simulatedPlan"] = _simulated_plan(subject, report) if ended.ending is Ending.RAN else None
     return answer
+
+
+def _simulated_plan(subject: Subject, report: DryRunReport) -> dict[str, Any]:
+    """The verdict on these flags with vLLM's own weights and peak, and our terms for what is not simulated."""
+    from vlm_operator.cli.facts_file import to_json
+    from vlm_operator.engine_facts.document import facts_of
+    from vlm_operator.planning.facts_plan import facts_plan
+
+    facts = facts_of(subject.model, subject.revision, subject.gpu, subject.settings, report)
+    found = to_json(facts, facts_plan(facts, subject.gpu, subject.version), subject.gpu)
+    return {name: found[name] for name in ("verdict", "reason", "message", "hint", "budget", "cup", "container")}
 
 
 def _where(report: DryRunReport) -> dict[str, Any]:
@@ -95,6 +107,11 @@ def print_answer(answer: dict[str, Any]) -> None:
         click.echo(f"{answer['architecture']}, {answer['dtype']}, {answer['runner'] or '?'} model runner")
     plan = answer["plan"]
     click.echo(f"plan: {plan['verdict']}{': ' + plan['message'] if plan['message'] else ''}")
+    found = answer["simulatedPlan"]
+    if found is not None:
+        click.echo(f"with vLLM's own figures: {found['verdict']}: {found['message']}")
+        if found["hint"]:
+            click.echo(f"hint: {found['hint']}")
     if any(term["dryRunBytes"] is not None for term in answer["terms"]):
         click.echo("")
         _print_terms(answer)

@@ -29,7 +29,7 @@ class Subject:
 
     Attributes:
         settings: the plan's flags where a plan gives some, else those that the user gave.
-        plan: None where our own code does not know the model, for the reason ``unknown``.
+        plan: None where our own code does not know the model or refuses the flags, for the reason ``unknown``.
         contexts: lengths whose need is asked beside the served one.
         items: images that the workload describes.
     """
@@ -98,8 +98,8 @@ def _subject(values: dict[str, Any], gpu: GPUFacts, intent: Intent, overrides: M
         planned = plan(facts, gpu, intent)
         if planned.verdict is Verdict.UNKNOWN:
             unknown, planned = planned.message, None
-    except UnknownFact as error:
-        unknown = error.message
+    except (UnknownFact, InputError) as error:
+        unknown = error.message  # vLLM is asked all the same: it may know, or refuse in its own words
     settings = planned.settings if planned is not None and planned.evaluation is not None else intent.settings
     images = intent.workload.images if intent.workload is not None else None
     items = ({"modality": "image", "width": images.width, "height": images.height},) if images is not None else ()

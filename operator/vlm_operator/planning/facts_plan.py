@@ -24,7 +24,7 @@ from vlm_operator.capacity.startup.uncertainty import (
 from vlm_operator.engine.budget_rules import Formula, budget_rules
 from vlm_operator.engine.defaults import capture_sizes, default_gpu_memory_utilization
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.version import EngineVersion, is_known
 from vlm_operator.engine_facts.document import EngineFacts
 from vlm_operator.engine_facts.report import DryRunReport, Moments
 from vlm_operator.errors import UnknownFact
@@ -88,6 +88,8 @@ def facts_plan(facts: EngineFacts, gpu: GPUFacts, version: EngineVersion) -> Fac
     requested = requested_bytes(gpu.total_bytes, utilization, version)
     best = requested - weights - peak - outside - graphs
     width = _half_width_bytes(moments, rules.formula, graphs, settings, report)
+    if not is_known(version):
+        width *= 2  # rules of the newest release that was read
     served = report.settings.get("max_model_len", report.needs[-1].max_model_len)
     needed = next(need.needed_bytes for need in report.needs if need.max_model_len == served) + block
     verdict, reason = _verdict(best, best - width, needed)

@@ -140,6 +140,29 @@ def test_a_model_that_our_own_code_does_not_know_is_run_with_the_flags_given(
     assert asked["engine"]["max_num_seqs"] == 256
 
 
+def test_flags_that_our_own_plan_refuses_are_put_to_vllm_all_the_same(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--gpu", "H100", "--max-num-seqs", "2048", "--max-num-batched-tokens", "1024")
+    python = python_with_vllm(tmp_path, "refused-sequences-0.33.0")
+    code, out, _ = dry_run(model, *flags, "--python", python, "-o", "json", capsys=capsys)
+    answer = json.loads(out)
+    assert (code, answer["error"]["reason"]) == (3, "BatchedTokensBelowSequences")
+    assert answer["simulatedPlan"] is None
+    asked = json.loads((tmp_path / "asked.json").read_text())["engine"]
+    assert (asked["max_num_seqs"], asked["max_num_batched_tokens"]) == (2048, 1024)
+
+
+def test_a_run_that_ended_has_a_verdict_with_vllms_own_figures(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = python_with_vllm(tmp_path, "qwen3-vl-8b-h100-0.32.0")
+    _, out, _ = dry_run(model, *FLAGS, "--python", python, "-o", "json", capsys=capsys)
+    found = json.loads(out)["simulatedPlan"]
+    assert (found["verdict"], found["budget"]["weightsBytes"]) == ("Fits", 18_053_990_400)
+    assert found["cup"] == {"maxModelLen": 32_768, "neededBytes": 4_831_838_208 + 36 * 65_536}
+
+
 def test_facts_are_saved_only_of_a_run_that_ended(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,6 +102,11 @@ def test_operators_that_are_not_modelled_widen_the_bounds() -> None:
     assert wide.kv_cache_low_bytes < narrow.kv_cache_low_bytes
 
 
+def test_a_release_newer_than_what_was_read_is_planned_with_wider_bounds() -> None:
+    known, newer = facts_plan(facts(), H100, RELEASE), facts_plan(facts(), H100, EngineVersion(0, 40))
+    assert newer.kv_cache_high_bytes - newer.kv_cache_bytes > known.kv_cache_high_bytes - known.kv_cache_bytes
+
+
 def test_a_run_without_a_profile_is_no_plan() -> None:
     document = json.loads(REPORT.read_text())
     document["moments"] = None
