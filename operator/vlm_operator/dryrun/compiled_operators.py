@@ -106,7 +106,8 @@ class _Namespace:
         self._operators, self._name = operators, name
 
     def __getattr__(self, name: str) -> _Operator:
-        if name.startswith("__") or name in _NOT_IN_CUDA_BUILDS or _OTHER_PLATFORMS.search(name):
+        elsewhere = name in _NOT_IN_CUDA_BUILDS or _OTHER_PLATFORMS.search(name) is not None
+        if name.startswith("__") or (elsewhere and name not in self._operators.answers):
             raise AttributeError(f"'{self._name}' has no operator '{name}' on CUDA")
         operator = _Operator(self._operators, f"{self._name}::{name}")
         setattr(self, name, operator)

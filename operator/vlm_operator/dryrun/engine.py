@@ -28,8 +28,8 @@ class Engine:
     Attributes:
         config: ``VllmConfig``.
         runner: ``GPUModelRunner``, V1 or V2 as the release decides.
-        buffer_bytes: what the runner made before the weights.
-        weights_bytes: what loading took.
+        buffer_bytes: what the runner made before and after the weights.
+        weights_bytes: "Model loading took", as vLLM itself measures it.
     """
 
     config: Any
@@ -113,7 +113,10 @@ def load(config: Any, device: SimulatedDevice) -> Engine:
     before = allocator.allocated
     runner.load_model()
     gc.collect()
-    engine.weights_bytes = allocator.allocated - before
+    taken = allocator.allocated - before
+    # The V2 runner makes the sampler's buffers in load_model, too, after vLLM has measured the weights.
+    engine.weights_bytes = min(int(getattr(runner, "model_memory_usage", 0)) or taken, taken)
+    engine.buffer_bytes += taken - engine.weights_bytes
     return engine
 
 
