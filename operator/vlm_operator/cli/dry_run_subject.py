@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vlm_operator.cli.intent_options import intent_of, parse_object
+from vlm_operator.cli.intent_options import intent_of, overridden, parse_object
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
@@ -82,7 +82,7 @@ def _of_file(values: dict[str, Any], release: EngineVersion) -> Subject:
             field="gpu",
             hint="give --gpu PRODUCT or set spec.gpu.product",
         )
-    intent = intent_of_spec(spec, release)
+    intent, _ = overridden(intent_of_spec(spec, release), values)
     named = {**values, "model": spec.model.source, "revision": spec.model.revision}
     return _subject(named, find_gpu(product), intent, None)
 

@@ -163,6 +163,18 @@ def test_a_run_that_ended_has_a_verdict_with_vllms_own_figures(
     assert found["cup"] == {"maxModelLen": 32_768, "neededBytes": 4_831_838_208 + 36 * 65_536}
 
 
+def test_options_override_the_file(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = {"model": {"path": str(model)}, "gpu": {"product": "NVIDIA-L4", "count": 1}}
+    metadata = {"apiVersion": "vlm-operator.dev/v1alpha1", "kind": "VLMDeployment", "metadata": {"name": "m"}}
+    path = tmp_path / "m.yaml"
+    path.write_text(yaml.safe_dump({**metadata, "spec": spec}))
+    python = python_with_vllm(tmp_path, "qwen3-vl-8b-h100-0.32.0")
+    dry_run("-f", path, "--gpu", "H100", "--max-num-seqs", "7", "--python", python, capsys=capsys)
+    asked = json.loads((tmp_path / "asked.json").read_text())
+    assert (asked["model"], asked["gpu"]["name"]) == (str(model), "NVIDIA H100 80GB HBM3")
+    assert asked["engine"]["max_num_seqs"] == 7
+
+
 def test_facts_are_saved_only_of_a_run_that_ended(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
