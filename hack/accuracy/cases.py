@@ -205,6 +205,7 @@ def model_of(key: str) -> ModelFacts:
             output_size=vision["output"],
             deepstack_levels=vision["deepstack"],
             traits=of_class.traits if of_class else PLAIN_TOWER,
+            frames=of_class.frames if of_class else 1,
         )
         if vision
         else None,

@@ -66,7 +66,7 @@ class Structure:
     requested: float
     weights: float
     peak: float
-    workspace: float
+    kept: float
     buffers: float
     outside: dict[str, float]
     graphs: dict[str, float]
@@ -82,7 +82,6 @@ def structure(case: Case) -> Structure:
         case.model, gpu, settings, version, rules=rules, run=case.encoder if rules.profiles_encoder else None
     )
     consumed = rules.formula is Formula.CONSUMED
-    workspace = sum(term.size_bytes for term in peak.terms if term.name == "expert workspace")
     kind = "HBM" if gpu.memory_kind is MemoryKind.HBM else "GDDR"
     if consumed:
         outside = {f"consumed {kind}": 1.0}
@@ -109,7 +108,7 @@ def structure(case: Case) -> Structure:
         requested=requested,
         weights=case.weights_bytes / GIB,
         peak=peak.peak_bytes / GIB,
-        workspace=workspace / GIB,
+        kept=peak.moments.kept_bytes / GIB,
         buffers=runner_buffer_bytes(case.model, settings, rules) / GIB if consumed else 0.0,
         outside=outside,
         graphs=graphs,
@@ -136,7 +135,7 @@ def equations(case: Case) -> list[Equation]:
         return found
     outside, consumed = case.printed("non_torch_gib"), case.printed("consumed_gib")
     if known.consumed and consumed is not None:
-        value = consumed - known.weights - known.workspace - known.buffers
+        value = consumed - known.weights - known.kept - known.buffers
         found.append(Equation(case.id, model, known.outside, value))
     elif not known.consumed and outside is not None:
         found.append(Equation(case.id, model, known.outside, outside))

@@ -1,24 +1,35 @@
 """What vLLM's code of a vision tower keeps at once for each patch, by the tower's traits and by release.
 
-Counted in the forward functions of ``model_executor/models/`` (0.11.2, 0.12.0, 0.13.0, 0.15.1, 0.22.1, 0.25.1 and
-0.32.0) by the classes of the towers (``model.towers`` names the files), and in ``layers/rotary_embedding/common.py:
-ApplyRotaryEmb``.
+Counted in the forward functions of ``model_executor/models/`` (0.11.2, 0.12.0, 0.13.0, 0.15.1, 0.17.1, 0.22.1, 0.24.0,
+0.25.1, 0.28.0, 0.30.0 and 0.32.0) by the classes of the towers (``model.towers`` names the files), and in
+``layers/rotary_embedding/common.py: ApplyRotaryEmb`` and ``layers/activation.py``; compared with vLLM's own profiling
+run on a simulated GPU.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from vlm_operator.engine.tower_traits import Rotation, TowerKind, TowerTraits
+from vlm_operator.engine.tower_traits import (
+    Activation,
+    Pixels,
+    PositionsKept,
+    Rotation,
+    TowerKind,
+    TowerTraits,
+)
 from vlm_operator.engine.version import EngineVersion
 
 _V0_12: Final = EngineVersion(0, 12)
 _V0_13: Final = EngineVersion(0, 13)
 _V0_15: Final = EngineVersion(0, 15)
 _V0_22: Final = EngineVersion(0, 22)
+_V0_24: Final = EngineVersion(0, 24)
+_V0_28: Final = EngineVersion(0, 28)
 _V0_29: Final = EngineVersion(0, 29)
+_V0_30: Final = EngineVersion(0, 30)
 _V0_32: Final = EngineVersion(0, 32)
 
 _RECKONS_SINCE: Final = _V0_22
@@ -26,10 +37,6 @@ _RECKONS_SINCE: Final = _V0_22
 
 _COMPLEX_IN_TIME_UNTIL: Final = _V0_29
 """The tower with positions in time rotates with the shared function from here on."""
-
-_ROTATED_IN_TYPE: Final = 18
-_ROTATED_AS_COMPLEX: Final = 26
-"""Times the tower's width: queries, keys, values and their copies, the attention's output and its projection."""
 
 _CONVOLUTION_BYTES: Final = 737_600
 """MobileNet V5 at 768 pixels keeps 180.07 MiB of bfloat16 for an image at once, 256 outputs: counted by running
@@ -43,26 +50,43 @@ view of 1024), counted by running it on shapes alone. Before 0.32 every attentio
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderRules:
-    """Bytes for each patch, in multiples of the tower's dimensions (2-byte elements).
+class Moment:
+    """What lies in memory at one moment of a block, bytes for each patch (2-byte elements).
 
     Attributes:
-        attention_whole: times the tower's width, on every rank: the block's input and its normed copy.
-        attention_divided: times the tower's width, divided over ranks: queries, keys, values and their copies.
-        mlp_whole: times the tower's width, on every rank: the block's input, the residual sum, its normed copy.
-        mlp_divided: times the tower's MLP width, divided over ranks: before and after the activation.
+        whole: times the tower's width, on every rank: the block's input, its normed copy, a residual sum.
+        width: times the tower's width, divided over ranks: queries, keys, values and their copies.
+        inner: times the tower's MLP width, divided over ranks: before and after the activation.
+        reduced: times the tower's width, on every rank where there are several: the sum over ranks lies beside what was
+            summed (``all_reduce`` out of place).
+    """
+
+    whole: int
+    width: int = 0
+    inner: int = 0
+    reduced: int = 0
+
+    def bytes_per_patch(self, width: int, inner: int, shards: int) -> int:
+        """Bytes of a patch on one of ``shards`` ranks."""
+        whole = self.whole + (self.reduced if shards > 1 else 0)
+        return width * whole + (width * self.width + inner * self.inner) // shards
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderRules:
+    """What a tower keeps for each patch.
+
+    Attributes:
+        moments: the moments of a block that may be its peak; empty where ``bytes_per_patch`` is given.
         most_patches_at_once: patches that go through the tower together at most; 0: no such bound.
         reckoned_bytes_per_patch: what vLLM reckons for a patch where it encodes as many at once as a tenth of the GPU
             holds; 0: all at once.
-        bytes_per_patch: bytes on every rank, in place of the multiples; 0: the multiples hold.
+        bytes_per_patch: bytes on every rank, in place of the moments; 0: the moments hold.
         every_block_kept: the outputs of all blocks stay until the last has run.
         one_item_at_once: items go through the tower one after the other.
     """
 
-    attention_whole: int
-    attention_divided: int
-    mlp_whole: int
-    mlp_divided: int
+    moments: tuple[Moment, ...] = ()
     most_patches_at_once: int = 0
     reckoned_bytes_per_patch: int = 0
     bytes_per_patch: int = 0
@@ -74,17 +98,6 @@ class EncoderRules:
 def encoder_rules(traits: TowerTraits, version: EngineVersion, *, compiled: bool = True) -> EncoderRules:
     """What a tower with these traits keeps at once.
 
-    Queries, keys and values take 6, a contiguous copy of queries and keys 4, their rotation 4, the attention's output
-    and its projection 4. Through 0.11 the shared rotation is in float32: 8 for the copy and 8 for the result before it
-    becomes 4 again. A tower that always rotates in float32 copies values too and, through 0.12, has four float32
-    intermediates. One that rotates complex numbers keeps 6 for queries, keys and values, 8 for their float32 copies, 8
-    for the products, 4 for the results.
-
-    Where vLLM compiles (``custom_ops=none``), the norms of the tower run as PyTorch code outside the compiled graph and
-    do not write in place: a fused add and norm leaves the block's input, the attention's output, the sum and the normed
-    copy beside each other. From 0.15 such code is compiled on its own; before, a gated activation kept both halves
-    of its product.
-
     Args:
         traits: the tower's.
         version: the release.
@@ -92,39 +105,124 @@ def encoder_rules(traits: TowerTraits, version: EngineVersion, *, compiled: bool
     """
     match traits.kind:
         case TowerKind.CONVOLUTIONS:
-            return EncoderRules(0, 0, 0, 0, bytes_per_patch=_CONVOLUTION_BYTES)
+            return EncoderRules(bytes_per_patch=_CONVOLUTION_BYTES)
         case TowerKind.WINDOWS:
             size = _WINDOW_BYTES if version >= _V0_32 else _WINDOW_AND_BIAS_BYTES
-            return EncoderRules(0, 0, 0, 0, bytes_per_patch=size, one_item_at_once=True)
+            return EncoderRules(bytes_per_patch=size, one_item_at_once=True)
         case TowerKind.ATTENTION_WHOLE:
-            return EncoderRules(4 + _ROTATED_IN_TYPE, 0, 6, 4)
-    whole, mlp = 6, 6 if traits.gated else 4
-    if traits.fused_norms and compiled:
-        whole, mlp = (10, 6) if version >= _V0_15 else (8, 8)
+            return EncoderRules((Moment(whole=6 + 16), Moment(whole=6, inner=4)))
     reckons = traits.reckoned_patch_bytes > 0
+    kept = 2 * (traits.embeddings_kept + _keeps_positions(traits, version))
+    attention = _attention(traits.rotation, version)
     return EncoderRules(
-        attention_whole=4,
-        attention_divided=_attention(traits.rotation, version),
-        mlp_whole=whole,
-        mlp_divided=mlp,
+        moments=tuple(
+            Moment(moment.whole + kept, moment.width, moment.inner, moment.reduced)
+            for moment in (*attention, *_mlp(traits, version, compiled))
+        ),
         most_patches_at_once=traits.item_patches if reckons and version < _RECKONS_SINCE else 0,
         reckoned_bytes_per_patch=traits.reckoned_patch_bytes if reckons and version >= _RECKONS_SINCE else 0,
         every_block_kept=traits.kind is TowerKind.EVERY_BLOCK_KEPT,
     )
 
 
-def _attention(rotation: Rotation, version: EngineVersion) -> int:
-    """Times the tower's width that attention keeps, divided over ranks."""
+def _keeps_positions(traits: TowerTraits, version: EngineVersion) -> bool:
+    return traits.positions_kept is PositionsKept.ALWAYS or (
+        traits.positions_kept is PositionsKept.LATER and version >= _V0_24
+    )
+
+
+def _attention(rotation: Rotation, version: EngineVersion) -> tuple[Moment, ...]:
+    """The block's input and its normed copy, and what attention makes of them.
+
+    Queries, keys and values take 6. Before the projection of its result stand a contiguous copy of queries and keys 4,
+    their rotation 4 and the result 2; then the projection 2, whole on every rank, and its sum over ranks. Through 0.11
+    the shared rotation is in float32: 8 for the copy and 8 for the product before it becomes 4 again. A view of
+    queries and keys is copied from 0.15 on. A tower that always rotates in float32 copies values too and, through 0.12,
+    has four float32 intermediates. One that rotates complex numbers keeps 8 for the float32 copies, 8 for the products,
+    4 for the results.
+    """
+
+    def projected(before: int) -> Moment:
+        return Moment(whole=6, width=before, reduced=2)
+
+    old = version < _V0_12
     match rotation:
+        case Rotation.NONE:
+            return (projected(6 + 2),)
         case Rotation.FLOAT32:
-            return 48 if version < _V0_13 else 36
-        case Rotation.SHARED if version < _V0_12:
-            return 30
+            return (Moment(whole=4, width=48 if version < _V0_13 else 36),)
+        case Rotation.SHARED:
+            copied = 4 if version >= _V0_15 else 0
+            return (projected(12 + copied), *((Moment(whole=4, width=26),) if old else ()))
+        case Rotation.SHARED_JOINED:
+            return (projected(16), *((Moment(whole=4, width=30),) if old else ()))
+        case Rotation.SHARED_SEPARATE:
+            return (projected(18), Moment(whole=4, width=36 if old else 20))
         case Rotation.COMPLEX:
-            return _ROTATED_AS_COMPLEX
+            return (Moment(whole=4, width=26), projected(12))
         case Rotation.COMPLEX_IN_TIME if version < _COMPLEX_IN_TIME_UNTIL:
-            return _ROTATED_AS_COMPLEX
-    return _ROTATED_IN_TYPE
+            return (Moment(whole=4, width=26), projected(12))
+    return (projected(16),)
+
+
+def _mlp(traits: TowerTraits, version: EngineVersion, compiled: bool) -> tuple[Moment, ...]:
+    """The block's input, the residual sum and its normed copy, and what the MLP makes of them.
+
+    Where vLLM compiles (``custom_ops=none``), norms and activations of the tower run as PyTorch code outside the
+    compiled graph. A fused add and norm then does not write in place: the block's input, the attention's output, the
+    sum and the normed copy lie beside each other. ``SiluAndMul`` and the norms are compiled on their own from 0.15 on;
+    before, ``SiluAndMul`` keeps both halves of its product, as ``GeluAndMul`` does in every release. ``QuickGELU``
+    keeps what goes in, the sigmoid and the product.
+    """
+    whole = 6 + (2 if traits.attention_kept else 0)
+    if traits.fused_norms and compiled:
+        whole = 8
+    inner = before = 6 if traits.gated else 4
+    match traits.activation:
+        case Activation.QUICK_GELU if compiled:
+            inner = 6
+        case Activation.GELU_AND_MUL if compiled:
+            inner = 8
+        case Activation.SILU_AND_MUL if compiled and version < _V0_15:
+            inner = 8
+    return (Moment(whole, inner=inner), Moment(whole + 2, inner=before if traits.projections_kept else 2, reduced=2))
+
+
+class PixelBytes(NamedTuple):
+    """Bytes of each colour of a pixel.
+
+    Attributes:
+        encoding: while the encoder runs.
+        kept: afterwards, where the release keeps the encoder's inputs.
+    """
+
+    encoding: int
+    kept: int
+
+
+PREPARED_PIXELS: Final = PixelBytes(2, 2)
+"""In a 2-byte element type."""
+
+
+def pixel_bytes(pixels: Pixels, version: EngineVersion, element_bytes: int) -> PixelBytes:
+    """What the pixels of items take.
+
+    Raw pixels are bytes. In 0.28 and 0.29 the model's class normalises them outside the tower and holds both
+    (``FusedInputNorm``, ``models/vision.py``); from 0.30 on the tower does it, and the result is gone with the patches.
+
+    Args:
+        pixels: what they are when they reach the GPU.
+        version: the release.
+        element_bytes: of the model's element type.
+    """
+    match pixels:
+        case Pixels.RAW_EARLY if _V0_28 <= version < _V0_30:
+            return PixelBytes(1 + element_bytes, 1)
+        case Pixels.RAW_EARLY if version >= _V0_30:
+            return PixelBytes(1, 1)
+        case Pixels.RAW if version >= _V0_32:
+            return PixelBytes(1, 1)
+    return PixelBytes(element_bytes, element_bytes)
 
 
 def reckoned_tokens_per_encoded(*, timestamps: bool, modality: str, version: EngineVersion) -> float:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from vlm_operator.engine.loading_rules import RotaryRows
-from vlm_operator.engine.tower_traits import PLAIN_TOWER, TowerTraits
+from vlm_operator.engine.tower_traits import PLAIN_TOWER, Pixels, TowerTraits
 from vlm_operator.model.cache_facts import (
     AttentionCache,
     CacheLayer,
@@ -51,7 +51,12 @@ class MixtureOfExperts:
 
 @dataclass(frozen=True, slots=True)
 class TextFacts:
-    """Dimensions of the language model that start-up memory depends on (whole model, before tensor parallelism)."""
+    """Dimensions of the language model that start-up memory depends on (whole model, before tensor parallelism).
+
+    Attributes:
+        parallel_blocks: attention and MLP of a block read the same normed input, so that the attention's result stays
+            while the MLP runs.
+    """
 
     layers: int
     hidden_size: int
@@ -62,6 +67,7 @@ class TextFacts:
     head_size: int
     tie_word_embeddings: bool
     experts: MixtureOfExperts | None = None
+    parallel_blocks: bool = False
 
 
 # --- weights --------------------------------------------------------------------------------------------------------
@@ -272,6 +278,7 @@ class VisionTower:
         output_size: elements of one encoder output as the language model takes it, one level; 0: the model's width.
         deepstack_levels: extra levels of features that are kept beside the output (DeepStack: 3), else 0.
         traits: what decides about its memory beside dimensions.
+        frames: frames of a video that one patch spans; an image is repeated as often.
     """
 
     layers: int
@@ -283,6 +290,7 @@ class VisionTower:
     output_size: int
     deepstack_levels: int = 0
     traits: TowerTraits = PLAIN_TOWER
+    frames: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,12 +302,14 @@ class FamilyTraits:
         prefix_attention: tokens of an item attend both ways (vLLM's ``is_mm_prefix_lm``).
         reads_limits_early: its class left out the encoder of a modality with limit 0 before all classes did (0.15).
         rotary_rows: rows a position of the table of its multimodal rotary embeddings.
+        pixels: what the pixels of its items are when they reach the GPU.
     """
 
     encoder_measured: bool = False
     prefix_attention: bool = False
     reads_limits_early: bool = False
     rotary_rows: RotaryRows = RotaryRows.FOUR
+    pixels: Pixels = Pixels.PREPARED
 
 
 PLAIN_FAMILY: Final = FamilyTraits()

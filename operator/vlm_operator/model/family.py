@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from vlm_operator.engine.loading_rules import RotaryRows
+from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.model.facts import FamilyTraits
 
@@ -110,6 +111,7 @@ class Family:
         video_backends: its loaders of videos, by the names that vLLM registers (``VIDEO_LOADER_REGISTRY``).
         rotary_rows: rows a position of its multimodal rotary table.
         reads_limits_early: its class read ``--limit-mm-per-prompt`` before 0.15.
+        pixels: what the pixels of its items are when they reach the GPU.
         start_ups: published start-ups that profiled its encoder (ids of ``docs/accuracy.md``).
     """
 
@@ -126,6 +128,7 @@ class Family:
     video_backends: Mapping[str, FrameLoader] = field(default_factory=dict)
     rotary_rows: RotaryRows = RotaryRows.FOUR
     reads_limits_early: bool = False
+    pixels: Pixels = Pixels.PREPARED
     start_ups: tuple[str, ...] = ()
 
     def traits(self, *, prefix_attention: bool) -> FamilyTraits:
@@ -135,4 +138,5 @@ class Family:
             prefix_attention=prefix_attention,
             reads_limits_early=self.reads_limits_early,
             rotary_rows=self.rotary_rows,
+            pixels=self.pixels,
         )

@@ -22,6 +22,17 @@ _FOUR_TIMES_HIDDEN: Final = frozenset(
 )
 """Model types whose MLP is four times as wide as the model unless the config says otherwise."""
 
+_PARALLEL: Final = {
+    "cohere": "",
+    "cohere2": "",
+    "falcon": "parallel_attn",
+    "gpt_neox": "use_parallel_residual",
+    "gptj": "",
+    "phi": "",
+}
+"""Model types whose attention and MLP stand side by side, and the field that says otherwise (true where it is missing);
+vLLM 0.32 ``models/commandr.py``, ``falcon.py``, ``gpt_neox.py``, ``gpt_j.py``, ``phi.py``."""
+
 _EXPERTS: Final = ("num_experts", "moe_num_experts", "n_routed_experts", "num_local_experts")
 _EXPERTS_PER_TOKEN: Final = (
     "num_experts_per_tok",
@@ -82,7 +93,13 @@ def read_text(text: TextConfig) -> TextFacts:
         head_size=text.head_size if attention else 0,
         tie_word_embeddings=_tied(text),
         experts=_experts(text),
+        parallel_blocks=_parallel(text),
     )
+
+
+def _parallel(text: TextConfig) -> bool:
+    field = _PARALLEL.get(text.model_type)
+    return field is not None and (not field or text.config.boolean(field, True))
 
 
 def _layers(text: TextConfig) -> int:

@@ -66,7 +66,15 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _budget(budget: Budget) -> dict[str, int]:
+def _budget(budget: Budget) -> dict[str, int | dict[str, int]]:
+    moments: dict[str, int | dict[str, int]] = {}
+    if budget.moments is not None:
+        moments["moments"] = {
+            "encoderBytes": budget.moments.encoder_bytes,
+            "textBytes": budget.moments.text_bytes,
+            "samplerBytes": budget.moments.sampler_bytes,
+            "keptBytes": budget.moments.kept_bytes,
+        }
     return {
         "totalBytes": budget.total_bytes,
         "requestedBytes": budget.requested_bytes,
@@ -78,6 +86,7 @@ def _budget(budget: Budget) -> dict[str, int]:
         "kvCacheLowBytes": budget.kv_cache_low_bytes,
         "kvCacheHighBytes": budget.kv_cache_high_bytes,
         "freeAtStartBytes": budget.free_at_start_bytes,
+        **moments,
     }
 
 

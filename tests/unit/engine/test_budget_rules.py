@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from vlm_operator.engine.budget_rules import Formula, SamplerPath, budget_rules, expert_chunk_tokens
-from vlm_operator.engine.encoder_rules import EncoderRules, encoder_rules, reckoned_tokens_per_encoded
-from vlm_operator.engine.tower_traits import PLAIN_TOWER, Rotation, TowerKind, TowerTraits
+from vlm_operator.engine.encoder_rules import EncoderRules, encoder_rules, pixel_bytes, reckoned_tokens_per_encoded
+from vlm_operator.engine.tower_traits import Activation, Pixels, PositionsKept, Rotation, TowerKind, TowerTraits
 from vlm_operator.engine.version import EngineVersion
 
 
@@ -64,28 +66,100 @@ def towers(traits: TowerTraits, *releases: str) -> list[EncoderRules]:
     return [encoder_rules(traits, EngineVersion.parse(release)) for release in releases]
 
 
-def test_the_shared_rotation_was_in_float32_before_0_12() -> None:
-    before, after = towers(TowerTraits(rotation=Rotation.SHARED), "0.11.0", "0.12.0")
-    assert before.attention_divided > after.attention_divided
-    assert before.attention_whole == after.attention_whole
+WIDTH, INNER = 1024, 4096
+QUICK_GELU = TowerTraits(activation=Activation.QUICK_GELU)
+GELU_AND_MUL = TowerTraits(gated=True, activation=Activation.GELU_AND_MUL)
+SILU_AND_MUL = TowerTraits(gated=True, activation=Activation.SILU_AND_MUL)
+FUSED = replace(SILU_AND_MUL, fused_norms=True, projections_kept=True)
 
 
-def test_a_gated_tower_keeps_more_of_its_mlp() -> None:
-    (gated,), (plain,) = towers(TowerTraits(gated=True), "0.32.0"), towers(PLAIN_TOWER, "0.32.0")
-    assert gated.mlp_divided > plain.mlp_divided
+def peak(traits: TowerTraits, release: str, *, compiled: bool = True, ranks: int = 1, inner: int = 0) -> float:
+    """Tensors of the tower's width that are there at once for each patch, at the largest moment of a block."""
+    rules = encoder_rules(traits, EngineVersion.parse(release), compiled=compiled)
+    return max(moment.bytes_per_patch(WIDTH, inner, ranks) for moment in rules.moments) / (2 * WIDTH)
 
 
 @pytest.mark.parametrize(
-    ("rotation", "release", "divided"),
+    ("rotation", "release", "tensors"),
     [
-        pytest.param(Rotation.COMPLEX_IN_TIME, "0.28.0", 26, id="as complex numbers of float32"),
-        pytest.param(Rotation.COMPLEX_IN_TIME, "0.29.0", 18, id="with ApplyRotaryEmb since 0.29"),
-        pytest.param(Rotation.COMPLEX, "0.32.0", 26, id="the older tower still does"),
-        pytest.param(Rotation.IN_TYPE, "0.27.1", 18, id="no rotation"),
+        pytest.param(Rotation.SHARED, "0.11.2", 15, id="in float32 through 0.11, of a view"),
+        pytest.param(Rotation.SHARED, "0.14.1", 9, id="of a view through 0.14"),
+        pytest.param(Rotation.SHARED, "0.15.1", 11, id="of a copy since 0.15"),
+        pytest.param(Rotation.SHARED_JOINED, "0.11.2", 17, id="in float32, joined first"),
+        pytest.param(Rotation.SHARED_JOINED, "0.12.0", 11, id="joined in every release"),
+        pytest.param(Rotation.SHARED_SEPARATE, "0.32.0", 12, id="copied one by one, then joined"),
+        pytest.param(Rotation.COMPLEX_IN_TIME, "0.28.0", 15, id="as complex numbers of float32"),
+        pytest.param(Rotation.COMPLEX_IN_TIME, "0.29.0", 11, id="with ApplyRotaryEmb since 0.29"),
+        pytest.param(Rotation.COMPLEX, "0.32.0", 15, id="the older tower still does"),
+        pytest.param(Rotation.NONE, "0.32.0", 7, id="no rotation"),
     ],
 )
-def test_towers_rotate_complex_numbers_until_they_do_not(rotation: Rotation, release: str, divided: int) -> None:
-    assert towers(TowerTraits(rotation=rotation), release)[0].attention_divided == divided
+def test_attention_keeps_what_its_rotation_makes(rotation: Rotation, release: str, tensors: int) -> None:
+    assert peak(TowerTraits(rotation=rotation), release) == tensors
+
+
+@pytest.mark.parametrize(
+    ("traits", "release", "compiled", "tensors"),
+    [
+        pytest.param(TowerTraits(), "0.32.0", True, 3 + 2 * 4, id="before and after one kernel"),
+        pytest.param(TowerTraits(gated=True), "0.32.0", True, 3 + 3 * 4, id="two projections up and their product"),
+        pytest.param(QUICK_GELU, "0.32.0", True, 3 + 3 * 4, id="QuickGELU in PyTorch where vLLM compiles"),
+        pytest.param(QUICK_GELU, "0.32.0", False, 3 + 2 * 4, id="QuickGELU in a kernel without"),
+        pytest.param(GELU_AND_MUL, "0.11.2", True, 3 + 4 * 4, id="GeluAndMul in PyTorch"),
+        pytest.param(GELU_AND_MUL, "0.32.0", True, 3 + 4 * 4, id="which is never compiled on its own"),
+        pytest.param(GELU_AND_MUL, "0.32.0", False, 3 + 3 * 4, id="GeluAndMul in a kernel"),
+        pytest.param(SILU_AND_MUL, "0.14.1", True, 3 + 4 * 4, id="SiluAndMul in PyTorch"),
+        pytest.param(SILU_AND_MUL, "0.15.1", True, 3 + 3 * 4, id="compiled on its own since 0.15"),
+        pytest.param(FUSED, "0.32.0", True, 4 + 3 * 4 + 1, id="a fused norm writes to a tensor of its own"),
+        pytest.param(FUSED, "0.32.0", False, 3 + 3 * 4 + 1, id="or in place in a kernel"),
+    ],
+)
+def test_mlps_keep_what_their_activation_makes(traits: TowerTraits, release: str, compiled: bool, tensors: int) -> None:
+    plain = replace(traits, rotation=Rotation.NONE)
+    assert peak(plain, release, compiled=compiled, inner=INNER) == tensors
+
+
+def test_what_forward_holds_is_there_at_every_moment() -> None:
+    bare, kept = TowerTraits(rotation=Rotation.NONE), TowerTraits(rotation=Rotation.NONE, embeddings_kept=2)
+    for inner in (0, INNER):
+        assert peak(kept, "0.32.0", inner=inner) == peak(bare, "0.32.0", inner=inner) + 2
+
+
+@pytest.mark.parametrize(
+    ("kept", "release", "more"),
+    [
+        (PositionsKept.NEVER, "0.32.0", 0),
+        (PositionsKept.ALWAYS, "0.11.0", 1),
+        (PositionsKept.LATER, "0.23.0", 0),
+        (PositionsKept.LATER, "0.24.0", 1),
+    ],
+)
+def test_interpolated_positions_stay_through_all_blocks(kept: PositionsKept, release: str, more: int) -> None:
+    traits = TowerTraits(rotation=Rotation.NONE)
+    assert peak(replace(traits, positions_kept=kept), release) - peak(traits, release) == more
+
+
+def test_the_sum_over_ranks_lies_beside_what_was_summed() -> None:
+    traits = TowerTraits(rotation=Rotation.NONE)
+    assert peak(traits, "0.32.0", ranks=1) == 3 + 4
+    assert peak(traits, "0.32.0", ranks=2) == 3 + 4 / 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("pixels", "release", "encoding", "kept"),
+    [
+        (Pixels.PREPARED, "0.32.0", 2, 2),
+        (Pixels.RAW, "0.31.0", 2, 2),
+        (Pixels.RAW, "0.32.0", 1, 1),
+        (Pixels.RAW_EARLY, "0.27.1", 2, 2),
+        (Pixels.RAW_EARLY, "0.28.0", 3, 1),
+        (Pixels.RAW_EARLY, "0.30.0", 1, 1),
+    ],
+)
+def test_pixels_reach_the_gpu_as_bytes_in_later_releases(
+    pixels: Pixels, release: str, encoding: int, kept: int
+) -> None:
+    assert pixel_bytes(pixels, EngineVersion.parse(release), 2) == (encoding, kept)
 
 
 def test_the_bias_of_windowed_attention_is_in_the_kernel_since_0_32() -> None:

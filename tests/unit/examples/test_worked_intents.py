@@ -50,7 +50,7 @@ def reviewed(plan: Plan) -> dict[str, Any]:
         "workload": answer["workload"],
         "flags": {flag: value for flag, value in answer["flags"].items() if value not in (None, {}, False)},
         "pinned": answer["pinned"],
-        "gib": {name.removesuffix("Bytes"): round(size / GIB, 1) for name, size in budget.items()},
+        "gib": {name.removesuffix("Bytes"): round(budget[name] / GIB, 1) for name in budget if name != "moments"},
         "concurrency": answer["container"] and round(answer["container"]["concurrency"], 1),
         "explanation": [rounded(sentence) for sentence in answer["explanation"]],
         "given up": [move["cost"] for move in answer["ladder"] if move["applied"]],

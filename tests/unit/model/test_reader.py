@@ -71,6 +71,26 @@ def test_heads_of_the_cache(fields: dict[str, Any], heads: int, head_size: int) 
     assert (cache.kv_heads, cache.head_size) == (heads, head_size)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "fields", "parallel"),
+    [
+        pytest.param("LlamaForCausalLM", {}, False, id="one after the other"),
+        pytest.param("Cohere2ForCausalLM", {"model_type": "cohere2"}, True, id="side by side"),
+        pytest.param("GPTNeoXForCausalLM", {"model_type": "gpt_neox"}, True, id="side by side unless the config says"),
+        pytest.param(
+            "GPTNeoXForCausalLM",
+            {"model_type": "gpt_neox", "use_parallel_residual": False},
+            False,
+            id="as the config says",
+        ),
+    ],
+)
+def test_attention_and_mlp_stand_after_or_beside_each_other(
+    architecture: str, fields: dict[str, Any], parallel: bool
+) -> None:
+    assert read(LLAMA, architectures=[architecture], **fields).text.parallel_blocks == parallel
+
+
 def test_latent_attention_caches_rank_and_rotary_part() -> None:
     model = read(
         {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vlm_operator.engine.tower_traits import Rotation, TowerKind, TowerTraits
+from vlm_operator.engine.tower_traits import Activation, PositionsKept, Rotation, TowerKind, TowerTraits
 from vlm_operator.errors import InputError
 from vlm_operator.model import registry
 from vlm_operator.model.facts import VisionTower
@@ -24,8 +24,27 @@ KIMI = {
     "vt_hidden_size": 1152,
     "vt_num_hidden_layers": 27,
 }
-SHARED = TowerTraits(rotation=Rotation.SHARED)
-FUSED = TowerTraits(gated=True, rotation=Rotation.SHARED, fused_norms=True)
+JOINED = TowerTraits(rotation=Rotation.SHARED_JOINED, activation=Activation.QUICK_GELU)
+POSITIONED = TowerTraits(rotation=Rotation.SHARED, positions_kept=PositionsKept.ALWAYS)
+FUSED = TowerTraits(
+    gated=True,
+    rotation=Rotation.SHARED,
+    fused_norms=True,
+    activation=Activation.SILU_AND_MUL,
+    projections_kept=True,
+)
+DOWNSAMPLED = TowerTraits(
+    gated=True,
+    rotation=Rotation.SHARED_SEPARATE,
+    fused_norms=True,
+    activation=Activation.SILU_AND_MUL,
+    positions_kept=PositionsKept.LATER,
+)
+EMBEDDED = TowerTraits(rotation=Rotation.NONE, embeddings_kept=1)
+QUICK = replace(EMBEDDED, activation=Activation.QUICK_GELU)
+NATIVE_ROWS = TowerTraits(
+    gated=True, activation=Activation.GELU_AND_MUL, embeddings_kept=2, attention_kept=True, projections_kept=True
+)
 OMNI = {"model_type": "qwen2_5_omni_vision_encoder", "embed_dim": 1280, "hidden_size": 1280, "out_hidden_size": 3584}
 
 
@@ -40,41 +59,41 @@ def tower(figures: dict[str, int], **changes: Any) -> VisionTower:
             {"model_type": "smolvlm", "scale_factor": 4, "text_config": {"hidden_size": 960},
              "vision_config": {"model_type": "smolvlm_vision", "hidden_size": 768, "num_attention_heads": 12,
                                "patch_size": 16}},
-            VisionTower(12, 768, 3072, 12, 16, 4, 960),
+            VisionTower(12, 768, 3072, 12, 16, 4, 960, traits=EMBEDDED),
             id="SmolVLM2 500M leaves blocks and MLP to transformers' SmolVLMVisionConfig",
         ),
         pytest.param(
             {"model_type": "qwen2_vl", "hidden_size": 1536,
              "vision_config": {"model_type": "qwen2_vl", "hidden_size": 1536, "in_chans": 3, "spatial_patch_size": 14}},
-            VisionTower(32, 1280, 5120, 16, 14, 2, 1536, traits=SHARED),
+            VisionTower(32, 1280, 5120, 16, 14, 2, 1536, traits=JOINED, frames=2),
             id="Qwen2-VL AWQ states its output only, Qwen2VLVisionConfig the rest",
         ),
         pytest.param(
             {"model_type": "qwen2_vl", "vision_config": {"in_chans": 3}},
-            VisionTower(32, 1280, 5120, 16, 14, 2, 3584, traits=SHARED),
+            VisionTower(32, 1280, 5120, 16, 14, 2, 3584, traits=JOINED, frames=2),
             id="without a type the tower is that of the whole",
         ),
         pytest.param(
             {"model_type": "qwen2_5_omni",
              "thinker_config": {"model_type": "qwen2_5_omni_thinker", "vision_config": OMNI}},
-            VisionTower(32, 1280, 3420, 16, 14, 2, 3584, traits=FUSED),
+            VisionTower(32, 1280, 3420, 16, 14, 2, 3584, traits=FUSED, frames=2),
             id="Qwen2.5-Omni keeps its tower in the thinker",
         ),
         pytest.param(
             {"model_type": "qwen3_vl_moe",
              "vision_config": {"depth": 27, "hidden_size": 1152, "num_heads": 16, "intermediate_size": 4304,
                                "patch_size": 16, "out_hidden_size": 4096, "spatial_merge_size": 2}},
-            VisionTower(27, 1152, 4304, 16, 16, 2, 4096, deepstack_levels=3, traits=SHARED),
+            VisionTower(27, 1152, 4304, 16, 16, 2, 4096, deepstack_levels=3, traits=POSITIONED, frames=2),
             id="Qwen3-VL stacks three levels unless it says otherwise (Qwen3VLMoeVisionConfig)",
         ),
         pytest.param(
             {"model_type": "glm4v_moe", "vision_config": {"intermediate_size": 10944, "out_hidden_size": 4096}},
-            VisionTower(24, 1536, 4096, 12, 14, 2, 4096, traits=FUSED),
+            VisionTower(24, 1536, 4096, 12, 14, 2, 4096, traits=DOWNSAMPLED, frames=2),
             id="GLM-4V's blocks are as wide inside as its output, the config's width is the merger's (glm4_1v.py)",
         ),
         pytest.param(
             {"model_type": "glm_ocr", "vision_config": {"intermediate_size": 4096, "out_hidden_size": 1536}},
-            VisionTower(24, 1024, 4096, 16, 14, 2, 1536, traits=FUSED),
+            VisionTower(24, 1024, 4096, 16, 14, 2, 1536, traits=DOWNSAMPLED, frames=2),
             id="GLM-OCR's blocks have the config's width (glm_ocr.py)",
         ),
         pytest.param(
@@ -85,38 +104,42 @@ def tower(figures: dict[str, int], **changes: Any) -> VisionTower:
         ),
         pytest.param(
             {"model_type": "kimi_k25", "text_config": {"hidden_size": 7168}, "vision_config": KIMI},
-            tower(SO400M, merge_size=2, output_size=7168, traits=TowerTraits(rotation=Rotation.COMPLEX_IN_TIME)),
+            tower(SO400M, merge_size=2, output_size=7168, traits=TowerTraits(
+                rotation=Rotation.COMPLEX_IN_TIME, embeddings_kept=1)),
             id="Kimi K2.5 names its figures as no class reads them (KimiK25VisionConfig)",
         ),
         pytest.param(
             {"model_type": "llava", "vision_feature_layer": -1, "text_config": {"hidden_size": 5120},
              "vision_config": {"model_type": "pixtral", "image_size": 1024, "patch_size": 16, "head_dim": 64}},
-            tower(CLIP, patch_size=16, output_size=5120, traits=TowerTraits(gated=True)),
+            tower(CLIP, patch_size=16, output_size=5120, traits=NATIVE_ROWS),
             id="Pixtral inside LLaVA has gated MLPs (PixtralVisionConfig)",
         ),
         pytest.param(
             {"model_type": "dots_ocr", "hidden_size": 1536, "vision_config": {"embed_dim": 1536}},
-            VisionTower(42, 1536, 4224, 12, 14, 2, 1536, traits=TowerTraits(gated=True, rotation=Rotation.FLOAT32)),
+            VisionTower(42, 1536, 4224, 12, 14, 2, 1536, traits=TowerTraits(
+                gated=True, rotation=Rotation.FLOAT32, activation=Activation.SILU_AND_MUL)),
             id="dots.ocr (vLLM's DotsVisionConfig)",
         ),
         pytest.param(
             {"model_type": "kimi_vl", "text_config": {"hidden_size": 2048}, "vision_config": {"model_type": "moonvit"}},
-            tower(SO400M, merge_size=2, output_size=2048, traits=TowerTraits(rotation=Rotation.COMPLEX)),
+            tower(SO400M, merge_size=2, output_size=2048, traits=TowerTraits(
+                rotation=Rotation.COMPLEX, embeddings_kept=1)),
             id="MoonViT (vLLM's MoonViTConfig)",
         ),
         pytest.param(
             {"architectures": ["MolmoForCausalLM"], "model_type": "molmo", "hidden_size": 3584},
-            tower(CLIP, layers=23, merge_size=2, output_size=3584, traits=TowerTraits(TowerKind.EVERY_BLOCK_KEPT)),
+            tower(CLIP, layers=23, merge_size=2, output_size=3584, traits=TowerTraits(
+                TowerKind.EVERY_BLOCK_KEPT, rotation=Rotation.NONE, activation=Activation.QUICK_GELU)),
             id="Molmo has no vision section (vLLM's molmo.py: VisionBackboneConfig)",
         ),
         pytest.param(
             {"architectures": ["Phi3VForCausalLM"], "model_type": "phi3_v", "hidden_size": 3072},
-            replace(tower(CLIP, merge_size=2, output_size=3072), layers=23),
+            replace(tower(CLIP, merge_size=2, output_size=3072, traits=QUICK), layers=23),
             id="Phi-3-vision names CLIP (vLLM's phi3v.py: CLIP_VIT_LARGE_PATCH14_336_CONFIG)",
         ),
         pytest.param(
             {"architectures": ["Phi4MMForCausalLM"], "model_type": "phi4mm", "hidden_size": 3072},
-            replace(tower(SO400M, merge_size=2, output_size=3072), layers=26),
+            replace(tower(SO400M, merge_size=2, output_size=3072, traits=EMBEDDED), layers=26),
             id="Phi-4-multimodal (vLLM's phi4mm.py: get_navit_vision_model)",
         ),
         pytest.param(

@@ -27,7 +27,7 @@ def served() -> Plan:
 @pytest.fixture(scope="module")
 def refused() -> Plan:
     flags = EngineSettings(max_model_len=131072)
-    return plan(qwen3_vl(), gpu("L4"), Intent(settings=flags, pinned=frozenset({"max_model_len"}), gpu_count=1))
+    return plan(qwen3_vl(), gpu("RTX-4090"), Intent(settings=flags, pinned=frozenset({"max_model_len"}), gpu_count=1))
 
 
 def test_model_gpu_release_and_goal_are_named(served: Plan) -> None:
@@ -60,7 +60,16 @@ def test_memory_is_the_budgets_in_bytes(served: Plan) -> None:
         "kvCacheLowBytes": budget.kv_cache_low_bytes,
         "kvCacheHighBytes": budget.kv_cache_high_bytes,
         "freeAtStartBytes": budget.free_at_start_bytes,
+        "moments": found["moments"],
     }
+
+
+def test_the_start_up_peak_is_the_largest_of_its_moments(served: Plan) -> None:
+    budget = plan_to_json(served)["budget"]
+    moments = budget["moments"]
+    assert set(moments) == {"encoderBytes", "textBytes", "samplerBytes", "keptBytes"}
+    assert budget["activationPeakBytes"] == max(moments[name] for name in moments if name != "keptBytes")
+    assert moments["keptBytes"] < moments["textBytes"]
 
 
 def test_a_request_is_told_by_its_parts_and_the_cup_holds_it(served: Plan) -> None:

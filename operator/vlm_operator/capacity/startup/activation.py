@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vlm_operator.capacity.startup.budget import Term
+from vlm_operator.capacity.startup.budget import Moments, Term
 from vlm_operator.capacity.startup.coefficients import CUBLAS_WORKSPACE_BYTES, SMALL_BUFFERS_BYTES
 from vlm_operator.capacity.startup.encoder import NOTHING, EncoderMemory, EncoderRun, encoder_memory
-from vlm_operator.capacity.startup.sampler import bytes_per_logit, sampler_bytes
+from vlm_operator.capacity.startup.sampler import bytes_per_logit, program_buffer_bytes, sampler_bytes
 from vlm_operator.capacity.startup.text_forward import text_forward
 from vlm_operator.engine.budget_rules import BudgetRules, expert_chunk_tokens
-from vlm_operator.engine.encoder_rules import encoder_rules
+from vlm_operator.engine.encoder_rules import encoder_rules, pixel_bytes
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.tower_traits import TowerKind
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.gpu.multiprocessors import USUAL_MULTIPROCESSORS, multiprocessors
 from vlm_operator.model.facts import AttentionCache, ModelFacts
 
 
@@ -31,14 +32,20 @@ class Activation:
         encoder_bytes: the part that rests on the model of the encoder.
         encoder_saving_bytes: what switching all modalities off would save.
         modality: what the encoder is profiled with, None where it is not.
+        moments: the peaks that ``peak_bytes`` is the largest of.
     """
 
-    peak_bytes: int
+    moments: Moments
     layers_bytes: int
     encoder_bytes: int
     encoder_saving_bytes: int
     modality: str | None
     terms: tuple[Term, ...]
+
+    @property
+    def peak_bytes(self) -> int:
+        """The largest moment."""
+        return self.moments.peak_bytes
 
 
 def activation(
@@ -62,38 +69,53 @@ def activation(
     )
     sampler = 0 if _pools(model) else _sampler(model, rules, sequences, tokens)
     encoder = NOTHING if run is None else _encoder(model, gpu, settings, version, rules=rules, run=run)
-    modern = gpu.compute_capability is None or gpu.compute_capability >= (9, 0)
-    constant = CUBLAS_WORKSPACE_BYTES[modern] + SMALL_BUFFERS_BYTES
-    sampling = text.hidden_bytes + sampler
+    workspace = CUBLAS_WORKSPACE_BYTES[gpu.compute_capability is None or gpu.compute_capability >= (9, 0)]
+    constant = workspace + SMALL_BUFFERS_BYTES
+    programs = 0 if _pools(model) else _program_buffer(model, gpu, rules, sequences, tokens)
+    sampling = text.hidden_bytes + sampler + programs
     if rules.persistent_expert_workspace:
         layers, persistent = max(text.transient_bytes, text.experts_bytes), text.workspace_bytes
     else:
         layers, persistent = max(text.transient_bytes, text.experts_bytes + text.workspace_bytes), 0
-    without_encoder = max(layers, sampling)
-    peak = max(encoder.transient_bytes, encoder.kept_bytes + without_encoder)
-    encoder_decides = encoder.transient_bytes > encoder.kept_bytes + without_encoder
-    rows = min(sequences, tokens)
-    per_logit = bytes_per_logit(rules.sampler, rows, model.dtype.size_bytes)
+    # The encoder runs before the workspace of expert layers exists.
+    beside = constant + persistent + encoder.kept_bytes
+    moments = Moments(
+        encoder_bytes=encoder.transient_bytes + constant if run else 0,
+        text_bytes=layers + beside,
+        sampler_bytes=sampling + beside,
+        kept_bytes=persistent + programs + workspace,
+    )
+    without_encoder = max(layers, sampling) + persistent + constant
+    encoder_decides = moments.encoder_bytes == moments.peak_bytes
     terms = (
         Term("text pass", layers, f"{tokens:,} tokens through the widest layer, over {ranks} rank(s)"),
-        Term(
-            "sampler", sampling, f"{rows:,} rows x {model.text.vocab_size:,} logits x {per_logit} bytes, hidden states"
-        ),
+        Term("sampler", sampling, _sampled(model, rules, min(sequences, tokens))),
         Term("expert workspace", persistent, "kept between layers and runs"),
-        Term(
-            "encoder",
-            encoder.transient_bytes,
-            _encoded(run, model) if run else "not profiled",
-        ),
+        Term("encoder", encoder.transient_bytes, _encoded(run, model) if run else "not profiled"),
         Term("encoder outputs", encoder.kept_bytes, "inputs and outputs kept until the sampler has run"),
     )
     return Activation(
-        peak_bytes=peak + persistent + constant,
+        moments=moments,
         layers_bytes=0 if encoder_decides else persistent + (layers if layers >= sampling else 0),
         encoder_bytes=encoder.transient_bytes if encoder_decides else encoder.kept_bytes,
-        encoder_saving_bytes=peak - without_encoder,
+        encoder_saving_bytes=moments.peak_bytes - without_encoder,
         modality=run.modality if run else None,
         terms=tuple(term for term in terms if term.size_bytes),
+    )
+
+
+def _sampled(model: ModelFacts, rules: BudgetRules, rows: int) -> str:
+    per_logit = bytes_per_logit(rules.sampler, rows, model.dtype.size_bytes)
+    return f"{rows:,} rows x {model.text.vocab_size:,} logits x {per_logit} bytes, hidden states"
+
+
+def _program_buffer(model: ModelFacts, gpu: GPUFacts, rules: BudgetRules, sequences: int, tokens: int) -> int:
+    return program_buffer_bytes(
+        rules.sampler,
+        max_num_seqs=sequences,
+        max_num_batched_tokens=tokens,
+        vocab_size=model.text.vocab_size,
+        multiprocessors=multiprocessors(gpu.product) or USUAL_MULTIPROCESSORS,
     )
 
 
@@ -130,6 +152,7 @@ def _encoder(
         pads_outputs=rules.pads_encoder_outputs,
         keeps_inputs=rules.keeps_encoder_inputs,
         element_bytes=model.dtype.size_bytes,
+        pixels=pixel_bytes(model.traits.pixels, version, model.dtype.size_bytes),
     )
 
 

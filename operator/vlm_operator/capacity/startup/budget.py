@@ -27,6 +27,28 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Moments:
+    """The peak of each moment of the profiling run above the weights, bytes per GPU, small buffers included.
+
+    Attributes:
+        encoder_bytes: while the encoder runs; 0 where none is profiled.
+        text_bytes: while the text layers run, beside the encoder's outputs.
+        sampler_bytes: while the sampler runs, beside the same.
+        kept_bytes: what stays allocated afterwards: workspaces of expert layers, of cuBLAS and of the sampler.
+    """
+
+    encoder_bytes: int
+    text_bytes: int
+    sampler_bytes: int
+    kept_bytes: int
+
+    @property
+    def peak_bytes(self) -> int:
+        """The largest of them."""
+        return max(self.encoder_bytes, self.text_bytes, self.sampler_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """Memory of one GPU (the tightest rank), bytes.
 
@@ -45,6 +67,7 @@ class Budget:
         profiled_modality: what the encoder is profiled with, None where it is not profiled.
         formula: how this release computes it.
         terms: what makes up the activation peak and the rest, for the plan's explanation.
+        moments: the peaks that ``activation_peak_bytes`` is the largest of; None where a plan was made otherwise.
     """
 
     total_bytes: int
@@ -62,6 +85,7 @@ class Budget:
     formula: Formula
     terms: tuple[Term, ...]
     free_at_start_high_bytes: int = 0
+    moments: Moments | None = None
 
     def in_use_bytes(self, pinned_kv_bytes: int | None) -> int:
         """What must be free at start: weights and peak; all terms beside a KV cache whose size is pinned.

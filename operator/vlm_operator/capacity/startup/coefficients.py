@@ -68,7 +68,7 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "nonTorch HBM 0.17": Fitted(
-        0.248,
+        0.235,
         (
             "myoceane-gptoss20b-a100-0190",
             "public-gemma4-31b-b300-026",
@@ -76,7 +76,7 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "nonTorch GDDR 0.17": Fitted(
-        0.144,
+        0.082,
         (
             "public-qwen3-14b-nvfp4-5070ti-wsl-023",
             "public-qwen3-8b-nvfp4-5070ti-wsl-023",
@@ -90,14 +90,14 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "consumed HBM": Fitted(
-        0.286,
+        0.243,
         (
             "phivan-qwen36-27b-fp8-h100",
             "public-qwen38-27b-a100-llm-028",
         ),
     ),
     "consumed GDDR": Fitted(
-        0.234,
+        0.168,
         ("fentz26-qwen38-27b-fp8-2x5090",),
     ),
     "tensorParallel HBM": Fitted(
@@ -111,7 +111,7 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "tensorParallel GDDR": Fitted(
-        0.084,
+        0.030,
         (
             "fentz26-qwen38-27b-fp8-2x5090",
             "public-qwen35-9b-2x5090-020",
@@ -120,7 +120,7 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "unified": Fitted(
-        2.288,
+        2.309,
         (
             "public-qwen36-27b-nvfp4-gb10-023",
             "sostrowsk-gemma4-26b-a4b-nvfp4-gb10",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from vlm_operator.engine.encoder_rules import EncoderRules
+from vlm_operator.engine.encoder_rules import PREPARED_PIXELS, EncoderRules, PixelBytes
 from vlm_operator.model.facts import VisionTower
 
 
@@ -63,50 +63,57 @@ def encoder_memory(
     pads_outputs: bool,
     keeps_inputs: bool,
     element_bytes: int = 2,
+    pixels: PixelBytes = PREPARED_PIXELS,
 ) -> EncoderMemory:
     """Bytes of encoding ``run`` on one rank.
 
     Args:
         gpu_total_bytes: memory of the GPU, a tenth of which bounds what some families encode at once.
         hidden_size: width of the language model, used where the tower does not say its output's width.
-        replicated: ``--mm-encoder-tp-mode data``: every rank holds the whole tower and encodes its share of items.
+        replicated: ``--mm-encoder-tp-mode data``: every rank holds the whole tower and encodes its share of items, from
+            a copy of their pixels, and gathers the outputs of all ranks, each padded to the longest.
         keeps_inputs: the dummy items' pixels stay on the GPU after the encoder has run.
         pads_outputs: outputs are copied into buffers of the whole budget, one for each item (before 0.13).
+        pixels: bytes of each colour of a pixel.
     """
     shards = 1 if replicated else tensor_parallel_size
     items_here = -(-run.items // tensor_parallel_size) if replicated else run.items
     merge = max(tower.merge_size, 1) ** 2
     patches_of_item = run.patches_per_item or run.encoded_tokens_per_item * merge
     patches = items_here * patches_of_item
-    pixels = 3 * tower.patch_size**2 * (2 if merge > 1 else 1) * element_bytes
-    inputs = run.items * patches_of_item * pixels
-    width = (tower.output_size or hidden_size) * (1 + tower.deepstack_levels) * element_bytes
+    colours = 3 * tower.patch_size**2 * tower.frames
+    inputs = run.items * patches_of_item * colours
+    level = (tower.output_size or hidden_size) * element_bytes
+    width = level * (1 + tower.deepstack_levels)
+    levels_kept = items_here * run.encoded_tokens_per_item * level * tower.deepstack_levels
     if rules.one_item_at_once:
         at_once = min(patches, patches_of_item)
         gathered = (items_here - 1) * run.encoded_tokens_per_item * width
     else:
         at_once = patches_at_once(rules, patches, gpu_total_bytes)
         gathered = (patches - at_once) * tower.hidden_size * element_bytes
-    outputs = run.items * run.encoded_tokens_per_item * width
+    own_copy = patches * colours * pixels.kept if replicated and tensor_parallel_size > 1 else 0
+    outputs = (items_here * tensor_parallel_size if replicated else run.items) * run.encoded_tokens_per_item * width
     if pads_outputs and run.encoded_tokens_per_item < run.budget_tokens:
         # Each item gets a buffer of the whole budget; of the true outputs only the last is still referred to.
         outputs = (run.items * run.budget_tokens + run.encoded_tokens_per_item) * width
+    blocks = at_once * bytes_per_patch(tower, rules, shards, element_bytes) + gathered + levels_kept
     return EncoderMemory(
-        transient_bytes=at_once * bytes_per_patch(tower, rules, shards, element_bytes) + gathered + inputs,
-        kept_bytes=outputs + (inputs if keeps_inputs else 0),
+        transient_bytes=blocks + inputs * pixels.encoding + own_copy,
+        kept_bytes=outputs + (inputs * pixels.kept if keeps_inputs else 0),
     )
 
 
 def bytes_per_patch(tower: VisionTower, rules: EncoderRules, shards: int, element_bytes: int) -> int:
-    """Bytes that a patch takes on one rank while its block runs: the larger of attention and MLP."""
+    """Bytes that a patch takes on one rank at the largest moment of its block."""
     if rules.bytes_per_patch:
         return rules.bytes_per_patch * element_bytes // 2
-    attention = tower.hidden_size * rules.attention_whole + tower.hidden_size * rules.attention_divided // shards
-    mlp = tower.hidden_size * rules.mlp_whole + tower.intermediate_size * rules.mlp_divided // shards
+    largest = max(
+        moment.bytes_per_patch(tower.hidden_size, tower.intermediate_size, shards) for moment in rules.moments
+    )
     # The rules count two bytes an element; float32 takes twice as much at every step.
-    attention, mlp = attention * element_bytes // 2, mlp * element_bytes // 2
     kept = tower.layers * tower.hidden_size * element_bytes if rules.every_block_kept else 0
-    return max(attention, mlp) + kept
+    return largest * element_bytes // 2 + kept
 
 
 def patches_at_once(rules: EncoderRules, patches: int, gpu_total_bytes: int) -> int:

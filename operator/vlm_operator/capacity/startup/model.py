@@ -77,6 +77,7 @@ class StartupTerms:
             formula=self.formula,
             terms=self.terms,
             free_at_start_high_bytes=self.free_at_start_high_bytes,
+            moments=self.activation.moments,
         )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from vlm_operator.capacity.multimodal import encoder_budget
+from dataclasses import replace
+
+from vlm_operator.capacity.multimodal import EncoderBudget, encoder_budget, max_item_tokens
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.engine.encoder_rules import reckoned_tokens_per_encoded
-from vlm_operator.engine.settings import MODALITIES, EngineSettings
+from vlm_operator.engine.settings import MODALITIES, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.model.processors import MultimodalFacts, OverlapCrops, SmartResize
+from vlm_operator.model.processors import MultimodalFacts, OverlapCrops, SmartResize, SoftTokenBudget
 
 
 def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> EncoderRun | None:
@@ -39,26 +41,49 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
     processor = model.multimodal.processor
     timestamps = isinstance(processor, SmartResize) and processor.timestamps
     reckoned = reckoned_tokens_per_encoded(timestamps=timestamps, modality=budget.modality, version=version)
+    encoded = _dummy_tokens(model.multimodal, settings, version, budget)
     return EncoderRun(
         modality=budget.modality,
         items=budget.items,
         tokens_per_item=budget.tokens_per_item,
         budget_tokens=budget.budget_tokens,
-        encoded_tokens_per_item=int(budget.tokens_per_item / reckoned),
-        patches_per_item=_patches(model.multimodal, budget.modality, budget.tokens_per_item),
+        encoded_tokens_per_item=int(encoded / reckoned),
+        patches_per_item=_patches(model.multimodal, budget.modality, encoded),
     )
+
+
+def _dummy_tokens(
+    facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion, budget: EncoderBudget
+) -> int:
+    """Tokens of the dummy item.
+
+    vLLM reckons the largest item beside one item of each other modality, but makes the dummy alone, so a video whose
+    length depends on the context is longer (``mm_counts={modality: 1}`` in ``v1/worker/gpu_model_runner.py:
+    _get_mm_dummy_batch``, later ``multimodal/encoder_budget.py: get_dummy_encoder_profile_inputs``).
+    """
+    if budget.modality is None or budget.modality == "audio":
+        return budget.tokens_per_item
+    others = tuple((name, ModalityLimit(0)) for name in facts.modalities if name != budget.modality)
+    if not any(settings.enabled(name) for name, _ in others):
+        return budget.tokens_per_item
+    own = tuple(entry for entry in settings.limit_mm_per_prompt or () if entry[0] == budget.modality)
+    alone = replace(settings, limit_mm_per_prompt=tuple(sorted((*own, *others))))
+    return max(max_item_tokens(facts, alone, version).get(budget.modality, 0), budget.tokens_per_item)
 
 
 def _patches(facts: MultimodalFacts, modality: str, tokens: int) -> int:
     """Patches of the largest item where they are not its tokens times those merged into one, else 0.
 
-    Molmo encodes every crop whole, and takes tokens from what neighbours do not show.
+    Molmo encodes every crop whole, and takes tokens from what neighbours do not show. Frames that become soft tokens
+    are padded to as many patches as those are pooled from, and their tokens count what stands between frames, too.
     """
     if modality == "audio":
         return tokens * facts.audio_frames
-    crops = facts.processor
-    if isinstance(crops, OverlapCrops):
-        return (crops.max_crops + 1) * (crops.crop_size // crops.patch_size) ** 2
+    processor = facts.processor
+    if isinstance(processor, OverlapCrops):
+        return (processor.max_crops + 1) * (processor.crop_size // processor.patch_size) ** 2
+    if isinstance(processor, SoftTokenBudget) and modality == "video":
+        return processor.max_frames * processor.frame_tokens * processor.pooling_size**2
     return 0
 
 

@@ -49,6 +49,20 @@ def sampler_bytes(
     return rows * vocab_size * bytes_per_logit(path, rows, element_bytes)
 
 
+def program_buffer_bytes(
+    path: SamplerPath, *, max_num_seqs: int, max_num_batched_tokens: int, vocab_size: int, multiprocessors: int
+) -> int:
+    """The float32 buffer of vLLM's Triton kernel for top-k and top-p, which is kept for good.
+
+    One row of the vocabulary for each program: the dummy batch's rows, rounded up to a power of two, at most one for
+    each multiprocessor (vLLM ``v1/sample/ops/topk_topp_triton.py: apply_top_k_top_p_triton``, from 0.17 on).
+    """
+    rows = min(max_num_seqs, max_num_batched_tokens)
+    if path is not SamplerPath.TRITON or rows < _TRITON_ROWS:
+        return 0
+    return min(1 << (min(rows, multiprocessors) - 1).bit_length(), multiprocessors) * vocab_size * 4
+
+
 def penalty_buffer_bytes(max_num_seqs: int, vocab_size: int) -> int:
     """Buffers of the V2 runner that stay: int32 counts and one bit per request and vocabulary entry.
 

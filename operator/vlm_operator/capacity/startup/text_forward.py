@@ -42,13 +42,16 @@ def text_forward(
 ) -> TextForward:
     """Bytes that one pass over ``tokens`` dummy tokens needs on one rank.
 
-    Dense: residual, normed input, output, gate and up projection, their product. Linear attention: projections,
+    Dense: residual, normed input, output, gate and up projection, their product, and the attention's result where the
+    MLP stands beside it. Linear attention: projections,
     convolved copies and per-chunk states. Experts: two workspaces of ``tokens x experts per token`` rows, as vLLM's
     Triton experts ask for (``fused_moe/fused_moe.py: TritonExperts.workspace_shapes``).
     """
     text, element = model.text, model.dtype.size_bytes
     row = text.hidden_size * element
-    widest = 3 * row + 3 * _share(text.intermediate_size, tensor_parallel_size) * element
+    widest = (4 if text.parallel_blocks else 3) * row + 3 * _share(
+        text.intermediate_size, tensor_parallel_size
+    ) * element
     if model.quantization is not None and model.quantization.weight_bits == 8:
         widest += _share(text.intermediate_size, tensor_parallel_size)
     if text.experts is not None and not _has_dense_layers(text):

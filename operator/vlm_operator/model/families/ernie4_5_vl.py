@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.tower_traits import Rotation, TowerTraits
+from vlm_operator.engine.tower_traits import Activation, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import text_class
 from vlm_operator.model.family import Family, LanguageModel, Variant
@@ -35,7 +35,7 @@ def _tower(config: Config) -> UnreadTower:
         _VISION,
         output_size=text_width(config),
         merge_size=vision.integer("spatial_merge_size", 2),
-        traits=TowerTraits(rotation=Rotation.SHARED),
+        traits=TowerTraits(rotation=Rotation.SHARED_SEPARATE, activation=Activation.QUICK_GELU),
     )
 
 

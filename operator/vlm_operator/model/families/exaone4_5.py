@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.tower_traits import Rotation, TowerTraits
+from vlm_operator.engine.tower_traits import Activation, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
@@ -35,7 +35,13 @@ def _tower(config: Config) -> UnreadTower:
         _VISION,
         output_size=vision.integer("out_hidden_size"),
         merge_size=vision.integer("spatial_merge_size"),
-        traits=TowerTraits(gated=True, rotation=Rotation.SHARED, fused_norms=True),
+        traits=TowerTraits(
+            gated=True,
+            rotation=Rotation.SHARED,
+            fused_norms=True,
+            activation=Activation.SILU_AND_MUL,
+            projections_kept=True,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
@@ -47,5 +48,6 @@ FAMILY: Final = Family(
     ),
     tower=_tower,
     place=TowerPlace("visual"),
+    pixels=Pixels.RAW,
     tokens=_tokens,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.families import text_width
@@ -76,6 +77,7 @@ FAMILY: Final = Family(
     ),
     tower=_tower,
     place=TowerPlace("vision_tower", data_parallel=True),
+    pixels=Pixels.RAW,
     tokens=_tokens,
     weights=_weights,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
@@ -27,6 +28,7 @@ FAMILY: Final = Family(
     ),
     tower=merged_rows_tower,
     place=PLACE,
+    pixels=Pixels.RAW,
     tokens=_tokens,
     weights=merged_rows_weights,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
@@ -28,6 +29,7 @@ FAMILY: Final = Family(
     variants=(Variant(architecture="Mistral3ForConditionalGeneration", model_types=("mistral3",), nested="mistral"),),
     tower=merged_rows_tower,
     place=PLACE,
+    pixels=Pixels.RAW,
     tokens=_tokens,
     weights=merged_rows_weights,
     renames=(*TOWER_AND_PROJECTOR, ("model.", "language_model.model.")),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
@@ -31,5 +32,6 @@ FAMILY: Final = Family(
     variants=(Variant(architecture="OpenCUAForConditionalGeneration", model_types=("opencua",), weights_known=False),),
     tower=_tower,
     place=TowerPlace("visual", ("image",), data_parallel=True),
+    pixels=Pixels.RAW_EARLY,
     tokens=_tokens,
 )

@@ -29,7 +29,7 @@ def _tower(config: Config) -> SiglipNavit:
         SO400M,
         output_size=text_width(config),
         merge_size=vision.integer("spatial_merge_size", 2),
-        traits=TowerTraits(rotation=Rotation.SHARED),
+        traits=TowerTraits(rotation=Rotation.SHARED, embeddings_kept=1),
         position_ids=True,
     )
 

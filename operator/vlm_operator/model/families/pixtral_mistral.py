@@ -12,7 +12,7 @@ from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, Rounding, RowBreaks
-from vlm_operator.model.towers.native_rows import NativeRowsTower
+from vlm_operator.model.towers.native_rows import MISTRAL, NativeRowsTower
 from vlm_operator.model.towers.place import TowerPlace
 
 _SECTION: Final = "vision_encoder"
@@ -24,6 +24,7 @@ def _tower(config: Config) -> NativeRowsTower | None:
     vision = config.section(_SECTION)
     return NativeRowsTower.read(
         vision,
+        defaults=MISTRAL,
         merge_size=vision.integer("spatial_merge_size", 1),
         output_size=text_width(config),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.model.config import Config
 from vlm_operator.model.families.qwen2_vl import RENAMES, TEXT
 from vlm_operator.model.family import Family, LanguageModel, Tying, Variant
@@ -52,6 +53,7 @@ FAMILY: Final = Family(
     ),
     tower=_tower,
     place=TowerPlace("visual", data_parallel=True),
+    pixels=Pixels.RAW_EARLY,
     tokens=_tokens,
     tying=Tying.EITHER,
     renames=RENAMES,

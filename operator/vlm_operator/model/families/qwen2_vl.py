@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import text_class
@@ -59,6 +60,7 @@ FAMILY: Final = Family(
     ),
     tower=_tower,
     place=TowerPlace("visual", data_parallel=True),
+    pixels=Pixels.RAW_EARLY,
     tokens=_tokens,
     tying=Tying.EITHER,
     renames=RENAMES,

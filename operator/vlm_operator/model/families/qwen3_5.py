@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.engine.loading_rules import RotaryRows
+from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import text_class
@@ -55,6 +56,7 @@ FAMILY: Final = Family(
     ),
     tower=_tower,
     place=TowerPlace("visual", data_parallel=True),
+    pixels=Pixels.RAW,
     tokens=_tokens,
     tying=Tying.SECTION,
     renames=VISUAL,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
+from vlm_operator.engine.tower_traits import Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType
 from vlm_operator.model.multimodal.families import LEAST_SHUFFLE_RATIO
@@ -40,6 +41,8 @@ class ComplexRotationTower(Tower):
         positions: patches of an image and the class token.
         adapter_width, adapter_output: inside and behind the adapter.
     """
+
+    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.COMPLEX, embeddings_kept=1)
 
     channels: int
     positions: int

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
-from vlm_operator.engine.tower_traits import Rotation, TowerTraits
+from vlm_operator.engine.tower_traits import PositionsKept, Rotation, TowerTraits
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.towers.parts import fused_attention, patch_embedding, rotary_table
@@ -37,7 +37,7 @@ class DeepstackTower(Tower):
         positions: rows of learned positions.
     """
 
-    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.SHARED)
+    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.SHARED, positions_kept=PositionsKept.ALWAYS)
 
     channels: int
     frames: int
@@ -69,6 +69,11 @@ class DeepstackTower(Tower):
     @staticmethod
     def _positions(filled: Config) -> int:
         return filled.integer("num_position_embeddings", 2304)
+
+    @property
+    def patch_frames(self) -> int:
+        """As configured."""
+        return self.frames
 
     def build(self, collection: Collection, place: TowerPlace) -> None:
         """Patches and positions, blocks, a merger for the output and one for each level."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
-from vlm_operator.engine.tower_traits import Rotation, TowerTraits
+from vlm_operator.engine.tower_traits import Activation, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType
 from vlm_operator.model.towers.parts import fused_attention
@@ -37,7 +37,9 @@ class DotsViT(Tower):
         post_norm: a norm follows the last block.
     """
 
-    traits: ClassVar[TowerTraits] = TowerTraits(gated=True, rotation=Rotation.FLOAT32)
+    traits: ClassVar[TowerTraits] = TowerTraits(
+        gated=True, rotation=Rotation.FLOAT32, activation=Activation.SILU_AND_MUL
+    )
 
     channels: int
     bias: bool

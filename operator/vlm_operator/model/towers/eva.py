@@ -6,8 +6,9 @@ Source: vLLM 0.32, ``model_executor/models/glm4v.py`` (``EVA2CLIPModel``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
+from vlm_operator.engine.tower_traits import Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.tower import Tower
@@ -22,6 +23,8 @@ class EvaTower(Tower):
         channels: colours of a pixel.
         positions: patches of an image and the class token.
     """
+
+    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.NONE, embeddings_kept=1)
 
     channels: int
     positions: int

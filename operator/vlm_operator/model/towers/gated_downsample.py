@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from vlm_operator.engine.tower_traits import Rotation, TowerTraits
+from vlm_operator.engine.tower_traits import Activation, PositionsKept, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType
 from vlm_operator.model.towers.parts import fused_attention, patch_embedding, rotary_table
@@ -30,7 +30,13 @@ class GatedDownsampleTower(Tower):
         positions: learned positions.
     """
 
-    traits: ClassVar[TowerTraits] = TowerTraits(gated=True, rotation=Rotation.SHARED, fused_norms=True)
+    traits: ClassVar[TowerTraits] = TowerTraits(
+        gated=True,
+        rotation=Rotation.SHARED_SEPARATE,
+        fused_norms=True,
+        activation=Activation.SILU_AND_MUL,
+        positions_kept=PositionsKept.LATER,
+    )
 
     channels: int
     frames: int
@@ -55,6 +61,11 @@ class GatedDownsampleTower(Tower):
             merger_inner=filled.integer("intermediate_size"),
             positions=(filled.integer("image_size", 336) // patch) ** 2,
         )
+
+    @property
+    def patch_frames(self) -> int:
+        """As configured."""
+        return self.frames
 
     def build(self, collection: Collection, place: TowerPlace) -> None:
         """Patches and positions, blocks, the convolution that merges patches, the merger."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from vlm_operator.engine.tower_traits import Rotation, TowerTraits
+from vlm_operator.engine.tower_traits import Activation, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.towers.parts import fused_attention, patch_embedding, rotary_table
 from vlm_operator.model.towers.place import TowerPlace
@@ -25,7 +25,13 @@ class GatedMergerTower(Tower):
         channels, frames: colours of a pixel, frames of a patch.
     """
 
-    traits: ClassVar[TowerTraits] = TowerTraits(gated=True, rotation=Rotation.SHARED, fused_norms=True)
+    traits: ClassVar[TowerTraits] = TowerTraits(
+        gated=True,
+        rotation=Rotation.SHARED,
+        fused_norms=True,
+        activation=Activation.SILU_AND_MUL,
+        projections_kept=True,
+    )
 
     channels: int
     frames: int
@@ -45,6 +51,11 @@ class GatedMergerTower(Tower):
             channels=filled.integer("in_channels", 3),
             frames=filled.integer("temporal_patch_size", 2),
         )
+
+    @property
+    def patch_frames(self) -> int:
+        """As configured."""
+        return self.frames
 
     def build(self, collection: Collection, place: TowerPlace) -> None:
         """Patches, blocks, the merger."""

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from vlm_operator.engine.tower_traits import Activation, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.multimodal.families import square_side
 from vlm_operator.model.towers.place import TowerPlace
-from vlm_operator.model.towers.tower import Tower
+from vlm_operator.model.towers.tower import Tower, plain_activation
 from vlm_operator.model.weights.modules import Collection
 
 INTERN_VIT: Final[Mapping[str, Any]] = {"patch_size": 14, "image_size": 448}
@@ -36,6 +37,7 @@ class InternVit(Tower):
         positions: patches of an image and the class token.
         padded_heads: heads with those that vLLM adds so that more numbers of ranks divide them.
         qkv_bias, qk_norm, norm_bias: what the blocks have.
+        activation: between the two matrices of its MLPs.
     """
 
     channels: int
@@ -44,6 +46,12 @@ class InternVit(Tower):
     qkv_bias: bool
     qk_norm: bool
     norm_bias: bool
+    activation: Activation
+
+    @property
+    def memory_traits(self) -> TowerTraits:
+        """Nothing is rotated; the embedded patches stay until the last block has run."""
+        return TowerTraits(rotation=Rotation.NONE, activation=self.activation, embeddings_kept=1)
 
     @classmethod
     def read(
@@ -74,6 +82,7 @@ class InternVit(Tower):
             qkv_bias=filled.boolean("qkv_bias", True),
             qk_norm=filled.boolean("qk_normalization", True),
             norm_bias=filled.text("norm_type", "rms_norm") == "layer_norm",
+            activation=plain_activation(filled),
         )
 
     def build(self, collection: Collection, place: TowerPlace) -> None:
@@ -106,6 +115,7 @@ class InternVitHf(Tower):
         channels: colours of a pixel.
         positions: patches of an image and the class token; 0 where they are not learned.
         bias, qk_norm, norm_bias, mask_token, last_norm: what it has.
+        activation: between the two matrices of its MLPs.
     """
 
     channels: int
@@ -115,6 +125,12 @@ class InternVitHf(Tower):
     norm_bias: bool
     mask_token: bool
     last_norm: bool
+    activation: Activation
+
+    @property
+    def memory_traits(self) -> TowerTraits:
+        """Nothing is rotated; the embedded patches stay until the last block has run."""
+        return TowerTraits(rotation=Rotation.NONE, activation=self.activation, embeddings_kept=1)
 
     @classmethod
     def read(cls, vision: Config, *, merge_size: int, output_size: int) -> Self:
@@ -143,6 +159,7 @@ class InternVitHf(Tower):
             norm_bias=filled.text("norm_type", "layer_norm") == "layer_norm",
             mask_token=filled.boolean("use_mask_token", False),
             last_norm=not filled.boolean("use_mean_pooling", True),
+            activation=plain_activation(filled),
         )
 
     def build(self, collection: Collection, place: TowerPlace) -> None:

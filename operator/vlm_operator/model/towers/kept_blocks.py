@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
-from vlm_operator.engine.tower_traits import TowerKind, TowerTraits
+from vlm_operator.engine.tower_traits import Activation, Rotation, TowerKind, TowerTraits
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.square import CLIP_LARGE
 from vlm_operator.model.towers.tower import Tower
@@ -26,7 +26,9 @@ _POSITIONS: Final = 577
 class KeptBlocksTower(Tower):
     """The tower."""
 
-    traits: ClassVar[TowerTraits] = TowerTraits(kind=TowerKind.EVERY_BLOCK_KEPT)
+    traits: ClassVar[TowerTraits] = TowerTraits(
+        kind=TowerKind.EVERY_BLOCK_KEPT, rotation=Rotation.NONE, activation=Activation.QUICK_GELU
+    )
 
     @classmethod
     def fixed(cls, output_size: int) -> Self:

@@ -67,8 +67,9 @@ class MoonViT(Tower):
 
     @property
     def memory_traits(self) -> TowerTraits:
-        """The tower with positions in time rotates otherwise in later releases."""
-        return TowerTraits(rotation=Rotation.COMPLEX_IN_TIME if self.frames else Rotation.COMPLEX)
+        """The tower with positions in time rotates otherwise in later releases; embedded patches stay."""
+        rotation = Rotation.COMPLEX_IN_TIME if self.frames else Rotation.COMPLEX
+        return TowerTraits(rotation=rotation, embeddings_kept=1)
 
     def build(self, collection: Collection, place: TowerPlace) -> None:
         """Patches and positions, blocks with one matrix for query, key and value."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final, Self
 
-from vlm_operator.engine.tower_traits import TowerTraits
+from vlm_operator.engine.tower_traits import Activation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType
 from vlm_operator.model.towers.place import TowerPlace
@@ -24,6 +24,11 @@ PIXTRAL: Final = {
     "patch_size": 16,
 }
 """What ``PixtralVisionConfig`` fills in."""
+MISTRAL: Final[Mapping[str, Any]] = {**PIXTRAL, "hidden_act": "silu"}
+"""The same in Mistral's own format, whose activation is fixed (``FeedForward``)."""
+
+_GATED: Final = {False: Activation.GELU_AND_MUL, True: Activation.SILU_AND_MUL}
+"""What gates its MLPs, by "SiLU"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +38,19 @@ class NativeRowsTower(Tower):
     Attributes:
         channels: colours of a pixel.
         rotated: elements of a head that are rotated.
+        activation: between the matrices of its MLPs.
     """
-
-    traits: ClassVar[TowerTraits] = TowerTraits(gated=True)
 
     channels: int
     rotated: int
+    activation: Activation
+
+    @property
+    def memory_traits(self) -> TowerTraits:
+        """The convolution's outputs and their normed copy stay, and in a block what attention gave."""
+        return TowerTraits(
+            gated=True, activation=self.activation, embeddings_kept=2, attention_kept=True, projections_kept=True
+        )
 
     @classmethod
     def read(
@@ -71,6 +83,7 @@ class NativeRowsTower(Tower):
             output_size=output_size,
             channels=filled.integer("num_channels", 3),
             rotated=filled.integer("head_dim", width // heads),
+            activation=_GATED[filled.text("hidden_act", "gelu") == "silu"],
         )
 
     def build(self, collection: Collection, place: TowerPlace) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
-from vlm_operator.engine.tower_traits import Rotation, TowerTraits
+from vlm_operator.engine.tower_traits import Activation, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.towers.parts import fused_attention, patch_embedding, rotary_table
 from vlm_operator.model.towers.place import TowerPlace
@@ -28,7 +28,7 @@ class PlainMergerTower(Tower):
         channels, frames: colours of a pixel, frames of a patch.
     """
 
-    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.SHARED)
+    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.SHARED_JOINED, activation=Activation.QUICK_GELU)
 
     channels: int
     frames: int
@@ -49,6 +49,11 @@ class PlainMergerTower(Tower):
             channels=filled.integer("in_channels", 3),
             frames=filled.integer("temporal_patch_size", 2),
         )
+
+    @property
+    def patch_frames(self) -> int:
+        """As configured."""
+        return self.frames
 
     def build(self, collection: Collection, place: TowerPlace) -> None:
         """Patches, blocks, the merger."""

@@ -10,37 +10,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from vlm_operator.engine.tower_traits import Activation, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType
 from vlm_operator.model.towers.parts import separate_attention
 from vlm_operator.model.towers.place import TowerPlace
-from vlm_operator.model.towers.tower import Tower
+from vlm_operator.model.towers.tower import Tower, plain_activation
 from vlm_operator.model.weights.modules import Collection
 
-CLIP: Final = {
+CLIP: Final[Mapping[str, Any]] = {
     "num_hidden_layers": 12,
     "hidden_size": 768,
     "intermediate_size": 3072,
     "num_attention_heads": 12,
     "patch_size": 32,
     "image_size": 224,
+    "hidden_act": "quick_gelu",
 }
 """What ``CLIPVisionConfig`` fills in."""
-SIGLIP: Final = {**CLIP, "patch_size": 16}
+SIGLIP: Final[Mapping[str, Any]] = {**CLIP, "patch_size": 16, "hidden_act": "gelu_pytorch_tanh"}
 """What ``SiglipVisionConfig`` fills in."""
 
-IDEFICS3: Final = {**SIGLIP, "hidden_size": 1152, "num_attention_heads": 16, "patch_size": 32}
+IDEFICS3: Final[Mapping[str, Any]] = {**SIGLIP, "hidden_size": 1152, "num_attention_heads": 16, "patch_size": 32}
 """What the config classes of Idefics3's, SmolVLM's and Aria's towers fill in."""
-CLIP_LARGE: Final = {
+CLIP_LARGE: Final[Mapping[str, Any]] = {
     "num_hidden_layers": 24,
     "hidden_size": 1024,
     "intermediate_size": 4096,
     "num_attention_heads": 16,
     "patch_size": 14,
     "image_size": 336,
+    "hidden_act": "quick_gelu",
 }
 """CLIP ViT-L/14 at 336 pixels (``CLIP_VIT_LARGE_PATCH14_336_CONFIG``)."""
-SO400M: Final = {
+SO400M: Final[Mapping[str, Any]] = {
     "num_hidden_layers": 27,
     "hidden_size": 1152,
     "intermediate_size": 4304,
@@ -59,13 +62,20 @@ class SquareTower(Tower):
         channels: colours of a pixel.
         positions: learned positions of patches.
         post_norm: the norm after the last block is built.
+        activation: between the two matrices of its MLPs.
         position_ids: the numbers of positions are kept as a buffer.
     """
 
     channels: int
     positions: int
     post_norm: bool
+    activation: Activation = Activation.ONE_KERNEL
     position_ids: bool = True
+
+    @property
+    def memory_traits(self) -> TowerTraits:
+        """Nothing is rotated; what goes into the first block stays until the last has run."""
+        return TowerTraits(rotation=Rotation.NONE, activation=self.activation, embeddings_kept=1)
 
     @classmethod
     def read(
@@ -106,6 +116,7 @@ class SquareTower(Tower):
             channels=filled.integer("num_channels", 3),
             positions=(filled.integer("image_size") // patch) ** 2 if positions is None else positions,
             post_norm=layers == whole if post_norm is None else post_norm,
+            activation=plain_activation(filled),
             position_ids=position_ids,
         )
 

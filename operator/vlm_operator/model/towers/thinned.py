@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from vlm_operator.engine.tower_traits import Activation, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType
 from vlm_operator.model.towers.parts import separate_attention
 from vlm_operator.model.towers.place import TowerPlace
-from vlm_operator.model.towers.tower import Tower
+from vlm_operator.model.towers.tower import Tower, plain_activation
 from vlm_operator.model.weights.modules import Collection
 
 THINNED: Final[Mapping[str, Any]] = {
@@ -25,6 +26,7 @@ THINNED: Final[Mapping[str, Any]] = {
     "patch_size": 14,
     "image_size": 728,
     "output_hidden_size": 4096,
+    "hidden_act": "quick_gelu",
 }
 """What ``Step3VisionEncoderConfig`` fills in."""
 
@@ -37,11 +39,18 @@ class ThinnedTower(Tower):
         channels: colours of a pixel.
         positions: patches of an image and the class token.
         thinned_width: elements of an output behind the first convolution.
+        activation: between the two matrices of its MLPs.
     """
 
     channels: int
     positions: int
     thinned_width: int
+    activation: Activation
+
+    @property
+    def memory_traits(self) -> TowerTraits:
+        """Nothing is rotated; the embedded patches stay until the last block has run."""
+        return TowerTraits(rotation=Rotation.NONE, activation=self.activation, embeddings_kept=1)
 
     @classmethod
     def read(cls, vision: Config, defaults: Mapping[str, Any], *, output_size: int, merge_size: int) -> Self:
@@ -66,6 +75,7 @@ class ThinnedTower(Tower):
             channels=filled.integer("num_channels", 3),
             positions=(filled.integer("image_size") // patch) ** 2 + 1,
             thinned_width=filled.integer("output_hidden_size"),
+            activation=plain_activation(filled),
         )
 
     def build(self, collection: Collection, place: TowerPlace) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from vlm_operator.engine.tower_traits import PLAIN_TOWER, TowerTraits
+from vlm_operator.engine.tower_traits import PLAIN_TOWER, Activation, TowerTraits
 from vlm_operator.errors import InputError
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import VisionTower
@@ -31,6 +31,17 @@ def widened(width: int, section: Config, key: str) -> int:
         field = section.field(key)
         raise InputError(f"{field}: {section.values.get(key)} is not above 0 and up to {_LARGEST_RATIO}", field=field)
     return int(width * ratio)
+
+
+def plain_activation(section: Config, usual: str = "") -> Activation:
+    """The activation of plain MLPs, by ``hidden_act``.
+
+    Args:
+        section: the tower's, its class's defaults filled in.
+        usual: what its class fills in.
+    """
+    name = section.text("hidden_act", usual) or usual
+    return Activation.QUICK_GELU if name == "quick_gelu" else Activation.ONE_KERNEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +90,13 @@ class Tower:
             output_size=self.output_size,
             deepstack_levels=self.deepstack_levels,
             traits=self.memory_traits,
+            frames=self.patch_frames,
         )
+
+    @property
+    def patch_frames(self) -> int:
+        """Frames of a video that one patch spans; a tower whose patches span several overrides it."""
+        return 1
 
     @property
     def head_size(self) -> int:

@@ -9,16 +9,22 @@ from startup_shapes import IMAGE, TOWER
 
 from vlm_operator.capacity.startup.encoder import EncoderMemory, EncoderRun, bytes_per_patch, encoder_memory
 from vlm_operator.engine.encoder_rules import encoder_rules
-from vlm_operator.engine.tower_traits import PLAIN_TOWER, Rotation, TowerKind, TowerTraits
+from vlm_operator.engine.tower_traits import PLAIN_TOWER, Activation, Rotation, TowerKind, TowerTraits
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.units import GIB, MIB
 
 PATCHES = 16384 * 4
-PIXELS = PATCHES * 3 * 16 * 16 * 2 * 2
+PIXELS = PATCHES * 3 * 16 * 16 * 2
 OUTPUTS = 16384 * 4096 * 2
 
 SHARED = TowerTraits(rotation=Rotation.SHARED)
-FUSED = TowerTraits(gated=True, rotation=Rotation.SHARED, fused_norms=True)
+FUSED = TowerTraits(
+    gated=True,
+    rotation=Rotation.SHARED,
+    fused_norms=True,
+    activation=Activation.SILU_AND_MUL,
+    projections_kept=True,
+)
 RECKONS = TowerTraits(gated=True, reckoned_patch_bytes=4 * 10240 * 8, item_patches=2520)
 
 
@@ -81,10 +87,22 @@ def test_ranks_divide_the_tower_but_not_what_stays() -> None:
     assert four.kept_bytes == one.kept_bytes
 
 
+def test_ranks_hold_the_sum_beside_what_was_summed() -> None:
+    whole, divided, reduced = 6, 16, 2
+    assert memory(ranks=4).transient_bytes == PATCHES * 1152 * (whole + divided // 4 + reduced) + PIXELS
+
+
 def test_a_replicated_tower_divides_the_items() -> None:
     run = EncoderRun("image", 4, 4096, 16384, 4096)
     whole, each = memory(run), memory(run, ranks=4, replicated=True)
     assert each.transient_bytes < whole.transient_bytes
+    assert each.kept_bytes == whole.kept_bytes
+
+
+def test_replicated_towers_gather_outputs_padded_to_the_longest_rank() -> None:
+    run = EncoderRun("image", 1, 4096, 16384, 4096)
+    whole, each = (memory(run, ranks=2, replicated=data, keeps_inputs=False) for data in (False, True))
+    assert each.kept_bytes == 2 * whole.kept_bytes
 
 
 def test_deepstack_levels_stay_beside_the_output() -> None:
@@ -100,11 +118,50 @@ def test_deepstack_levels_stay_beside_the_output() -> None:
         pads_outputs=True,
         keeps_inputs=True,
     ).kept_bytes
-    assert kept / GIB == pytest.approx(2.34 + 0.19 + 0.14, abs=0.01)
+    assert kept / GIB == pytest.approx(2.34 + 0.19 + 0.07, abs=0.01)
+
+
+def test_levels_of_earlier_blocks_stay_whole_on_every_rank_while_later_blocks_run() -> None:
+    plain, stacked = (
+        tuple(
+            encoder_memory(
+                dataclasses.replace(TOWER, deepstack_levels=levels),
+                encoder_rules(SHARED, EngineVersion(0, 32)),
+                IMAGE,
+                gpu_total_bytes=80 * GIB,
+                hidden_size=4096,
+                tensor_parallel_size=ranks,
+                replicated=False,
+                pads_outputs=False,
+                keeps_inputs=False,
+            ).transient_bytes
+            for ranks in (1, 4)
+        )
+        for levels in (0, 3)
+    )
+    assert [more - less for less, more in zip(plain, stacked, strict=True)] == [3 * OUTPUTS] * 2
+
+
+def test_a_patch_over_two_frames_takes_the_pixels_of_both() -> None:
+    one, two = (
+        encoder_memory(
+            dataclasses.replace(TOWER, frames=frames),
+            encoder_rules(SHARED, EngineVersion(0, 32)),
+            IMAGE,
+            gpu_total_bytes=80 * GIB,
+            hidden_size=4096,
+            tensor_parallel_size=1,
+            replicated=False,
+            pads_outputs=False,
+            keeps_inputs=True,
+        ).kept_bytes
+        for frames in (1, 2)
+    )
+    assert two - one == PIXELS
 
 
 def test_a_fused_norm_does_not_write_in_place_where_vllm_compiles() -> None:
-    mlp = 10 * 1152 + 6 * 4304
+    mlp = (8 + 2) * 1152 + 6 * 4304
     assert memory(traits=FUSED).transient_bytes == PATCHES * mlp + PIXELS
     assert memory(traits=FUSED, compiled=False).transient_bytes < memory(traits=FUSED).transient_bytes
 
@@ -193,5 +250,5 @@ def test_what_was_counted_by_running_a_tower_on_shapes_is_covered(
 
 def test_items_one_after_the_other_leave_only_their_outputs() -> None:
     one, nine = (of_kind(TowerKind.WINDOWS, EncoderRun("image", items, 856, 8192, 856)) for items in (1, 9))
-    item = 856 * (4096 * 2 + 4 * 3 * 16 * 16 * 2 * 2)
+    item = 856 * (4096 * 2 + 4 * 3 * 16 * 16 * 2)
     assert nine.transient_bytes - one.transient_bytes == 8 * item

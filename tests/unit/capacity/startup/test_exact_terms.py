@@ -13,7 +13,7 @@ from vlm_operator.capacity.startup.coefficients import FITTED
 from vlm_operator.capacity.startup.cuda_graphs import full_graph_count, graph_count, graph_estimate_bytes
 from vlm_operator.capacity.startup.model import runner_buffer_bytes, startup_terms
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
-from vlm_operator.capacity.startup.sampler import sampler_bytes
+from vlm_operator.capacity.startup.sampler import program_buffer_bytes, sampler_bytes
 from vlm_operator.capacity.startup.text_forward import TextForward, text_forward
 from vlm_operator.capacity.startup.uncertainty import (
     BASE_BYTES,
@@ -139,6 +139,30 @@ def test_buffers_of_the_runner(runner: str, tower: Any, levels: int, penalties: 
     flags = EngineSettings(max_num_batched_tokens=2048, max_num_seqs=8)
     counts = 8 * 128256 * 4 + 8 * 128256 // 8 if penalties else 0
     assert runner_buffer_bytes(model(vision=tower), flags, rules) == levels * 2048 * 4096 * 2 + counts
+
+
+@pytest.mark.parametrize(
+    ("path", "sequences", "multiprocessors", "rows"),
+    [
+        pytest.param(SamplerPath.TRITON, 1024, 132, 132, id="one row of the vocabulary for each multiprocessor"),
+        pytest.param(SamplerPath.TRITON, 100, 132, 128, id="for fewer requests a power of two"),
+        pytest.param(SamplerPath.TRITON, 70, 72, 72, id="but no more than multiprocessors"),
+        pytest.param(SamplerPath.TRITON, 7, 132, 0, id="a few rows are sorted without the kernel"),
+        pytest.param(SamplerPath.SORT, 1024, 132, 0, id="older releases sort"),
+        pytest.param(SamplerPath.LOGITS_ONLY, 1024, 132, 0, id="the V2 runner has another kernel"),
+    ],
+)
+def test_the_kernel_for_top_k_and_top_p_keeps_a_buffer(
+    path: SamplerPath, sequences: int, multiprocessors: int, rows: int
+) -> None:
+    size = program_buffer_bytes(
+        path,
+        max_num_seqs=sequences,
+        max_num_batched_tokens=8192,
+        vocab_size=1000,
+        multiprocessors=multiprocessors,
+    )
+    assert size == rows * 1000 * 4
 
 
 def test_the_samplers_rows_are_requests_or_tokens_whichever_are_fewer() -> None:

@@ -64,6 +64,16 @@ def test_a_dense_layer_keeps_three_rows_and_three_projections_of_its_mlp() -> No
     assert forward.workspace_bytes == 0
 
 
+def test_the_attention_result_stays_where_the_mlp_stands_beside_it() -> None:
+    plain = model()
+    beside = dataclasses.replace(plain, text=dataclasses.replace(plain.text, parallel_blocks=True))
+    one, other = (
+        text_forward(of, tokens=1000, tensor_parallel_size=1, expert_parallel=False, chunk_tokens=None).transient_bytes
+        for of in (plain, beside)
+    )
+    assert other - one == 1000 * plain.text.hidden_size * 2
+
+
 def test_two_ranks_share_the_mlp_but_not_the_rows() -> None:
     forward = text_forward(model(), tokens=1000, tensor_parallel_size=2, expert_parallel=False, chunk_tokens=None)
     assert forward.transient_bytes == 1000 * 2 * (3 * 4096 + 3 * 7168)
