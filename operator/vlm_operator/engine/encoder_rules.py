@@ -139,11 +139,12 @@ def _attention(rotation: Rotation, version: EngineVersion) -> tuple[Moment, ...]
     the shared rotation is in float32: 8 for the copy and 8 for the product before it becomes 4 again. A view of
     queries and keys is copied from 0.15 on. A tower that always rotates in float32 copies values too and, through 0.12,
     has four float32 intermediates. One that rotates complex numbers keeps 8 for the float32 copies, 8 for the products,
-    4 for the results.
+    4 for the results. The tower that joins queries and keys gathers those of all ranks first, from 0.13 on, and holds
+    them, 6 on every rank, because its values are a view of them (``split_qkv``).
     """
 
-    def projected(before: int) -> Moment:
-        return Moment(whole=6, width=before, reduced=2)
+    def projected(before: int, gathered: int = 0) -> Moment:
+        return Moment(whole=6, width=before, reduced=2 + gathered)
 
     old = version < _V0_12
     match rotation:
@@ -155,7 +156,8 @@ def _attention(rotation: Rotation, version: EngineVersion) -> tuple[Moment, ...]
             copied = 4 if version >= _V0_15 else 0
             return (projected(12 + copied), *((Moment(whole=4, width=26),) if old else ()))
         case Rotation.SHARED_JOINED:
-            return (projected(16), *((Moment(whole=4, width=30),) if old else ()))
+            gathered = 6 if version >= _V0_13 else 0
+            return (projected(16, gathered), *((Moment(whole=4, width=30),) if old else ()))
         case Rotation.SHARED_SEPARATE:
             return (projected(18), Moment(whole=4, width=36 if old else 20))
         case Rotation.COMPLEX:

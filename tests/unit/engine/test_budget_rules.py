@@ -145,6 +145,13 @@ def test_the_sum_over_ranks_lies_beside_what_was_summed() -> None:
     assert peak(traits, "0.32.0", ranks=2) == 3 + 4 / 2 + 1
 
 
+def test_ranks_that_gather_queries_keys_and_values_hold_them_all() -> None:
+    traits = TowerTraits(rotation=Rotation.SHARED_JOINED)
+    assert peak(traits, "0.32.0", ranks=1) == 3 + 8
+    assert peak(traits, "0.12.0", ranks=2) == 3 + 8 / 2 + 1
+    assert peak(traits, "0.13.0", ranks=2) == 3 + 8 / 2 + 1 + 3
+
+
 @pytest.mark.parametrize(
     ("pixels", "release", "encoding", "kept"),
     [

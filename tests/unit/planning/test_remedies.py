@@ -193,7 +193,7 @@ def test_more_gpus_are_a_remedy_as_far_as_there_are_some(available: int, expecte
 
 
 def test_a_pinned_context_may_be_as_long_as_memory_holds_in_steps_of_256() -> None:
-    found = refused(gpu_count=1, gpus_available=1, **LONG)
+    found = refused("RTX-4090", gpu_count=1, gpus_available=1, **LONG)
     (remedy,) = found.remedies
     assert remedy.pinned
     longest = dict(remedy.change)["max_model_len"]
@@ -206,7 +206,7 @@ def test_a_pinned_context_may_be_as_long_as_memory_holds_in_steps_of_256() -> No
 
 
 def test_a_floor_that_stands_in_the_way_may_be_lowered_to_what_fits() -> None:
-    found = refused(gpu_count=1, gpus_available=1, minimum_context=131_072)
+    found = refused("RTX-4090", gpu_count=1, gpus_available=1, minimum_context=131_072)
     floors = [remedy for remedy in found.remedies if "context.minimum" in remedy.text]
     assert found.evaluation is not None
     for remedy in floors:
