@@ -17,6 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from accuracy.cases import Case, cases
 from vlm_operator.capacity.startup.activation import activation
+from vlm_operator.capacity.startup.compilation import compile_peak_bytes
 from vlm_operator.capacity.startup.cuda_graphs import graph_count
 from vlm_operator.capacity.startup.first_check import requested_bytes
 from vlm_operator.capacity.startup.model import runner_buffer_bytes
@@ -81,6 +82,7 @@ def structure(case: Case) -> Structure:
     peak = activation(
         case.model, gpu, settings, version, rules=rules, run=case.encoder if rules.profiles_encoder else None
     )
+    compiling = 0 if case.is_warm else compile_peak_bytes(case.model, settings, version)
     consumed = rules.formula is Formula.CONSUMED
     kind = "HBM" if gpu.memory_kind is MemoryKind.HBM else "GDDR"
     if consumed:
@@ -107,7 +109,7 @@ def structure(case: Case) -> Structure:
     return Structure(
         requested=requested,
         weights=case.weights_bytes / GIB,
-        peak=peak.peak_bytes / GIB,
+        peak=max(peak.peak_bytes, compiling) / GIB,
         kept=peak.moments.kept_bytes / GIB,
         buffers=runner_buffer_bytes(case.model, settings, rules) / GIB if consumed else 0.0,
         outside=outside,

@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from vlm_operator.capacity.weights import weight_bytes
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion, require_known
+from vlm_operator.engine.weight_rules import mxfp4_kernel_elsewhere
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.catalogue import find_gpu
 from vlm_operator.gpu.facts import GPUFacts
@@ -32,6 +34,20 @@ PLAIN_FLAGS = {
     "limit_mm_per_prompt",
     "runner",
 }
+
+
+FROM_A_PACKAGE_INDEX = {"vllm-27508-gptoss120b-h100"}
+"""Start-ups of vLLM installed with pip, not from its image (its traceback lies in a conda environment): before 0.12
+without ``triton_kernels``, which decide how the experts of gpt-oss are laid out."""
+
+
+def weights_of(row: dict[str, Any], model: ModelFacts, settings: EngineSettings, gpu: GPUFacts) -> int | None:
+    """Weights where the installation lays them out in another way than vLLM's image; else None."""
+    version = release_of(row["vllm_version"])
+    kernel = mxfp4_kernel_elsewhere(version, gpu.compute_capability)
+    if row["id"] not in FROM_A_PACKAGE_INDEX or kernel is None:
+        return None
+    return weight_bytes(model, settings, version, gpu.compute_capability, kernel).total
 
 
 def kind_of(row: dict[str, Any]) -> str:

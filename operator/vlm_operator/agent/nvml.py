@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from platform import uname
 from typing import Any
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.gpu.catalogue import find_gpu
-from vlm_operator.gpu.facts import GPUFacts, cuda_total_of
+from vlm_operator.gpu.facts import GPUFacts, Platform, context_bytes, cuda_total_of
+from vlm_operator.gpu.platform import on_platform, platform_of_kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class LocalGPU:
         nvml_total_bytes, nvml_free_bytes: as nvidia-smi shows.
         compute_capability: (major, minor).
         driver_version: of the kernel driver.
+        platform: the operating system under the driver.
     """
 
     index: int
@@ -31,6 +34,7 @@ class LocalGPU:
     nvml_free_bytes: int
     compute_capability: tuple[int, int]
     driver_version: str
+    platform: Platform = Platform.LINUX
 
     @property
     def label(self) -> str:
@@ -52,17 +56,21 @@ class LocalGPU:
                 known=False,
                 device_name=self.name,
             )
+        known = on_platform(known, self.platform)
+        if self.platform is not Platform.LINUX:  # NVML counts the desktop's share as used
+            return known.with_(free_at_start_bytes=max(self.nvml_free_bytes - context_bytes(known.total_bytes), 0))
         reserved = max((known.nvml_total_bytes or self.nvml_total_bytes) - known.total_bytes, 0)
         used = self.nvml_total_bytes - self.nvml_free_bytes - reserved
         idle = known.free_estimate_bytes
         return known.with_(free_at_start_bytes=max(idle - max(used, 0), 0))
 
 
-def local_gpus(nvml: Any = None) -> tuple[LocalGPU, ...]:
+def local_gpus(nvml: Any = None, platform: Platform | None = None) -> tuple[LocalGPU, ...]:
     """The GPUs of this machine, in NVML's order.
 
     Args:
         nvml: the ``pynvml`` module; another one in tests.
+        platform: asked of the kernel where None.
 
     Raises:
         InputError: there is no NVIDIA driver here, or it refuses.
@@ -80,12 +88,12 @@ def local_gpus(nvml: Any = None) -> tuple[LocalGPU, ...]:
             hint="run it where nvidia-smi works, or name the product with --gpu",
         ) from None
     try:
-        return tuple(_read(nvml))
+        return tuple(_read(nvml, platform or platform_of_kernel(uname().release, uname().system)))
     finally:
         nvml.nvmlShutdown()
 
 
-def _read(nvml: Any) -> Iterator[LocalGPU]:
+def _read(nvml: Any, platform: Platform) -> Iterator[LocalGPU]:
     driver = _text(nvml.nvmlSystemGetDriverVersion())
     for index in range(nvml.nvmlDeviceGetCount()):
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
@@ -99,6 +107,7 @@ def _read(nvml: Any) -> Iterator[LocalGPU]:
             nvml_free_bytes=int(memory.free),
             compute_capability=(int(major), int(minor)),
             driver_version=driver,
+            platform=platform,
         )
 
 

@@ -40,6 +40,11 @@ class ObservationKey(ApiModel):
     flags: dict[str, Any] = Field(
         default_factory=dict, description="The flags that move memory, by vLLM's own name, resolved."
     )
+    compile_cache: Literal["cold", "warm"] | None = Field(
+        default=None,
+        description="Whether torch.compile found its cache filled: a cold start-up finds less KV cache. Absent where "
+        "nothing was compiled, or the log did not say.",
+    )
 
 
 class MeasuredTerm(ApiModel):

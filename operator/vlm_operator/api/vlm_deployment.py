@@ -10,9 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from vlm_operator.api.base import ApiModel, Bool, Integer, Number, Rule, matching
 from vlm_operator.api.engine_spec import EngineSpec
+from vlm_operator.api.gpu_spec import GPUSpec
 from vlm_operator.api.names import API_VERSION
 from vlm_operator.api.vlm_deployment_status import VLMDeploymentStatus
-from vlm_operator.gpu.node_labels import GPU_RESOURCE
 
 _ID_VALIDATOR, _ID_CEL = matching(
     r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,95})?",
@@ -28,15 +28,10 @@ _REVISION_VALIDATOR, _REVISION_CEL = matching(
 _SECRET_VALIDATOR, _SECRET_CEL = matching(
     r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "must be the name of a Secret in the same namespace"
 )
+_CLAIM_VALIDATOR, _CLAIM_CEL = matching(
+    r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "must be the name of a PersistentVolumeClaim in the same namespace"
+)
 _KEY_VALIDATOR, _KEY_CEL = matching(r"[A-Za-z0-9._-]{1,253}", "must be a key of that Secret")
-_PRODUCT_VALIDATOR, _PRODUCT_CEL = matching(
-    r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?",
-    "must be a value of the node label nvidia.com/gpu.product, such as NVIDIA-GeForce-RTX-5090",
-)
-_RESOURCE_VALIDATOR, _RESOURCE_CEL = matching(
-    r"nvidia\.com/[a-z0-9]([a-z0-9.+-]{0,61}[a-z0-9])?",
-    "must be an extended resource of NVIDIA's device plugin: nvidia.com/gpu or, for instance, nvidia.com/mig-3g.40gb",
-)
 _WHOLE_GIB_VALIDATOR, _WHOLE_GIB_CEL = matching(
     r"[1-9][0-9]{0,5}(Gi|GiB)",
     "must be whole GiB such as 4Gi: vLLM reads VLLM_CPU_KVCACHE_SPACE as a whole number of GiB",
@@ -98,33 +93,6 @@ class ModelSpec(ApiModel):
     def source(self) -> str:
         """The id or the path: what ``vllm serve`` takes as its model."""
         return self.id or self.path or ""
-
-
-class GPUSpec(ApiModel):
-    """Which GPUs the server runs on. What is left out, the operator chooses among the cluster's GPUs."""
-
-    product: Annotated[str, Field(min_length=1, max_length=63), _PRODUCT_VALIDATOR, _PRODUCT_CEL] | None = Field(
-        default=None,
-        description="GPU product as the node label nvidia.com/gpu.product spells it, for instance "
-        "NVIDIA-GeForce-RTX-5090. Default: the operator chooses among the products of the cluster.",
-    )
-    resource: Annotated[str, Field(min_length=1, max_length=75), _RESOURCE_VALIDATOR, _RESOURCE_CEL] = Field(
-        default=GPU_RESOURCE,
-        description="Extended resource that the pod asks for: nvidia.com/gpu, or a MIG profile such as "
-        "nvidia.com/mig-3g.40gb. Default: nvidia.com/gpu.",
-    )
-    count: Annotated[Integer, Field(ge=1, le=64)] | None = Field(
-        default=None, description="GPUs of one node for one replica. Default: the smallest number that fits."
-    )
-
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="!has(self.count) || self.count == 1 || !has(self.resource) || "
-            "!self.resource.startsWith('nvidia.com/mig-')",
-            message="count must be 1 for a MIG resource: one server cannot span MIG instances; choose a larger profile",
-            holds=lambda g: g.count in {None, 1} or not g.resource.startswith("nvidia.com/mig-"),
-        ),
-    )
 
 
 class CPUSpec(ApiModel):
@@ -291,6 +259,12 @@ class VLMDeploymentSpec(ApiModel):
         "the Deployment, such as a HorizontalPodAutoscaler.",
     )
     service: ServiceSpec = Field(default_factory=ServiceSpec, description="The Service in front of the server.")
+    cache_claim: Annotated[str, Field(min_length=1, max_length=253), _CLAIM_VALIDATOR, _CLAIM_CEL] | None = Field(
+        default=None,
+        description="PersistentVolumeClaim in the same namespace for downloaded models (HF_HOME) and for vLLM's "
+        "compiled code (VLLM_CACHE_ROOT). With it a new pod downloads and compiles nothing anew; the first start-up, "
+        "which compiles, finds less KV cache than later ones. Default: a volume that goes with the pod.",
+    )
     pod_template: dict[str, Any] | None = Field(
         default=None,
         description="Overlay on the pod template (PodTemplateSpec), merged as `kubectl patch --type=strategic` does: "

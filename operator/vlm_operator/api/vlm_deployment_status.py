@@ -51,6 +51,9 @@ class BudgetStatus(StatusModel):
     )
     kv_cache_low_bytes: ByteCount | None = Field(default=None, description="Lower bound (90 %) of kvCacheBytes.")
     kv_cache_high_bytes: ByteCount | None = Field(default=None, description="Upper bound (90 %) of kvCacheBytes.")
+    kv_cache_warm_bytes: ByteCount | None = Field(
+        default=None, description="Best estimate at a start-up that finds the compile cache filled, as later ones do."
+    )
 
 
 GiB = Annotated[str, Field(max_length=32)]
@@ -187,6 +190,9 @@ class ObservedStatus(StatusModel):
     fingerprint: Fingerprint | None = Field(default=None, description="Fingerprint of the command that printed it.")
     kv_tokens: TokenCount | None = Field(default=None, description="Tokens that the KV cache holds.")
     kv_cache_bytes: ByteCount | None = Field(default=None, description="Memory of the KV cache of each GPU, bytes.")
+    compile_cache: Literal["cold", "warm"] | None = Field(
+        default=None, description="Whether torch.compile found its cache filled; a cold start-up finds less KV cache."
+    )
     weights_bytes: ByteCount | None = Field(default=None, description="Weights on each GPU, bytes.")
     activation_peak_bytes: ByteCount | None = Field(default=None, description="Peak of the profiling run, bytes.")
     non_torch_bytes: ByteCount | None = Field(default=None, description="Memory outside PyTorch, bytes.")

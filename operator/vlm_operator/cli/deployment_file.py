@@ -79,6 +79,7 @@ def plan_deployment(
     facts: str | None = None,
     gpus_available: int = GPUS_PER_NODE,
     options: Mapping[str, Any] = MappingProxyType({}),
+    platform: str | None = None,
 ) -> PlannedDeployment:
     """The plan of one VLMDeployment on GPUs of the product ``gpu``, or of ``spec.gpu.product``.
 
@@ -107,18 +108,19 @@ def plan_deployment(
             hint="give --gpu PRODUCT, or set spec.gpu.product; 'vlmctl gpus' lists the products",
         )
     if product == LOCAL:
-        offer = _local_offer()
+        offer = _local_offer(platform)
         intent = on_this_machine(intent, offer.gpu, min(offer.count, gpus_available))
     else:
-        offer = find_product(product, spec.gpu.resource if spec.gpu else GPU_RESOURCE, gpus_available)
+        resource, stated = (spec.gpu.resource, spec.gpu.platform) if spec.gpu else (GPU_RESOURCE, None)
+        offer = find_product(product, resource, gpus_available, platform or stated)
     key = key_of(spec, intent.version, offer)
     evidence = NOTHING if observations is None else evidence_from(observations, key)
     evidence = with_facts(evidence, facts, spec.model.source, offer.gpu, intent.version)
     return PlannedDeployment(deployment, plan(model, offer.gpu, intent, evidence), offer)
 
 
-def _local_offer() -> GPUOffer:
-    gpu, installed = local_gpu()
+def _local_offer(platform: str | None) -> GPUOffer:
+    gpu, installed = local_gpu(platform)
     return GPUOffer(gpu, GPU_RESOURCE, installed, node_label=gpu.label)
 
 
@@ -145,6 +147,7 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> PlannedDeployme
         observations=values["observations"],
         facts=values["facts"],
         options=values,
+        platform=values["platform"],
     )
 
 

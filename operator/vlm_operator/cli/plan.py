@@ -12,6 +12,7 @@ from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, in
 from vlm_operator.cli.output import emit
 from vlm_operator.cli.targets import HOST_TARGETS
 from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.gpu.facts import Platform
 from vlm_operator.planning.intent import GPUS_PER_NODE
 from vlm_operator.units import parse_bytes
 
@@ -32,6 +33,12 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 
     "--gpu",
     metavar="PRODUCT",
     help="GPU product, such as NVIDIA-L4, RTX-5090 or H100; local: this machine's.",
+)
+@click.option(
+    "--platform",
+    type=click.Choice([str(platform) for platform in Platform]),
+    help="Operating system under the driver: under Windows and WSL2 CUDA reports another total [default: linux, or "
+    "this machine's with --gpu local].",
 )
 @click.option("--gpu-memory", metavar="SIZE", help="Instead of --gpu: what CUDA reports as total, such as 31.36GiB.")
 @click.option(
@@ -219,12 +226,14 @@ def gpu_of(values: dict[str, Any]) -> tuple[GPUFacts, int | None]:
     from vlm_operator.cli.this_machine import LOCAL, local_gpu
     from vlm_operator.gpu.catalogue import find_gpu
     from vlm_operator.gpu.facts import custom_gpu
+    from vlm_operator.gpu.platform import on_platform
 
     if values["gpu"] == LOCAL:
-        return local_gpu()
-    if values["gpu"]:
-        return find_gpu(values["gpu"]), None
-    return custom_gpu(parse_bytes(values["gpu_memory"], field="gpu-memory")), None
+        return local_gpu(values["platform"])
+    named = (
+        find_gpu(values["gpu"]) if values["gpu"] else custom_gpu(parse_bytes(values["gpu_memory"], field="gpu-memory"))
+    )
+    return on_platform(named, Platform(values["platform"] or Platform.LINUX)), None
 
 
 def _resources(values: dict[str, Any]) -> dict[str, Any]:

@@ -15,15 +15,16 @@ LOCAL: Final = "local"
 """Value of ``--gpu`` that means this machine."""
 
 
-def local_gpu() -> tuple[GPUFacts, int]:
-    """(the first GPU of this machine, how many of that product it has).
+def local_gpu(platform: str | None = None) -> tuple[GPUFacts, int]:
+    """(the first GPU of this machine, how many of that product it has); its platform as the kernel tells where None.
 
     Raises:
         InputError: it has none.
     """
     from vlm_operator.agent.nvml import local_gpus
+    from vlm_operator.gpu.facts import Platform
 
-    gpus = local_gpus()
+    gpus = local_gpus(platform=Platform(platform) if platform else None)
     if not gpus:
         raise InputError("gpu: this machine has no NVIDIA GPU", field="gpu", hint="name a product with --gpu")
     return gpus[0].facts(), sum(gpu.label == gpus[0].label for gpu in gpus)

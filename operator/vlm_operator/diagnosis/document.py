@@ -20,6 +20,7 @@ _FURTHER: Final = (
     "consumed_gib", "utilization", "encoder_budget", "items", "modality", "gpu_blocks", "cpu_blocks",
     "kv_bytes_requested", "kv_bytes_gpu", "auto_fit_from", "auto_fit_to", "auto_fit_full", "secs", "seconds",
     "max_num_batched_tokens", "block_size", "architecture", "runner", "device", "pinned_kv_gib",
+    "platform",
 )  # fmt: skip
 
 SHOWN: Final = frozenset(CONTRACT) | frozenset(_FURTHER)

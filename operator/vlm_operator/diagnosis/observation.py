@@ -43,6 +43,7 @@ class Observation:
         workers_seen: ranks of tensor parallelism that printed something: the size is that or more.
         compile_cache: ``cold`` where torch.compile compiled a graph, ``warm`` where it loaded all, None where the log
             does not say; a cold start measures a higher activation peak.
+        platform: ``WSL`` where vLLM noticed it: the device's total is another than under Linux.
         pinned_kv_gib: KV cache that ``--kv-cache-memory-bytes`` asked for.
         flags: flags that were set, as vLLM prints its non-default arguments.
     """
@@ -81,6 +82,7 @@ class Observation:
     device: str | None = None
     tensor_parallel_size: int | None = None
     workers_seen: int | None = None
+    platform: str | None = None
     pinned_kv_gib: float | None = None
     flags: Mapping[str, Any] = field(default_factory=dict, hash=False)
 

@@ -21,8 +21,8 @@ _V0_14: Final = EngineVersion(0, 14)
 _V0_17: Final = EngineVersion(0, 17)
 _V0_18: Final = EngineVersion(0, 18)
 _V0_20: Final = EngineVersion(0, 20)
+_V0_26: Final = EngineVersion(0, 26)
 _V0_27: Final = EngineVersion(0, 27)
-_V0_28: Final = EngineVersion(0, 28)
 _V0_29: Final = EngineVersion(0, 29)
 _V0_33: Final = EngineVersion(0, 33)
 
@@ -46,7 +46,7 @@ class SamplerPath(StrEnum):
     TRITON = "triton"
     """V1 runner from 0.17: top-k and top-p in place in a Triton kernel (from 8 rows on), or in FlashInfer."""
     FLOAT32_COPY = "float32Copy"
-    """V2 runner before it skipped the copy for requests that need no processing (through 0.27)."""
+    """V2 runner through 0.25: copies the logits of every request. From 0.26 on not those that need no processing."""
     LOGITS_ONLY = "logitsOnly"
     """V2 runner through 0.32: logits in the model's element type, sampled in a fused kernel."""
     FULL_PASS = "fullPass"
@@ -91,7 +91,7 @@ def budget_rules(version: EngineVersion, runner: str) -> BudgetRules:
             SamplerPath.FULL_PASS
             if version >= _V0_33
             else SamplerPath.LOGITS_ONLY
-            if version >= _V0_28
+            if version >= _V0_26
             else SamplerPath.FLOAT32_COPY
         )
     else:
@@ -114,6 +114,15 @@ def expert_chunk_tokens(version: EngineVersion) -> int | None:
     ``VLLM_FUSED_MOE_CHUNK_SIZE`` in ``envs.py``: 16,384 through 0.17.1, gone in 0.18.1.
     """
     return 16384 if version < _V0_18 else None
+
+
+_COMBO_KERNELS_SINCE: Final = EngineVersion(0, 11, 1)
+"""torch 2.9 is in 0.11.1; vLLM switches combo kernels and their benchmark on with it (``config/compilation.py``)."""
+
+
+def benchmarks_while_compiling(version: EngineVersion) -> bool:
+    """Whether Inductor measures kernels on random copies of their arguments while it compiles (0.11.1 to 0.33)."""
+    return version >= _COMBO_KERNELS_SINCE
 
 
 GRAPHS_CHARGED_SINCE: Final = _V0_20

@@ -22,7 +22,8 @@ _WITHOUT_BITSANDBYTES_SINCE: Final = EngineVersion(0, 28)
 _SMALLER_TENSORRT_LLM_TILES_SINCE: Final = EngineVersion(0, 27)
 """From 0.27 TensorRT-LLM's intermediate sizes are rounded to 128 instead of 256 (0.26.0 and 0.27.1 read)."""
 _TRITON_KERNELS_INCLUDED_SINCE: Final = EngineVersion(0, 12)
-"""From 0.12 vLLM brings ``triton_kernels`` (``vllm/third_party``); before, who had not installed them had Marlin's."""
+"""From 0.12 vLLM brings ``triton_kernels`` (``vllm/third_party``, vLLM #28788). Before, its image has them (gpt-oss on
+an H100 with 0.11.0 takes their layout), an installation from a package index does not, and takes Marlin's."""
 _HOPPER, _DATACENTER_BLACKWELL = 9, 10
 
 
@@ -51,11 +52,18 @@ def mxfp4_kernel(version: EngineVersion, compute_capability: tuple[int, int] | N
     Triton's on Hopper, TensorRT-LLM's (FlashInfer) on data-centre Blackwell, Marlin's on everything else.
     """
     major = compute_capability[0] if compute_capability is not None else 0
-    if major == _HOPPER and version >= _TRITON_KERNELS_INCLUDED_SINCE:
+    if major == _HOPPER:
         return Mxfp4Kernel.TRITON
     if major == _DATACENTER_BLACKWELL and version < _SMALLER_TENSORRT_LLM_TILES_SINCE:
         return Mxfp4Kernel.TENSORRT_LLM
     return Mxfp4Kernel.MARLIN
+
+
+def mxfp4_kernel_elsewhere(version: EngineVersion, compute_capability: tuple[int, int] | None) -> Mxfp4Kernel | None:
+    """The kernel that an image without ``triton_kernels`` takes, None where every image takes the same."""
+    if compute_capability is not None and compute_capability[0] == _HOPPER and version < _TRITON_KERNELS_INCLUDED_SINCE:
+        return Mxfp4Kernel.MARLIN
+    return None
 
 
 def skips_disabled_towers(version: EngineVersion, *, reads_limits_early: bool) -> bool:

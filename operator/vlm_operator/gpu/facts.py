@@ -23,6 +23,14 @@ class MemoryKind(StrEnum):
     """Shared with the host (GB10, Strix Halo): CUDA's free memory is what the host has left."""
 
 
+class Platform(StrEnum):
+    """The operating system that the driver runs under (``gpu.platform``)."""
+
+    LINUX = "linux"
+    WSL2 = "wsl2"
+    WINDOWS = "windows"
+
+
 class Vendor(StrEnum):
     """Who makes the GPU. The memory model holds for NVIDIA only."""
 
@@ -66,6 +74,7 @@ class GPUFacts:
         mig_profiles: slices the product can be cut into.
         notes: what a person should know, and why a figure differs from the catalogue's.
         device_name: CUDA's name of the device, as far as known; vLLM's defaults look for ``a100`` in it.
+        platform: the operating system under the driver: CUDA's total depends on it.
     """
 
     product: str
@@ -85,6 +94,7 @@ class GPUFacts:
     mig_profiles: tuple[MigProfile, ...] = ()
     notes: tuple[str, ...] = ()
     device_name: str = ""
+    platform: Platform = Platform.LINUX
 
     @property
     def label(self) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.gpu.catalogue import find_gpu, memory_variant, shared_gpu, slice_of
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind, Vendor, cuda_total_of
+from vlm_operator.gpu.platform import on_platform, platform_of_kernel
 from vlm_operator.units import GIB, MIB, format_gib
 
 GPU_RESOURCE: Final = "nvidia.com/gpu"
@@ -41,9 +42,13 @@ class NodeGPUs:
     resource: str
 
 
+KERNEL_LABEL: Final = "feature.node.kubernetes.io/kernel-version.full"
+"""Kernel release of the node (node-feature-discovery, which comes with NVIDIA's): tells WSL2."""
+
 _PLANNING_LABEL = re.compile(
     r"nvidia\.com/(gpu|mig-[^/]+)\.(product|memory|replicas|compute\.major|compute\.minor)"
     r"|(beta\.)?amd\.com/gpu\.(product-name|vram)"
+    rf"|{re.escape(KERNEL_LABEL)}"
 )
 
 
@@ -72,7 +77,8 @@ def read_node_gpus(labels: Mapping[str, str], allocatable: Mapping[str, str]) ->
             continue
         if resource in {GPU_RESOURCE, f"{GPU_RESOURCE}.shared"}:
             gpu = _read(labels, GPU_RESOURCE, shared=resource.endswith(".shared"))
-            offered.append(NodeGPUs(gpu, count, resource))
+            platform = platform_of_kernel(labels.get(KERNEL_LABEL, ""))
+            offered.append(NodeGPUs(on_platform(gpu, platform), count, resource))
         elif match := _MIG_RESOURCE.fullmatch(resource.removesuffix(".shared")):
             offered.append(NodeGPUs(_read_slice(labels, match[1], resource), count, resource))
         elif resource == "amd.com/gpu":

@@ -1,7 +1,8 @@
 """What earlier start-ups measured: ``StartupObservation`` objects to evidence, and one start-up to an object.
 
-One object per model and revision, GPU, vLLM release and the flags that move memory, utilisation included: only then
-are two measured KV caches comparable. Contradicting measurements are both kept, as lowest and highest.
+One object per model and revision, GPU, vLLM release and the flags that move memory, utilisation included, for a filled
+and for an empty compile cache: only then are two measured KV caches comparable. Contradicting measurements are both
+kept, as lowest and highest.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from vlm_operator.api.names import API_VERSION, MODEL_LABEL
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.flag import Memory
 from vlm_operator.engine.flags import DEFAULTS, canonical_json
+from vlm_operator.engine.log_wordings.compile_cache import CompileCache
 from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
 from vlm_operator.engine.version import EngineVersion
@@ -72,8 +74,9 @@ class ObservationKey:
             and key.get("vllmVersion") == self.vllm_version
         )
 
-    def to_json(self, settings: EngineSettings) -> dict[str, Any]:
+    def to_json(self, settings: EngineSettings, compile_cache: CompileCache | None = None) -> dict[str, Any]:
         """As ``spec.key``; flags that do not move what vLLM finds (the context length, …) are left out."""
+        state = {} if compile_cache is None else {"compileCache": compile_cache}
         return {
             "model": self.model,
             "revision": self.revision,
@@ -81,6 +84,7 @@ class ObservationKey:
             "gpuResource": self.gpu_resource,
             "vllmVersion": self.vllm_version,
             "flags": settings_to_json(settings.with_(**_WITHOUT_EFFECT)),
+            **state,
         }
 
 
@@ -127,7 +131,7 @@ def evidence_of(observations: Iterable[Manifest], key: ObservationKey) -> Eviden
         count = int(spec.get("started") or 0) + int(spec.get("failed") or 0)
         parts.append(
             Evidence(
-                containers=tuple(MeasuredContainer(settings, size) for size in sizes),
+                containers=tuple(MeasuredContainer(settings, size, spec["key"].get("compileCache")) for size in sizes),
                 total_bytes=total["latestBytes"] if total else None,
                 sources=(f"{count} earlier start-up{'s' if count != 1 else ''} of {key.model} on {key.gpu_product}",),
             )
@@ -150,7 +154,7 @@ def recorded(
 
     A run is counted once: recorded again, after a crash of the operator, it changes nothing.
     """
-    identity = key.to_json(settings)
+    identity = key.to_json(settings, startup.compile_cache)
     name = observation_name(identity)
     before: Mapping[str, Any] = next((item["spec"] for item in known if item["metadata"]["name"] == name), {})
     measured = dict(before.get("measured") or {})

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from vlm_operator.api.gpu_spec import GPUSpec
 from vlm_operator.api.names import GPU_PRODUCT_LABEL
-from vlm_operator.api.vlm_deployment import GPUSpec
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.catalogue import find_gpu, slice_of
-from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.gpu.node_labels import GPU_RESOURCE, read_node_gpus
+from vlm_operator.gpu.facts import GPUFacts, Platform
+from vlm_operator.gpu.node_labels import GPU_RESOURCE, NodeGPUs, read_node_gpus
+from vlm_operator.gpu.platform import on_platform
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.lifecycle.situation import AwaitedGPUs, GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
@@ -65,7 +66,7 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
     sites: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for node in nodes:
         try:
-            gpus = read_node_gpus(node.labels, node.allocatable)
+            gpus = tuple(_described(each, spec) for each in read_node_gpus(node.labels, node.allocatable))
         except VlmOperatorError as error:
             unreadable.append(f"{node.name}: {error.message}")
             continue
@@ -118,6 +119,13 @@ def _without(free: list[int], key: tuple[str, str], awaited: Iterable[AwaitedGPU
     return left
 
 
+def _described(offered: NodeGPUs, spec: GPUSpec | None) -> NodeGPUs:
+    """The GPUs of a node on the platform that the spec states, where it does."""
+    if spec is None or spec.platform is None:
+        return offered
+    return replace(offered, gpu=on_platform(offered.gpu, Platform(spec.platform)))
+
+
 def _allowed(gpu: GPUFacts, resource: str, count: int, spec: GPUSpec | None) -> bool:
     if spec is None:
         return gpu.supported and not gpu.shared and resource == GPU_RESOURCE
@@ -136,13 +144,13 @@ def _same_product(product: str, gpu: GPUFacts) -> bool:
         return False
 
 
-def find_product(product: str, resource: str, count: int) -> GPUOffer:
+def find_product(product: str, resource: str, count: int, platform: str | None = None) -> GPUOffer:
     """An offer of GPUs that no node was read for: ``count`` of ``product`` on a node, as the catalogue has them.
 
     Raises:
-        InputError, UnknownFact: the product is not known.
+        InputError, UnknownFact: the product is not known, or its memory on ``platform``.
     """
-    gpu = find_gpu(product)
+    gpu = on_platform(find_gpu(product), Platform(platform or Platform.LINUX))
     if resource.startswith(MIG_PREFIX) and gpu.mig_profile is None:
         return GPUOffer(slice_of(gpu, resource.removeprefix(MIG_PREFIX)), resource, count, node_label=gpu.label)
     return GPUOffer(gpu, resource, count, node_label=gpu.label)

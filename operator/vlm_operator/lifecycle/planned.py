@@ -112,6 +112,7 @@ class Planner:
                     free_bytes=attempt.numbers.get("freeBytes"),
                     missing_bytes=attempt.numbers.get("missingBytes"),
                     outside_budget=bool(attempt.numbers.get("outsideBudget")),
+                    compile_cache=attempt.numbers.get("compileCache"),
                 ),
                 attempt.settings,
                 failed=attempt.outcome == FAILED,

@@ -172,6 +172,7 @@ def _numbers(startup: MeasuredStartup) -> dict[str, Any]:
         "freeBytes": startup.free_bytes,
         "missingBytes": startup.missing_bytes,
         "outsideBudget": startup.outside_budget or None,
+        "compileCache": startup.compile_cache,
     }
     return {name: value for name, value in numbers.items() if value is not None}
 
@@ -182,6 +183,7 @@ def _observed(startup: MeasuredStartup, diagnosis: Diagnosis, fingerprint: str, 
         "fingerprint": fingerprint,
         "kvTokens": startup.kv_tokens,
         "kvCacheBytes": startup.kv_cache_bytes,
+        "compileCache": startup.compile_cache,
         "weightsBytes": startup.weights_bytes,
         "activationPeakBytes": startup.activation_peak_bytes,
         "nonTorchBytes": startup.non_torch_bytes,

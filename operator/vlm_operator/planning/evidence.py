@@ -14,8 +14,10 @@ from typing import Final
 from vlm_operator.capacity.startup import Budget
 from vlm_operator.engine.flag import Memory
 from vlm_operator.engine.flags import DEFAULTS
+from vlm_operator.engine.log_wordings.compile_cache import CompileCache
 from vlm_operator.engine.settings import FLAGS, EngineSettings
-from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.gpu.facts import GPUFacts, Platform
+from vlm_operator.gpu.platform import on_platform, seems_without_reserve
 from vlm_operator.units import MIB
 
 ROUNDING_BYTES: Final = 16 * MIB
@@ -24,10 +26,24 @@ ROUNDING_BYTES: Final = 16 * MIB
 
 @dataclass(frozen=True, slots=True)
 class MeasuredContainer:
-    """The KV cache that a start-up with ``settings`` really found, bytes per GPU."""
+    """The KV cache that a start-up with ``settings`` really found, bytes per GPU.
+
+    Attributes:
+        compile_cache: whether torch.compile found its cache filled: ``cold``, ``warm``, None where the log did not say.
+    """
 
     settings: EngineSettings
     kv_cache_bytes: int
+    compile_cache: CompileCache | None = None
+
+    def differs_by(self, predicted: Budget) -> int:
+        """Measured less predicted, bytes, for the same state of the compile cache.
+
+        Where the state is not known it is taken for filled: a start-up that was cold then makes plans careful, and one
+        that was warm never makes a first start seem to have more.
+        """
+        expected = predicted.kv_cache_bytes if self.compile_cache == "cold" else predicted.kv_cache_warm_bytes
+        return self.kv_cache_bytes - expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,8 @@ class Evidence:
     def gpu(self, gpu: GPUFacts) -> GPUFacts:
         """``gpu`` with measured memory in the place of the catalogue's."""
         if self.total_bytes is not None:
+            if seems_without_reserve(gpu, self.total_bytes):
+                gpu = on_platform(gpu, Platform.WSL2)
             gpu = replace(gpu, total_bytes=self.total_bytes, total_uncertainty_bytes=0)
         if self.free_at_start_bytes is not None:
             gpu = replace(gpu, free_at_start_bytes=self.free_at_start_bytes)
@@ -123,6 +141,7 @@ def corrected(budget: Budget, settings: EngineSettings, measured: Sequence[tuple
     errors = same or [error for _, error in measured]
     low_error, high_error = min(errors), max(errors)
     below, above = budget.kv_cache_bytes - budget.kv_cache_low_bytes, budget.kv_cache_high_bytes - budget.kv_cache_bytes
+    above -= budget.compile_bytes
     if same:
         below = above = ROUNDING_BYTES
     else:
@@ -131,7 +150,7 @@ def corrected(budget: Budget, settings: EngineSettings, measured: Sequence[tuple
         budget,
         kv_cache_bytes=budget.kv_cache_bytes + (low_error + high_error) // 2,
         kv_cache_low_bytes=budget.kv_cache_bytes + low_error - below,
-        kv_cache_high_bytes=budget.kv_cache_bytes + high_error + above,
+        kv_cache_high_bytes=budget.kv_cache_warm_bytes + high_error + above,
     )
 
 
@@ -199,7 +218,7 @@ def experience(
     measured: list[tuple[EngineSettings, int]] = []
     for container in evidence.containers:
         settings = resolve(container.settings)
-        measured.append((settings, container.kv_cache_bytes - predict(settings).kv_cache_bytes))
+        measured.append((settings, container.differs_by(predict(settings))))
     bounds: list[int] = []
     for shortage in evidence.shortages:
         if not shortage.outside_budget:

@@ -53,6 +53,8 @@ def _sentences(
             f"{_measured_difference(budget)}, "
             f"leaves {format_gib(max(budget.kv_cache_bytes, 0))} for KV cache: {container.capacity_tokens:,} tokens."
         )
+    if budget.compile_bytes:
+        yield _first_start(budget)
     yield f"Cup: one request of {length:,} tokens needs {format_gib(evaluation.layout.needed_bytes(length))}."
     yield _why_this_context(length, context, intent)
     held = items_that_fit(model, intent, context.request, evaluation.settings, length) if context.request else ""
@@ -76,6 +78,14 @@ def _sentences(
             rest = format_gib(max(budget.free_at_start_bytes - budget.requested_bytes, 0))
             yield f"{rest} of GPU memory stays free for the desktop or another process."
     yield from gpu.notes
+
+
+def _first_start(budget: Budget) -> str:
+    """What a start with an empty compile cache finds less."""
+    return (
+        f"The first start finds about {format_gib(budget.compile_bytes)} less: the compile cache is empty. Later ones "
+        f"find about {format_gib(max(budget.kv_cache_warm_bytes, 0))} for KV cache; the plan is for the first."
+    )
 
 
 def _cpu_source(budget: Budget, intent: Intent) -> str:

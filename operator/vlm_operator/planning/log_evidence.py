@@ -8,6 +8,7 @@ from typing import Final
 from vlm_operator.diagnosis import Diagnosis
 from vlm_operator.diagnosis.failure import FreeMemoryTooLow, KVCacheTooSmall, OutOfMemory
 from vlm_operator.engine.kv_cache_rules import NULL_BLOCK_SINCE
+from vlm_operator.engine.log_wordings.compile_cache import CompileCache
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.planning.evidence import Evidence, MeasuredContainer, MemoryShortage
@@ -28,6 +29,7 @@ class MeasuredStartup:
         kv_cache_bytes: what vLLM found for KV cache; negative where nothing was left.
         missing_bytes: what an out-of-memory error lacked.
         outside_budget: whether that was after the KV cache was sized.
+        compile_cache: whether torch.compile found its cache filled, None where the log did not say.
     """
 
     kv_cache_bytes: int | None = None
@@ -40,6 +42,7 @@ class MeasuredStartup:
     free_bytes: int | None = None
     missing_bytes: int | None = None
     outside_budget: bool = False
+    compile_cache: CompileCache | None = None
 
 
 def measured_startup(diagnosis: Diagnosis, bytes_per_block: int, version: EngineVersion) -> MeasuredStartup:
@@ -72,12 +75,17 @@ def measured_startup(diagnosis: Diagnosis, bytes_per_block: int, version: Engine
         free_bytes=free,
         missing_bytes=missing,
         outside_budget=outside,
+        compile_cache="cold" if seen.compile_cache == "cold" else "warm" if seen.compile_cache == "warm" else None,
     )
 
 
 def as_evidence(startup: MeasuredStartup, settings: EngineSettings, *, failed: bool, source: str) -> Evidence:
     """One start-up with ``settings`` (resolved) as evidence."""
-    containers = () if startup.kv_cache_bytes is None else (MeasuredContainer(settings, startup.kv_cache_bytes),)
+    containers = (
+        ()
+        if startup.kv_cache_bytes is None
+        else (MeasuredContainer(settings, startup.kv_cache_bytes, startup.compile_cache),)
+    )
     shortages = (
         ()
         if startup.missing_bytes is None

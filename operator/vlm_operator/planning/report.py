@@ -85,6 +85,8 @@ def _budget(budget: Budget) -> dict[str, int | dict[str, int]]:
         "kvCacheBytes": budget.kv_cache_bytes,
         "kvCacheLowBytes": budget.kv_cache_low_bytes,
         "kvCacheHighBytes": budget.kv_cache_high_bytes,
+        "kvCacheWarmBytes": budget.kv_cache_warm_bytes,
+        "compileBytes": budget.compile_bytes,
         "freeAtStartBytes": budget.free_at_start_bytes,
         **moments,
     }

@@ -60,6 +60,7 @@ class ServerRequest:
         env: variables that the plan owns, in order.
         token_secret: Secret key with the Hugging Face token; only referred to, never read.
         replicas: None leaves the number to whoever scales the Deployment.
+        cache_claim: PersistentVolumeClaim for downloaded models and compiled kernels; without one they go with the pod.
         pod_template: the user's overlay.
         uid: of the VLMDeployment; without one (``vlmctl render``) the objects name no owner.
     """
@@ -77,6 +78,7 @@ class ServerRequest:
     token_secret: SecretKey | None = None
     replicas: int | None = None
     service_port: int = PORT
+    cache_claim: str | None = None
     pod_template: Mapping[str, Any] | None = None
     uid: str | None = None
 
@@ -163,6 +165,7 @@ def server_request(
         token_secret=spec.model.token_secret_ref,
         replicas=spec.replicas,
         service_port=spec.service.port,
+        cache_claim=spec.cache_claim,
         pod_template=spec.pod_template,
         uid=uid,
     )
@@ -214,6 +217,7 @@ def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
         "requests": _requests(request.host_memory_bytes),
         "shared_memory": f"{SHARED_MEMORY_GIB}Gi",
         "cache_path": CACHE_PATH,
+        "cache_claim": request.cache_claim,
         "service_port": request.service_port,
     }
     deployment = fill("deployment.yaml.j2", values)

@@ -10,6 +10,7 @@ import pytest
 from vlm_operator.agent.nvml import local_gpus
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.gpu.facts import Platform
 from vlm_operator.units import GIB, MIB
 
 
@@ -57,6 +58,16 @@ def test_an_unknown_card_is_planned_by_its_size_with_wider_bounds() -> None:
     facts = found.facts()
     assert (facts.known, facts.nvml_total_bytes) == (False, 40000 * MIB)
     assert facts.total_uncertainty_bytes > 0
+
+
+def test_under_wsl2_the_total_is_nvmls_and_free_is_what_the_desktop_leaves() -> None:
+    known = find_gpu("RTX-5090")
+    assert known.nvml_total_bytes is not None
+    card = nvml("NVIDIA GeForce RTX 5090", known.nvml_total_bytes, known.nvml_total_bytes - 2 * GIB)
+    (found,) = local_gpus(card, Platform.WSL2)
+    facts = found.facts()
+    assert (facts.platform, facts.total_bytes) == (Platform.WSL2, known.nvml_total_bytes)
+    assert 2 * GIB < facts.total_bytes - facts.free_estimate_bytes < 3 * GIB
 
 
 def test_without_a_driver_the_error_says_so() -> None:

@@ -25,7 +25,7 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> Cards:
             nvml.LocalGPU(index, f"GPU-{index}", name, 80 * GIB, 80 * GIB, (9, 0), "580.95")
             for index, name in enumerate(names)
         )
-        monkeypatch.setattr(nvml, "local_gpus", lambda: found)
+        monkeypatch.setattr(nvml, "local_gpus", lambda platform=None: found)
 
     return there_are
 

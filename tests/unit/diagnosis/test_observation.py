@@ -67,6 +67,8 @@ LINES: list[Any] = [
                  id="auto fit"),
     pytest.param("INFO 11-25 10:31:49 [core.py:1] init engine (profile, create kv cache, warmup model) took 1.18 s",
                  {"seconds": 1.18}, id="engine initialisation"),
+    pytest.param("WARNING 08-17 11:29:09 [interface.py:391] Using 'pin_memory=False' as WSL is detected. This may slow down",
+                 {"platform": "WSL"}, id="WSL2"),
     pytest.param("INFO 08-17 11:29:09 [gpu_worker.py:397] Using V2 Model Runner", {"runner": "V2"}, id="runner"),
     pytest.param("INFO 06-08 00:11:58 [interface.py:670] Setting attention block size to 1168 tokens to ensure that",
                  {"block_size": 1168}, id="block size of a hybrid"),

@@ -138,3 +138,13 @@ def test_a_file_holds_objects_or_lists_of_them() -> None:
 def test_what_is_no_observation_is_refused(document: Any) -> None:
     with pytest.raises(InputError, match="not a StartupObservation"):
         read_observations([document])
+
+
+def test_cold_and_warm_starts_of_the_same_flags_are_kept_apart() -> None:
+    cold = observed(MeasuredStartup(kv_cache_bytes=5 * GIB, compile_cache="cold"))
+    warm = observed(MeasuredStartup(kv_cache_bytes=6 * GIB, compile_cache="warm"), cold, run=1)
+    assert cold["metadata"]["name"] != warm["metadata"]["name"]
+    assert (spec(cold)["key"]["compileCache"], spec(warm)["key"]["compileCache"]) == ("cold", "warm")
+    found = {each.kv_cache_bytes: each.compile_cache for each in evidence_of([cold, warm], KEY).containers}
+    assert found == {5 * GIB: "cold", 6 * GIB: "warm"}
+    assert "compileCache" not in spec(observed(MeasuredStartup(kv_cache_bytes=GIB)))["key"]

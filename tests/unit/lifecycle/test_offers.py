@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from vlm_operator.api.vlm_deployment import GPUSpec
+from vlm_operator.api.gpu_spec import GPUSpec
+from vlm_operator.gpu.facts import Platform
 from vlm_operator.lifecycle.offers import Offers, find_product, offers
 from vlm_operator.lifecycle.situation import GpuNode
 
@@ -84,3 +85,11 @@ def test_a_product_that_no_node_was_read_for_is_the_catalogues() -> None:
     sliced = find_product("H100", "nvidia.com/mig-3g.40gb", 1)
     assert sliced.gpu.mig_profile == "3g.40gb"
     assert (sliced.resource, sliced.count, sliced.node_label) == ("nvidia.com/mig-3g.40gb", 1, "NVIDIA-H100-80GB-HBM3")
+
+
+def test_a_stated_platform_changes_the_total() -> None:
+    (offer,) = found(CARD, platform="wsl2").matching
+    assert (offer.gpu.platform, offer.gpu.total_bytes) == (Platform.WSL2, offer.gpu.nvml_total_bytes)
+    (linux,) = found(CARD).matching
+    assert linux.gpu.total_bytes < offer.gpu.total_bytes
+    assert find_product("NVIDIA-GeForce-RTX-5090", "nvidia.com/gpu", 1, "wsl2").gpu == offer.gpu

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vlm_operator.api.vlm_deployment import GPUSpec
+from vlm_operator.api.gpu_spec import GPUSpec
 from vlm_operator.lifecycle import offers as module
 from vlm_operator.lifecycle.offers import offers
 from vlm_operator.lifecycle.situation import GpuNode

@@ -8,8 +8,11 @@ import pytest
 
 from builders import gpu, qwen3_vl
 from vlm_operator.capacity.startup import Budget, startup_budget
+from vlm_operator.engine.log_wordings.compile_cache import CompileCache
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT
+from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.gpu.facts import Platform
 from vlm_operator.planning.evidence import (
     ROUNDING_BYTES,
     Evidence,
@@ -96,6 +99,34 @@ def test_evidence_is_compared_with_the_prediction_of_its_own_flags() -> None:
     assert evidence.outside_bytes == 3
 
 
+COLD = replace(budget(), compile_bytes=300 * MIB, kv_cache_high_bytes=1400 * MIB)
+"""1,000 MiB at the first start, 1,300 once the compile cache is filled."""
+
+
+@pytest.mark.parametrize(
+    ("state", "measured", "error"),
+    [
+        pytest.param("cold", 990, -10, id="a cold start is compared with the first"),
+        pytest.param("warm", 1290, -10, id="a warm one with later ones: no more for the first"),
+        pytest.param(None, 1290, -10, id="not known: taken for warm"),
+        pytest.param(None, 990, -310, id="not known and really cold: the plan becomes careful"),
+    ],
+)
+def test_a_start_is_compared_with_the_prediction_for_its_compile_cache(
+    state: CompileCache | None, measured: int, error: int
+) -> None:
+    evidence = Evidence(containers=(MeasuredContainer(FLAGS, measured * MIB, state),))
+    found = experience(evidence, lambda settings: settings, lambda settings: COLD)
+    assert found.measured == ((FLAGS, error * MIB),)
+
+
+def test_a_warm_measurement_keeps_the_first_start_lower() -> None:
+    found = corrected(COLD, FLAGS, [(FLAGS, 0)])
+    assert (found.kv_cache_bytes, found.kv_cache_low_bytes) == (1000 * MIB, 1000 * MIB - ROUNDING_BYTES)
+    assert found.kv_cache_high_bytes == 1300 * MIB + ROUNDING_BYTES
+    assert corrected(COLD, FLAGS, [(OTHER, 0)]).kv_cache_high_bytes == 1350 * MIB
+
+
 @pytest.mark.parametrize(("more", "too_high"), [(0, False), (1, True)])
 def test_a_peak_may_be_as_high_as_the_bound_and_no_higher(more: int, too_high: bool) -> None:
     found = budget()
@@ -123,6 +154,13 @@ def test_measured_memory_replaces_the_catalogues() -> None:
     found = Evidence(total_bytes=30 * GIB, free_at_start_bytes=29 * GIB).gpu(card.with_(total_uncertainty_bytes=5))
     assert (found.total_bytes, found.total_uncertainty_bytes, found.free_at_start_bytes) == (30 * GIB, 0, 29 * GIB)
     assert Evidence().gpu(card) == card
+
+
+def test_a_printed_total_without_the_drivers_reserve_tells_wsl2() -> None:
+    card = find_gpu("RTX-5090")
+    found = Evidence(total_bytes=int(31.84 * GIB)).gpu(card)
+    assert (found.platform, found.total_bytes) == (Platform.WSL2, int(31.84 * GIB))
+    assert found.free_estimate_bytes < card.free_estimate_bytes, "the desktop holds a part"
 
 
 def test_several_start_ups_are_taken_together() -> None:

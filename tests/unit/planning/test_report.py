@@ -59,6 +59,8 @@ def test_memory_is_the_budgets_in_bytes(served: Plan) -> None:
         "kvCacheBytes": budget.kv_cache_bytes,
         "kvCacheLowBytes": budget.kv_cache_low_bytes,
         "kvCacheHighBytes": budget.kv_cache_high_bytes,
+        "kvCacheWarmBytes": budget.kv_cache_bytes + budget.compile_bytes,
+        "compileBytes": budget.compile_bytes,
         "freeAtStartBytes": budget.free_at_start_bytes,
         "moments": found["moments"],
     }

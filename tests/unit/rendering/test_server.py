@@ -214,3 +214,17 @@ def test_an_argument_that_no_process_can_be_started_with_is_refused_by_the_name_
         return
     with pytest.raises(InputError, match="--mm-processor-kwargs: the argument takes 131,072 bytes"):
         server_arguments(spec, flags)
+
+
+def test_the_cache_lies_on_the_claim_that_is_named() -> None:
+    """Downloads and compiled code: a new pod neither loads nor compiles anew."""
+    deployment, _ = render(replace(request(), cache_claim="models"))
+    pod = deployment["spec"]["template"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "cache"]
+    assert volume == {"name": "cache", "persistentVolumeClaim": {"claimName": "models"}}
+    environment = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    assert environment["VLLM_CACHE_ROOT"].startswith("/cache/")
+    assert environment["HF_HOME"].startswith("/cache/")
+    assert {"name": "cache", "mountPath": "/cache"} in pod["containers"][0]["volumeMounts"]
+    (other,) = [v for v in render(request())[0]["spec"]["template"]["spec"]["volumes"] if v["name"] == "cache"]
+    assert other == {"name": "cache", "emptyDir": {}}

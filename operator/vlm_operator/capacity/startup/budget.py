@@ -35,17 +35,19 @@ class Moments:
         text_bytes: while the text layers run, beside the encoder's outputs.
         sampler_bytes: while the sampler runs, beside the same.
         kept_bytes: what stays allocated afterwards: workspaces of expert layers, of cuBLAS and of the sampler.
+        compilation_bytes: while torch.compile fills an empty cache; 0 where that allocates nothing.
     """
 
     encoder_bytes: int
     text_bytes: int
     sampler_bytes: int
     kept_bytes: int
+    compilation_bytes: int = 0
 
     @property
     def peak_bytes(self) -> int:
-        """The largest of them."""
-        return max(self.encoder_bytes, self.text_bytes, self.sampler_bytes)
+        """The largest of them, at a start whose compile cache is empty."""
+        return max(self.encoder_bytes, self.text_bytes, self.sampler_bytes, self.compilation_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,20 @@ class Budget:
         free_at_start_bytes: what will be free when vLLM looks first.
         free_at_start_high_bytes: the most that may be free: asking for more is refused for certain.
         weights_bytes: "Model loading took".
-        activation_peak_bytes: peak of the profiling run above the weights: text, sampler, encoder and workspaces.
+        activation_peak_bytes: peak of the profiling run above the weights: text, sampler, encoder and workspaces, or
+            torch.compile where its cache is empty.
         non_torch_bytes: memory outside torch's allocator, and from 0.27 buffers and fragmentation.
         cuda_graph_bytes: what vLLM sets aside for CUDA graphs, 0 where the release does not.
-        kv_cache_bytes: best estimate of "Available KV cache memory"; negative where the rest exceeds the request.
-        kv_cache_low_bytes, kv_cache_high_bytes: bounds that hold 90 % of start-ups.
+        kv_cache_bytes: best estimate of "Available KV cache memory" at the first start, whose compile cache is empty;
+            negative where the rest exceeds the request.
+        kv_cache_low_bytes, kv_cache_high_bytes: bounds that hold 90 % of start-ups: the low one of first starts, the
+            high one of later ones.
         encoder_peak_bytes: the part of the activation peak that disabling all modalities would save.
         profiled_modality: what the encoder is profiled with, None where it is not profiled.
         formula: how this release computes it.
         terms: what makes up the activation peak and the rest, for the plan's explanation.
         moments: the peaks that ``activation_peak_bytes`` is the largest of; None where a plan was made otherwise.
+        compile_bytes: by how much less the first start finds than later ones, which find the compile cache filled.
     """
 
     total_bytes: int
@@ -86,6 +92,12 @@ class Budget:
     terms: tuple[Term, ...]
     free_at_start_high_bytes: int = 0
     moments: Moments | None = None
+    compile_bytes: int = 0
+
+    @property
+    def kv_cache_warm_bytes(self) -> int:
+        """Best estimate of "Available KV cache memory" at a start that finds the compile cache filled."""
+        return self.kv_cache_bytes + self.compile_bytes
 
     def in_use_bytes(self, pinned_kv_bytes: int | None) -> int:
         """What must be free at start: weights and peak; all terms beside a KV cache whose size is pinned.

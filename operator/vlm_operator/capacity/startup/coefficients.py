@@ -58,7 +58,7 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "nonTorch GDDR 0.11": Fitted(
-        0.030,
+        0.03,
         (
             "abinav-llama31-8b-l4-011",
             "doanngoc-dots-ocr-0111-a",
@@ -76,7 +76,7 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "nonTorch GDDR 0.17": Fitted(
-        0.082,
+        0.03,
         (
             "public-qwen3-14b-nvfp4-5070ti-wsl-023",
             "public-qwen3-8b-nvfp4-5070ti-wsl-023",
@@ -85,6 +85,7 @@ FITTED: Final[dict[str, Fitted]] = {
             "public-qwen35-9b-2x5090-020",
             "public-qwen35-9b-l40s-019",
             "qwen35-4b-4090d-023",
+            "sridhar1804-phi3-mini-3090-0191",
             "triet-qwen3-8b-awq-2xt4",
             "vllm-36973-qwen35-35b-a3b-gptq-5090-dev88",
         ),
@@ -97,8 +98,13 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "consumed GDDR": Fitted(
-        0.168,
-        ("fentz26-qwen38-27b-fp8-2x5090",),
+        0.141,
+        (
+            "fentz26-qwen38-27b-fp8-2x5090",
+            "public-qwen38-27b-awq-3090-graphs-029",
+            "rtx4090-qwen3-8b-0271-cold",
+            "rtx4090-qwen3-8b-0271-warm",
+        ),
     ),
     "tensorParallel HBM": Fitted(
         0.414,
@@ -111,7 +117,7 @@ FITTED: Final[dict[str, Fitted]] = {
         ),
     ),
     "tensorParallel GDDR": Fitted(
-        0.030,
+        0.055,
         (
             "fentz26-qwen38-27b-fp8-2x5090",
             "public-qwen35-9b-2x5090-020",

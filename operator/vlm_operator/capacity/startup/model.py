@@ -7,12 +7,13 @@ matters only to what the profiling run encodes: another context with the same it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vlm_operator.capacity.as_served import as_served
 from vlm_operator.capacity.startup.activation import Activation, activation
 from vlm_operator.capacity.startup.budget import Budget, Term
+from vlm_operator.capacity.startup.compilation import compile_peak_bytes
 from vlm_operator.capacity.startup.cuda_graphs import full_graph_count, graph_estimate_bytes
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.capacity.startup.first_check import free_at_start_bytes, free_at_start_high_bytes, requested_bytes
@@ -25,6 +26,7 @@ from vlm_operator.capacity.weights import weight_bytes
 from vlm_operator.engine.budget_rules import BudgetRules, Formula, budget_rules
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion, require_known
+from vlm_operator.engine.weight_rules import mxfp4_kernel_elsewhere
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.identity_cache import cached_by_identity
@@ -36,6 +38,7 @@ class StartupTerms:
     """The budget without its utilisation, bytes per GPU.
 
     Attributes:
+        compile_bytes: the part of the activation peak that a start with a filled compile cache does not have.
         fixed_bytes: what is subtracted from the requested memory.
         variance: square of the half-width of the bounds, but for the GPU's total.
     """
@@ -47,6 +50,7 @@ class StartupTerms:
     activation: Activation
     non_torch_bytes: int
     cuda_graph_bytes: int
+    compile_bytes: int
     fixed_bytes: int
     variance: float
     free_at_start_bytes: int
@@ -57,10 +61,10 @@ class StartupTerms:
         """The budget at that utilisation; ``kv_cache_memory_bytes`` replaces what is left."""
         requested = requested_bytes(self.gpu.total_bytes, gpu_memory_utilization, self.version)
         if kv_cache_memory_bytes is None:
-            best = requested - self.fixed_bytes
+            best, compiling = requested - self.fixed_bytes, self.compile_bytes
             width = half_width_bytes(self.variance, self.gpu.total_uncertainty_bytes, gpu_memory_utilization)
         else:
-            best, width = kv_cache_memory_bytes, 0
+            best, compiling, width = kv_cache_memory_bytes, 0, 0
         return Budget(
             total_bytes=self.gpu.total_bytes,
             requested_bytes=requested,
@@ -71,7 +75,8 @@ class StartupTerms:
             cuda_graph_bytes=self.cuda_graph_bytes,
             kv_cache_bytes=best,
             kv_cache_low_bytes=best - width,
-            kv_cache_high_bytes=best + width,
+            kv_cache_high_bytes=best + compiling + width,
+            compile_bytes=compiling,
             encoder_peak_bytes=self.activation.encoder_saving_bytes,
             profiled_modality=self.activation.modality,
             formula=self.formula,
@@ -134,6 +139,7 @@ class _Loaded(NamedTuple):
     """Weights, and what the profiling run encodes with them."""
 
     weights_bytes: int
+    weights_doubt_bytes: int
     weights_measured: bool
     encoder: EncoderRun | None
 
@@ -184,22 +190,28 @@ def _startup_terms(
             hint="plan for an NVIDIA GPU, or measure with vLLM itself",
         )
     weights, encoder = measured
+    doubt = 0
     if weights is None:
-        weights = _weights(model, gpu, settings, version)
+        weights, doubt = _weights(model, gpu, settings, version)
     if not budget_rules(version, settings.runner or "V1").profiles_encoder:
         encoder = None
     elif encoder is None:
         encoder = profiled_encoder(model, settings, version)
-    loaded = _Loaded(weights, measured.weights_bytes is not None, encoder)
+    loaded = _Loaded(weights, doubt, measured.weights_bytes is not None, encoder)
     return _terms_of_run(model, gpu, settings, version, loaded)
 
 
-def _weights(model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion) -> int:
-    """What "Model loading took" counts."""
+def _weights(model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion) -> tuple[int, int]:
+    """What "Model loading took" counts, and how much more it is in an image with other kernels."""
     counted = weight_bytes(model, settings, version, gpu.compute_capability)
     size = counted.total + loaded_buffer_bytes(model, settings, version)
     # vLLM leaves the head out of models that it serves for embeddings (models/adapters.py).
-    return size - counted.by_component.get(Component.HEAD, 0) if model.pooling else size
+    if model.pooling:
+        size -= counted.by_component.get(Component.HEAD, 0)
+    other = mxfp4_kernel_elsewhere(version, gpu.compute_capability)
+    if other is None or model.quantization is None or model.quantization.method != "mxfp4":
+        return size, 0
+    return size, weight_bytes(model, settings, version, gpu.compute_capability, other).total - counted.total
 
 
 @cached_by_identity(2, by=_flags)
@@ -210,9 +222,12 @@ def _terms_of_run(
     version: EngineVersion,
     loaded: _Loaded,
 ) -> StartupTerms:
-    weights_bytes, weights_measured, encoder = loaded
+    weights_bytes, weights_doubt, weights_measured, encoder = loaded
     rules = budget_rules(version, settings.runner or "V1")
-    peak = activation(model, gpu, settings, version, rules=rules, run=encoder)
+    peak, compiling = _with_compilation(
+        activation(model, gpu, settings, version, rules=rules, run=encoder),
+        compile_peak_bytes(model, settings, version),
+    )
     outside = non_torch_bytes(gpu, version, rules.formula, settings.tensor_parallel_size)
     if settings.enable_expert_parallel and model.text.experts is not None and settings.tensor_parallel_size > 1:
         outside += EXPERT_PARALLEL_BYTES
@@ -227,6 +242,7 @@ def _terms_of_run(
         activation=peak,
         non_torch_bytes=outside,
         cuda_graph_bytes=graphs,
+        compile_bytes=compiling,
         fixed_bytes=weights_bytes + peak.peak_bytes + outside + graphs,
         variance=variance(
             gpu,
@@ -239,7 +255,8 @@ def _terms_of_run(
             full_graphs=full_graphs,
             weights_bytes=weights_bytes,
             weights_measured=weights_measured,
-        ),
+        )
+        + weights_doubt**2,
         free_at_start_bytes=free_at_start_bytes(gpu, version, settings.tensor_parallel_size),
         free_at_start_high_bytes=free_at_start_high_bytes(gpu, version, settings.tensor_parallel_size),
         terms=(
@@ -256,6 +273,16 @@ def _terms_of_run(
             ),
         ),
     )
+
+
+def _with_compilation(run: Activation, compile_peak: int) -> tuple[Activation, int]:
+    """The peak of a start whose compile cache is empty, and how much lower it is once the cache is filled."""
+    more = max(compile_peak - run.peak_bytes, 0)
+    if not more:
+        return run, 0
+    why = "a copy of the embedding that torch.compile measures kernels on, only while its cache is empty"
+    moments = replace(run.moments, compilation_bytes=compile_peak)
+    return replace(run, moments=moments, terms=(*run.terms, Term("compilation", compile_peak, why))), more
 
 
 def _graphs(model: ModelFacts, settings: EngineSettings) -> tuple[int, int]:

@@ -55,6 +55,7 @@ def weight_bytes(
     settings: EngineSettings,
     version: EngineVersion,
     compute_capability: tuple[int, int] | None = None,
+    mxfp4: Mxfp4Kernel | None = None,
 ) -> WeightBytes:
     """Bytes of weights on the tightest rank under these flags.
 
@@ -63,6 +64,7 @@ def weight_bytes(
         settings: ranks and limits.
         version: the vLLM release.
         compute_capability: of the GPU, which decides how MXFP4 experts are kept; None where there is none in mind.
+        mxfp4: whose layout MXFP4 experts are kept in; as vLLM's own image does on that GPU where None.
 
     Raises:
         UnknownFact: the modules or the quantisation are not known for certain, or the release does not load them.
@@ -72,7 +74,7 @@ def weight_bytes(
     enabled: tuple[str, ...] = MODALITIES
     if skips_disabled_towers(version, reads_limits_early=model.traits.reads_limits_early):
         enabled = tuple(modality for modality in MODALITIES if settings.enabled(modality))
-    kernel = mxfp4_kernel(version, compute_capability)
+    kernel = mxfp4 or mxfp4_kernel(version, compute_capability)
     conditions = Conditions(model.dtype, model.text.layers, Ranks.of(settings), enabled, kernel)
     method = model.quantization.method if model.quantization is not None else ""
     if not loads_quantization(version, method):

@@ -24,7 +24,7 @@ def predict(case: Case) -> Budget:
 
 
 def errors(some: list[Case] = STOCK) -> list[float]:
-    return [(predict(case).kv_cache_bytes - case.kv_bytes) / GIB for case in some]
+    return [(case.expected_bytes(predict(case)) - case.kv_bytes) / GIB for case in some]
 
 
 def test_the_mean_error_is_at_most_0_22_gib() -> None:
@@ -81,7 +81,8 @@ def test_a_printed_activation_peak_is_met(case: Case) -> None:
     budget = predict(case)
     assert budget.moments is not None
     kept = budget.moments.kept_bytes if budget.formula is Formula.CONSUMED else 0
-    assert (budget.activation_peak_bytes - kept) / GIB == pytest.approx(case.printed("peak_gib"), abs=0.05)
+    compiling = budget.compile_bytes if case.is_warm else 0
+    assert (budget.activation_peak_bytes - kept - compiling) / GIB == pytest.approx(case.printed("peak_gib"), abs=0.05)
 
 
 def test_every_start_up_is_answered_or_says_why_not() -> None:

@@ -7,7 +7,7 @@ import pytest
 from vlm_operator.capacity.weights.quantized import Storage
 from vlm_operator.capacity.weights.ranks import ONE_RANK, shape_of
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.engine.weight_rules import Mxfp4Kernel, mxfp4_kernel
+from vlm_operator.engine.weight_rules import Mxfp4Kernel, mxfp4_kernel, mxfp4_kernel_elsewhere
 from vlm_operator.model.facts import Component, Linear, Placement, Quantization, Sharding
 from vlm_operator.model.weights.quantization import read_quantization
 
@@ -94,7 +94,7 @@ def test_mxfp4_experts_are_padded_to_the_kernels_tiles(kernel: Mxfp4Kernel, gate
     ("version", "capability", "kernel"),
     [
         pytest.param(EngineVersion(0, 12), (9, 0), Mxfp4Kernel.TRITON, id="Hopper"),
-        pytest.param(EngineVersion(0, 11), (9, 0), Mxfp4Kernel.MARLIN, id="Hopper before vLLM brought triton_kernels"),
+        pytest.param(EngineVersion(0, 11), (9, 0), Mxfp4Kernel.TRITON, id="Hopper: vLLM's image of 0.11 has them too"),
         pytest.param(EngineVersion(0, 26), (10, 0), Mxfp4Kernel.TENSORRT_LLM, id="Blackwell before 0.27"),
         pytest.param(EngineVersion(0, 27), (10, 0), Mxfp4Kernel.MARLIN, id="Blackwell since 0.27: the same tiles"),
         pytest.param(EngineVersion(0, 32), (12, 0), Mxfp4Kernel.MARLIN, id="consumer Blackwell"),
@@ -106,6 +106,21 @@ def test_the_gpu_decides_which_kernel_computes_mxfp4_experts(
     version: EngineVersion, capability: tuple[int, int] | None, kernel: Mxfp4Kernel
 ) -> None:
     assert mxfp4_kernel(version, capability) is kernel
+
+
+@pytest.mark.parametrize(
+    ("version", "capability", "kernel"),
+    [
+        pytest.param(EngineVersion(0, 11), (9, 0), Mxfp4Kernel.MARLIN, id="Hopper before vLLM brought triton_kernels"),
+        pytest.param(EngineVersion(0, 12), (9, 0), None, id="Hopper since"),
+        pytest.param(EngineVersion(0, 11), (8, 0), None, id="Ampere: Marlin's everywhere"),
+        pytest.param(EngineVersion(0, 11), None, None, id="no GPU in mind"),
+    ],
+)
+def test_an_image_without_triton_kernels_takes_another_layout(
+    version: EngineVersion, capability: tuple[int, int] | None, kernel: Mxfp4Kernel | None
+) -> None:
+    assert mxfp4_kernel_elsewhere(version, capability) is kernel
 
 
 def test_packed_experts_have_smaller_groups_where_a_rank_holds_no_whole_ones() -> None:
