@@ -74,6 +74,8 @@ def _namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("delete", "startupobservations", "--all", "--ignore-not-found")
     yield name
     # One server at a time has the processors of this machine: the next test waits until this one's pods are gone.
-    cluster.kubectl("delete", "vlmd,deployment,replicaset", "--all", "-n", name, "--wait=false")
+    # Whoever deletes a pod first decides how long it may take to end: nobody but this is to delete them.
+    for kind in ("vlmd", "deployment", "replicaset"):
+        cluster.kubectl("delete", kind, "--all", "-n", name, "--cascade=orphan")
     cluster.kubectl("delete", "pod", "--all", "-n", name, "--grace-period=1", "--timeout=120s")
     cluster.kubectl("delete", "namespace", name, "--wait=false")

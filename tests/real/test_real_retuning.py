@@ -33,5 +33,5 @@ def test_a_context_minimum_above_what_fits_stops_with_the_figures(cluster: Clust
     item = stalled(cluster, namespace, "model")
     assert outcomes(item) == [("Failed", "KVCacheTooSmall")]
     message = condition(item, "Stalled")["message"]
-    assert all(figure in message for figure in ("1.00 GiB", "65,408", "100,000")), message
+    assert all(figure in message for figure in ("1.53 GiB", "1.0 GiB", "at most 65,408")), message
     assert cluster.get("deployment", "model", namespace)["spec"]["replicas"] == 0

@@ -94,7 +94,9 @@ def _nothing_fits(spec: VLMDeploymentSpec, planned: Planned, earlier: tuple[Atte
     reason, words = newest.reason or str(plan.reason), f"{newest.reason}: {newest.message}"
     if plan.remedies and all(remedy.pinned for remedy in plan.remedies):
         reason = LifecycleReason.PINNED_FLAGS_STAND_IN_THE_WAY.value
-    steps = "; or ".join(step for step in (floor_step(spec, newest), plan.hint or plan.message) if step)
+    hint = plan.hint or plan.message
+    floor = "" if "context.minimum" in hint else floor_step(spec, newest)
+    steps = "; or ".join(step for step in (floor, hint) if step)
     stop = Stop(reason, with_remedy(f"{words}; no change of a flag that is not pinned fixes it", steps, source=""))
     return NextPlan(replace(planned, settings=newest.settings), stop, is_new=True)
 

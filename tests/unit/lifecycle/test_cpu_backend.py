@@ -45,6 +45,7 @@ def test_less_than_the_request_needs_is_a_stop_with_the_figures_and_no_larger_de
     assert "context.minimum to at most 7,040" in message
     assert "0.98 GiB of the 2.00 GiB declared" in message
     assert "set cpu.kvCacheSpace" not in message
+    assert message.casefold().count("lower context.minimum to at most") == 1
 
 
 def test_the_size_of_the_cache_is_part_of_the_command() -> None:
