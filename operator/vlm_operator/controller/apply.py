@@ -89,11 +89,14 @@ class Applier:
             self._patch_status(situation.target, decision.status)
         if situation.target.deleting:
             return None
+        # Before their Deployment is changed: whoever deletes a pod first decides how long it may take to end. While a
+        # child is refused, the Deployment stays as it is, and its ReplicaSet would replace them again and again.
+        if situation.rejection is None:
+            for reference in decision.delete:
+                self._delete(reference, situation)
         for child in decision.children:
             if (rejection := self._rejection(child, situation)) is not None:
                 return rejection
-        for reference in decision.delete:
-            self._delete(reference, situation)
         return None
 
     def _patch_status(self, target: Target, status: Manifest) -> None:

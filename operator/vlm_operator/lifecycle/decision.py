@@ -75,7 +75,7 @@ class Decision:
 
     Attributes:
         children: manifests that should be, as rendered (no owner references), in the order of application.
-        delete: children that should not be.
+        delete: pods that should end now, before the children are applied.
         status: the whole ``status`` that should be; None leaves it as it is.
         events: what just became so.
         observations: ``StartupObservation`` objects that should be (cluster-scoped, no owner).

@@ -17,9 +17,9 @@ GRACE_SECONDS: Final = 1
 def doomed_pods(pods: Iterable[Pod], history: History, in_force: str | None) -> tuple[ChildReference, ...]:
     """Pods whose command has failed and is no longer in force, and that still have time to end.
 
-    They are deleted right after the Deployment was given another command, before its controller ends them: a kubelet
-    that has begun to end a pod does not heed a shorter grace period (Kubernetes issue 83916). Where the ReplicaSet puts
-    another in their place before it is scaled down, that one is deleted alike.
+    They are deleted just before the Deployment is given another command, so that its controller is not the first: a
+    kubelet that has begun to end a pod does not heed a shorter grace period (Kubernetes issue 83916). The pod that the
+    ReplicaSet may put in their place ends with the old ReplicaSet, before its container has started.
 
     Args:
         in_force: fingerprint of the command that is to run now, None where none is.

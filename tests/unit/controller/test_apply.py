@@ -230,6 +230,22 @@ def test_a_pod_is_ended_by_its_uid_with_the_grace_that_was_decided() -> None:
     }
 
 
+DOOMED = Decision(children=(CHILD,), delete=(ChildReference("v1", "Pod", "model-1", uid="pod-uid", grace_seconds=1),))
+
+
+def test_a_pod_is_ended_before_the_deployment_is_changed_so_that_no_controller_is_first() -> None:
+    server = FakeApiServer()
+    apply(server, DOOMED)
+    assert [write.path for write in server.writes] == ["/api/v1/namespaces/default/pods/model-1", DEPLOYMENT]
+
+
+def test_no_pod_is_ended_while_the_deployment_is_refused_and_would_bring_it_back() -> None:
+    server = FakeApiServer()
+    refused = Rejection("Deployment", "model", "no such field", 1, transient=True)
+    apply(server, DOOMED, Situation(TARGET, NOW, rejection=refused))
+    assert [write.path for write in server.writes] == [DEPLOYMENT]
+
+
 def test_only_the_child_that_was_read_is_deleted() -> None:
     server = FakeApiServer(objects={DEPLOYMENT: live()})
     situation = Situation(TARGET, NOW, children=(live(),))
