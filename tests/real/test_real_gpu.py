@@ -42,7 +42,7 @@ def test_what_vllm_finds_replaces_what_was_planned(
 
 
 @pytest.mark.usefixtures("served")
-def test_of_two_on_one_gpu_the_second_waits_and_starts_from_what_the_first_found(
+def test_of_two_on_one_gpu_the_second_waits_and_serves_once_the_first_is_gone(
     cluster: Cluster, module_namespace: str
 ) -> None:
     cluster.apply(vlmd("second", module_namespace, **ON_AN_L4))
@@ -58,9 +58,7 @@ def test_of_two_on_one_gpu_the_second_waits_and_starts_from_what_the_first_found
     (holder,) = pods(cluster, module_namespace, "first")
     assert holder["status"]["containerStatuses"][0]["restartCount"] == 0
     cluster.kubectl("delete", "vlmd", "first", "-n", module_namespace)
-    served = ready(cluster, module_namespace, "second")
-    assert outcomes(served)[-1] == ("Started", None)
-    # What is available differs from start to start by what the kernel has cached: its first command is already small.
-    assert served["status"]["attempts"][0]["flags"]["gpu_memory_utilization"] < 0.6, story(
-        cluster, module_namespace, "second"
-    )
+    # What was free on a GPU when the first started says nothing of later: the second may have to find out, too.
+    tried = outcomes(ready(cluster, module_namespace, "second"))
+    assert tried[-1] == ("Started", None)
+    assert {reason for _, reason in tried[:-1]} <= {"FreeMemoryTooLow"}, story(cluster, module_namespace, "second")
