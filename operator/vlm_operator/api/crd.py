@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vlm_operator.api.base import ApiModel
+from vlm_operator.api.engine_facts import EngineFacts
 from vlm_operator.api.names import GROUP, VERSION
 from vlm_operator.api.startup_observation import StartupObservation
 from vlm_operator.api.vlm_deployment import VLMDeployment
@@ -39,6 +40,15 @@ STARTUP_OBSERVATION_COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"name": "Failed", "type": "integer", "jsonPath": ".spec.failed"},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     {"name": "Reason", "type": "string", "priority": 1, "jsonPath": ".spec.reason"},
+)
+
+ENGINE_FACTS_COLUMNS: Final[tuple[dict[str, Any], ...]] = (
+    {"name": "Model", "type": "string", "jsonPath": ".spec.model"},
+    {"name": "GPU", "type": "string", "jsonPath": ".spec.gpuProduct"},
+    {"name": "vLLM", "type": "string", "jsonPath": ".spec.vllmVersion"},
+    {"name": "Architecture", "type": "string", "jsonPath": ".spec.found.architecture"},
+    {"name": "For", "type": "string", "jsonPath": ".spec.namespace"},
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 )
 
 _STANDARD_FIELDS: Final = {
@@ -71,9 +81,21 @@ def startup_observation_crd() -> dict[str, Any]:
     )
 
 
+def engine_facts_crd() -> dict[str, Any]:
+    """The CustomResourceDefinition of ``EngineFacts``."""
+    return _crd(
+        EngineFacts,
+        plural="enginefacts",
+        short_names=("vlmfacts",),
+        scope="Cluster",
+        columns=ENGINE_FACTS_COLUMNS,
+        status=False,
+    )
+
+
 def all_crds() -> tuple[dict[str, Any], ...]:
     """Every CustomResourceDefinition of the project."""
-    return vlm_deployment_crd(), startup_observation_crd()
+    return vlm_deployment_crd(), startup_observation_crd(), engine_facts_crd()
 
 
 def _crd(

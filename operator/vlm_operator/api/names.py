@@ -24,3 +24,10 @@ MODEL_LABEL: Final = f"{GROUP}/model"
 
 GPU_PRODUCT_LABEL: Final = "nvidia.com/gpu.product"
 """On nodes, by GPU feature discovery: which GPU product the node has."""
+
+DRY_RUN_LABEL: Final = f"{GROUP}/dry-run-of"
+"""On Jobs and pods of dry runs: name of the VLMDeployment they are for. Not ``DEPLOYMENT_LABEL``: its Service selects
+pods by that."""
+
+DRY_RUN_ANNOTATION: Final = f"{GROUP}/dry-run"
+"""On Jobs of dry runs: digest of what is asked, by which answers are told apart."""

@@ -15,7 +15,7 @@ from vlm_operator.errors import InputError
 if TYPE_CHECKING:
     from vlm_operator.cli.dry_run_subject import Subject
 
-EXIT_CODES: Final = {Ending.RAN: 0, Ending.REFUSED: 3, Ending.CANNOT_TELL: 4}
+EXIT_CODES: Final = {Ending.RAN: 0, Ending.REFUSED: 3, Ending.CANNOT_TELL: 4, Ending.NO_MODEL: 2}
 
 
 @click.command("dry-run", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -76,7 +76,8 @@ def _save(path: str, subject: Subject, report: Any, ending: Ending) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    from vlm_operator.engine_facts.document import facts_of, to_yaml
+    from vlm_operator.api.engine_facts import to_yaml
+    from vlm_operator.engine_facts.document import facts_of
 
     if ending is not Ending.RAN:
         click.echo(f"nothing is saved: the dry run ended as {ending}", err=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from vlm_operator.api.object_names import model_label
 from vlm_operator.controller.api_errors import NotFound, Outdated, Rejected
 from vlm_operator.controller.cache import OBSERVATION, POD
 from vlm_operator.controller.client import Client, Object, path_of
@@ -18,7 +19,6 @@ from vlm_operator.controller.queue import Key
 from vlm_operator.controller.watches import World
 from vlm_operator.lifecycle.children import CHILD_KINDS
 from vlm_operator.lifecycle.decision import LogRequest
-from vlm_operator.lifecycle.observations import model_label
 from vlm_operator.lifecycle.situation import (
     ContainerState,
     ContainerStatus,

@@ -40,13 +40,16 @@ class Engine:
 
 
 def configure(request: Request, rank: int) -> Any:
-    """The ``VllmConfig`` that vLLM derives from the flags, as one of the tensor-parallel ranks.
+    """The ``VllmConfig`` that ``vllm serve`` derives from the flags, as one of the tensor-parallel ranks.
+
+    Defaults of batched tokens and sequences depend on who asks (0.33: ``engine/arg_utils.py``, ``get_batch_defaults``).
 
     Raises:
         SimulationLimit: a way to divide the model that is not simulated.
         Exception: what vLLM refuses.
     """
     from vllm.engine.arg_utils import EngineArgs
+    from vllm.usage.usage_lib import UsageContext
 
     for name in ("pipeline_parallel_size", "data_parallel_size"):
         if int(request.engine.get(name) or 1) > 1:
@@ -57,7 +60,8 @@ def configure(request: Request, rank: int) -> Any:
         flags.update(distributed_executor_backend="external_launcher", disable_custom_all_reduce=True)
         collectives.replace_communicators(ranks)
     collectives.join(rank, ranks)
-    config = EngineArgs(model=request.model, **flags).create_engine_config(usage_context=None)
+    arguments = EngineArgs(model=request.model, **flags)
+    config = arguments.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
     try:
         config.device_config.device = torch.device(DEVICE)
     except Exception:  # frozen in some releases

@@ -5,7 +5,6 @@ The same run gives the same bytes: no time, no machine, sorted keys.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,9 +20,40 @@ KIND: Final = "EngineFacts"
 
 _KEPT: Final = (
     "vllmVersion", "architecture", "dtype", "quantization", "settings", "weightsBytes", "kvGroups", "bytesPerBlock",
-    "requests", "maxItemTokens", "encoderBudgetTokens", "moments", "runner", "runnerBufferBytes",
+    "requests", "maxItemTokens", "items", "encoderBudgetTokens", "moments", "runner", "runnerBufferBytes", "modelFiles",
 )  # fmt: skip
 """Fields of the report that are facts of vLLM, not of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactsSubject:
+    """What a dry run is about: two runs of one subject find the same.
+
+    Attributes:
+        asked: the image, or the vLLM release where a Python was asked.
+        settings, namespace, place: as in ``EngineFacts``.
+    """
+
+    model: str
+    revision: str | None
+    gpu_product: str
+    asked: str
+    settings: EngineSettings
+    namespace: str | None = None
+    place: str = ""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """As plain data, to be digested."""
+        return {
+            "model": self.model,
+            "revision": self.revision,
+            "gpuProduct": self.gpu_product,
+            "asked": self.asked,
+            "flags": settings_to_json(self.settings),
+            "namespace": self.namespace,
+            "place": self.place,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +62,9 @@ class EngineFacts:
 
     Attributes:
         settings: the flags that were given, not resolved.
+        image: the image that was asked, None where it was a Python.
+        namespace: where the facts hold, None for everywhere: what runs in a namespace is its users' to forge.
+        place: digest of the volumes that a model's path lies in, empty for a repository.
     """
 
     model: str
@@ -40,10 +73,29 @@ class EngineFacts:
     vllm_version: str
     settings: EngineSettings
     report: DryRunReport
+    image: str | None = None
+    namespace: str | None = None
+    place: str = ""
+
+    @property
+    def subject(self) -> FactsSubject:
+        """What they are about."""
+        asked = self.image or self.vllm_version
+        return FactsSubject(
+            self.model, self.revision, self.gpu_product, asked, self.settings, self.namespace, self.place
+        )  # fmt: skip
 
 
 def facts_of(
-    model: str, revision: str | None, gpu: GPUFacts, settings: EngineSettings, report: DryRunReport
+    model: str,
+    revision: str | None,
+    gpu: GPUFacts,
+    settings: EngineSettings,
+    report: DryRunReport,
+    *,
+    image: str | None = None,
+    namespace: str | None = None,
+    place: str = "",
 ) -> EngineFacts:
     """The facts of a run that went to its end.
 
@@ -52,33 +104,31 @@ def facts_of(
     """
     if report.error is not None or report.vllm_version is None:
         raise InputError("dry run: it did not end, so that it has no facts", field="report")
-    return EngineFacts(model, revision, gpu.label, report.vllm_version, settings, report)
+    return EngineFacts(
+        model, revision, gpu.label, report.vllm_version, settings, report, image, namespace, place
+    )  # fmt: skip
 
 
 def to_document(facts: EngineFacts) -> dict[str, Any]:
     """The document as plain data."""
     found = facts.report.document
+    spec = {
+        "model": facts.model,
+        "revision": facts.revision,
+        "gpuProduct": facts.gpu_product,
+        "vllmVersion": facts.vllm_version,
+        "image": facts.image,
+        "namespace": facts.namespace,
+        "place": facts.place or None,
+        "flags": settings_to_json(facts.settings),
+        "found": {name: found[name] for name in _KEPT if found.get(name) is not None}
+        | {"unmodelledOperations": dict(sorted(facts.report.unmodelled.items()))},
+    }
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
-        "spec": {
-            "model": facts.model,
-            "revision": facts.revision,
-            "gpuProduct": facts.gpu_product,
-            "vllmVersion": facts.vllm_version,
-            "flags": settings_to_json(facts.settings),
-            "found": {name: found.get(name) for name in _KEPT}
-            | {"unmodelledOperations": dict(sorted(facts.report.unmodelled.items()))},
-        },
+        "spec": {name: value for name, value in spec.items() if value is not None},
     }
-
-
-def to_yaml(facts: EngineFacts) -> str:
-    """The document as YAML."""
-    import yaml
-
-    plain = json.loads(json.dumps(to_document(facts)))
-    return str(yaml.dump(plain, Dumper=yaml.CSafeDumper, sort_keys=True, allow_unicode=True))
 
 
 def from_document(document: Any) -> EngineFacts:
@@ -102,6 +152,9 @@ def from_document(document: Any) -> EngineFacts:
             str(spec["vllmVersion"]),
             settings,
             report,
+            spec.get("image"),
+            spec.get("namespace"),
+            str(spec.get("place") or ""),
         )
     except (KeyError, TypeError) as error:
         raise InputError(f"facts: {type(error).__name__}: {error}", field="facts") from error

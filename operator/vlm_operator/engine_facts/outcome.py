@@ -20,6 +20,7 @@ _CHECKS: Final = frozenset({"ValueError", "ValidationError", "AssertionError", "
 _PYDANTIC_HEAD: Final = re.compile(r"^\d+ validation errors? for \w+ (?:[\w.]+ )?(?:Value error, )?")
 
 CANNOT_TELL: Final = "SimulationCannotTell"
+UNREADABLE: Final = "ModelUnreadable"
 REJECTED: Final = "ConfigurationRejected"
 
 
@@ -29,6 +30,7 @@ class Ending(StrEnum):
     RAN = "Ran"
     REFUSED = "Refused"
     CANNOT_TELL = "CannotTell"
+    NO_MODEL = "NoModel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class DryRunOutcome:
 
     Attributes:
         reason: the reason by which ``diagnosis`` knows vLLM's message, ``ConfigurationRejected`` for a check whose
-            wording it does not know, ``SimulationCannotTell`` where vLLM did not decide.
+            wording it does not know, ``SimulationCannotTell`` where vLLM did not decide, ``ModelUnreadable`` where the
+            model's files could not be had.
         hint: what to do, None where nothing is known.
     """
 
@@ -52,6 +55,8 @@ def outcome(report: DryRunReport) -> DryRunOutcome:
     error = report.error
     if error is None:
         return DryRunOutcome(Ending.RAN)
+    if error.stage == "model":
+        return DryRunOutcome(Ending.NO_MODEL, UNREADABLE, _sentence(error), _remedy(error.message))
     if error.simulation_limit:
         return _cannot_tell(error)
     found = diagnose(error.trace)
@@ -63,6 +68,22 @@ def outcome(report: DryRunReport) -> DryRunOutcome:
     if error.stage in _CHECKING_STAGES and error.type in _CHECKS and own:
         return DryRunOutcome(Ending.REFUSED, REJECTED, _sentence(error))
     return _cannot_tell(error)
+
+
+_REMEDIES: Final = (
+    (("GatedRepoError", "403"), "accept the model's conditions on the Hub, and name the Secret with its token"),
+    (("RepositoryNotFoundError", "401"), "correct the model's id, or name the Secret with a token that may read it"),
+    (("RevisionNotFoundError",), "correct the revision"),
+    (("no config.json",), "mount the volume that holds the model, and give its folder's path in it"),
+)
+
+
+def _remedy(message: str) -> str:
+    """The next step where the model's files could not be had; the network is the rest of the cases."""
+    for signs, remedy in _REMEDIES:
+        if any(sign in message for sign in signs):
+            return remedy
+    return "let the pod reach the Hugging Face Hub, or give it a volume that holds the model"
 
 
 def _cannot_tell(error: RunError) -> DryRunOutcome:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from vlm_operator.errors import InputError
 
@@ -70,6 +70,8 @@ class DryRunReport:
         settings: the flags that vLLM resolved (``max_model_len``, …).
         max_item_tokens: tokens of the largest item by modality.
         unmodelled: operators met whose workspaces are not simulated, with how often.
+        items: prompt tokens of the images that were described, in their order.
+        model_files: the model's config and processor files by name, where the program reported them.
         document: the report as it was written.
     """
 
@@ -86,6 +88,12 @@ class DryRunReport:
     unmodelled: Mapping[str, int]
     error: RunError | None
     document: Mapping[str, Any]
+    items: tuple[int, ...] = ()
+    model_files: Mapping[str, Any] = field(default_factory=dict)
+
+
+LARGEST: Final = 2**53
+"""No size, length or count of a report exceeds it."""
 
 
 def read_report(document: Any) -> DryRunReport:
@@ -98,39 +106,66 @@ def read_report(document: Any) -> DryRunReport:
         raise InputError(f"dry run: a report is an object, not {type(document).__name__}", field="report")
     try:
         return DryRunReport(
-            vllm_version=document.get("vllmVersion"),
-            architecture=document.get("architecture"),
-            dtype=document.get("dtype"),
-            settings=dict(document.get("settings") or {}),
-            weights_bytes=document.get("weightsBytes"),
+            vllm_version=_text(document, "vllmVersion"),
+            architecture=_text(document, "architecture"),
+            dtype=_text(document, "dtype"),
+            settings=_counts(document, "settings"),
+            weights_bytes=_optional(document, "weightsBytes"),
             groups=tuple(_group(each) for each in document.get("kvGroups") or ()),
-            bytes_per_block=document.get("bytesPerBlock"),
-            needs=tuple(Need(each["maxModelLen"], each["neededBytes"]) for each in document.get("requests") or ()),
+            bytes_per_block=_optional(document, "bytesPerBlock"),
+            needs=tuple(_need(each) for each in document.get("requests") or ()),
             moments=_moments(document.get("moments")),
-            max_item_tokens=dict(document.get("maxItemTokens") or {}),
-            unmodelled=dict((document.get("simulated") or {}).get("unmodelledOperations") or {}),
+            max_item_tokens=_counts(document, "maxItemTokens"),
+            unmodelled=_counts(document.get("simulated") or {}, "unmodelledOperations"),
             error=_error(document.get("error")),
+            items=tuple(_number(each, "promptTokens") for each in document.get("items") or ()),
+            model_files=dict(document.get("modelFiles") or {}),
             document=document,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"dry run: the report is not one: {type(error).__name__}: {error}", field="report") from error
 
 
+def _number(document: Mapping[str, Any], name: str) -> int:
+    """A size, length or count."""
+    value = document[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+        raise ValueError(f"{name} is {str(value)[:40]!r}, not a number from 0 to 2^53")
+    return value
+
+
+def _optional(document: Mapping[str, Any], name: str) -> int | None:
+    return None if document.get(name) is None else _number(document, name)
+
+
+def _counts(document: Mapping[str, Any], name: str) -> dict[str, int]:
+    values: Mapping[str, Any] = document.get(name) or {}
+    return {str(key): _number(values, key) for key in values}
+
+
+def _text(document: Mapping[str, Any], name: str) -> str | None:
+    value = document.get(name)
+    return None if value is None else str(value)[:200]
+
+
 def _group(document: Mapping[str, Any]) -> CacheGroup:
-    return CacheGroup(
-        str(document["kind"]), int(document["layers"]), int(document["blockSize"]), int(document["pageSizeBytes"])
-    )
+    numbers = [_number(document, name) for name in ("layers", "blockSize", "pageSizeBytes")]
+    return CacheGroup(str(document["kind"]), *numbers)
+
+
+def _need(document: Mapping[str, Any]) -> Need:
+    return Need(_number(document, "maxModelLen"), _number(document, "neededBytes"))
 
 
 def _moments(document: Mapping[str, Any] | None) -> Moments | None:
     if document is None:
         return None
     return Moments(
-        document.get("encoderBytes"),
-        document.get("textBytes"),
-        document.get("samplerBytes"),
-        int(document["keptBytes"]),
-        int(document["peakBytes"]),
+        _optional(document, "encoderBytes"),
+        _optional(document, "textBytes"),
+        _optional(document, "samplerBytes"),
+        _number(document, "keptBytes"),
+        _number(document, "peakBytes"),
     )
 
 

@@ -7,16 +7,16 @@ kept, as lowest and highest.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from vlm_operator.api.names import API_VERSION, MODEL_LABEL
+from vlm_operator.api.object_names import model_label, object_name
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.flag import Memory
-from vlm_operator.engine.flags import DEFAULTS, canonical_json
+from vlm_operator.engine.flags import DEFAULTS
 from vlm_operator.engine.log_wordings.compile_cache import CompileCache
 from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
@@ -35,9 +35,6 @@ LIMIT: Final = 500
 
 USE_IS_NEWS_AFTER: Final = timedelta(days=1)
 """A use is written down where the last one written is older: plans are made too often to write each."""
-
-LONGEST_LABEL: Final = 63
-"""Characters of a label's value, by Kubernetes."""
 
 TERMS: Final = {
     "total": "total_bytes",
@@ -203,24 +200,9 @@ def used(known: Iterable[Manifest], key: ObservationKey, now: datetime) -> tuple
     )
 
 
-def model_label(model: str) -> str:
-    """The model as the value of a label; two models may share one, ``spec.key.model`` tells them apart.
-
-    >>> model_label("Qwen/Qwen3-8B")
-    'Qwen.Qwen3-8B'
-    """
-    allowed = "".join(c if (c.isascii() and c.isalnum()) or c in "-_." else "." for c in model)
-    if len(allowed) > LONGEST_LABEL:
-        digest = hashlib.sha256(model.encode()).hexdigest()[:16]
-        allowed = f"{allowed[: LONGEST_LABEL - len(digest) - 1]}-{digest}"
-    return allowed.strip("-_.")
-
-
 def observation_name(identity: Mapping[str, Any]) -> str:
     """A DNS name that says the model and tells identities apart."""
-    digest = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16]
-    words = "".join(character if character.isalnum() else "-" for character in identity["model"].lower())
-    return f"{'-'.join(filter(None, words.split('-')))[:40].strip('-') or 'model'}-{digest}"
+    return object_name(identity["model"], identity)
 
 
 def superfluous(known: Iterable[Manifest]) -> tuple[str, ...]:

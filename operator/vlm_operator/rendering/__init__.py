@@ -7,6 +7,7 @@ Belongs here: one file a form, templates, the strategic merge of ``podTemplate``
 from vlm_operator.rendering.command_line import command_line
 from vlm_operator.rendering.compose import compose
 from vlm_operator.rendering.docker import docker
+from vlm_operator.rendering.dry_run import DRY_RUN_CONTAINER, DryRunRequest, render_dry_run
 from vlm_operator.rendering.manifest_yaml import to_yaml
 from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_template
 from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
@@ -22,6 +23,8 @@ from vlm_operator.rendering.server import (
 
 __all__ = [
     "CONTAINER",
+    "DRY_RUN_CONTAINER",
+    "DryRunRequest",
     "PodTemplateClash",
     "PodTemplatePolicy",
     "ServerRequest",
@@ -31,6 +34,7 @@ __all__ = [
     "docker",
     "quadlet",
     "render",
+    "render_dry_run",
     "server_arguments",
     "server_image",
     "server_request",

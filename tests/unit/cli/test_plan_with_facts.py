@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from builders import QWEN3_VL
+from vlm_operator.api.engine_facts import to_yaml
 from vlm_operator.cli.main import main
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine_facts import read_report
-from vlm_operator.engine_facts.document import facts_of, to_yaml
+from vlm_operator.engine_facts.document import facts_of
 from vlm_operator.gpu.catalogue import find_gpu
 
 REPORT = Path(__file__).parents[2] / "data" / "dry_runs" / "qwen3-vl-8b-h100-0.32.0.json"

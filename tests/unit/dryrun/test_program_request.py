@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 
 import vlm_operator.dryrun as program
 from vlm_operator.dryrun.gpu import GPU
+from vlm_operator.dryrun.model_files import LONGEST_FILE_BYTES, reported_files
 from vlm_operator.dryrun.operator_rules import is_random, sort_workspace_bytes
 from vlm_operator.dryrun.ranks import combined, simulated_ranks
 from vlm_operator.dryrun.request import BadRequest, Request
+from vlm_operator.engine_facts.transport import report_in
 
 FOLDER = Path(program.__file__).parent
 H100 = {"name": "NVIDIA H100 80GB HBM3", "totalBytes": 85_028_634_624, "capability": [9, 0], "multiprocessors": 132}
@@ -112,7 +115,7 @@ def _imports(path: Path) -> set[str]:
 
 def test_the_program_imports_only_what_a_vllm_environment_has() -> None:
     found = set().union(*(_imports(path) for path in FOLDER.glob("*.py")))
-    assert found - sys.stdlib_module_names <= {"torch", "vllm", "triton", "PIL"}
+    assert found - sys.stdlib_module_names <= {"torch", "vllm", "triton", "PIL", "huggingface_hub"}
 
 
 def test_the_program_is_flat_and_fits_a_config_map() -> None:
@@ -125,3 +128,48 @@ def test_the_program_is_flat_and_fits_a_config_map() -> None:
 def test_the_program_is_written_for_python_3_10() -> None:
     for path in FOLDER.glob("*.py"):
         ast.parse(path.read_text(), feature_version=(3, 10))
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        pytest.param({"model": "/models/nowhere"}, "/models/nowhere has no config.json", id="an empty volume"),
+        pytest.param({"repository": "example/nowhere"}, "LocalEntryNotFound|OfflineMode", id="no network"),
+    ],
+)
+def test_in_a_container_a_model_that_is_not_there_is_the_report(
+    tmp_path: Path, question: dict[str, Any], words: str
+) -> None:
+    request, message = tmp_path / "request.json", tmp_path / "message"
+    request.write_text(json.dumps({"gpu": H100, **question}))
+    command = [sys.executable, "-m", "dryrun", str(request), "--termination-message", str(message)]
+    surroundings = {"PYTHONPATH": str(FOLDER.parent), "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = report_in(message.read_text())
+    assert report is not None
+    assert report.error is not None
+    assert report.error.stage == "model"
+    assert re.search(words, report.error.message)
+
+
+def test_a_repository_in_the_cache_is_used_without_a_network(tmp_path: Path) -> None:
+    commit = "0" * 40
+    folder = tmp_path / "models--example--model"
+    (folder / "snapshots" / commit).mkdir(parents=True)
+    (folder / "snapshots" / commit / "config.json").write_text('{"model_type": "x"}')
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    script = (
+        "from dryrun.model_files import *; f = repository_folder('example/model', None); print(f, reported_files(f))"
+    )
+    surroundings = {"PYTHONPATH": str(FOLDER.parent), "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=surroundings, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{folder / 'snapshots' / commit} {{'config.json': {{'model_type': 'x'}}}}\n", done.stderr
+
+
+def test_files_that_are_too_long_or_no_json_are_not_reported(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"x": "y" * LONGEST_FILE_BYTES}))
+    (tmp_path / "preprocessor_config.json").write_text("{")
+    (tmp_path / "modules.json").write_text("[]")
+    assert reported_files(str(tmp_path)) == {"modules.json": []}

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from vlm_operator.api.engine_facts import manifest_of, to_yaml
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine_facts import Ending, outcome, read_report, request_document
-from vlm_operator.engine_facts.document import facts_of, from_document, to_yaml
+from vlm_operator.engine_facts.document import facts_of, from_document
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.gpu.catalogue import all_gpus, find_gpu
 from vlm_operator.gpu.facts import custom_gpu
@@ -206,3 +207,30 @@ def test_a_gpu_of_unknown_capability_cannot_be_simulated() -> None:
 def test_multiprocessors_are_known_for_the_products_people_serve_on() -> None:
     known = {gpu.product for gpu in all_gpus() if multiprocessors(gpu.product)}
     assert {"NVIDIA-L4", "Tesla-T4", "NVIDIA-A10G", "NVIDIA-GeForce-RTX-5090", "NVIDIA-H200"} <= known
+
+
+def test_facts_of_a_namespace_have_another_name_than_those_for_everybody() -> None:
+    report, gpu = read_report(recorded("qwen3-vl-8b-h100-0.32.0")), find_gpu("H100")
+    everybody = facts_of("org/model", None, gpu, EngineSettings(), report)
+    ours = facts_of("org/model", None, gpu, EngineSettings(), report, image="vllm:v0.32.0", namespace="vision")
+    names = {manifest_of(each)["metadata"]["name"] for each in (everybody, ours)}
+    assert len(names) == 2
+    assert all(re.fullmatch(r"org-model-[0-9a-f]{16}", name) for name in names)
+    assert from_document(manifest_of(ours)).subject == ours.subject
+    assert manifest_of(ours)["metadata"]["labels"] == {"vlm-operator.dev/model": "org.model"}
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        pytest.param("GatedRepoError: 403 Client Error", "accept the model's conditions", id="gated"),
+        pytest.param("RepositoryNotFoundError: 401 Client Error", "correct the model's id", id="not there, or private"),
+        pytest.param("RevisionNotFoundError: 404", "correct the revision", id="no such revision"),
+        pytest.param("model: /models/x has no config.json", "mount the volume", id="nothing in the volume"),
+        pytest.param("LocalEntryNotFoundError: no connection", "reach the Hugging Face Hub", id="no network"),
+    ],
+)
+def test_model_files_that_could_not_be_had_are_no_refusal_of_vllm(message: str, words: str) -> None:
+    found = outcome(read_report(failed("model", "NoModel", message, "dryrun.__main__")))
+    assert (found.ending, found.reason) == (Ending.NO_MODEL, "ModelUnreadable")
+    assert words in (found.hint or "")
