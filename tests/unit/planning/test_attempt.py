@@ -10,7 +10,7 @@ from builders import gpu, qwen3_vl
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.planning.attempt import Attempt
-from vlm_operator.planning.evidence import Evidence, MemoryShortage
+from vlm_operator.planning.evidence import NOTHING, Evidence, MemoryShortage
 from vlm_operator.planning.intent import Goal, Images, Intent, Workload
 from vlm_operator.planning.judge import Judge
 from vlm_operator.units import GIB
@@ -30,7 +30,7 @@ def attempt(
 ) -> Attempt:
     given = flags or {}
     asked = Intent(settings=EngineSettings(**given), pinned=frozenset(given), **intent)
-    return Attempt(Judge(qwen3_vl(), on, asked, evidence or Evidence()), 1)
+    return Attempt(Judge(qwen3_vl(), on, asked, evidence or NOTHING), 1)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,29 @@ def test_what_is_not_sure_and_what_was_missing_lower_the_ceiling() -> None:
     missing = Evidence(shortages=(MemoryShortage(EngineSettings(), 3 * GIB, outside_budget=True),))
     assert attempt(card(90.0, unsure_gib=2.0)).ceiling == 0.88
     assert attempt(card(90.0), missing).ceiling == 0.87
+
+
+@pytest.mark.parametrize(
+    ("free", "unsure", "highest"),
+    [
+        pytest.param(85.57, 0.0, 0.855, id="in thousandths, rounded down"),
+        pytest.param(85.57, 3.0, 0.855, id="what is not sure lowers the ceiling alone"),
+        pytest.param(97.0, 0.0, 0.95, id="kernels and warm-up keep theirs"),
+        pytest.param(0.2, 0.0, 0.01, id="never below the ceiling"),
+    ],
+)
+def test_the_highest_utilisation_is_what_is_free_by_the_best_estimate(
+    free: float, unsure: float, highest: float
+) -> None:
+    found = attempt(card(free, unsure_gib=unsure)).bounds
+    assert found.highest == highest
+    assert found.ceiling <= found.highest
+
+
+def test_where_start_ups_were_measured_what_is_free_is_known() -> None:
+    measured = Evidence(failed=(EngineSettings(max_model_len=300_000),))
+    found = attempt(card(85.57, unsure_gib=3.0), measured).bounds
+    assert (found.highest, found.ceiling) == (0.82, 0.82)
 
 
 def test_a_default_above_the_ceiling_is_lowered_to_it_and_a_pinned_one_is_not() -> None:

@@ -12,7 +12,8 @@ from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.planning.cpu import cpu_plan
+from vlm_operator.planning.cpu import ROUNDING_BYTES, cpu_plan
+from vlm_operator.planning.evidence import Evidence
 from vlm_operator.planning.intent import Intent, Workload
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Reason, Verdict
@@ -89,3 +90,46 @@ def test_there_is_no_remedy_below_the_floor() -> None:
 
 def test_a_release_that_is_not_known_is_unknown() -> None:
     assert planned(qwen3(), GIB, version=EngineVersion(0, 99)).verdict is Verdict.UNKNOWN
+
+
+def measured(free: int, total: int, container: int = 4 * GIB, **more: Any) -> Plan:
+    """The plan after a start-up on a node of so much memory, of which so much was available."""
+    flags = more.pop("flags", {})
+    intent = Intent(settings=EngineSettings(**flags), pinned=frozenset(flags), cpu_kv_cache_bytes=container, **more)
+    return cpu_plan(qwen3(), intent, Evidence(free_at_start_bytes=free, total_bytes=total))
+
+
+@pytest.mark.parametrize(
+    ("free", "utilization"),
+    [
+        pytest.param(50 * GIB + ROUNDING_BYTES, 0.50, id="the share that is available"),
+        pytest.param(50 * GIB, 0.49, id="rounded down: the log prints two decimals"),
+        pytest.param(92 * GIB - 1, 0.91, id="a byte less than vLLM's default asks for"),
+        pytest.param(92 * GIB, None, id="as much as the default asks for"),
+        pytest.param(5 * GIB, 0.04, id="little"),
+    ],
+)
+def test_the_utilisation_is_what_the_node_has_available(free: int, utilization: float | None) -> None:
+    assert measured(free, 100 * GIB).settings.gpu_memory_utilization == utilization
+
+
+def test_a_pinned_utilisation_stays_whatever_is_available() -> None:
+    found = measured(50 * GIB, 100 * GIB, flags={"gpu_memory_utilization": 0.9})
+    assert found.settings.gpu_memory_utilization == 0.9
+
+
+@pytest.mark.parametrize(
+    ("free", "hint"),
+    [
+        pytest.param(4 * GIB, None, id="as much as declared"),
+        pytest.param(4 * GIB - 1, "set cpu.kvCacheSpace to at most 3GiB", id="a byte less"),
+        pytest.param(GIB - 1, "use a node with more memory", id="less than a GiB"),
+    ],
+)
+def test_a_declared_cache_that_the_node_does_not_have_is_refused(free: int, hint: str | None) -> None:
+    found = measured(free, 100 * GIB)
+    assert (found.verdict is Verdict.FITS) is (hint is None)
+    if hint is not None:
+        assert found.reason is Reason.FREE_MEMORY_TOO_LOW
+        assert found.hint == hint
+        assert f"vLLM found {free / GIB:.2f} GiB of 100.00 GiB available on the node" in found.message

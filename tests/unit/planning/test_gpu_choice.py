@@ -77,3 +77,13 @@ def test_each_offer_is_planned_with_what_was_measured_on_it() -> None:
     )
     assert found is not None
     assert found[1].gpu.product == "NVIDIA-GeForce-RTX-5090"
+
+
+def test_one_larger_gpu_is_taken_before_two_smaller_ones() -> None:
+    assert chosen(offer("T4", 4), offer("H100", 1)) == ("NVIDIA-H100-80GB-HBM3", 1, Verdict.FITS)
+
+
+def test_where_none_fits_the_most_memory_is_named_whatever_the_number_of_gpus() -> None:
+    flags = {"max_model_len": 262_144, "gpu_memory_utilization": 0.3}
+    model, count, verdict = chosen(offer("L4", 2), MIDDLE, flags=flags)
+    assert (model, count, verdict) == ("NVIDIA-L4", 2, Verdict.DOES_NOT_FIT)

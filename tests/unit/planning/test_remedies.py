@@ -192,6 +192,13 @@ def test_more_gpus_are_a_remedy_as_far_as_there_are_some(available: int, expecte
     assert [size for size in sizes if size] == ([] if expected is None else [expected])
 
 
+def test_the_next_number_of_gpus_is_tried_first() -> None:
+    flags = {"settings": EngineSettings(max_model_len=65_536), "pinned": frozenset({"max_model_len"})}
+    found = refused("L4", gpu_count=1, gpus_available=4, **flags)
+    sizes = [dict(remedy.change)["tensor_parallel_size"] for remedy in found.remedies if "GPUs" in remedy.text]
+    assert sizes == [2]
+
+
 def test_a_pinned_context_may_be_as_long_as_memory_holds_in_steps_of_256() -> None:
     found = refused("RTX-4090", gpu_count=1, gpus_available=1, **LONG)
     (remedy,) = found.remedies

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from builders import gpu, qwen3, qwen3_vl
-from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.planning.resolution import resolved
 from vlm_operator.units import GIB
@@ -51,3 +52,16 @@ def test_where_images_attend_both_ways_the_largest_fits_into_a_batch(release: st
     prefix = resolved(EngineSettings(max_model_len=32768), PREFIX, gpu("L4"), version)
     assert plain.max_num_batched_tokens == 2048
     assert ((prefix.max_num_batched_tokens or 0) > 2048) is raised
+
+
+@pytest.mark.parametrize(
+    ("limits", "batch"),
+    [
+        pytest.param(None, 16_384, id="an image"),
+        pytest.param((("image", ModalityLimit(0)),), 12_288, id="a video, where images are off"),
+        pytest.param((("image", ModalityLimit(0)), ("video", ModalityLimit(0))), 2048, id="none, where both are"),
+    ],
+)
+def test_the_batch_is_that_of_the_largest_item(limits: Any, batch: int) -> None:
+    flags = EngineSettings(limit_mm_per_prompt=limits)
+    assert resolved(flags, PREFIX, gpu("L4"), DEFAULT).max_num_batched_tokens == batch
