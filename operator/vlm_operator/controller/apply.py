@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -100,7 +100,7 @@ class Applier:
         return None
 
     def _patch_status(self, target: Target, status: Manifest) -> None:
-        if _plain(status) == _plain(target.status):
+        if _plain(status) == target.status:
             return
         path = f"{path_of(API_VERSION, 'VLMDeployment', target.namespace, target.name)}/status"
         metadata = {"name": target.name, "namespace": target.namespace, "uid": target.uid}
@@ -113,15 +113,15 @@ class Applier:
         target, kind, name = situation.target, child["kind"], child["metadata"]["name"]
         manifest = {**child, "metadata": {**child["metadata"], "namespace": target.namespace}}
         manifest["metadata"]["ownerReferences"] = [owner_reference(target.name, target.uid)]
-        place, digest = (target.uid, kind), _digest(manifest)
-        if (known := self._still_refused(place, digest, situation)) is not None:
+        place = (target.uid, kind)
+        if (known := self._still_refused(place, manifest, situation)) is not None:
             return known
         try:
             self._apply_child(manifest, situation)
         except _NotOurs as error:
             return Rejection(kind, name, error.message, target.generation)
         except Rejected as error:
-            before = self._refused.get(place)
+            before, digest = self._refused.get(place), _digest(manifest)
             wait = min(2 * before.wait, LONGEST_WAIT) if before and before.digest == digest else FIRST_WAIT
             self._refused[place] = _Refused(digest, wait, situation.now + wait)
             return Rejection(kind, name, truncated(error.message, LONGEST_WORDS), target.generation, digest=digest)
@@ -135,10 +135,13 @@ class Applier:
         self._refused.pop(place, None)
         return None
 
-    def _still_refused(self, place: tuple[str, str], digest: str, situation: Situation) -> Rejection | None:
+    def _still_refused(self, place: tuple[str, str], manifest: Manifest, situation: Situation) -> Rejection | None:
         """The refusal of this very manifest while it is not yet to be tried again; also one of before a restart."""
         rejection = situation.rejection
-        if rejection is None or rejection.transient or (rejection.kind, rejection.digest) != (place[1], digest):
+        if rejection is None or rejection.transient or rejection.kind != place[1]:
+            return None
+        digest = _digest(manifest)
+        if rejection.digest != digest:
             return None
         refused = self._refused.get(place)
         if refused is None or refused.digest != digest:
@@ -226,16 +229,12 @@ def _live(children: Iterable[Manifest], kind: str, name: str) -> Manifest | None
     return next((item for item in children if item["kind"] == kind and item["metadata"]["name"] == name), None)
 
 
-def _plain(value: Mapping[str, Any]) -> Any:
-    """As JSON carries it: tuples are lists, and what is None is not there."""
-    return _without_none(json.loads(json.dumps(value)))
-
-
-def _without_none(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """As the API server stores it: tuples are lists, and what is None is not there."""
     if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_none(item) for item in value]
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return value
 
 

@@ -33,27 +33,28 @@ def is_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
 
 def _holds(wanted: Any, live: Any, *, quantities: bool = False) -> bool:
-    if isinstance(wanted, Mapping):
+    # Objects as JSON has them: asking for abstract classes took a tenth of a look's processor time.
+    if isinstance(wanted, dict):
         # An empty value and an absent one are the same to the API server.
-        return isinstance(live, Mapping) and all(
+        return isinstance(live, dict) and all(
             _holds(value, live[key], quantities=quantities or key in _QUANTITIES)
             if key in live
             else value in ({}, [], None, "")
             for key, value in wanted.items()
         )
-    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
-        if not isinstance(live, Sequence) or isinstance(live, str):
+    if isinstance(wanted, list | tuple):
+        if not isinstance(live, list | tuple):
             return False
         identity = _identity(wanted)
         if identity is None:
             return len(wanted) == len(live) and all(map(_holds, wanted, live))
-        by_identity = {item.get(identity): item for item in live if isinstance(item, Mapping)}
+        by_identity = {item.get(identity): item for item in live if isinstance(item, dict)}
         return all(_holds(item, by_identity.get(item[identity])) for item in wanted)
     return bool(wanted == live) or (quantities and _same_quantity(wanted, live))
 
 
 def _identity(items: Sequence[Any]) -> str | None:
-    if not items or not all(isinstance(item, Mapping) for item in items):
+    if not items or not all(isinstance(item, dict) for item in items):
         return None
     for field in _IDENTITIES:
         if all(field in item for item in items) and len({str(item[field]) for item in items}) == len(items):

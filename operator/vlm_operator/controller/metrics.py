@@ -66,7 +66,7 @@ class Metrics:
         )
         build = Gauge("vlm_operator_build_info", "Version of the operator.", ["version"], registry=self.registry)
         build.labels(version=__version__).set(1)
-        self._shown: dict[Key, tuple[set[_Labels], set[_Labels]]] = {}
+        self._shown: dict[Key, tuple[set[_Labels], dict[_Labels, int]]] = {}
 
     def show(self, key: Key, status: Mapping[str, Any]) -> None:
         """Show the status of one VLMDeployment in place of what was shown of it before."""
@@ -79,16 +79,17 @@ class Metrics:
             for component in _BUDGET
             if budget.get(f"{component}Bytes") is not None
         }
-        shown_conditions, shown_terms = self._shown.get(key, (set(), set()))
+        shown_conditions, shown_terms = self._shown.get(key, (set(), {}))
         for labels in shown_conditions - conditions:
             self.conditions.remove(*labels)
-        for labels in shown_terms - terms.keys():
+        for labels in shown_terms.keys() - terms.keys():
             self.plan_bytes.remove(*labels)
-        for labels in conditions:
+        for labels in conditions - shown_conditions:
             self.conditions.labels(*labels).set(1)
         for labels, size in terms.items():
-            self.plan_bytes.labels(*labels).set(size)
-        self._shown[key] = (conditions, set(terms))
+            if shown_terms.get(labels) != size:
+                self.plan_bytes.labels(*labels).set(size)
+        self._shown[key] = (conditions, terms)
 
     def forget(self, key: Key) -> None:
         """The VLMDeployment is gone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from vlm_operator.engine.flag import Kind
@@ -97,6 +98,7 @@ def shown_flags(settings: EngineSettings) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1024)
 def to_arguments(settings: EngineSettings) -> tuple[str, ...]:
     """Arguments of ``vllm serve`` for everything that is set, in the order of ``FLAGS``.
 

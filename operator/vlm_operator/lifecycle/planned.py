@@ -14,6 +14,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.lifecycle.episode import episode_of
 from vlm_operator.lifecycle.history import FAILED, History
 from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, key_of
@@ -87,16 +88,7 @@ class Planner:
 
     def server(self, planned: Planned) -> Server:
         """The server that runs a plan."""
-        target = self.situation.target
-        return server_of(
-            self.spec,
-            planned.settings,
-            name=target.name,
-            namespace=target.namespace,
-            version=self.version,
-            offer=planned.offer,
-            model=self.model,
-        )
+        return _server(self, planned)
 
     def episode(self, gpu: GPUFacts | None) -> str:
         """The episode of this spec on ``gpu``."""
@@ -161,6 +153,21 @@ class Planner:
             return None
         made, offer = chosen
         return Planned(made, made.settings, offer, self.episode(offer.gpu))
+
+
+@cached_by_identity(2, kept=64)
+def _server(planner: Planner, planned: Planned) -> Server:
+    """Asked for several times while one Decision is computed."""
+    target = planner.situation.target
+    return server_of(
+        planner.spec,
+        planned.settings,
+        name=target.name,
+        namespace=target.namespace,
+        version=planner.version,
+        offer=planned.offer,
+        model=planner.model,
+    )
 
 
 def _find(matching: Iterable[GPUOffer], product: str | None, resource: str | None) -> GPUOffer | None:

@@ -48,7 +48,11 @@ class Connection:
         self.sent: list[tuple[str, str, dict[str, Any]]] = []
         self.tokens = 0
 
-    def request(self, method: str, url: str, **options: Any) -> Answer:
+    def connection_from_url(self, url: str) -> Connection:
+        assert url.startswith("https://api")
+        return self
+
+    def urlopen(self, method: str, url: str, **options: Any) -> Answer:
         self.sent.append((method, url, options))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -60,10 +64,10 @@ class Connection:
         headers["authorization"] = f"Bearer {self.tokens}"
 
 
-def connected(*answers: Answer | Exception) -> tuple[Client, Connection]:
+def connected(*answers: Answer | Exception, host: str = "https://api") -> tuple[Client, Connection]:
     connection = Connection(*answers)
     api = SimpleNamespace(
-        configuration=SimpleNamespace(host="https://api"),
+        configuration=SimpleNamespace(host=host),
         default_headers={"User-Agent": "vlm-operator"},
         rest_client=SimpleNamespace(pool_manager=connection),
         update_params_for_auth=connection.authorize,
@@ -87,11 +91,31 @@ def test_paths(api_version: str, kind: str, namespace: str | None, name: str | N
     assert path_of(api_version, kind, namespace, name) == expected
 
 
+@pytest.mark.parametrize(
+    ("host", "sent"),
+    [
+        pytest.param("https://api", "/api/v1/pods", id="a host"),
+        pytest.param("https://api:6443/", "/api/v1/pods", id="a trailing slash"),
+        pytest.param("https://api/k8s/clusters/c-1", "/k8s/clusters/c-1/api/v1/pods", id="a cluster below a path"),
+    ],
+)
+def test_paths_are_below_that_of_the_api_server(host: str, sent: str) -> None:
+    client, connection = connected(host=host)
+    client.get("/api/v1/pods")
+    assert connection.sent[0][1] == sent
+
+
+def test_a_proxy_for_plain_http_is_sent_whole_addresses() -> None:
+    api = kubernetes.client.ApiClient(kubernetes.client.Configuration(host="http://api:8080"))
+    api.rest_client.pool_manager = urllib3.ProxyManager("http://proxy:3128")
+    assert module._connections(api) == (api.rest_client.pool_manager, "http://api:8080")
+
+
 def test_a_request_has_its_headers_and_so_many_seconds() -> None:
     client, connection = connected(Answer(b'{"kind":"Node"}'))
     assert client.get("/api/v1/nodes", {"labelSelector": "a=b", "limit": "2"}) == {"kind": "Node"}
     method, url, options = connection.sent[0]
-    assert (method, url) == ("GET", "https://api/api/v1/nodes?labelSelector=a%3Db&limit=2")
+    assert (method, url) == ("GET", "/api/v1/nodes?labelSelector=a%3Db&limit=2")
     assert options["headers"] == {
         "Accept": "application/json", "User-Agent": "vlm-operator", "authorization": "Bearer 1",
     }  # fmt: skip
@@ -99,7 +123,7 @@ def test_a_request_has_its_headers_and_so_many_seconds() -> None:
     assert options["timeout"].total == 30
     client.request_seconds = 4
     client.get("/api/v1/nodes")
-    assert connection.sent[1][1] == "https://api/api/v1/nodes"
+    assert connection.sent[1][1] == "/api/v1/nodes"
     assert connection.sent[1][2]["timeout"].total == 4
 
 
@@ -144,7 +168,7 @@ def test_writes_name_the_operator_and_tell_what_was_written(
     written = getattr(client, call)("/api/v1/services/x", {"spec": {"a": 1}})
     assert wrote == [written] == [{"kind": "Service", "metadata": {"uid": "u"}}]
     sent, url, options = connection.sent[0]
-    assert (sent, url) == (method, f"https://api/api/v1/services/x?{query}")
+    assert (sent, url) == (method, f"/api/v1/services/x?{query}")
     assert options["headers"]["Content-Type"] == content_type
     assert options["body"] == b'{"spec":{"a":1}}'
 
@@ -182,7 +206,7 @@ def test_items_of_a_listing_get_their_kind() -> None:
     assert client.list("/api/v1/pods", labels="a=b") == [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}]
     assert connection.sent[0][1].endswith("?labelSelector=a%3Db")
     client.list("/api/v1/pods")
-    assert connection.sent[1][1] == "https://api/api/v1/pods"
+    assert connection.sent[1][1] == "/api/v1/pods"
     assert connected(Answer(b"{}"))[0].list("/api/v1/pods") == []
 
 
@@ -275,7 +299,11 @@ def test_a_connection_leaves_tries_to_the_queue(monkeypatch: pytest.MonkeyPatch)
         raise kubernetes.config.ConfigException("not in a cluster")
 
     monkeypatch.setattr(kubernetes.config, "load_incluster_config", outside)
-    monkeypatch.setattr(kubernetes.config, "load_kube_config", lambda **_: None)
+
+    def here(*, client_configuration: kubernetes.client.Configuration) -> None:
+        client_configuration.host = "https://api"
+
+    monkeypatch.setattr(kubernetes.config, "load_kube_config", here)
     configuration = Client.connect(connections=3)._api.configuration
     assert configuration.connection_pool_maxsize == 3
     assert (configuration.retries.total, configuration.retries.redirect) == (0, 0)
