@@ -56,12 +56,14 @@ check: install ## Lint, format, types, layers, generated files
 	$(BIN)/python hack/generators/worked-example --check
 	$(BIN)/python hack/generators/workload-figures --check
 	$(BIN)/python hack/generators/diagnosis-reference --check
+	$(BIN)/python hack/generators/audit-reference --check
 
 generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generators/api
 	$(BIN)/python hack/generators/worked-example
 	$(BIN)/python hack/generators/workload-figures
 	$(BIN)/python hack/generators/diagnosis-reference
+	$(BIN)/python hack/generators/audit-reference
 
 accuracy: install ## Predictions against recorded start-ups: how far off, and in which direction
 	$(BIN)/python hack/accuracy

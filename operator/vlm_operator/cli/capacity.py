@@ -90,7 +90,7 @@ def command(**values: Any) -> None:
 def _overrides(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
-    from vlm_operator.cli.intent_options import parse_object  # pulls in planning; most calls do without
+    from vlm_operator.engine.flag_objects import parse_object  # most calls do without
 
     return parse_object(text, "hf-overrides")
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vlm_operator.cli.intent_options import intent_of, overridden, parse_object
+from vlm_operator.cli.intent_options import intent_of, overridden
+from vlm_operator.engine.flag_objects import parse_object
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact

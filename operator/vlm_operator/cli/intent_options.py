@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +10,10 @@ from typing import Any, Final
 import click
 
 from vlm_operator.engine.flag import Flag, Kind
+from vlm_operator.engine.flag_objects import parse_limits, parse_object
 from vlm_operator.engine.flag_values import context_length, whole_number
 from vlm_operator.engine.flags import canonical_json
-from vlm_operator.engine.settings import FLAGS, MODALITIES, UNLIMITED, EngineSettings, ModalityLimit
+from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.planning.intent import Goal, Images, Intent, Videos, Workload
@@ -72,54 +72,6 @@ def options(*groups: tuple[Callable[..., Any], ...]) -> Callable[[Callable[..., 
         return function
 
     return decorate
-
-
-def parse_object(text: str | None, field: str) -> dict[str, Any] | None:
-    """A JSON object given on the command line.
-
-    Raises:
-        InputError: not JSON, or not an object.
-    """
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{field}: {text[:60]!r} is not JSON: {error}", field=field) from None
-    if not isinstance(value, dict):
-        raise InputError(f"{field}: {text[:60]!r} is not a JSON object", field=field, hint="write {…}")
-    return value
-
-
-def parse_limits(value: dict[str, Any] | None) -> tuple[tuple[str, ModalityLimit], ...] | None:
-    """``--limit-mm-per-prompt`` as vLLM takes it: counts, or objects with sizes.
-
-    Raises:
-        InputError: an unknown modality, or a count that is none.
-    """
-    if value is None:
-        return None
-    limits: list[tuple[str, ModalityLimit]] = []
-    for modality, entry in sorted(value.items()):
-        field = f"limit-mm-per-prompt.{modality}"
-        if modality not in MODALITIES:
-            raise InputError(f"{field}: no such modality", field=field, hint=f"one of {', '.join(MODALITIES)}")
-        sizes = entry if isinstance(entry, dict) else {"count": entry}
-        unknown = sizes.keys() - {"count", "width", "height", "num_frames", "length"}
-        if unknown:
-            raise InputError(f"{field}: unknown key {sorted(unknown)[0]!r}", field=field)
-        for key, number in sizes.items():
-            if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 10**9:
-                raise InputError(f"{field}.{key}: {number!r} is not a count", field=field, hint="0 to 10^9")
-        limits.append(
-            (
-                modality,
-                ModalityLimit(
-                    sizes.get("count", UNLIMITED), sizes.get("width"), sizes.get("height"), sizes.get("num_frames")
-                ),
-            )
-        )
-    return tuple(limits)
 
 
 def parse_images(text: str | None) -> Images | None:

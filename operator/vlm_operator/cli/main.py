@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "capacity": "KV-cache and weight arithmetic of a model, no GPU needed",
     "tokens": "Tokens that images and videos cost a model",
     "dry-run": "Let vLLM itself load and profile a model, without a GPU",
+    "audit": "What fits where, what runs wastefully, what would not come back",
     "diagnose": "What a vLLM start-up log says, and what to change",
     "models": "Models of the built-in catalogue",
     "gpus": "GPU products of the built-in catalogue",
@@ -50,7 +51,8 @@ class LazyGroup(click.Group):
 def vlmctl() -> None:
     """Plan, render and diagnose vLLM servers for vision-language models.
 
-    Exit codes: 0 fits or recognised, 2 bad input, 3 does not fit, 4 unknown, 5 cluster not reachable.
+    Exit codes: 0 fits or recognised, 1 the audit found something, 2 bad input, 3 does not fit, 4 unknown, 5 cluster not
+    reachable.
     """
 
 

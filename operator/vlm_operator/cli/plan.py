@@ -177,7 +177,7 @@ def _more_arguments(values: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _plan_of_options(values: dict[str, Any], version: str | None) -> Plan:
-    from vlm_operator.cli.intent_options import parse_object
+    from vlm_operator.engine.flag_objects import parse_object
     from vlm_operator.planning.choose import plan
     from vlm_operator.sources import load_model
 

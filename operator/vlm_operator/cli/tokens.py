@@ -48,7 +48,7 @@ def command(ctx: click.Context, /, **values: Any) -> int:
 
     MODEL is a Hugging Face id, a directory with a config.json, or a config.json. Items are counted in the order given.
     """
-    from vlm_operator.cli.intent_options import parse_limits, parse_object
+    from vlm_operator.engine.flag_objects import parse_limits, parse_object
     from vlm_operator.engine.flags import canonical_json
     from vlm_operator.sources.token_rules import load_token_rules
 

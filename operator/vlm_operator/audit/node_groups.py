@@ -1,0 +1,191 @@
+"""Nodes grouped by the GPUs they offer, with what pods have left free."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from vlm_operator.audit.container_command import Manifest
+from vlm_operator.audit.server_pod import GPU_RESOURCES, gpus_of
+from vlm_operator.errors import VlmOperatorError
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.gpu.node_labels import is_planning_label, read_node_gpus
+
+_REPLICAS: Final = "nvidia.com/gpu.replicas"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One node of a group.
+
+    Attributes:
+        free: GPUs that no pod asks for; 0 where the node takes no pods now.
+        takes_pods: ready and not cordoned.
+        replicas: pods that may share one GPU (time slicing), 1 where none do.
+    """
+
+    name: str
+    free: int
+    takes_pods: bool = True
+    replicas: int = 1
+
+
+@dataclass(frozen=True)
+class NodeGroup:
+    """Nodes that offer the same number of the same GPUs.
+
+    Attributes:
+        name: for people and JSON: ``8x NVIDIA-H100-80GB-HBM3``.
+        gpu: one of the GPUs.
+        resource: extended resource to ask for.
+        count: GPUs of one node.
+        members: the nodes.
+    """
+
+    name: str
+    gpu: GPUFacts
+    resource: str
+    count: int
+    members: tuple[Member, ...] = field(repr=False)
+
+    @cached_property
+    def free(self) -> int:
+        """GPUs of all nodes that no pod asks for."""
+        return sum(member.free for member in self.members)
+
+    @cached_property
+    def most_free(self) -> int:
+        """Most free GPUs of one node."""
+        return max((member.free for member in self.members), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Every GPU of the cluster.
+
+    Attributes:
+        groups: in the order of their names, largest counts first.
+        unreadable: nodes whose GPUs cannot be told: (node, reason).
+        places: by node and resource, its group.
+        labels: of every node.
+        closed: nodes that take no pods now: not ready, or cordoned.
+    """
+
+    groups: tuple[NodeGroup, ...]
+    unreadable: tuple[tuple[str, str], ...]
+    places: Mapping[tuple[str, str], NodeGroup]
+    labels: Mapping[str, Mapping[str, str]]
+    closed: frozenset[str] = frozenset()
+
+    def group_of(self, node: str, resource: str) -> NodeGroup | None:
+        """The group of the GPUs that a pod with this resource has on the node; None where the node has none."""
+        return self.places.get((node, resource))
+
+    def nodes_for(self, selector: Mapping[str, str], resource: str, count: int) -> tuple[str, ...]:
+        """Nodes whose labels match and that have ``count`` of the resource at all, free or not."""
+        return tuple(
+            name
+            for (name, offered), group in self.places.items()
+            if offered == resource
+            and group.count >= count
+            and all(self.labels[name].get(key) == value for key, value in selector.items())
+        )
+
+
+_Shape = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
+
+
+def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> Fleet:
+    """The groups of these nodes, with what these pods leave free. Nodes without GPUs are left out."""
+    asked = _asked(pods)
+    read: dict[_Shape, Any] = {}
+    found: dict[tuple[GPUFacts, str, int], list[Member]] = {}
+    places: dict[tuple[str, str], tuple[GPUFacts, str, int]] = {}
+    labels: dict[str, Mapping[str, str]] = {}
+    unreadable: list[tuple[str, str]] = []
+    closed: set[str] = set()
+    for node in nodes:
+        name = str((node.get("metadata") or {}).get("name"))
+        own: Mapping[str, str] = (node.get("metadata") or {}).get("labels") or {}
+        labels[name] = own
+        takes_pods = _takes_pods(node)
+        if not takes_pods:
+            closed.add(name)
+        offered = _offered(own, (node.get("status") or {}).get("allocatable") or {}, read)
+        if isinstance(offered, str):
+            unreadable.append((name, offered))
+            continue
+        for each in offered:
+            key = (each.gpu, each.resource, each.count)
+            free = max(each.count - asked[name, each.resource], 0) if takes_pods else 0
+            text = own.get(_REPLICAS, "1")
+            replicas = int(text) if text.isdecimal() and int(text) > 0 and each.gpu.shared else 1
+            found.setdefault(key, []).append(Member(name, free, takes_pods, replicas))
+            places[name, each.resource] = key
+    groups = _named(found)
+    return Fleet(
+        tuple(groups.values()),
+        tuple(unreadable),
+        {place: groups[key] for place, key in places.items()},
+        labels,
+        frozenset(closed),
+    )
+
+
+def _offered(labels: Mapping[str, str], allocatable: Mapping[str, Any], read: dict[_Shape, Any]) -> Any:
+    """GPUs of a node, or the reason why they cannot be told; read once for each shape of node."""
+    shape = (
+        tuple(sorted((key, value) for key, value in labels.items() if is_planning_label(key))),
+        tuple(sorted((key, str(value)) for key, value in allocatable.items() if key.startswith(GPU_RESOURCES))),
+    )
+    if shape not in read:
+        try:
+            read[shape] = read_node_gpus(dict(shape[0]), dict(shape[1]))
+        except VlmOperatorError as error:
+            read[shape] = error.message
+    return read[shape]
+
+
+def _named(found: Mapping[tuple[GPUFacts, str, int], list[Member]]) -> dict[tuple[GPUFacts, str, int], NodeGroup]:
+    """Groups with a name each: where two would be called the same, with the resource or the memory."""
+    plain = {key: f"{key[2]}x {key[0].label}{' (shared)' if key[0].shared else ''}" for key in found}
+    counted = Counter(plain.values())
+    longer = {
+        key: name if counted[name] == 1 else f"{name} ({key[0].total_bytes / 2**30:.1f} GiB, {key[1]})"
+        for key, name in plain.items()
+    }
+    seen: Counter[str] = Counter()
+    groups: dict[tuple[GPUFacts, str, int], NodeGroup] = {}
+    for key in sorted(found, key=lambda key: (key[0].label, -key[2], longer[key])):
+        seen[longer[key]] += 1
+        repeated = seen[longer[key]]
+        name = longer[key] if repeated == 1 else f"{longer[key]} #{repeated}"
+        groups[key] = NodeGroup(name, *key, tuple(found[key]))
+    return groups
+
+
+def _takes_pods(node: Manifest) -> bool:
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    ready = next((each.get("status") for each in conditions if each.get("type") == "Ready"), "True")
+    return ready == "True" and not (node.get("spec") or {}).get("unschedulable")
+
+
+def _asked(pods: Iterable[Manifest]) -> Counter[tuple[str, str]]:
+    """GPUs that pods have on each node by resource, as the scheduler counts containers."""
+    total: Counter[tuple[str, str]] = Counter()
+    for pod in pods:
+        spec, phase = pod.get("spec") or {}, (pod.get("status") or {}).get("phase")
+        if not spec.get("nodeName") or phase in {"Succeeded", "Failed"}:
+            continue
+        for container in (*(spec.get("containers") or ()), *_sidecars(spec)):
+            resource, count = gpus_of(container)
+            if count:
+                total[spec["nodeName"], resource] += count
+    return total
+
+
+def _sidecars(spec: Manifest) -> list[Manifest]:
+    return [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
