@@ -213,6 +213,12 @@ def test_an_fp8_cache_needs_a_gpu_that_stores_it_with_every_backend(
     assert FP8_KV_COMPUTE_CAPABILITY == (8, 9)
 
 
+def test_a_model_with_any_latent_cache_keeps_its_cache_type() -> None:
+    latent = load_model("deepseek-ai/DeepSeek-V2-Lite", offline=True).cache_layers[0]
+    mixed = replace(qwen3(), cache_layers=(*qwen3().cache_layers, latent))
+    assert not fp8_kv_cache_allowed(mixed, gpu("H100"), BASE)
+
+
 @pytest.mark.parametrize(
     ("model", "base", "intent", "expected"),
     [
