@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from vlm_operator.cli.columns import Column, print_columns, terminal_width
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.gpu.catalogue import aliases_of, all_gpus, find_gpu
 from vlm_operator.gpu.facts import GPUFacts
@@ -46,21 +47,27 @@ def _capability(gpu: GPUFacts) -> str:
     return ".".join(map(str, gpu.compute_capability)) if gpu.compute_capability else ""
 
 
+_COLUMNS: Final = (
+    Column("PRODUCT"),
+    Column("CUDA TOTAL", 0, right=True),
+    Column("NVML TOTAL", 3, right=True),
+    Column("FREE AT START", 1, right=True),
+    Column("CAPABILITY", 2),
+    Column("MEMORY", 4),
+)
+
+
 def _table(gpus: tuple[GPUFacts, ...], *, notes: bool) -> None:
-    width = max(len(gpu.label) for gpu in gpus)
-    click.echo(
-        f"{'PRODUCT':{width}}  {'CUDA TOTAL':>11}  {'NVML TOTAL':>11}  {'FREE AT START':>13}  CAPABILITY  MEMORY"
-    )
-    for gpu in gpus:
-        nvml = format_gib(gpu.nvml_total_bytes) if gpu.nvml_total_bytes else "-"
-        free = ("" if gpu.free_at_start_bytes is not None else "~") + format_gib(gpu.free_estimate_bytes)
-        click.echo(
-            f"{gpu.label:{width}}  {format_gib(gpu.total_bytes):>11}  {nvml:>11}  {free:>13}  "
-            f"{_capability(gpu) or '-':10}  {gpu.memory_kind}"
-        )
+    print_columns(_COLUMNS, [_cells(gpu) for gpu in gpus], terminal_width())
     if notes:
         for gpu in gpus:
             for each in gpu.mig_profiles:
                 click.echo(f"slice {each.name}: {format_gib(each.total_bytes)}")
             for note in gpu.notes:
                 click.echo(f"note: {note}", err=True)
+
+
+def _cells(gpu: GPUFacts) -> tuple[str, ...]:
+    nvml = format_gib(gpu.nvml_total_bytes) if gpu.nvml_total_bytes else "-"
+    free = ("" if gpu.free_at_start_bytes is not None else "~") + format_gib(gpu.free_estimate_bytes)
+    return gpu.label, format_gib(gpu.total_bytes), nvml, free, _capability(gpu) or "-", str(gpu.memory_kind)

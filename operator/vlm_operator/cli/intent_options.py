@@ -19,9 +19,9 @@ from vlm_operator.errors import InputError
 from vlm_operator.planning.intent import Goal, Images, Intent, Videos, Workload
 from vlm_operator.units import parse_bytes
 
-_IMAGES: Final = re.compile(r"(\d{1,12})@(\d{1,9})x(\d{1,9})", re.ASCII)
+_IMAGES: Final = re.compile(r"(\d{1,12})(?:@(\d{1,9})x(\d{1,9}))?", re.ASCII)
 _VIDEOS: Final = re.compile(
-    r"(\d{1,12})@(\d{1,12}(?:\.\d{1,9})?)s(?:@(\d{1,6}(?:\.\d{1,9})?)fps)?(?:@(\d{1,9})x(\d{1,9}))?", re.ASCII
+    r"(\d{1,12})(?:@(\d{1,12}(?:\.\d{1,9})?)s)?(?:@(\d{1,6}(?:\.\d{1,9})?)fps)?(?:@(\d{1,9})x(\d{1,9}))?", re.ASCII
 )
 
 _TYPES: Final = {Kind.COUNT: int, Kind.SHARE: float}
@@ -47,12 +47,27 @@ def _option(name: str, flag: Flag) -> Callable[..., Any]:
 ENGINE_OPTIONS: Final = tuple(_option(name, flag) for name, flag in FLAGS.items() if flag.help)
 """One option for each engine field of the API, under vLLM's flag name; giving one pins it."""
 
+
+class GoalName(click.Choice[str]):
+    """A goal as people write it: ``SingleUser``, ``single-user``, ``single_user``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The goal's own spelling."""
+        plain = str(value).replace("-", "").replace("_", "").casefold()
+        known = {str(choice).casefold(): str(choice) for choice in self.choices}
+        return super().convert(known.get(plain, value), param, ctx)
+
+
 WORKLOAD_OPTIONS: Final = (
-    click.option("--goal", type=click.Choice([str(goal) for goal in Goal]), help="What the server is for."),
+    click.option("--goal", type=GoalName([str(goal) for goal in Goal]), help="What the server is for."),
     click.option("--prompt-tokens", type=int, help="Text of one request, tokens."),
     click.option("--output-tokens", type=int, help="Longest answer, tokens."),
-    click.option("--images", metavar="N@WxH", help="Images of one request: 4@1920x1080."),
-    click.option("--videos", metavar="N@SECONDSs[@FPSfps][@WxH]", help="Videos of one request: 1@60s@30fps@1280x720."),
+    click.option(
+        "--images", metavar="N[@WxH]", help="Images of one request: 4@1920x1080, the size where none is given."
+    ),
+    click.option(
+        "--videos", metavar="N[@SECONDSs][@FPSfps][@WxH]", help="Videos of one request: 1@60s@30fps@1280x720, as is 1."
+    ),
     click.option("--concurrent-requests", type=int, help="Requests to be served at once."),
     click.option("--tokens-per-image", type=int, help="Tokens of one image, where the family is not known."),
     click.option("--tokens-per-video", type=int, help="Tokens of one video, where the family is not known."),
@@ -75,7 +90,7 @@ def options(*groups: tuple[Callable[..., Any], ...]) -> Callable[[Callable[..., 
 
 
 def parse_images(text: str | None) -> Images | None:
-    """``N@WxH``.
+    """``N[@WxH]``.
 
     Raises:
         InputError: another form.
@@ -84,12 +99,12 @@ def parse_images(text: str | None) -> Images | None:
         return None
     match = _IMAGES.fullmatch(text.strip())
     if match is None:
-        raise InputError(f"images: {text[:60]!r} is not N@WxH", field="images", hint="for instance 4@1920x1080")
-    return Images(int(match[1]), int(match[2]), int(match[3]))
+        raise InputError(f"images: {text[:60]!r} is not N[@WxH]", field="images", hint="for instance 4 or 4@1920x1080")
+    return Images(int(match[1]), int(match[2]), int(match[3])) if match[2] else Images(int(match[1]))
 
 
 def parse_videos(text: str | None) -> Videos | None:
-    """``N@SECONDSs[@FPSfps][@WxH]``.
+    """``N[@SECONDSs][@FPSfps][@WxH]``.
 
     Raises:
         InputError: another form.
@@ -99,11 +114,11 @@ def parse_videos(text: str | None) -> Videos | None:
     match = _VIDEOS.fullmatch(text.strip())
     if match is None:
         raise InputError(
-            f"videos: {text[:60]!r} is not N@SECONDSs[@FPSfps][@WxH]",
+            f"videos: {text[:60]!r} is not N[@SECONDSs][@FPSfps][@WxH]",
             field="videos",
             hint="for instance 1@60s@30fps@1280x720",
         )
-    given = Videos(int(match[1]), float(match[2]))
+    given = Videos(int(match[1]), float(match[2])) if match[2] else Videos(int(match[1]))
     return Videos(
         given.count,
         given.seconds,

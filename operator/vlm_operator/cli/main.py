@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any, Final
 
@@ -58,6 +59,9 @@ def vlmctl() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: runs the command and turns every error of ours into words and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a character that the terminal has not is a question mark, no error
     try:
         result: Any = vlmctl.main(args=arguments, standalone_mode=False)
     except click.exceptions.Abort:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from vlm_operator.cli.columns import Column, print_columns, terminal_width
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.sources import catalogue
 from vlm_operator.sources.catalogue import CatalogueEntry
@@ -47,13 +48,19 @@ def _row(entry: CatalogueEntry) -> dict[str, Any]:
     }
 
 
+_COLUMNS: Final = (
+    Column("MODEL"),
+    Column("ARCHITECTURE", 5),
+    Column("PARAMETERS", 4),
+    Column("WEIGHTS", 0),
+    Column("CONTEXT", 1),
+    Column("QUANTIZATION", 3),
+    Column("MODALITIES", 2),
+)
+
+
 def _print_table(entries: list[CatalogueEntry]) -> None:
-    """Plain columns: as wide as their content, so that a line can be cut or searched."""
-    header = ("MODEL", "ARCHITECTURE", "PARAMETERS", "WEIGHTS", "CONTEXT", "QUANTIZATION", "MODALITIES")
-    rows = [header, *(_cells(entry) for entry in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_columns(_COLUMNS, [_cells(entry) for entry in entries], terminal_width())
     click.echo(f"\n{len(entries)} models; -o json says where each one's facts come from", err=True)
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, intent_of, options
+from vlm_operator.cli.option_words import all_in_options, in_options
 from vlm_operator.cli.output import emit
 from vlm_operator.cli.targets import HOST_TARGETS
-from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.errors import InputError, UnknownFact, VlmOperatorError
 from vlm_operator.gpu.facts import Platform
 from vlm_operator.planning.intent import GPUS_PER_NODE
 from vlm_operator.units import parse_bytes
@@ -54,6 +55,7 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 
 @click.option("--compare", metavar="VERSION", help="Upgrade check: what changes with that vLLM release.")
 @click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
 @click.option("--facts", metavar="FILE", help="What vLLM itself said: a file of 'vlmctl dry-run … --save FILE'.")
+@click.option("--explain", is_flag=True, help="Say how each figure comes about, and every flag and lever considered.")
 @click.option(
     "-o",
     "--output",
@@ -70,6 +72,15 @@ def command(**values: Any) -> int:
     --gpu-memory-utilization pinned and no workload, the plan predicts that very start-up.
     """
     try:
+        return _run(values)
+    except VlmOperatorError as error:
+        if not values["filename"]:
+            error.message, error.hint = in_options(error.message), error.hint and in_options(error.hint)
+        raise
+
+
+def _run(values: dict[str, Any]) -> int:
+    try:
         answered = _answer(values, values["vllm_version"])
     except UnknownFact:
         if not _may_follow_facts(values):
@@ -80,12 +91,15 @@ def command(**values: Any) -> int:
         return _print_facts_plan(values)
     if values["compare"]:
         return _compare(plan, values)
+    words = str if values["filename"] else in_options
     if values["output"] in HOST_TARGETS:
-        return _print_target(answered.deployment(), values["output"])
+        return _print_target(answered.deployment(), values["output"], words)
     from vlm_operator.planning.report import plan_to_json
 
     answer = {**plan_to_json(plan), "command": list(answered.command)}
-    emit(answer, values["output"], lambda: _print_table(answered))
+    if not values["filename"]:
+        answer = all_in_options(answer)
+    emit(answer, values["output"], lambda: _print_table(answered, words, explain=values["explain"]))
     return EXIT_CODES[plan.verdict]
 
 
@@ -130,22 +144,22 @@ def _compare(plan: Plan, values: dict[str, Any]) -> int:
     return max(EXIT_CODES[plan.verdict], EXIT_CODES[other.verdict])
 
 
-def _print_table(answered: _Answer) -> None:
+def _print_table(answered: _Answer, words: Callable[[str], str], *, explain: bool) -> None:
     from vlm_operator.cli.plan_table import print_plan  # rich, only where a person reads
 
-    print_plan(answered.plan, answered.command)
+    print_plan(answered.plan, answered.command, explain=explain, words=words)
 
 
-def _print_target(planned: PlannedDeployment, target: str) -> int:
+def _print_target(planned: PlannedDeployment, target: str, words: Callable[[str], str]) -> int:
     """Print what runs the plan; where it does not fit, only why."""
     from vlm_operator.cli.targets import print_target
 
     plan = planned.plan
-    click.echo(f"{plan.verdict}: {plan.message}", err=True)
+    click.echo(f"{plan.verdict}: {words(plan.message)}", err=True)
     if plan.fits:
         print_target(target, planned)
     elif plan.hint:
-        click.echo(f"hint: {plan.hint}", err=True)
+        click.echo(f"hint: {words(plan.hint)}", err=True)
     return EXIT_CODES[plan.verdict]
 
 

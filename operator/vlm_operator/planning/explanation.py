@@ -40,22 +40,10 @@ def _sentences(
 ) -> Iterator[str]:
     budget, length = evaluation.budget, evaluation.settings.max_model_len or 0
     container = evaluation.container(context.model_maximum)
-    if gpu is None:
-        yield (
-            f"Container: {format_gib(budget.kv_cache_bytes)} of host memory, {_cpu_source(budget, intent)}: "
-            f"{container.capacity_tokens:,} tokens; weights ({format_gib(budget.weights_bytes)}) come on top."
-        )
-    else:
-        yield (
-            f"Container: {format_gib(budget.requested_bytes)} requested, less {format_gib(budget.weights_bytes)} "
-            f"weights, {format_gib(budget.activation_peak_bytes)} start-up peak, "
-            f"{format_gib(budget.non_torch_bytes + budget.cuda_graph_bytes)} others"
-            f"{_measured_difference(budget)}, "
-            f"leaves {format_gib(max(budget.kv_cache_bytes, 0))} for KV cache: {container.capacity_tokens:,} tokens."
-        )
+    yield _container(budget, container.capacity_tokens, intent, on_gpu=gpu is not None)
     if budget.compile_bytes:
         yield _first_start(budget)
-    yield f"Cup: one request of {length:,} tokens needs {format_gib(evaluation.layout.needed_bytes(length))}."
+    yield _cup(evaluation)
     yield _why_this_context(length, context, intent)
     held = items_that_fit(model, intent, context.request, evaluation.settings, length) if context.request else ""
     if held and length >= context.least:
@@ -71,13 +59,64 @@ def _sentences(
     if gpu is None:
         return
     if evaluation.verdict is Verdict.FITS:
-        outside = budget.total_bytes - budget.free_at_start_bytes
-        shown = format_gib(budget.requested_bytes + outside)
-        yield f"nvidia-smi will show about {shown} in use at any load: vLLM allocates it at start."
+        yield _in_use(budget)
         if intent.goal is Goal.SINGLE_USER:
-            rest = format_gib(max(budget.free_at_start_bytes - budget.requested_bytes, 0))
-            yield f"{rest} of GPU memory stays free for the desktop or another process."
+            yield _stays_free(budget)
     yield from gpu.notes
+
+
+def summarize(
+    evaluation: Evaluation, context: WantedContext, intent: Intent, *, gpu: GPUFacts | None
+) -> tuple[str, ...]:
+    """What matters most of the explanation: at most four sentences.
+
+    Of a plan that fits: why this context, what nvidia-smi shows, what stays free or runs at once. Of another: the
+    container and the cup.
+    """
+    budget, length = evaluation.budget, evaluation.settings.max_model_len or 0
+    capacity = evaluation.container(context.model_maximum).capacity_tokens
+    why = _why_this_context(length, context, intent)
+    if evaluation.verdict is not Verdict.FITS or gpu is None:
+        return _container(budget, capacity, intent, on_gpu=gpu is not None), _cup(evaluation), why
+    found = [why, *([_first_start(budget)] if budget.compile_bytes else []), _in_use(budget)]
+    if intent.goal is Goal.SINGLE_USER:
+        found.append(_stays_free(budget))
+    else:
+        found += _concurrency(capacity, context, intent)
+    return tuple(found)
+
+
+def _container(budget: Budget, capacity: int, intent: Intent, *, on_gpu: bool) -> str:
+    """What is left for KV cache, and what is taken first."""
+    if not on_gpu:
+        return (
+            f"Container: {format_gib(budget.kv_cache_bytes)} of host memory, {_cpu_source(budget, intent)}: "
+            f"{capacity:,} tokens; weights ({format_gib(budget.weights_bytes)}) come on top."
+        )
+    return (
+        f"Container: {format_gib(budget.requested_bytes)} requested, less {format_gib(budget.weights_bytes)} "
+        f"weights, {format_gib(budget.activation_peak_bytes)} start-up peak, "
+        f"{format_gib(budget.non_torch_bytes + budget.cuda_graph_bytes)} others"
+        f"{_measured_difference(budget)}, "
+        f"leaves {format_gib(max(budget.kv_cache_bytes, 0))} for KV cache: {capacity:,} tokens."
+    )
+
+
+def _cup(evaluation: Evaluation) -> str:
+    length = evaluation.settings.max_model_len or 0
+    return f"Cup: one request of {length:,} tokens needs {format_gib(evaluation.layout.needed_bytes(length))}."
+
+
+def _in_use(budget: Budget) -> str:
+    """What nvidia-smi shows, whatever runs."""
+    outside = budget.total_bytes - budget.free_at_start_bytes
+    shown = format_gib(budget.requested_bytes + outside)
+    return f"nvidia-smi will show about {shown} in use at any load: vLLM allocates it at start."
+
+
+def _stays_free(budget: Budget) -> str:
+    rest = format_gib(max(budget.free_at_start_bytes - budget.requested_bytes, 0))
+    return f"{rest} of GPU memory stays free for the desktop or another process."
 
 
 def _first_start(budget: Budget) -> str:

@@ -19,7 +19,7 @@ from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.alternatives import Alternative
 from vlm_operator.planning.evaluation import Container, Cup, Evaluation
-from vlm_operator.planning.explanation import explain
+from vlm_operator.planning.explanation import explain, summarize
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.planning.workload import WantedContext, WorkloadTokens
@@ -170,3 +170,10 @@ class Plan:
             return ()
         notes = (*self.limit_sentences, *self.sources)
         return explain(self.evaluation, self.context, self.intent, model=self.model, gpu=self.gpu, notes=notes)
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """The sentences of the explanation that matter most."""
+        if self.evaluation is None or self.context is None:
+            return ()
+        return summarize(self.evaluation, self.context, self.intent, gpu=self.gpu)

@@ -48,6 +48,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             "outputTokens": tokens.output_tokens,
             "totalTokens": tokens.total_tokens,
         },
+        "summary": list(plan.summary),
         "explanation": list(plan.explanation),
         "alternatives": [
             {
