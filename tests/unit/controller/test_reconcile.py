@@ -106,6 +106,28 @@ def test_a_log_that_is_needed_is_read_before_it_is_decided() -> None:
     assert decide.asked[1].logs[0].text == "ValueError: too small"
 
 
+def test_a_log_that_is_there_is_not_read_again() -> None:
+    further = LogRequest(StartupKey("pod", "container-0", 0), "model-1", previous=True)
+    server = FakeApiServer(objects={ROOT: RAW, POD: RAW_POD}, texts={LOG: ["first", "second"]})
+    needs = [(REQUEST,), (REQUEST, further), ()]
+    decide = Decider(lambda situation: Decision(needs=needs[len(situation.logs)]))
+    assert reconcile(server, decide) == [Result("ok")]
+    assert [log.text for log in decide.asked[-1].logs] == ["first", "second"]
+    assert sum(request.path == LOG for request in server.requests) == 2
+
+
+def test_what_is_deleted_while_it_is_looked_at_is_looked_at_again_and_no_error() -> None:
+    class Deleting(FakeApiServer):
+        def answer(self, request: Any) -> Any:
+            if request.method == "PATCH":
+                return 404, {"reason": "NotFound", "message": "namespace default not found"}, {}
+            return super().answer(request)
+
+    server = Deleting(objects={ROOT: RAW})
+    decide = Decider(lambda situation: Decision(status={"observedGeneration": 1}))
+    assert reconcile(server, decide) == [Result("gone", failed=True)]
+
+
 def test_a_decision_that_never_has_enough_is_a_defect_and_not_a_loop() -> None:
     server = FakeApiServer(objects={ROOT: RAW, POD: RAW_POD}, texts={LOG: ["x"] * 9})
     decide = Decider(

@@ -26,6 +26,11 @@ def test_it_counts_for_others_until_a_pod_holds_it() -> None:
     assert reservations.awaited(ONE, ()) == ()
 
 
+def test_a_condition_that_is_no_stop_keeps_what_was_given() -> None:
+    conditions = [{"type": "Stalled", "status": "False"}, {"type": "Planned", "status": "True"}]
+    assert given({**GIVEN, "conditions": conditions}).awaited(TWO, ()) == (T4,)
+
+
 def test_what_is_stopped_refused_or_gone_holds_nothing() -> None:
     stopped = {**GIVEN, "conditions": [{"type": "Stalled", "status": "True"}]}
     for status in (stopped, {"plan": {"gpu": GIVEN["plan"]["gpu"]}}, {}):

@@ -93,3 +93,11 @@ def test_it_is_looked_at_again_when_that_can_help(
     answer: Result | Exception, counted: str, seconds: float | None
 ) -> None:
     assert looked_at_again(answer, counted) == seconds
+
+
+@pytest.mark.parametrize(("answer", "kept"), [(Result("gone"), 0), (Result("ok"), 1)], ids=["gone", "still there"])
+def test_only_of_what_is_gone_nothing_is_remembered(answer: Result, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[Key] = []
+    monkeypatch.setattr(WorkQueue, "forget", lambda queue, key: forgotten.append(key))
+    looked_at_again(answer, answer.name)
+    assert forgotten == [KEY] * (1 - kept)

@@ -34,19 +34,11 @@ class CacheKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Blocks that one request takes of a layer: ``ceil(min(tokens, length) / block_size) + extra_blocks``.
-
-    >>> Demand(16, UNBOUNDED_TOKENS).blocks(33), Demand(16, 0, extra_blocks=2).blocks(10**6)
-    (3, 2)
-    """
+    """Blocks that one request takes of a layer: ``ceil(min(tokens, length) / block_size) + extra_blocks``."""
 
     block_size: int
     tokens: int
     extra_blocks: int = 0
-
-    def blocks(self, max_model_len: int) -> int:
-        """Blocks of a request of that many tokens."""
-        return -(-min(self.tokens, max_model_len) // self.block_size) + self.extra_blocks
 
 
 @dataclass(frozen=True, slots=True)
