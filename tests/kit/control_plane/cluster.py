@@ -139,11 +139,18 @@ class Cluster:
     def _check_controllers(self) -> None:
         """On a busy machine a controller may have ended before the API server was healthy; nobody restarts it."""
         for name in ("kube-controller-manager", "kube-scheduler"):
-            pid = (self._home / "pids" / f"{name}.pid").read_text().strip()
-            command = Path("/proc", pid, "cmdline")
-            if not command.exists() or not command.read_bytes():  # gone, or dead and not yet collected
+            if not _is_running((self._home / "pids" / f"{name}.pid").read_text().strip()):
                 end = (self._home / "logs" / f"{name}.log").read_text()[-300:]
                 raise CommandFailed(f"{name} ended before the API server was healthy: {end}")
+
+    def ended_components(self) -> dict[str, str]:
+        """Components that run no longer, each with the end of its log; nobody restarts them."""
+        found: dict[str, str] = {}
+        for file in sorted((self._home / "pids").glob("*.pid")):
+            if not _is_running(file.read_text().strip()):
+                log = self._home / "logs" / f"{file.stem}.log"
+                found[file.stem] = log.read_text(errors="replace")[-500:] if log.exists() else ""
+        return found
 
     def _for_real_nodes(self) -> list[str]:
         administrator = {"certificate": self.pki / "admin.crt", "key": self.pki / "admin.key"}
@@ -304,3 +311,9 @@ class Cluster:
         with (self._home / "logs" / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._home, start_new_session=True)
         (self._home / "pids" / f"{name}.pid").write_text(str(process.pid))
+
+
+def _is_running(pid: str) -> bool:
+    """False for a process that is gone, or dead and not yet collected."""
+    command = Path("/proc", pid, "cmdline")
+    return command.exists() and bool(command.read_bytes())

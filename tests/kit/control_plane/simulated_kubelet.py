@@ -31,6 +31,11 @@ class SimulatedKubelet:
         """Its process id."""
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """True while the process lives."""
+        return self._process.poll() is None
+
     def stop(self) -> None:
         """End it.
 
