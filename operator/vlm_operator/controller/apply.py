@@ -154,20 +154,38 @@ class Applier:
         name, kind, api_version = manifest["metadata"]["name"], manifest["kind"], manifest["apiVersion"]
         path = path_of(api_version, kind, target.namespace, name)
         live = _live(situation.children, kind, name)
-        if live is None and (stranger := self._client.find(path)) is not None:
-            if not is_controlled_by(stranger, target.uid):
-                raise _NotOurs(
-                    f"{kind} {name} exists and is somebody else's: rename the VLMDeployment, or delete that {kind}"
-                )
-            live = stranger
-        if live is not None and (is_applied(manifest, live) or self._is_settled(manifest, live)):
-            return
-        answer = self._client.apply(path, manifest)
+        answer = self._created(path, manifest) if live is None else None
+        if answer is None:
+            live = live or self._unseen(path, manifest, target)
+            if live is not None and (is_applied(manifest, live) or self._is_settled(manifest, live)):
+                return
+            answer = self._client.apply(path, manifest)
         if (event := applied_event(manifest, live, target)) is not None:
             self._tell(event, situation, identity=f"{answer['metadata']['uid']}/{_revision(answer)}")
         # A field the server writes in a way of its own would be applied again and again: once is enough.
         self._settled[answer["metadata"]["uid"]] = (_digest(manifest), _revision(answer))
         LOGGER.info("applied %s %s", kind, name, extra={"vlmdeployment": f"{target.namespace}/{target.name}"})
+
+    def _created(self, path: str, manifest: Manifest) -> Manifest | None:
+        """The child, newly made; None where its name is taken, be it by one that no watch has brought yet."""
+        try:
+            return self._client.apply_new(path, manifest)
+        except Outdated:
+            return None
+
+    def _unseen(self, path: str, manifest: Manifest, target: Target) -> Manifest | None:
+        """The object that has a child's name; None where it is gone again.
+
+        Raises:
+            _NotOurs: it is somebody else's.
+        """
+        found = self._client.find(path)
+        if found is not None and not is_controlled_by(found, target.uid):
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
+            raise _NotOurs(
+                f"{kind} {name} exists and is somebody else's: rename the VLMDeployment, or delete that {kind}"
+            )
+        return found
 
     def _is_settled(self, manifest: Manifest, live: Manifest) -> bool:
         return self._settled.get(live["metadata"]["uid"]) == (_digest(manifest), _revision(live))

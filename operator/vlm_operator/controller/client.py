@@ -50,6 +50,9 @@ PLURALS: Final = {
 }
 """Kinds this operator reads or writes, as they stand in a path."""
 
+NO_VERSION: Final = "1"
+"""A resource version that no object has: the first that etcd gives is 2."""
+
 Object = dict[str, Any]
 
 
@@ -158,6 +161,13 @@ class Client:
         """Server-side apply: these fields are ours, whoever else wrote them."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return self._written(self._json("PATCH", path, query, manifest, "application/apply-patch+yaml"))
+
+    def apply_new(self, path: str, manifest: Mapping[str, Any]) -> Object:
+        """Server-side apply of what is not there; ``Outdated`` where an object of that name exists, whoever made it.
+
+        No object has the version that is asked for, so an existing one is a conflict. (Tested on a real API server.)
+        """
+        return self.apply(path, {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NO_VERSION}})
 
     def create(self, path: str, manifest: Mapping[str, Any]) -> Object:
         """Create an object; 409 where it exists."""

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import kubernetes.client
 import urllib3
 
-from vlm_operator.controller.client import Client
+from vlm_operator.controller.client import NO_VERSION, Client
 
 
 @dataclass
@@ -51,6 +51,8 @@ class FakeApiServer:
             return 404, {"reason": "NotFound", "message": "not found"}, {}
         if request.method == "DELETE":
             return (200, self.objects.pop(request.path), {}) if request.path in self.objects else (404, {}, {})
+        if request.body["metadata"].get("resourceVersion") == NO_VERSION and request.path in self.objects:
+            return 409, {"reason": "Conflict", "message": "the object has been modified"}, {}
         self.objects[request.path] = {**(request.body or {}), "metadata": {"uid": "u", **request.body["metadata"]}}
         stored = self.objects[request.path]
         stored["metadata"].setdefault("resourceVersion", "1")

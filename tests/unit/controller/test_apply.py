@@ -12,6 +12,7 @@ from api_server import FakeApiServer, serving
 from vlm_operator.api.owner import owner_reference
 from vlm_operator.controller.api_errors import Outdated, RetryLater
 from vlm_operator.controller.apply import Applier
+from vlm_operator.controller.client import NO_VERSION
 from vlm_operator.lifecycle import observations
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event, EventType
 from vlm_operator.lifecycle.situation import Rejection, Situation, Target
@@ -183,7 +184,23 @@ def test_what_belongs_to_somebody_else_is_left_alone() -> None:
     rejection = apply(server, Decision(children=(CHILD,)))
     assert rejection is not None
     assert "somebody else's" in rejection.message
-    assert server.writes == []
+    assert server.objects == {DEPLOYMENT: live(ownerReferences=[])}
+    assert [request.body["metadata"]["resourceVersion"] for request in server.writes] == [NO_VERSION]
+
+
+def test_a_new_child_takes_one_request() -> None:
+    server = FakeApiServer()
+    apply(server, Decision(children=(CHILD,)))
+    assert [(request.method, request.path) for request in server.requests] == [("PATCH", DEPLOYMENT)]
+
+
+def test_a_child_that_no_watch_has_brought_yet_is_brought_up_to_date() -> None:
+    ours = live(ownerReferences=[owner_reference("model", "uid-1")]) | {"spec": {"replicas": 7}}
+    server = FakeApiServer(objects={DEPLOYMENT: ours})
+    apply(server, Decision(children=(CHILD,)))
+    assert [request.method for request in server.requests] == ["PATCH", "GET", "PATCH"]
+    assert "resourceVersion" not in server.requests[-1].body["metadata"]
+    assert server.objects[DEPLOYMENT]["spec"] == {"replicas": 1}
 
 
 def test_the_same_event_after_a_kill_has_the_same_name() -> None:

@@ -76,6 +76,8 @@ def apply_everything(client: Client) -> None:
     made = client.create(f"/apis/{GROUP}/namespaces/default/vlmdeployments", {"metadata": metadata})["metadata"]
     target = Target("default", "model", made["uid"], 1, made["resourceVersion"], spec={})
     assert Applier(client, "pod").apply(Situation(target, NOW), decision) is None
+    written_before_the_watch_brought_them = Decision(children=children)
+    assert Applier(client, "pod").apply(Situation(target, NOW), written_before_the_watch_brought_them) is None
 
 
 def lose_a_race(client: Client) -> None:
