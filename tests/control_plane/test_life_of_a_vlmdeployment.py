@@ -122,6 +122,21 @@ def test_a_deployment_of_somebody_else_is_not_taken_over(cluster: Cluster, names
 
 
 @pytest.mark.usefixtures("operator")
+def test_a_service_of_somebody_else_stays_as_it_is_even_without_a_field_in_conflict(
+    cluster: Cluster, namespace: str
+) -> None:
+    ports = {"ports": [{"port": 9999}]}
+    cluster.apply(
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "model"}, "spec": ports}, namespace=namespace
+    )
+    before = cluster.get("service", "model", namespace, "--show-managed-fields")
+    cluster.apply(vlmd("model", namespace))
+    item = planned_as(cluster, namespace, "model", "False", "InvalidSpec")
+    assert "somebody else's" in condition(item, "Ready")["message"]
+    assert cluster.get("service", "model", namespace, "--show-managed-fields") == before
+
+
+@pytest.mark.usefixtures("operator")
 def test_a_pod_template_the_api_server_refuses_is_said_in_its_words(cluster: Cluster, namespace: str) -> None:
     overlay = {"spec": {"volumes": [{"name": "Not_A_Name", "emptyDir": {}}]}}
     cluster.apply(vlmd("model", namespace, podTemplate=overlay))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.evidence import NOTHING, Evidence
@@ -119,16 +120,26 @@ def choose_gpu(
 def _candidates(model: ModelFacts, offer: GPUOffer, intent: Intent, evidence: Evidence) -> Iterator[_Candidate]:
     """The plan on an offer; and, where it takes more GPUs than are free, the one on those that are."""
     free = offer.count if offer.free is None else offer.free
-    made = plan(model, offer.gpu, replace(intent, gpus_available=offer.count), evidence)
+    made = _planned(model, offer.gpu, replace(intent, gpus_available=offer.count), evidence)
     if made.gpu_count <= offer.count:
         yield _Candidate(made, offer, made.gpu_count <= free, _given_up(made))
     if 0 < free < made.gpu_count and intent.gpu_count is None:
         try:
-            fewer = plan(model, offer.gpu, replace(intent, gpus_available=free), evidence)
+            fewer = _planned(model, offer.gpu, replace(intent, gpus_available=free), evidence)
         except InputError:
             return
         if fewer.fits and fewer.gpu_count <= free:
             yield _Candidate(fewer, offer, True, _given_up(fewer))
+
+
+def _planned(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) -> Plan:
+    """The plan; equal intents share it where nothing was measured."""
+    return _unmeasured(model, gpu, intent) if evidence is NOTHING else plan(model, gpu, intent, evidence)
+
+
+@cached_by_identity(2, kept=256)
+def _unmeasured(model: ModelFacts, gpu: GPUFacts, intent: Intent) -> Plan:
+    return plan(model, gpu, intent)
 
 
 def _given_up(made: Plan) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ import pytest
 from builders import gpu, qwen3_vl
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError
-from vlm_operator.planning.evidence import Evidence
+from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.gpu_choice import GPUOffer, choose_gpu
 from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.units import GIB
 
@@ -87,3 +88,13 @@ def test_where_none_fits_the_most_memory_is_named_whatever_the_number_of_gpus() 
     flags = {"max_model_len": 262_144, "gpu_memory_utilization": 0.3}
     model, count, verdict = chosen(offer("L4", 2), MIDDLE, flags=flags)
     assert (model, count, verdict) == ("NVIDIA-L4", 2, Verdict.DOES_NOT_FIT)
+
+
+def test_equal_intents_share_their_plan_unless_something_was_measured() -> None:
+    def made(evidence: Evidence | None = None) -> Plan:
+        chosen = choose_gpu(qwen3_vl(), (SMALL,), Intent(gpu_count=1), lambda each: evidence or NOTHING)
+        assert chosen is not None
+        return chosen[0]
+
+    assert made() is made()
+    assert made(Evidence(total_bytes=20 * GIB)) is not made()
