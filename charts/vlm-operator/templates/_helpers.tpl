@@ -62,6 +62,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, delete]
+# Dry runs: vLLM is asked in a Job without a GPU; the ConfigMap holds its program, and goes with it.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list, watch, create, delete]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
 # What the kubelet says about containers it has ended.
 - apiGroups: [""]
   resources: [events]
@@ -80,6 +87,6 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [nodes]
   verbs: [list, watch]
 - apiGroups: [vlm-operator.dev]
-  resources: [startupobservations]
+  resources: [startupobservations, enginefacts]
   verbs: [list, watch, create, patch, delete]
 {{- end }}

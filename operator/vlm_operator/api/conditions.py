@@ -68,6 +68,8 @@ class EventReason(Described):
     PLANNED = "Planned", "Flags were chosen; the message has verdict, context and numbers."
     DOES_NOT_FIT = "DoesNotFit", "No flags fit; the message has numbers and remedies."
     PLAN_UNKNOWN = "PlanUnknown", "A fact is not known for certain; nothing is applied."
+    DRY_RUN_STARTED = "DryRunStarted", "vLLM is asked in a Job without a GPU; the message says why."
+    DRY_RUN_ENDED = "DryRunEnded", "The dry run ended; the message has what vLLM found or refused, or why it failed."
     DEPLOYED = "Deployed", "The Deployment was created or changed to the plan."
     STARTUP_FAILED = "StartupFailed", "A start-up failed; the message has the log's reason and numbers."
     RETUNED = "Retuned", "Flags were changed after a failed start-up; the message says which, why and at what price."

@@ -45,6 +45,48 @@ class LifecycleReason(Described):
         "Check the network to the Hugging Face Hub, or mount the model and use model.path.",
     )
 
+    # --- asking vLLM before a plan ---
+    DRY_RUNNING = (
+        "DryRunning",
+        "vLLM itself is asked in a Job without a GPU, because a fact is not known or spec.dryRun is Always.",
+        "",
+    )
+    CONFIGURATION_REJECTED = (
+        "ConfigurationRejected",
+        "vLLM rejected the model with these flags in the dry run, by a check that has no reason of its own here.",
+        "Change what vLLM's sentence in the message names.",
+    )
+    MODEL_UNREADABLE = (
+        "ModelUnreadable",
+        "The dry run could not read the model's config: it is gated, not there, or not reachable from the pod.",
+        "Do what the message says: accept the model's conditions, name the Secret with its token, or mount its volume.",
+    )
+    SIMULATION_CANNOT_TELL = (
+        "SimulationCannotTell",
+        "The dry run ended where vLLM asked for something that the simulated GPU does not have.",
+        "Use a release or model family that plans know, or report the message; spec.dryRun: Never does not ask.",
+    )
+    DRY_RUN_OUT_OF_MEMORY = (
+        "DryRunOutOfMemory",
+        "The dry run needed more main memory than its limit; it is tried with twice as much, three times in all.",
+        "Run vlmctl dry-run --save on a larger machine and apply the EngineFacts that it writes.",
+    )
+    DRY_RUN_DEADLINE_EXCEEDED = (
+        "DryRunDeadlineExceeded",
+        "The dry run did not end within half an hour; it is tried three times in all.",
+        "Let the cluster take the Job's pod: the message says what it waited for; a change of the spec tries again.",
+    )
+    DRY_RUN_FAILED = (
+        "DryRunFailed",
+        "The dry run's program ended without an answer; it is tried three times in all.",
+        "Read the message; use an image of vLLM with Python, or set spec.dryRun: Never.",
+    )
+    DRY_RUN_REJECTED = (
+        "DryRunRejected",
+        "The API server does not take the Job of the dry run.",
+        "Allow such Jobs: the message has the words of the quota or policy; or set spec.dryRun: Never.",
+    )
+
     # --- the course of things ---
     PLANNING = "Planning", "Facts are being read; no plan yet.", ""
     STARTING = "Starting", "The server is starting; vLLM has not made its capacity check yet.", ""

@@ -249,6 +249,13 @@ class VLMDeploymentSpec(ApiModel):
         default=None,
         description="vLLM flags that are pinned: never changed by the operator. Default: none, all are chosen.",
     )
+    dry_run: Literal["Never", "WhenUnknown", "Always"] = Field(
+        default="WhenUnknown",
+        description="When vLLM itself is asked in a Job of the same image, without a GPU, before a plan is applied. "
+        "WhenUnknown: where the model's layout, its family or the vLLM release is not known, or model.path points into "
+        "a volume. Always: also for a plan that fits, with its flags. Never: such plans stay Unknown. "
+        "Default: WhenUnknown.",
+    )
     retune: RetuneSpec = Field(
         default_factory=RetuneSpec,
         description="What may be done after a failed start-up. Default: three attempts.",

@@ -216,6 +216,24 @@ class RefusalStatus(StatusModel):
     )
 
 
+class DryRunStatus(StatusModel):
+    """The dry run of this generation of the spec: what vLLM was asked, and how it ended."""
+
+    digest: Annotated[str, Field(max_length=64)] = Field(description="Digest of what is asked.")
+    generation: Annotated[Integer, Field(ge=0)] = Field(description="Generation of the spec that asks.")
+    state: Literal["Running", "Answered", "Refused", "Failed"] = Field(
+        description="Running: its Job is under way. Answered: the EngineFacts hold what vLLM found. Refused: vLLM "
+        "rejected model or flags. Failed: the Job gave no answer."
+    )
+    attempt: Annotated[Integer, Field(ge=0)] = Field(default=1, description="Number of the Job, from 1.")
+    questions: Annotated[Integer, Field(ge=0)] = Field(default=1, description="Dry runs that this spec has asked for.")
+    final: Bool | None = Field(default=None, description="True where no further Job is made for this spec.")
+    reason: Name | None = Field(default=None, description="Reason of the refusal or failure, as one CamelCase word.")
+    message: Sentence | None = Field(default=None, description="The same in words, or what the Job waits for.")
+    started_at: Timestamp | None = Field(default=None, description="When the present Job was wanted.")
+    finished_at: Timestamp | None = Field(default=None, description="When its end was known.")
+
+
 class VLMDeploymentStatus(StatusModel):
     """What the operator chose, what happened, and what was measured."""
 
@@ -247,6 +265,7 @@ class VLMDeploymentStatus(StatusModel):
         default=(), description="Commands tried for this spec, oldest first."
     )
     observed: ObservedStatus | None = Field(default=None, description="What the running server printed at its start.")
+    dry_run: DryRunStatus | None = Field(default=None, description="The dry run that was made for this spec, if any.")
     refusal: RefusalStatus | None = Field(
         default=None, description="The child that the API server refused, until it takes it."
     )

@@ -7,10 +7,11 @@ before the children that follow from it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,6 +23,7 @@ from vlm_operator.controller.client import Client, path_of
 from vlm_operator.controller.drift import is_applied
 from vlm_operator.controller.gather import is_controlled_by
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event
+from vlm_operator.lifecycle.dry_run.knowledge import superfluous_facts
 from vlm_operator.lifecycle.events import applied_event, observed_event
 from vlm_operator.lifecycle.observations import superfluous
 from vlm_operator.lifecycle.situation import Manifest, Rejection, Situation, Target
@@ -39,6 +41,9 @@ TRIES_BEFORE_SAID: Final = 3
 FIRST_WAIT: Final = timedelta(seconds=10)
 LONGEST_WAIT: Final = timedelta(minutes=10)
 """Until a refused manifest is sent again: quotas, policies and schemas change. Twice as long each time."""
+
+MOST_CONFIGURED: Final = 1000
+"""Jobs of which it is remembered that their ConfigMap was created."""
 
 LONGEST_WORDS: Final = 1024
 """Bytes of the API server's words that are kept."""
@@ -71,6 +76,7 @@ class Applier:
         self._settled: dict[str, tuple[str, str]] = {}
         self._failures: dict[tuple[str, str], int] = {}
         self._refused: dict[tuple[str, str], _Refused] = {}
+        self._configured: set[str] = set()
 
     def apply(self, situation: Situation, decision: Decision) -> Rejection | None:
         """Carry it out; what the API server said if it does not take a child, else None.
@@ -83,6 +89,7 @@ class Applier:
             ApiError: another request failed; what was written before it stays and is right.
         """
         self._observe(decision.observations, situation)
+        self._store_facts(decision.engine_facts, situation)
         for position, event in enumerate(decision.events):
             self._tell(event, situation, position)
         if decision.status is not None:
@@ -97,6 +104,8 @@ class Applier:
         for child in decision.children:
             if (rejection := self._rejection(child, situation)) is not None:
                 return rejection
+        if decision.dry_run is not None:
+            return self._start(*decision.dry_run, situation)
         return None
 
     def _patch_status(self, target: Target, status: Manifest) -> None:
@@ -110,14 +119,19 @@ class Applier:
 
     def _rejection(self, child: Manifest, situation: Situation) -> Rejection | None:
         """Apply a child; what stood in the way, None where nothing did."""
-        target, kind, name = situation.target, child["kind"], child["metadata"]["name"]
+        target = situation.target
         manifest = {**child, "metadata": {**child["metadata"], "namespace": target.namespace}}
         manifest["metadata"]["ownerReferences"] = [owner_reference(target.name, target.uid)]
+        return self._tried(manifest, situation, lambda: self._apply_child(manifest, situation))
+
+    def _tried(self, manifest: Manifest, situation: Situation, write: Callable[[], None]) -> Rejection | None:
+        """Write an object unless it was refused and is not to be tried again yet; what stood in the way."""
+        target, kind, name = situation.target, manifest["kind"], manifest["metadata"]["name"]
         place = (target.uid, kind)
         if (known := self._still_refused(place, manifest, situation)) is not None:
             return known
         try:
-            self._apply_child(manifest, situation)
+            write()
         except _NotOurs as error:
             return Rejection(kind, name, error.message, target.generation)
         except Rejected as error:
@@ -197,6 +211,45 @@ class Applier:
         if uid is not None:
             path = path_of(reference.api_version, reference.kind, situation.target.namespace, reference.name)
             self._client.delete(path, uid=uid, grace_seconds=reference.grace_seconds)
+
+    def _start(self, config_map: Manifest, job: Manifest, situation: Situation) -> Rejection | None:
+        """Create a dry run's Job and, owned by it, the ConfigMap that its pod waits for; what stood in the way."""
+        target, name = situation.target, job["metadata"]["name"]
+        live = [each for each in situation.dry_run_jobs if each["metadata"]["name"] == name]
+        owner = owner_reference(target.name, target.uid)
+        made = {**job, "metadata": {**job["metadata"], "namespace": target.namespace, "ownerReferences": [owner]}}
+
+        def create_job() -> None:
+            live.append(self._client.create(path_of("batch/v1", "Job", target.namespace), made))
+            LOGGER.info("created Job %s", name, extra={"vlmdeployment": f"{target.namespace}/{target.name}"})
+
+        if not live and (rejection := self._tried(made, situation, create_job)) is not None:
+            return rejection
+        uid = live[0]["metadata"]["uid"]
+        if uid in self._configured:
+            return None
+        by_job = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid, "controller": True}
+        owned = {**config_map["metadata"], "namespace": target.namespace, "ownerReferences": [by_job]}
+
+        def create_config_map() -> None:
+            with contextlib.suppress(Outdated):  # it exists
+                self._client.create(path_of("v1", "ConfigMap", target.namespace), {**config_map, "metadata": owned})
+
+        rejection = self._tried({**config_map, "metadata": owned}, situation, create_config_map)
+        if rejection is None:
+            if len(self._configured) >= MOST_CONFIGURED:
+                self._configured.clear()
+            self._configured.add(uid)
+        return rejection
+
+    def _store_facts(self, facts: Iterable[Manifest], situation: Situation) -> None:
+        known = {item["metadata"]["name"]: item for item in situation.engine_facts}
+        for item in facts:
+            name = item["metadata"]["name"]
+            if name not in known or not is_applied(item, known[name]):
+                self._client.apply(path_of(API_VERSION, "EngineFacts", None, name), item)
+                for other in superfluous_facts(self._client.list(path_of(API_VERSION, "EngineFacts", None))):
+                    self._client.delete(path_of(API_VERSION, "EngineFacts", None, other))
 
     def _observe(self, observations: Iterable[Manifest], situation: Situation) -> None:
         known = situation.observations

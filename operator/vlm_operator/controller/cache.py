@@ -13,14 +13,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vlm_operator.api.names import DEPLOYMENT_LABEL, FIELD_MANAGER, MODEL_LABEL
+from vlm_operator.api.names import DEPLOYMENT_LABEL, DRY_RUN_LABEL, FIELD_MANAGER, MODEL_LABEL
 from vlm_operator.controller.client import Object
 from vlm_operator.controller.queue import Key
 from vlm_operator.lifecycle.children import CHILD_KINDS
 
 ROOT: Final = "VLMDeployment"
 OBSERVATION: Final = "StartupObservation"
+FACTS: Final = "EngineFacts"
 POD: Final = "Pod"
+JOB: Final = "Job"
+DRY_RUN_POD: Final = "DryRunPod"
+"""Pods of dry runs: kept apart from those of model servers, which another informer brings."""
 
 SETTLE_SECONDS: Final = 0.05
 """A change of a child seldom comes alone: wait this long for its companions."""
@@ -36,7 +40,7 @@ class Entry:
     Attributes:
         uid: identity of this very object.
         version: its resource version; greater is newer (Kubernetes 1.35 and every etcd-backed API server before).
-        group: what it is found by: the key of its VLMDeployment, or the model label of an observation.
+        group: what it is found by: the key of its VLMDeployment, or the model label of observations and facts.
         text: JSON.
     """
 
@@ -176,7 +180,16 @@ class KindOfCache:
         self._cache.retain(namespace, uids, version, kind=self._kind)
 
 
-_CACHED: Final = frozenset({ROOT, OBSERVATION, POD, *(kind.kind for kind in CHILD_KINDS)})
+class DryRunPods(KindOfCache):
+    """The cache as the sink of the informer of dry runs' pods."""
+
+    def __init__(self, cache: Cache) -> None:
+        super().__init__(cache, DRY_RUN_POD)
+        self.put = lambda item: cache.put({**item, "kind": DRY_RUN_POD})
+        self.drop = lambda item: cache.drop({**item, "kind": DRY_RUN_POD})
+
+
+_CACHED: Final = frozenset({ROOT, OBSERVATION, FACTS, POD, JOB, *(kind.kind for kind in CHILD_KINDS)})
 
 
 def _name(item: Object) -> Name:
@@ -189,9 +202,9 @@ def _group(item: Object) -> Key | str | None:
     labels = metadata.get("labels") or {}
     if item["kind"] == ROOT:
         return Key(metadata["namespace"], metadata["name"])
-    if item["kind"] == OBSERVATION:
+    if item["kind"] in {OBSERVATION, FACTS}:
         return str(labels.get(MODEL_LABEL, ""))
-    owner = labels.get(DEPLOYMENT_LABEL)
+    owner = labels.get(DRY_RUN_LABEL if item["kind"] in {JOB, DRY_RUN_POD} else DEPLOYMENT_LABEL)
     return Key(metadata["namespace"], owner) if owner else None
 
 

@@ -4,6 +4,7 @@ server. Decides nothing.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from vlm_operator.api.object_names import model_label
 from vlm_operator.controller.api_errors import NotFound, Outdated, Rejected
-from vlm_operator.controller.cache import OBSERVATION, POD
+from vlm_operator.controller.cache import DRY_RUN_POD, FACTS, JOB, OBSERVATION, POD
 from vlm_operator.controller.client import Client, Object, path_of
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
@@ -31,6 +32,7 @@ from vlm_operator.lifecycle.situation import (
     Target,
 )
 from vlm_operator.rendering import PodTemplatePolicy
+from vlm_operator.sources.dry_run_program import program_files
 
 SERVER_CONTAINER: Final = "vllm"
 """Name of the container that vLLM runs in, as ``rendering`` writes it."""
@@ -67,8 +69,12 @@ def gather(
     target = read_target(raw)
     pods = [read_pod(pod) for pod in world.cache.belonging(key, (POD,))]
     children = world.cache.belonging(key, [kind.kind for kind in CHILD_KINDS])
-    answer = models.ask(target.spec)
-    model = (target.spec.get("model") or {}).get("id")
+    named = target.spec.get("model") or {}
+    model = named.get("id")
+    facts = tuple(world.cache.belonging(model_label(str(model or named.get("path") or "")), (FACTS,)))
+    answer = models.ask(target.spec, facts, target.namespace)
+    jobs = world.cache.belonging(key, (JOB,))
+    tried = [read_pod(pod) for pod in world.cache.belonging(key, (DRY_RUN_POD,))] if jobs else []
     return Situation(
         target=target,
         now=now,
@@ -81,7 +87,17 @@ def gather(
         observations=tuple(world.cache.belonging(model_label(model), (OBSERVATION,))) if model else (),
         pod_template_policy=policy,
         rejection=rejection if rejection and rejection.generation == target.generation else None,
+        engine_facts=facts,
+        dry_run_jobs=tuple(job for job in jobs if is_controlled_by(job, target.uid)),
+        dry_run_pods=tuple(sorted(tried, key=lambda pod: (pod.created_at, pod.name), reverse=True)),
+        dry_run_program=_program(),
     )
+
+
+@functools.cache
+def _program() -> Mapping[str, str]:
+    """The program's files, read once."""
+    return program_files()
 
 
 def read_log(client: Client, namespace: str, request: LogRequest) -> StartupLog:
@@ -197,6 +213,9 @@ def read_pod(raw: Mapping[str, Any]) -> Pod:
         deleting="deletionTimestamp" in metadata,
         grace_seconds=metadata.get("deletionGracePeriodSeconds"),
         startup_probe_seconds=_probe_seconds(server.get("startupProbe")),
+        owner_uid=next(
+            (str(each["uid"]) for each in metadata.get("ownerReferences") or () if each.get("controller")), None
+        ),
     )
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from vlm_operator.api.base import parse
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.errors import InputError, SourceUnavailable, UnknownFact, VlmOperatorError
+from vlm_operator.lifecycle.dry_run.knowledge import bearing, model_files
+from vlm_operator.lifecycle.situation import Manifest
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.sources import load_model
+from vlm_operator.sources.model_files import ModelFiles
 
 REMEMBER_SECONDS: Final = 3600.0
 """How long facts are used before the source is asked again: a branch may move."""
@@ -20,6 +25,10 @@ REMEMBER_REFUSAL_SECONDS: Final = 300.0
 
 REMEMBER_OUTAGE_SECONDS: Final = 20.0
 """How long a source that did not answer is left alone."""
+
+
+MOST_OBJECTS: Final = 256
+"""Models read from objects that are remembered."""
 
 
 class ModelSource(Protocol):
@@ -47,11 +56,23 @@ class Models:
         self._clock = clock
         self._answers: dict[tuple[str, str | None], ModelAnswer] = {}
         self._locks: dict[tuple[str, str | None], threading.Lock] = {}
+        self._of_objects: dict[tuple[str, str], ModelAnswer] = {}
         self._guard = threading.Lock()
 
-    def ask(self, spec: Mapping[str, Any]) -> ModelAnswer:
-        """What is known of ``spec.model``. Never raises: the answer holds the error."""
-        model = spec.get("model") or {}
+    def ask(self, spec: Mapping[str, Any], facts: Sequence[Manifest] = (), namespace: str = "") -> ModelAnswer:
+        """What is known of ``spec.model``. Never raises: the answer holds the error.
+
+        Args:
+            facts: ``EngineFacts`` with the model's label: where the source has no answer, the files that a dry run read
+                may have one.
+            namespace: of the VLMDeployment.
+        """
+        answer = self._of_source(spec.get("model") or {})
+        if answer.facts is not None or not facts:
+            return answer
+        return self._of_files(spec, facts, namespace) or answer
+
+    def _of_source(self, model: Mapping[str, Any]) -> ModelAnswer:
         if "id" not in model:
             return ModelAnswer(None, _unreadable_path(str(model.get("path", ""))), float("inf"))
         key = (str(model["id"]), model.get("revision"))
@@ -63,6 +84,28 @@ class Models:
                 known = self._answers[key] = self._asked(*key)
             return known
 
+    def _of_files(self, spec: Mapping[str, Any], facts: Sequence[Manifest], namespace: str) -> ModelAnswer | None:
+        """By the config that a dry run read where the model lies; None where none did. Read once for each object."""
+        try:
+            about = bearing(facts, parse(VLMDeploymentSpec, spec, where="spec"), namespace)
+        except InputError:
+            return None
+        for item in about:
+            files = model_files((item,))
+            if files is None:
+                continue
+            key = (str(item["metadata"].get("uid")), str(item["metadata"].get("resourceVersion")))
+            with self._guard:
+                known = self._of_objects.get(key)
+            if known is None:
+                known = _read_files(files, str(item["spec"]["model"]), str(item["metadata"]["name"]))
+                with self._guard:
+                    if len(self._of_objects) >= MOST_OBJECTS:
+                        self._of_objects.clear()
+                    self._of_objects[key] = known
+            return known
+        return None
+
     def _asked(self, name: str, revision: str | None) -> ModelAnswer:
         try:
             facts = self._source(name, revision=revision)
@@ -73,6 +116,19 @@ class Models:
         return ModelAnswer(facts, None, self._clock() + REMEMBER_SECONDS)
 
 
+def _read_files(files: Mapping[str, Any], model: str, name: str) -> ModelAnswer:
+    """Facts by the files' contents, or the error that they give none."""
+    try:
+        found = ModelFiles.read(lambda each: files[each], frozenset(files))
+        facts = found.facts(model=model, source=f"{found.read_from}, read by the dry run of EngineFacts {name}")
+        return ModelAnswer(facts, None, float("inf"))
+    except VlmOperatorError as error:
+        return ModelAnswer(None, error, float("inf"))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        words = f"model: the config in EngineFacts {name} cannot be read: {type(error).__name__}: {error}"
+        return ModelAnswer(None, UnknownFact(words, field="model"), float("inf"))
+
+
 def _unreadable_path(path: str) -> VlmOperatorError:
     """A directory in the pod's volume: the operator has no such volume, so it cannot know what lies there."""
     if not path:
@@ -80,5 +136,6 @@ def _unreadable_path(path: str) -> VlmOperatorError:
     return UnknownFact(
         f"model.path: {path} lies in a volume that only the model server's pod can read, so its facts are not known",
         field="model.path",
-        hint="name the model by spec.model.id, or plan it where the directory is: vlmctl plan DIRECTORY",
+        hint="set spec.dryRun: WhenUnknown to have vLLM asked in a pod that has the volume, or name the model by "
+        "spec.model.id",
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL
-from vlm_operator.controller.cache import OBSERVATION, POD, ROOT, Cache, Changed, KindOfCache
+from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, DRY_RUN_LABEL
+from vlm_operator.controller.cache import FACTS, JOB, OBSERVATION, POD, ROOT, Cache, Changed, DryRunPods, KindOfCache
 from vlm_operator.controller.client import Client
 from vlm_operator.controller.informer import Informer, Sink, Watched
 from vlm_operator.controller.nodes import GpuUse, Nodes
@@ -27,7 +27,7 @@ class World:
         changed: told which VLMDeployments are to be looked at, from an informer's thread.
 
     Attributes:
-        cache: VLMDeployments, children, pods of model servers, observations.
+        cache: VLMDeployments, children, pods of model servers, observations, facts, Jobs of dry runs and their pods.
         nodes: nodes with GPUs.
         gpu_use: GPUs that pods of anybody ask for.
     """
@@ -81,11 +81,14 @@ def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Wat
     labels = DEPLOYMENT_LABEL
     yield Watched("v1", "Node"), world.nodes
     yield Watched(API_VERSION, OBSERVATION), KindOfCache(world.cache, OBSERVATION)
+    yield Watched(API_VERSION, FACTS), KindOfCache(world.cache, FACTS)
     for namespace in namespaces or (None,):
         for api_version, kind, selector in (
             *((child.api_version, child.kind, labels) for child in CHILD_KINDS),
             ("v1", POD, labels),
+            ("batch/v1", JOB, DRY_RUN_LABEL),
             (API_VERSION, ROOT, ""),
         ):
             yield Watched(api_version, kind, namespace, selector), KindOfCache(world.cache, kind)
+        yield Watched("v1", POD, namespace, DRY_RUN_LABEL), DryRunPods(world.cache)
     yield Watched("v1", POD, fields=BOUND_AND_ALIVE, required=False), world.gpu_use

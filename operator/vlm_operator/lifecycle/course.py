@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from vlm_operator.api.conditions import ConditionType
 from vlm_operator.lifecycle.conditions import Condition, timestamp
-from vlm_operator.lifecycle.decision import Decision, Event
+from vlm_operator.lifecycle.decision import Decision, Event, LogRequest
 from vlm_operator.lifecycle.doomed import doomed_pods
+from vlm_operator.lifecycle.dry_run.question import may_go_on, question_of
+from vlm_operator.lifecycle.dry_run.record import FAILED, REFUSED, settled_record
+from vlm_operator.lifecycle.dry_run.step import DryRunStep, next_step, superfluous_jobs
 from vlm_operator.lifecycle.events import node_events, plan_events, refusal_events, startup_events, transition_events
 from vlm_operator.lifecycle.history import STARTING, AttemptRecord, History
 from vlm_operator.lifecycle.next_plan import NextPlan, next_plan
@@ -39,9 +42,47 @@ def course(planner: Planner, outcome: StartupOutcome) -> Decision:
     if step.planned is None:
         words, unread = planner.offers.refusal(planner.spec.gpu), bool(planner.offers.unreadable)
         return _refused(planner, recorded, "GPUUnknown" if unread else "NoMatchingGPU", words, unknown=unread)
+    if (question := question_of(planner, step)) is not None:
+        asked = next_step(planner.situation, question, planner.server(step.planned).request, _why(step.planned))
+        if isinstance(asked, LogRequest):
+            return Decision(needs=(asked,))
+        if not (asked.record.state == FAILED and asked.record.final and may_go_on(step)):
+            return _asking(planner, recorded, asked)
+        return _with_dry_run(_in_force(planner, recorded, step, step.planned, outcome), planner, asked)
     if step.stop is None and not step.fits:
         return _does_not_fit(planner, recorded, step.planned)
     return _in_force(planner, recorded, step, step.planned, outcome)
+
+
+def _why(planned: Planned) -> str:
+    """What vLLM is asked for."""
+    plan = planned.plan
+    return plan.message if plan is not None and not plan.fits else "spec.dryRun is Always"
+
+
+def _asking(planner: Planner, recorded: Recorded, asked: DryRunStep) -> Decision:
+    """vLLM is asked first: no plan yet, and whatever runs stays as it is."""
+    before = planner.situation.target.status
+    waits, refused = asked.requeue_after is not None, asked.record.state == REFUSED
+    conditions = refusal_conditions(planner, asked.reason, asked.message, unknown=not refused, waits=waits)
+    events = (*startup_events(recorded), *asked.events, *transition_events(before, conditions, is_stopped=False))
+    if not waits:
+        events = (*events, *refusal_events(before, conditions[0]))
+    decision = _decision(planner, recorded, conditions, None, events=events)
+    return replace(
+        _with_dry_run(decision, planner, asked),
+        engine_facts=() if asked.facts is None else (asked.facts,),
+        dry_run=asked.job,
+        requeue_after=asked.requeue_after,
+    )
+
+
+def _with_dry_run(decision: Decision, planner: Planner, asked: DryRunStep) -> Decision:
+    """The decision with the dry run's record, and without Jobs that nobody waits for."""
+    others = [each for each in decision.delete if each.kind != "Job"]
+    jobs = superfluous_jobs(planner.situation, asked.record)
+    status = {**(decision.status or {}), "dryRun": asked.record.to_status()}
+    return replace(decision, status=status, delete=(*others, *jobs))
 
 
 def _uses(planner: Planner, step: NextPlan, recorded: Recorded) -> tuple[Manifest, ...]:
@@ -76,7 +117,7 @@ def _in_force(
     children = server.objects(stopped=step.stop is not None)
     decision = _decision(planner, recorded, conditions, plan, events=events, children=children)
     running = None if step.stop is not None else server.fingerprint
-    return replace(decision, delete=doomed_pods(situation.pods, recorded.history, running))
+    return replace(decision, delete=(*doomed_pods(situation.pods, recorded.history, running), *decision.delete))
 
 
 def _does_not_fit(planner: Planner, recorded: Recorded, planned: Planned) -> Decision:
@@ -120,10 +161,15 @@ def _decision(
     events: tuple[Event, ...],
     children: tuple[Manifest, ...] = (),
 ) -> Decision:
-    observed = recorded.observed or planner.situation.target.status.get("observed")
+    situation = planner.situation
+    observed = recorded.observed or situation.target.status.get("observed")
+    asked = settled_record(situation.target)
+    dry_run = asked.to_status() if asked is not None else None
+    status = status_with(situation, conditions, plan, recorded.history, observed, dry_run=dry_run)
     return Decision(
         children=children,
-        status=status_with(planner.situation, conditions, plan, recorded.history, observed),
+        delete=superfluous_jobs(situation, asked),
+        status=status,
         events=events,
         observations=recorded.observations,
         requeue_after=RECHECK_SECONDS if recorded.waits_for else _next_look(conditions),

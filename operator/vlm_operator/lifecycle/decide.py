@@ -46,11 +46,9 @@ def _decide(situation: Situation) -> Decision:
     try:
         spec = parse(VLMDeploymentSpec, target.spec, where="spec")
         check_pod_template(spec.pod_template, situation.pod_template_policy)
-        if situation.model_error is not None:
-            raise situation.model_error
-        if situation.model is None:
+        if situation.model is None and situation.model_error is None:
             return refused(situation, "Planning", "the model's config is being read", requeue_after=1.0, waiting=True)
-        planner = Planner.of(situation, spec, situation.model)
+        planner = Planner.of(situation, spec)
         outcome = startup_outcome(situation, History.of_status(target.status).handled)
         if isinstance(outcome, LogRequest):
             return Decision(needs=(outcome,))

@@ -75,10 +75,12 @@ class Decision:
 
     Attributes:
         children: manifests that should be, as rendered (no owner references), in the order of application.
-        delete: pods that should end now, before the children are applied.
+        delete: pods that should end now, and Jobs that have answered, before the children are applied.
         status: the whole ``status`` that should be; None leaves it as it is.
         events: what just became so.
         observations: ``StartupObservation`` objects that should be (cluster-scoped, no owner).
+        engine_facts: ``EngineFacts`` objects that were just learnt (cluster-scoped, no owner).
+        dry_run: ConfigMap and Job of the dry run that should be under way, in this order; None where none should.
         requeue_after: seconds until the situation should be looked at again even if nothing happens, None for never.
         needs: logs to read before deciding again; where this is not empty, nothing else of the decision is carried out.
     """
@@ -88,5 +90,7 @@ class Decision:
     status: Manifest | None = None
     events: tuple[Event, ...] = ()
     observations: tuple[Manifest, ...] = ()
+    engine_facts: tuple[Manifest, ...] = ()
+    dry_run: tuple[Manifest, Manifest] | None = None
     requeue_after: float | None = None
     needs: tuple[LogRequest, ...] = ()

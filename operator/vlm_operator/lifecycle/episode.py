@@ -9,7 +9,7 @@ from typing import Any, Final
 from vlm_operator.engine.flags import canonical_json
 from vlm_operator.gpu.facts import GPUFacts
 
-_UNRELATED: Final = frozenset({"replicas", "service", "retune"})
+_UNRELATED: Final = frozenset({"replicas", "service", "retune", "dryRun"})
 """Fields of the spec that say nothing about how a server starts."""
 
 

@@ -12,6 +12,7 @@ from vlm_operator.lifecycle.command_changes import command_changes
 from vlm_operator.lifecycle.history import FAILED, AttemptRecord, History, fingerprints
 from vlm_operator.lifecycle.planned import Planned, Planner
 from vlm_operator.lifecycle.wording import with_remedy
+from vlm_operator.planning.asked_plan import AskedPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def _made_anew(planner: Planner, history: History, failed: Planned | None) -> Ne
     planned = planner.fresh(history, failed.offer if failed else None)
     if planned is None or planned.plan is None:
         return NextPlan(planned)
+    if isinstance(planned.plan, AskedPlan) and planned.plan.facts is None:
+        return NextPlan(planned, is_new=True)  # a question, not yet a plan
     earlier = history.episode(planned.episode).failed()
     if not planned.plan.fits:
         return _nothing_fits(planner.spec, planned, earlier)

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from vlm_operator.api.intent import engine_version, intent_of
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json
-from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.version import DEFAULT, EngineVersion
+from vlm_operator.engine_facts.document import EngineFacts
+from vlm_operator.errors import ModelNotFound, SourceUnavailable, UnknownFact, VlmOperatorError
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.identity_cache import cached_by_identity
+from vlm_operator.lifecycle.dry_run.knowledge import about, bearing, read_facts, told_version
+from vlm_operator.lifecycle.dry_run.subject import DryRunSubject, subject_of
 from vlm_operator.lifecycle.episode import episode_of
 from vlm_operator.lifecycle.history import FAILED, History
 from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, key_of
@@ -22,13 +27,19 @@ from vlm_operator.lifecycle.offers import Offers, offers, with_free
 from vlm_operator.lifecycle.server import Server, server_of
 from vlm_operator.lifecycle.situation import Situation
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.asked_plan import AskedPlan, asked_plan, flags_to_ask, gpu_count, unasked_plan
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.cpu import cpu_plan
+from vlm_operator.planning.engine_evidence import evidence_of as simulated
 from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.gpu_choice import GPUOffer, choose_gpu
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.log_evidence import MeasuredStartup, as_evidence, together
 from vlm_operator.planning.plan import Plan
+from vlm_operator.planning.verdict import Verdict
+
+MOST_LENGTHS: Final = 2
+"""Contexts that are asked for: the wanted one, and a shorter one where nothing fits beside its items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +47,14 @@ class Planned:
     """A plan with where it is to run.
 
     Attributes:
-        plan: None where the plan of ``status.plan`` stays in force: it is not computed again.
+        plan: None where the plan of ``status.plan`` stays in force: it is not computed again; an ``AskedPlan`` where
+            only vLLM itself knows the model.
         settings: flags of the command.
         offer: the GPUs; None on the CPU backend.
         episode: the episode it belongs to.
     """
 
-    plan: Plan | None
+    plan: Plan | AskedPlan | None
     settings: EngineSettings
     offer: GPUOffer | None
     episode: str
@@ -55,27 +67,51 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Everything a plan of one VLMDeployment rests on."""
+    """Everything a plan of one VLMDeployment rests on.
+
+    Attributes:
+        model: None where only vLLM itself can tell about it.
+        facts: what dry runs have found that bears on this VLMDeployment.
+        unknown: why ``model`` is None, or why its rules do not hold for this vLLM.
+    """
 
     situation: Situation
     spec: VLMDeploymentSpec
-    model: ModelFacts
+    model: ModelFacts | None
     intent: Intent
     offers: Offers
+    facts: tuple[EngineFacts, ...] = ()
+    unknown: VlmOperatorError | None = None
 
     @classmethod
-    def of(cls, situation: Situation, spec: VLMDeploymentSpec, model: ModelFacts) -> Planner:
-        """For a situation whose model is known.
+    def of(cls, situation: Situation, spec: VLMDeploymentSpec) -> Planner:
+        """For a situation whose model is known, or may be asked of vLLM.
 
         Raises:
-            UnknownFact: the image does not say its vLLM release.
+            UnknownFact: the image does not say its vLLM release, and vLLM is not to be asked.
+            VlmOperatorError: what the model source said instead of facts, where vLLM is not to be asked.
         """
+        namespace = situation.target.namespace
+        facts = read_facts(bearing(situation.engine_facts, spec, namespace)) if situation.engine_facts else ()
+        unknown = situation.model_error
+        try:
+            version = engine_version(spec)
+        except UnknownFact as error:
+            told = told_version(facts)
+            version, unknown = told or DEFAULT, unknown if told else unknown or error
+        if unknown is not None and not may_ask(spec, unknown) and (spec.cpu is not None or not facts):
+            raise unknown
+        model = None if unknown is not None else situation.model
+        return cls(situation, spec, model, intent_of(spec, version), cls._cluster(situation, spec), facts, unknown)
+
+    @staticmethod
+    def _cluster(situation: Situation, spec: VLMDeploymentSpec) -> Offers:
         cluster = Offers(())
         if spec.cpu is None:
             cluster = offers(situation.nodes, spec.gpu)
             if spec.gpu is None or spec.gpu.product is None:  # only then is there a choice
                 cluster = with_free(cluster, situation.gpus_in_use, situation.gpus_awaited)
-        return cls(situation, spec, model, intent_of(spec, engine_version(spec)), cluster)
+        return cluster
 
     @property
     def version(self) -> EngineVersion:
@@ -89,6 +125,24 @@ class Planner:
     def server(self, planned: Planned) -> Server:
         """The server that runs a plan."""
         return _server(self, planned)
+
+    def told_weights(self, planned: Planned) -> int | None:
+        """Weights of the whole model as vLLM told them when the plan was made; None for a model that rules know."""
+        if self.model is not None:
+            return None
+        if isinstance(planned.plan, AskedPlan):
+            return planned.plan.weights_bytes
+        told = ((self.situation.target.status.get("plan") or {}).get("budget") or {}).get("weightsBytes")
+        return None if told is None else int(told) * gpu_count(planned.settings)
+
+    def subject(self, offer: GPUOffer, settings: EngineSettings) -> DryRunSubject:
+        """What vLLM is asked about these flags on ``offer``.
+
+        Raises:
+            UnknownFact: the GPU's compute capability is not known.
+        """
+        namespace = self.situation.target.namespace
+        return subject_of(self.spec, namespace, offer.gpu, settings, self.version)
 
     def episode(self, gpu: GPUFacts | None) -> str:
         """The episode of this spec on ``gpu``."""
@@ -113,7 +167,12 @@ class Planner:
             for attempt in history.episode(self.episode(offer.gpu if offer else None)).failed()
         ]
         observed = evidence_of(self.situation.observations, self.key(offer))
-        parts = [part for part in (observed, *own) if part is not NOTHING]
+        asked = [
+            simulated(each)
+            for each in self.facts
+            if offer is not None and each.gpu_product == offer.gpu.label and each.vllm_version == str(self.version)
+        ]
+        parts = [part for part in (observed, *asked, *own) if part is not NOTHING]
         return together(tuple(parts)) if parts else NOTHING
 
     def remembered(self, history: History) -> Planned | None:
@@ -137,22 +196,89 @@ class Planner:
     def fresh(self, history: History, prefer: GPUOffer | None = None) -> Planned | None:
         """A new plan; on ``prefer`` where it fits there. None where no GPU matches.
 
+        Where rules do not know the model or the release, the plan is vLLM's own answer, or the question to it.
+
         Raises:
             InputError: the spec contradicts itself or the model.
+            UnknownFact: something is not known, and vLLM is not to be asked.
         """
+        if self.model is None or self.unknown is not None:
+            return self._asked(history, prefer, self.unknown)
+        try:
+            planned = self._by_rules(self.model, history, prefer)
+        except UnknownFact as error:
+            if not self.facts and not may_ask(self.spec, error):
+                raise
+            return self._asked(history, prefer, error)
+        made = planned.plan if planned is not None else None
+        if made is None or made.verdict is not Verdict.UNKNOWN or made.gpu is None or not made.gpu.supported:
+            return planned
+        unknown = UnknownFact(made.message, field="model", hint=made.hint)
+        if not self.facts and not may_ask(self.spec, unknown):
+            return planned
+        return self._asked(history, planned.offer if planned else prefer, unknown)
+
+    def _by_rules(self, model: ModelFacts, history: History, prefer: GPUOffer | None) -> Planned | None:
         if self.spec.cpu is not None:
-            made = cpu_plan(self.model, self.intent, self.evidence(None, history))
+            made = cpu_plan(model, self.intent, self.evidence(None, history))
             return Planned(made, made.settings, None, self.episode(None))
         if prefer is not None:
             intent = replace(self.intent, gpus_available=prefer.count)
-            made = plan(self.model, prefer.gpu, intent, self.evidence(prefer, history))
+            made = plan(model, prefer.gpu, intent, self.evidence(prefer, history))
             if made.fits or len(self.offers.matching) == 1:
                 return Planned(made, made.settings, prefer, self.episode(prefer.gpu))
-        chosen = choose_gpu(self.model, self.offers.matching, self.intent, lambda offer: self.evidence(offer, history))
+        chosen = choose_gpu(model, self.offers.matching, self.intent, lambda offer: self.evidence(offer, history))
         if chosen is None:
             return None
         made, offer = chosen
         return Planned(made, made.settings, offer, self.episode(offer.gpu))
+
+    def _asked(self, history: History, prefer: GPUOffer | None, unknown: VlmOperatorError | None) -> Planned | None:
+        """By vLLM's own answer; before there is one, a plan that is ``Unknown`` with the flags to ask about."""
+        offer = prefer or offer_to_ask(self.offers.matching)
+        if offer is None:
+            return None
+        words = unknown.message if unknown is not None else "the model is not known"
+        settings = flags_to_ask(self.intent)
+        made = unasked_plan(offer.gpu, self.intent, settings, words, unknown.hint if unknown else None)
+        for _ in range(MOST_LENGTHS):
+            facts = about(self.facts, self.subject(offer, settings), self.intent)
+            if facts is None:
+                made = unasked_plan(offer.gpu, self.intent, settings, words, unknown.hint if unknown else None)
+                break
+            made = asked_plan(facts, offer.gpu, self.intent, self.version, self._found(history, offer))
+            if made.shorter is None:
+                break
+            settings = settings.with_(max_model_len=made.shorter)
+        return Planned(made, made.settings, offer, self.episode(offer.gpu))
+
+    def _found(self, history: History, offer: GPUOffer) -> int | None:
+        """The least KV cache that start-ups of this episode found, None where none told."""
+        attempts = history.episode(self.episode(offer.gpu)).attempts
+        sizes = [attempt.numbers["kvCacheBytes"] for attempt in attempts if "kvCacheBytes" in attempt.numbers]
+        return min(sizes, default=None)
+
+
+def may_ask(spec: VLMDeploymentSpec, unknown: VlmOperatorError) -> bool:
+    """Whether vLLM itself may be asked about what is not known.
+
+    A model that the operator does not find is asked for only where the pod may reach more: with a token, or a volume.
+    """
+    if spec.dry_run == "Never" or spec.cpu is not None:
+        return False
+    if isinstance(unknown, UnknownFact):
+        return True
+    reaches_more = spec.model.token_secret_ref is not None or spec.cache_claim is not None
+    return isinstance(unknown, SourceUnavailable | ModelNotFound) and reaches_more
+
+
+def offer_to_ask(matching: Iterable[GPUOffer]) -> GPUOffer | None:
+    """The GPUs to ask about where the spec names none: free ones first, then the largest; None where there are none."""
+    return max(
+        (offer for offer in matching if offer.gpu.supported),
+        key=lambda offer: (offer.free is None or offer.free > 0, offer.gpu.total_bytes, offer.gpu.label),
+        default=None,
+    )
 
 
 @cached_by_identity(2, kept=64)
@@ -167,6 +293,7 @@ def _server(planner: Planner, planned: Planned) -> Server:
         version=planner.version,
         offer=planned.offer,
         model=planner.model,
+        weights_bytes=planner.told_weights(planned),
     )
 
 

@@ -12,6 +12,7 @@ from vlm_operator.diagnosis import Diagnosis
 from vlm_operator.diagnosis.document import camel_case
 from vlm_operator.diagnosis.failure import KVCacheTooSmall
 from vlm_operator.engine.kv_cache_rules import CPU_CAPABILITY, NULL_BLOCK_SINCE
+from vlm_operator.errors import UnknownFact
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.lifecycle.failure_reaction import Reaction, reaction_to
 from vlm_operator.lifecycle.history import FAILED, STARTED, AttemptRecord, History
@@ -127,7 +128,12 @@ def _failed(
 
 def _measured(planner: Planner, planned: Planned, diagnosis: Diagnosis) -> MeasuredStartup:
     capability = planned.gpu.compute_capability if planned.gpu is not None else CPU_CAPABILITY
-    layout = kv_layout(planner.model, planned.settings, planner.version, capability)
+    try:
+        layout = kv_layout(planner.model, planned.settings, planner.version, capability) if planner.model else None
+    except UnknownFact:
+        layout = None
+    if layout is None:  # only vLLM itself knows the model
+        return measured_startup(diagnosis, _told_bytes_per_block(planner, planned), planner.version)
     startup = measured_startup(diagnosis, layout.bytes_per_block, planner.version)
     failure = diagnosis.failure
     if planned.offer is not None or planner.version < NULL_BLOCK_SINCE or not isinstance(failure, KVCacheTooSmall):
@@ -137,6 +143,13 @@ def _measured(planner: Planner, planned: Planned, diagnosis: Diagnosis) -> Measu
     # On the CPU backend nothing is estimated: the length that vLLM says would fit is exact, its GiB are rounded.
     held = layout.least_bytes_that_start(failure.estimated_max_len)
     return replace(startup, kv_cache_bytes=max(startup.kv_cache_bytes, held))
+
+
+def _told_bytes_per_block(planner: Planner, planned: Planned) -> int:
+    """Bytes of a block of the KV cache as a dry run on as many GPUs told; 0 where none does."""
+    ranks = planned.settings.tensor_parallel_size
+    told = (each.report.bytes_per_block for each in planner.facts if each.settings.tensor_parallel_size == ranks)
+    return next((size for size in told if size), 0)
 
 
 def _observations(

@@ -43,7 +43,7 @@ def refused(
     old = before.get("Planned")
     news = old is None or (old["status"], old["reason"], old["message"]) != (status, reason, message)
     kind = EventReason.PLAN_UNKNOWN if unknown else EventReason.DOES_NOT_FIT
-    kept = {name: value for name, value in target.status.items() if name in {"attempts", "attemptsMade", "observed"}}
+    kept = {name: value for name, value in target.status.items() if name in _KEPT}
     return Decision(
         status={
             **kept,
@@ -54,6 +54,9 @@ def refused(
         requeue_after=requeue_after,
     )
 
+
+_KEPT: Final = frozenset({"attempts", "attemptsMade", "observed", "dryRun"})
+"""Fields of the status that a refusal does not touch."""
 
 _UNDECLARED: Final = re.compile(r"\.spec\.template((?:\.[^\s:;,]+)+): field not declared in schema")
 

@@ -64,14 +64,21 @@ def _planned(it: InForce) -> Condition:
     return Condition(ConditionType.PLANNED, status, it.step.stop.reason, it.step.stop.message)
 
 
-def refusal_conditions(planner: Planner, reason: str, message: str, *, unknown: bool) -> tuple[Condition, ...]:
-    """The conditions where no plan is in force and none was tried."""
+def refusal_conditions(
+    planner: Planner, reason: str, message: str, *, unknown: bool, waits: bool = False
+) -> tuple[Condition, ...]:
+    """The conditions where no plan is in force and none was tried.
+
+    Args:
+        waits: something is under way, or will be tried again by itself.
+    """
     status: Status = "Unknown" if unknown else "False"
     planned = Condition(ConditionType.PLANNED, status, reason, message)
     verified = Condition(ConditionType.CAPACITY_VERIFIED, "Unknown", reason, "there is no plan to verify")
     available = available_of(planner, is_stopped=False)
     ready = summary(planned, verified, available)
-    return planned, verified, available, ready, Condition(ConditionType.STALLED, "True", reason, message)
+    kstatus = ConditionType.RECONCILING if waits else ConditionType.STALLED
+    return planned, verified, available, ready, Condition(kstatus, "True", reason, message)
 
 
 def available_of(planner: Planner, *, is_stopped: bool) -> Condition:

@@ -56,9 +56,14 @@ def server_of(
     namespace: str,
     version: EngineVersion,
     offer: GPUOffer | None,
-    model: ModelFacts,
+    model: ModelFacts | None,
+    weights_bytes: int | None = None,
 ) -> Server:
-    """The server that runs ``settings`` of ``model`` on ``offer`` (None: the CPU backend)."""
+    """The server that runs ``settings`` of ``model`` on ``offer`` (None: the CPU backend).
+
+    Args:
+        weights_bytes: of the whole model, where ``model`` is None.
+    """
     gpus = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
     request = server_request(
         spec,
@@ -69,7 +74,7 @@ def server_of(
         fingerprint="",
         gpu_count=gpus,
         gpu_product=offer.node_label if offer else None,
-        weights_bytes=_whole_weights(model, settings, version),
+        weights_bytes=weights_bytes if model is None else _whole_weights(model, settings, version),
     )
     mending = environment(version, offer.gpu.compute_capability if offer else None)
     request = replace(request, env={**request.env, **mending})

@@ -129,6 +129,7 @@ class Pod:
         deleting: True once a deletion timestamp is set.
         grace_seconds: time that a pod under deletion is given to end, None where it is not being deleted.
         startup_probe_seconds: how long the server's start-up probe lets it start, None without such a probe.
+        owner_uid: UID of its controller (a ReplicaSet, or the Job of a dry run).
     """
 
     name: str
@@ -148,6 +149,7 @@ class Pod:
     deleting: bool = False
     grace_seconds: int | None = None
     startup_probe_seconds: int | None = None
+    owner_uid: str | None = None
 
     def container(self, name: str) -> ContainerStatus | None:
         """The status of the container of that name, or None while the kubelet has not reported it."""
@@ -255,6 +257,10 @@ class Situation:
         pod_template_policy: what ``spec.podTemplate`` may ask for, as the administrator says.
         gpus_awaited: GPUs that other VLMDeployments were given and no pod holds yet.
         rejection: what the API server said when this generation's children were last applied, None where it took them.
+        engine_facts: ``EngineFacts`` objects with the label of this model, whoever they are for.
+        dry_run_jobs: live Jobs of dry runs that this VLMDeployment owns.
+        dry_run_pods: their pods, newest first.
+        dry_run_program: text of the program's files by name.
     """
 
     target: Target
@@ -270,6 +276,10 @@ class Situation:
     gpus_awaited: tuple[AwaitedGPUs, ...] = ()
     pod_template_policy: PodTemplatePolicy = PodTemplatePolicy.RESTRICTED
     rejection: Rejection | None = None
+    engine_facts: tuple[Manifest, ...] = ()
+    dry_run_jobs: tuple[Manifest, ...] = ()
+    dry_run_pods: tuple[Pod, ...] = ()
+    dry_run_program: Mapping[str, str] = field(default_factory=dict)
 
     def child(self, kind: str) -> Manifest | None:
         """The live child of that kind, or None. Each kind occurs at most once."""

@@ -16,12 +16,11 @@ from vlm_operator.diagnosis import Diagnosis, Outcome, diagnose
 from vlm_operator.engine.log_wordings import UNKNOWN_REASON
 from vlm_operator.lifecycle.decision import LogRequest
 from vlm_operator.lifecycle.situation import ContainerState, ContainerStatus, Pod, Situation, StartupKey, StartupLog
+from vlm_operator.lifecycle.waiting_reasons import CONFIG_REASONS, IMAGE_REASONS
 
 CONTAINER: Final = "vllm"
 """Name of the model server's container, as rendered."""
 
-_IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
-_CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _NODE_REASONS: Final = frozenset(
     {"Evicted", "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "Preempting", "NodeAffinity", "Preempted"}
 )
@@ -117,9 +116,9 @@ def _not_running(pod: Pod) -> StartupOutcome:
 
 def _waiting(pod: Pod, state: ContainerState) -> StartupOutcome:
     words = f"{state.reason}: {state.message or 'no message'}"
-    if state.kind == "waiting" and state.reason in _IMAGE_REASONS:
+    if state.kind == "waiting" and state.reason in IMAGE_REASONS:
         return StartupOutcome(StartupState.IMAGE_UNAVAILABLE, pod, message=words, final=False)
-    if state.kind == "waiting" and state.reason in _CONFIG_REASONS:
+    if state.kind == "waiting" and state.reason in CONFIG_REASONS:
         return StartupOutcome(StartupState.POD_MISCONFIGURED, pod, message=words, final=False)
     if state.kind == "waiting":
         return _not_running(pod)

@@ -8,6 +8,7 @@ from vlm_operator.engine.settings_json import settings_to_json
 from vlm_operator.lifecycle.conditions import Condition, written
 from vlm_operator.lifecycle.history import History
 from vlm_operator.lifecycle.situation import Manifest, Situation
+from vlm_operator.planning.asked_plan import AskedPlan, asked_plan_to_json
 from vlm_operator.planning.report import plan_to_json
 from vlm_operator.units import GIB
 
@@ -32,7 +33,8 @@ def plan_status(planned: Planned, server: Server | None, before: Manifest) -> di
     """``status.plan``: as it stands where the plan stays in force, written anew otherwise."""
     if planned.plan is None:
         return dict(before["plan"])
-    plan, report, offer = planned.plan, plan_to_json(planned.plan), planned.offer
+    plan, offer = planned.plan, planned.offer
+    report = asked_plan_to_json(plan) if isinstance(plan, AskedPlan) else plan_to_json(plan)
     budget = report["budget"]
     status: dict[str, Any] = {
         "verdict": report["verdict"],
@@ -71,6 +73,8 @@ def status_with(
     plan: dict[str, Any] | None,
     history: History,
     observed: Manifest | None,
+    *,
+    dry_run: Manifest | None = None,
 ) -> dict[str, Any]:
     """The whole status."""
     target = situation.target
@@ -91,5 +95,6 @@ def status_with(
         "plan": plan,
         "attempts": history.to_status(),
         "observed": observed,
+        "dryRun": dry_run,
     }
     return {name: value for name, value in status.items() if value is not None}

@@ -67,8 +67,20 @@ class FactsPlan:
         )
 
 
-def facts_plan(facts: EngineFacts, gpu: GPUFacts, version: EngineVersion) -> FactsPlan:
+def facts_plan(
+    facts: EngineFacts,
+    gpu: GPUFacts,
+    version: EngineVersion,
+    *,
+    max_model_len: int | None = None,
+    measured_bytes: int | None = None,
+) -> FactsPlan:
     """The plan of the facts' own flags.
+
+    Args:
+        max_model_len: one of the lengths asked, in place of the one that was served: the start-up peak is then an upper
+            bound, because items of a shorter context are not larger.
+        measured_bytes: KV cache that a start-up of these flags found, in place of the estimate.
 
     Raises:
         UnknownFact: the dry run did not get to the end of the profiling run.
@@ -90,7 +102,9 @@ def facts_plan(facts: EngineFacts, gpu: GPUFacts, version: EngineVersion) -> Fac
     width = _half_width_bytes(moments, rules.formula, graphs, settings, report)
     if not is_known(version):
         width *= 2  # rules of the newest release that was read
-    served = report.settings.get("max_model_len", report.needs[-1].max_model_len)
+    if measured_bytes is not None:
+        best, width = measured_bytes, 0
+    served = max_model_len or report.settings.get("max_model_len", report.needs[-1].max_model_len)
     needed = next(need.needed_bytes for need in report.needs if need.max_model_len == served) + block
     verdict, reason = _verdict(best, best - width, needed)
     fitting = [need.max_model_len for need in report.needs if need.needed_bytes + block <= best]

@@ -112,4 +112,5 @@ def together(parts: tuple[Evidence, ...]) -> Evidence:
         free_at_start_bytes=min(frees) if frees else None,
         failed=frozenset(settings for part in parts for settings in part.failed),
         sources=tuple(source for part in parts for source in part.sources),
+        simulated=tuple(start for part in parts for start in part.simulated),
     )

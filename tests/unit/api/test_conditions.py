@@ -18,6 +18,7 @@ from vlm_operator.planning.verdict import Reason
 NEEDS_NO_REMEDY = {
     "Fits",
     "Planning",
+    "DryRunning",
     "Starting",
     "CapacityCheckPassed",
     "MinimumReplicasAvailable",

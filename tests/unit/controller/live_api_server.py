@@ -161,7 +161,19 @@ class LiveApiServer:
                     yield {"type": sort, "object": item}
 
 
-_PLURALS = {"deployments", "services", "pods", "nodes", "vlmdeployments", "startupobservations", "leases", "events"}
+_PLURALS = {
+    "deployments",
+    "services",
+    "pods",
+    "nodes",
+    "vlmdeployments",
+    "startupobservations",
+    "leases",
+    "events",
+    "enginefacts",
+    "jobs",
+    "configmaps",
+}
 
 
 def _is_below(path: str, collection: str) -> bool:

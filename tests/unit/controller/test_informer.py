@@ -167,6 +167,7 @@ def test_named_namespaces_are_watched_one_by_one_and_nothing_namespaced_cluster_
     assert {path for path in required if "/namespaces/" not in path} == {
         "/api/v1/nodes",
         "/apis/vlm-operator.dev/v1alpha1/startupobservations",
+        "/apis/vlm-operator.dev/v1alpha1/enginefacts",
     }
     assert {path.split("/namespaces/")[1].split("/")[0] for path in required if "/namespaces/" in path} == {"a", "b"}
     assert {path for path, needed in paths if not needed} == {"/api/v1/pods"}

@@ -122,6 +122,8 @@ def test_started_again_with_nothing_to_do_it_writes_nothing_and_reads_only_listi
     assert {path.rsplit("/", 1)[-1] for _, path, _ in server.requests} == {
         "nodes",
         "startupobservations",
+        "enginefacts",
+        "jobs",
         "deployments",
         "services",
         "pods",

@@ -24,6 +24,7 @@ from vlm_operator.controller.watches import Watches, World
 from vlm_operator.lifecycle import observations
 from vlm_operator.lifecycle.children import CHILD_KINDS
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event, EventType, LogRequest
+from vlm_operator.lifecycle.dry_run import knowledge
 from vlm_operator.lifecycle.situation import Situation, StartupKey, Target
 
 CHART = Path(__file__).resolve().parents[3] / "charts/vlm-operator/templates"
@@ -65,12 +66,23 @@ def apply_everything(client: Client) -> None:
         {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "model"}, "spec": {}}
         for kind in CHILD_KINDS
     )
+    facts = tuple(
+        {"apiVersion": GROUP, "kind": "EngineFacts", "metadata": {"name": name}, "spec": {"namespace": "default"}}
+        for name in ("a", "b")
+    )
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "model-dry-run"}, "data": {}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "model-dry-run"}, "spec": {}}
     decision = Decision(
+        engine_facts=facts,
+        dry_run=(config_map, job),
         children=children,
         status={"observedGeneration": 1},
         events=(Event(EventType.NORMAL, "Planned", "it fits", "Plan"),),
         observations=(observation("a"), observation("b")),
-        delete=(ChildReference("v1", "Pod", "model-1", uid="pod", grace_seconds=1),),
+        delete=(
+            ChildReference("v1", "Pod", "model-1", uid="pod", grace_seconds=1),
+            ChildReference("batch/v1", "Job", "model-dry-run-0", uid="job"),
+        ),
     )
     metadata = {"name": "model", "namespace": "default"}
     made = client.create(f"/apis/{GROUP}/namespaces/default/vlmdeployments", {"metadata": metadata})["metadata"]
@@ -142,6 +154,7 @@ class Recording(LiveApiServer):
 
 def run(server: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observations, "LIMIT", 1)
+    monkeypatch.setattr(knowledge, "LIMIT", 1)
     with serving_live(server) as client:
         for scenario in SCENARIOS:
             scenario(client)

@@ -33,7 +33,8 @@ def test_as_many_changed_commands_are_tried_as_the_spec_allows(allowed: int) -> 
 
 def refused(error: VlmOperatorError) -> tuple[Decision, dict[str, dict[str, Any]]]:
     """What is decided where the facts of the model are not to be had, and its conditions."""
-    decision = decide(replace(World().situation(), model=None, model_error=error))
+    world = World(spec={"model": {"id": MODEL}, "dryRun": "Never"})
+    decision = decide(replace(world.situation(), model=None, model_error=error))
     assert decision.status is not None
     return decision, {item["type"]: item for item in decision.status["conditions"]}
 

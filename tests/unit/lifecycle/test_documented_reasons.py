@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dry_run_world import DryRunWorld, recorded
 from lifecycle_world import MODEL, UNKNOWN_LOG, World
 from vlm_operator.api.conditions import CONDITION_REASONS, EventReason
 from vlm_operator.engine.log_wordings import KINDS, Scope
@@ -84,7 +85,7 @@ CASES: dict[str, Callable[[], World]] = {
     "ModelNotFound": lambda: without_model(ModelNotFound("nowhere")),
     "ModelSourceUnavailable": lambda: without_model(SourceUnavailable("away")),
     "InvalidSpec": lambda: _once(World(spec=spec(engine={"contextLength": 0}))),
-    "EngineVersionUnknown": lambda: _once(World(spec=spec(engine={"image": "example/vllm:nightly"}))),
+    "EngineVersionUnknown": lambda: _once(World(spec=spec(engine={"image": "example/vllm:nightly"}, dryRun="Never"))),
     "PodTemplateClash": lambda: _once(World(spec=spec(podTemplate={"spec": {"containers": [
         {"name": "vllm", "image": "mine"}]}}))),
     "NoMatchingGPU": lambda: _once(World(spec=spec(gpu={"product": "NVIDIA-H200"}))),
@@ -103,8 +104,20 @@ CASES: dict[str, Callable[[], World]] = {
     "StartupProbeFailed": lambda: settled(script=["probe"] * 3),
     "ApplyFailed": not_applied,
     "Unknown": lambda: settled(script=[UNKNOWN_LOG]),
+    "DryRunning": lambda: _once(DryRunWorld()),
+    "ConfigurationRejected": lambda: dry_run(lambda world: world.answers(recorded() | REJECTED)),
+    "ModelUnreadable": lambda: dry_run(lambda world: world.answers(NO_MODEL)),
+    "SimulationCannotTell": lambda: dry_run(lambda world: world.answers(recorded("cannot-tell-0.33.0"))),
+    "DryRunOutOfMemory": lambda: dry_run(lambda world: world.fails("OOMKilled", 137)),
+    "DryRunDeadlineExceeded": lambda: dry_run(DryRunWorld.exceeds_deadline),
+    "DryRunFailed": lambda: dry_run(DryRunWorld.fails),
+    "DryRunRejected": lambda: _job_rejected(),  # noqa: PLW0108 - defined below
 }  # fmt: skip
 """One case for each reason that the lifecycle itself gives."""
+
+_ERROR = {"raisedIn": "vllm.config", "trace": "", "simulationLimit": False}
+REJECTED = {"error": {**_ERROR, "stage": "configure", "type": "ValueError", "message": "a check that nobody has read"}}
+NO_MODEL = {"error": {**_ERROR, "stage": "model", "type": "NoModel", "message": "GatedRepoError: 403"}}
 
 BY_THE_COMMAND_ITSELF = {"NotConverging"}
 """Given where a new plan is a command that failed; ``test_messages_of_failures`` produces it."""
@@ -112,6 +125,21 @@ BY_THE_COMMAND_ITSELF = {"NotConverging"}
 
 def _once(world: World) -> World:
     world.reconcile()
+    return world
+
+
+def dry_run(ends: Callable[[DryRunWorld], None]) -> World:
+    """A model that only vLLM knows, and what becomes of its dry run."""
+    world = DryRunWorld()
+    world.reconcile()
+    ends(world)
+    world.reconcile()
+    return world
+
+
+def _job_rejected() -> World:
+    world = DryRunWorld()
+    world._apply_status(decide(replace(world.situation(), rejection=Rejection("Job", "demo", "quota", 1))))
     return world
 
 
@@ -199,13 +227,15 @@ EVENTS: dict[str, Callable[[], set[str]]] = {
     "Ready": lambda: told(settled()),
     "NotReady": lambda: told(not_ready()),
     "DoesNotFit": lambda: told(settled(spec=spec(engine={"contextLength": 262144, "gpuMemoryUtilization": 0.6}))),
-    "PlanUnknown": lambda: told(_once(World(spec=spec(engine={"image": "example/vllm:nightly"})))),
+    "PlanUnknown": lambda: told(_once(World(spec=spec(engine={"image": "example/vllm:nightly"}, dryRun="Never")))),
     "StartupFailed": lambda: told(_retuning()),
     "Retuned": lambda: told(_retuning()),
     "Stopped": lambda: told(settled(script=[UNKNOWN_LOG])),
     "NodeFault": lambda: told(_node_fault()),
     "Paused": lambda: told(paused()),
     "Resumed": lambda: told(paused()),
+    "DryRunStarted": lambda: told(dry_run(DryRunWorld.fails)),
+    "DryRunEnded": lambda: told(dry_run(DryRunWorld.fails)),
     "Deployed": lambda: {_applied(None, "Starting")},
     "Repaired": lambda: {_applied(None, "Started")},
     "Observed": lambda: {_observed()},

@@ -1,0 +1,206 @@
+"""A plan for a model that no rule knows, from a dry run: the context is chosen, every other flag is the dry run's.
+
+What vLLM resolved by its defaults (batched tokens, sequences) is set explicitly: the server has what was profiled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vlm_operator.engine.flags import shown_flags
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine_facts.document import EngineFacts
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.planning.facts_plan import FactsPlan, facts_plan
+from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.plan import Move, Remedy
+from vlm_operator.planning.verdict import Reason, Verdict
+
+CONTEXTS: Final = tuple(length for power in range(11, 21) for length in (2**power, 3 * 2 ** (power - 1)))
+"""Lengths whose need a dry run is asked for: 2,048 to 1,572,864 tokens, two for each doubling."""
+
+SHORT_CONTEXT: Final = 8192
+"""Context that is asked for once more where nothing fits beside the items of a longer one, unless a floor is higher."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPlan:
+    """Flags for a model that only vLLM knows; ``Plan``'s part that the lifecycle reads.
+
+    Attributes:
+        settings: the flags; where nothing was asked yet, those to ask for.
+        found: the budget; None where nothing was asked yet.
+        facts: what it rests on; None where nothing was asked yet.
+        shorter: a context to ask for next, because none fits beside the largest items of the one that was asked.
+    """
+
+    gpu: GPUFacts
+    intent: Intent
+    settings: EngineSettings
+    verdict: Verdict
+    reason: Reason
+    message: str
+    hint: str | None = None
+    found: FactsPlan | None = None
+    facts: EngineFacts | None = None
+    shorter: int | None = None
+    ladder: tuple[Move, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """True for ``Fits`` and ``FitsTight``."""
+        return self.verdict in {Verdict.FITS, Verdict.FITS_TIGHT}
+
+    @property
+    def gpu_count(self) -> int:
+        """GPUs of one replica."""
+        return gpu_count(self.settings)
+
+    @property
+    def weights_bytes(self) -> int | None:
+        """Weights of the whole model, about: those of a rank times the ranks."""
+        return self.found.weights_bytes * self.gpu_count if self.found else None
+
+
+def gpu_count(settings: EngineSettings) -> int:
+    """GPUs that a server with these flags takes."""
+    return settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
+
+
+def flags_to_ask(intent: Intent) -> EngineSettings:
+    """The flags of the first dry run of an unknown model: those that are pinned, on the GPUs that are asked for.
+
+    The context is the pinned one, else the cap, else what vLLM derives from the model's config.
+    """
+    settings = intent.settings
+    if intent.gpu_count and gpu_count(settings) == 1:
+        settings = settings.with_(tensor_parallel_size=intent.gpu_count)
+    if settings.max_model_len is None and intent.maximum_context is not None:
+        settings = settings.with_(max_model_len=intent.maximum_context)
+    return settings
+
+
+def unasked_plan(gpu: GPUFacts, intent: Intent, settings: EngineSettings, message: str, hint: str | None) -> AskedPlan:
+    """The plan before vLLM was asked: ``Unknown``, with the flags to ask for."""
+    return AskedPlan(gpu, intent, settings, Verdict.UNKNOWN, Reason.LAYOUT_UNKNOWN, message, hint)
+
+
+def asked_plan(
+    facts: EngineFacts, gpu: GPUFacts, intent: Intent, version: EngineVersion, measured_bytes: int | None = None
+) -> AskedPlan:
+    """The longest context between floor and cap that fits, on the dry run's figures.
+
+    Args:
+        measured_bytes: the least KV cache that start-ups of these flags found, None where there was none.
+
+    Raises:
+        UnknownFact: the dry run did not get to its end.
+    """
+    report = facts.report
+    served = report.settings.get("max_model_len") or max((need.max_model_len for need in report.needs), default=0)
+    floor = max(intent.minimum_context or 1, _tokens_of_request(intent, facts))
+    pinned = intent.settings.max_model_len is not None
+    lengths = sorted(need.max_model_len for need in report.needs if floor <= need.max_model_len <= served)
+    lengths = lengths if not pinned else lengths[-1:]
+    if not lengths:
+        message = (
+            f"the context must hold {floor:,} tokens, and {facts.report.architecture or 'the model'} serves at most "
+            f"{served:,} with these flags"
+        )
+        hint = "lower context.minimum or the workload, or raise the context that is pinned or capped"
+        return AskedPlan(
+            gpu, intent, facts.settings, Verdict.DOES_NOT_FIT, Reason.CONTEXT_ABOVE_MODEL, message, hint, facts=facts
+        )
+    plans = [facts_plan(facts, gpu, version, max_model_len=length, measured_bytes=measured_bytes) for length in lengths]
+    fitting = [plan for plan in plans if plan.verdict is Verdict.FITS]
+    tight = [plan for plan in plans if plan.verdict is Verdict.FITS_TIGHT]
+    best = fitting[-1] if fitting else tight[-1] if tight else plans[0]
+    settings = _as_served(facts, best.max_model_len)
+    shorter = None if fitting or tight or pinned else _shorter(floor, served)
+    remedy = None if fitting or tight else _hint(best, floor)
+    return AskedPlan(
+        gpu, intent, settings, best.verdict, best.reason, best.message, remedy, best, facts, shorter
+    )  # fmt: skip
+
+
+def _as_served(facts: EngineFacts, context: int) -> EngineSettings:
+    """The dry run's flags with the chosen context, and what vLLM resolved for the server written out."""
+    resolved = facts.report.settings
+    changes: dict[str, Any] = {"max_model_len": context}
+    for name in ("max_num_batched_tokens", "max_num_seqs"):
+        if getattr(facts.settings, name) is None and resolved.get(name):
+            changes[name] = resolved[name]
+    return facts.settings.with_(**changes)
+
+
+def _tokens_of_request(intent: Intent, facts: EngineFacts) -> int:
+    """Tokens of one request as described, as far as vLLM counted or the user stated its items; 0 where none is."""
+    workload = intent.workload
+    if workload is None:
+        return 0
+    tokens = workload.prompt_tokens + workload.output_tokens
+    if workload.images is not None:
+        counted = workload.tokens_per_image or (facts.report.items[0] if facts.report.items else 0)
+        tokens += workload.images.count * counted
+    if workload.videos is not None:
+        tokens += workload.videos.count * (workload.tokens_per_video or 0)
+    return tokens
+
+
+def _shorter(floor: int, served: int) -> int | None:
+    wanted = max(floor, SHORT_CONTEXT)
+    return wanted if 2 * wanted <= served else None
+
+
+def _hint(plan: FactsPlan, floor: int) -> str:
+    if plan.kv_cache_bytes > 0 and floor > CONTEXTS[0]:
+        return "lower context.minimum or the workload, or use more GPUs (gpu.count) or larger ones (gpu.product)"
+    return "use more GPUs (gpu.count) or larger ones (gpu.product)"
+
+
+def asked_plan_to_json(plan: AskedPlan) -> dict[str, Any]:
+    """The plan in the fields of ``planning.report.plan_to_json`` that it has."""
+    found, facts = plan.found, plan.facts
+    explanation = []
+    if facts is not None:
+        explanation.append(
+            f"Weights, start-up peak and KV cache are vLLM {facts.vllm_version}'s own figures, from a dry run without "
+            "a GPU; memory outside PyTorch and CUDA graphs are estimates."
+        )
+        explanation.append("No rule is known for this model: only the context was chosen.")
+    return {
+        "verdict": str(plan.verdict),
+        "reason": str(plan.reason),
+        "message": plan.message,
+        "hint": plan.hint,
+        "explanation": explanation,
+        "vllmVersion": facts.vllm_version if facts else None,
+        "model": {"architecture": facts.report.architecture if facts else None},
+        "flags": shown_flags(plan.settings),
+        "pinned": sorted(plan.intent.pinned),
+        "budget": None if found is None else _budget(found, plan.gpu),
+        "cup": None if found is None else {"maxModelLen": found.max_model_len, "neededBytes": found.needed_bytes},
+        "container": None if found is None else _container(found),
+    }
+
+
+def _budget(found: FactsPlan, gpu: GPUFacts) -> dict[str, int]:
+    return {
+        "totalBytes": gpu.total_bytes,
+        "requestedBytes": found.requested_bytes,
+        "weightsBytes": found.weights_bytes,
+        "activationPeakBytes": found.activation_peak_bytes,
+        "nonTorchBytes": found.non_torch_bytes,
+        "cudaGraphBytes": found.cuda_graph_bytes,
+        "kvCacheBytes": found.kv_cache_bytes,
+        "kvCacheLowBytes": found.kv_cache_low_bytes,
+        "kvCacheHighBytes": found.kv_cache_high_bytes,
+    }
+
+
+def _container(found: FactsPlan) -> dict[str, int]:
+    blocks = max(found.kv_cache_bytes, 0) // found.bytes_per_block if found.bytes_per_block else 0
+    return {"numBlocks": blocks, "maxModelLen": found.longest_context}
