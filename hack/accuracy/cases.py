@@ -35,6 +35,7 @@ from vlm_operator.model.facts import (
 )
 from vlm_operator.model.multimodal import read_vision_tower
 from vlm_operator.model.registry import by_architecture
+from vlm_operator.model.weights.quantization import NVFP4
 from vlm_operator.planning.resolution import resolved
 from vlm_operator.sources import load_model
 from vlm_operator.units import GIB
@@ -95,7 +96,7 @@ def cases() -> list[Case]:
 
 
 def case_of(row: dict[str, Any]) -> Case:
-    model = model_of(row["dimensions"])
+    model = model_of(row["dimensions"], row.get("quantization"))
     gpu = on_platform(find_gpu(row["gpu"]), Platform(row.get("platform", Platform.LINUX)))
     version = EngineVersion.parse(row.get("planned_as") or row["vllm"])
     settings = resolve(settings_of(row["flags"]), version, traits_of(model), device_of(gpu), row.get("usage", "serve"))
@@ -150,8 +151,12 @@ def device_of(gpu: GPUFacts) -> DeviceTraits:
 
 
 @lru_cache(maxsize=64)
-def model_of(key: str) -> ModelFacts:
-    """A model from the dimensions that the data holds (own form; read from the publishers' config.json)."""
+def model_of(key: str, quantization: str | None = None) -> ModelFacts:
+    """A model from the dimensions that the data holds (own form; read from the publishers' config.json).
+
+    Args:
+        quantization: ``nvfp4``, or None for what the dimensions say.
+    """
     facts = _dimensions()[key]
     text = facts["text"]
     experts = facts.get("experts")
@@ -204,7 +209,7 @@ def model_of(key: str) -> ModelFacts:
         ),
         cache_layers=tuple(caches),
         weights=None,
-        quantization=Quantization("quantised", facts["weight_bits"]) if "weight_bits" in facts else None,
+        quantization=_quantization(quantization, facts.get("weight_bits")),
         vision=VisionTower(
             layers=vision["layers"],
             hidden_size=vision["hidden"],
@@ -222,6 +227,15 @@ def model_of(key: str) -> ModelFacts:
         pooling=facts.get("pooling", False),
         traits=known.family.traits(prefix_attention=False) if known else FamilyTraits(),
     )
+
+
+def _quantization(name: str | None, weight_bits: int | None) -> Quantization | None:
+    if name is not None:
+        return _QUANTIZATIONS[name]
+    return Quantization("quantised", weight_bits) if weight_bits is not None else None
+
+
+_QUANTIZATIONS = {"nvfp4": NVFP4}
 
 
 @lru_cache(maxsize=1)

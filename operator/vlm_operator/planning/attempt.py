@@ -267,12 +267,17 @@ class Attempt:
                 yield Move(self._changes(after, lever.flag), gain, cost, chosen is not None, shown.mild)
 
     def _changes(self, after: EngineSettings, flag: str) -> tuple[tuple[str, Any, Any], ...]:
-        """What a lever on ``flag`` changes of the wanted flags; caps take context and batch with them."""
+        """What a lever on ``flag`` changes of the wanted flags.
+
+        Caps take context and batch with them, where no lever of their own was pulled: that one says what they became.
+        """
         before = self.wanted.settings
         changed = (flag, getattr(before, flag), getattr(after, flag))
         if flag not in CAPPING:
             return (changed,)
-        following = ((name, getattr(before, name), getattr(after, name)) for name in FOLLOWING)
+        following = (
+            (name, getattr(before, name), getattr(after, name)) for name in FOLLOWING if not self._pulled(name)
+        )
         return (changed, *(change for change in following if change[1] != change[2]))
 
     def cap_sentences(self) -> Iterator[str]:

@@ -151,6 +151,7 @@ def corrected(budget: Budget, settings: EngineSettings, measured: Sequence[tuple
         kv_cache_bytes=budget.kv_cache_bytes + (low_error + high_error) // 2,
         kv_cache_low_bytes=budget.kv_cache_bytes + low_error - below,
         kv_cache_high_bytes=budget.kv_cache_warm_bytes + high_error + above,
+        regime=None,
     )
 
 

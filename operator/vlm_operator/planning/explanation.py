@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vlm_operator.capacity.startup import Budget
+from vlm_operator.capacity.startup.regimes import Regime
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.evaluation import Evaluation
@@ -41,6 +42,8 @@ def _sentences(
     budget, length = evaluation.budget, evaluation.settings.max_model_len or 0
     container = evaluation.container(context.model_maximum)
     yield _container(budget, container.capacity_tokens, intent, on_gpu=gpu is not None)
+    if budget.regime is not None:
+        yield _bounds(budget, budget.regime)
     if budget.compile_bytes:
         yield _first_start(budget)
     yield _cup(evaluation)
@@ -117,6 +120,28 @@ def _in_use(budget: Budget) -> str:
 def _stays_free(budget: Budget) -> str:
     rest = format_gib(max(budget.free_at_start_bytes - budget.requested_bytes, 0))
     return f"{rest} of GPU memory stays free for the desktop or another process."
+
+
+def _bounds(budget: Budget, regime: Regime) -> str:
+    """The bounds of the container, and the published start-ups that they rest on."""
+    low, high = (format_gib(max(size, 0)) for size in (budget.kv_cache_low_bytes, budget.kv_cache_high_bytes))
+    half = f"{regime.half_width:.2f} GiB"
+    if not regime.seen:
+        rests = f"no start-up of this kind has been seen, so {half} as for {regime.name}"
+    elif regime.sources == 1:
+        rests = f"{regime.start_ups} published start-up(s) of one source lie within {half} ({regime.name})"
+    else:
+        rests = (
+            f"nine in ten of {regime.start_ups} published start-ups ({regime.sources} sources, each counting once) lie "
+            f"within {half} ({regime.name})"
+        )
+    width = budget.kv_cache_bytes - budget.kv_cache_low_bytes
+    more = "; wider for what they do not show" if width > _CLEARLY_WIDER * regime.half_width_bytes else ""
+    return f"Bounds: {low} to {high}; {rests}{more}."
+
+
+_CLEARLY_WIDER: Final = 1.05
+"""Bounds that exceed those of their regime by less are not called wider."""
 
 
 def _first_start(budget: Budget) -> str:

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from vlm_operator.capacity.startup.coefficients import SMALL_BUFFERS_BYTES
 from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
 from vlm_operator.capacity.startup.first_check import requested_bytes
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
-from vlm_operator.capacity.startup.uncertainty import (
-    BASE_BYTES,
-    ENCODER_SHARE,
-    EXPERTS_BYTES,
-    GRAPHS_SHARE,
-    LAYERS_SHARE,
-    TENSOR_PARALLEL_BYTES,
-)
+from vlm_operator.capacity.startup.regimes import Regime, regime_of
+from vlm_operator.capacity.startup.uncertainty import PEER_GRAPHS_SHARE, UNMET_ENCODER_SHARE
 from vlm_operator.engine.budget_rules import Formula, budget_rules
 from vlm_operator.engine.defaults import capture_sizes, default_gpu_memory_utilization
 from vlm_operator.engine.settings import EngineSettings
@@ -30,7 +25,7 @@ from vlm_operator.engine_facts.report import DryRunReport, Moments
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.planning.verdict import Reason, Verdict
-from vlm_operator.units import format_gib
+from vlm_operator.units import GIB, format_gib
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +94,8 @@ def facts_plan(
     utilization = settings.gpu_memory_utilization or default_gpu_memory_utilization(version)
     requested = requested_bytes(gpu.total_bytes, utilization, version)
     best = requested - weights - peak - outside - graphs
-    width = _half_width_bytes(moments, rules.formula, graphs, settings, report)
+    regime = regime_of(None, gpu, rules.formula)
+    width = _half_width_bytes(moments, regime, graphs, settings, bool(report.unmodelled))
     if not is_known(version):
         width *= 2  # rules of the newest release that was read
     if measured_bytes is not None:
@@ -142,16 +138,20 @@ def _graph_bytes(report: DryRunReport, settings: EngineSettings, gpu: GPUFacts, 
     )
 
 
-def _half_width_bytes(
-    moments: Moments, formula: Formula, graphs: int, settings: EngineSettings, report: DryRunReport
-) -> int:
+def _half_width_bytes(moments: Moments, regime: Regime, graphs: int, settings: EngineSettings, unmodelled: bool) -> int:
     """Half-width of the bounds: as for a family of which no start-up was met, more for operators not modelled."""
-    parts = [
-        BASE_BYTES[formula],
-        LAYERS_SHARE * (moments.text_bytes or 0),
-        ENCODER_SHARE[False] * (moments.encoder_bytes or 0),
-        GRAPHS_SHARE * graphs,
-        TENSOR_PARALLEL_BYTES if settings.tensor_parallel_size > 1 else 0,
-        EXPERTS_BYTES if report.unmodelled else 0,
-    ]
-    return int(math.sqrt(sum(part * part for part in parts)))
+    return int(
+        math.hypot(
+            regime.half_width_bytes,
+            _UNMET_TEXT_SHARE * (moments.text_bytes or 0),
+            UNMET_ENCODER_SHARE * (moments.encoder_bytes or 0),
+            PEER_GRAPHS_SHARE * graphs if settings.tensor_parallel_size > 1 else 0,
+            _UNMODELLED_BYTES if unmodelled else 0,
+        )
+    )
+
+
+_UNMET_TEXT_SHARE: Final = 0.15
+"""Of the text pass of a family of which nobody published a start-up."""
+_UNMODELLED_BYTES: Final = int(0.22 * GIB)
+"""Where operators ran whose workspaces are not simulated."""

@@ -67,14 +67,22 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _budget(budget: Budget) -> dict[str, int | dict[str, int]]:
-    moments: dict[str, int | dict[str, int]] = {}
+def _budget(budget: Budget) -> dict[str, Any]:
+    more: dict[str, Any] = {}
     if budget.moments is not None:
-        moments["moments"] = {
+        more["moments"] = {
             "encoderBytes": budget.moments.encoder_bytes,
             "textBytes": budget.moments.text_bytes,
             "samplerBytes": budget.moments.sampler_bytes,
             "keptBytes": budget.moments.kept_bytes,
+        }
+    if budget.regime is not None:
+        more["regime"] = {
+            "name": budget.regime.name,
+            "startups": budget.regime.start_ups,
+            "sources": budget.regime.sources,
+            "halfWidthBytes": budget.regime.half_width_bytes,
+            "seen": budget.regime.seen,
         }
     return {
         "totalBytes": budget.total_bytes,
@@ -89,7 +97,7 @@ def _budget(budget: Budget) -> dict[str, int | dict[str, int]]:
         "kvCacheWarmBytes": budget.kv_cache_warm_bytes,
         "compileBytes": budget.compile_bytes,
         "freeAtStartBytes": budget.free_at_start_bytes,
-        **moments,
+        **more,
     }
 
 

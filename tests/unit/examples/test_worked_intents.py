@@ -50,7 +50,9 @@ def reviewed(plan: Plan) -> dict[str, Any]:
         "workload": answer["workload"],
         "flags": {flag: value for flag, value in answer["flags"].items() if value not in (None, {}, False)},
         "pinned": answer["pinned"],
-        "gib": {name.removesuffix("Bytes"): round(budget[name] / GIB, 1) for name in budget if name != "moments"},
+        "gib": {
+            name.removesuffix("Bytes"): round(size / GIB, 1) for name, size in budget.items() if name.endswith("Bytes")
+        },
         "concurrency": answer["container"] and round(answer["container"]["concurrency"], 1),
         "explanation": [rounded(sentence) for sentence in answer["explanation"]],
         "given up": [move["cost"] for move in answer["ladder"] if move["applied"]],

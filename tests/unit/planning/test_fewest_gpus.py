@@ -40,7 +40,7 @@ def given_up(found: Plan) -> set[str]:
             "L4",
             FOUR_PHOTOS,
             1,
-            {"gpu_memory_utilization", "mm_processor_kwargs"},
+            {"mm_processor_kwargs"},
             id="images larger than described",
         ),
         pytest.param("Qwen/Qwen3.5-27B", "RTX-4090", None, 4, {"max_num_seqs"}, id="four instead of eight"),

@@ -10,11 +10,14 @@ from builders import gpu, qwen3_vl
 from vlm_operator.engine.flags import shown_flags
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.gpu.facts import Platform
+from vlm_operator.gpu.platform import on_platform
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.cpu import cpu_plan
 from vlm_operator.planning.intent import Goal, Images, Intent, Workload
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.report import plan_to_json
+from vlm_operator.units import GIB
 
 FOUR_PHOTOS = Workload(prompt_tokens=1000, output_tokens=500, images=Images(4, 1920, 1080))
 
@@ -63,7 +66,38 @@ def test_memory_is_the_budgets_in_bytes(served: Plan) -> None:
         "compileBytes": budget.compile_bytes,
         "freeAtStartBytes": budget.free_at_start_bytes,
         "moments": found["moments"],
+        "regime": found["regime"],
     }
+
+
+def test_a_plan_says_on_which_start_ups_its_bounds_rest(served: Plan) -> None:
+    assert served.budget is not None
+    regime = served.budget.regime
+    assert regime is not None
+    assert plan_to_json(served)["budget"]["regime"] == {
+        "name": regime.name,
+        "startups": regime.start_ups,
+        "sources": regime.sources,
+        "halfWidthBytes": regime.half_width_bytes,
+        "seen": True,
+    }
+    told = [sentence for sentence in served.explanation if sentence.startswith("Bounds: ")]
+    assert len(told) == 1
+    assert f"nine in ten of {regime.start_ups} published start-ups ({regime.sources} sources" in told[0]
+    assert f"within {regime.half_width:.2f} GiB ({regime.name})" in told[0]
+
+
+def test_a_kind_of_start_up_that_nobody_published_is_said_to_be_one() -> None:
+    made = plan(qwen3_vl(), on_platform(gpu("RTX-5090"), Platform.WSL2), Intent(gpu_count=1))
+    assert plan_to_json(made)["budget"]["regime"]["seen"] is False
+    assert "no start-up of this kind has been seen" in "\n".join(made.explanation)
+
+
+def test_a_given_size_of_the_kv_cache_rests_on_no_start_ups() -> None:
+    flags = EngineSettings(kv_cache_memory_bytes=8 * GIB)
+    made = plan(qwen3_vl(), gpu("H100"), Intent(settings=flags, pinned=frozenset({"kv_cache_memory_bytes"})))
+    assert "regime" not in plan_to_json(made)["budget"]
+    assert not [sentence for sentence in made.explanation if sentence.startswith("Bounds: ")]
 
 
 def test_the_start_up_peak_is_the_largest_of_its_moments(served: Plan) -> None:

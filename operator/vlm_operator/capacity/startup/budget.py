@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vlm_operator.capacity.startup.regimes import Regime
 from vlm_operator.engine.budget_rules import Formula
 
 
@@ -74,6 +75,8 @@ class Budget:
         terms: what makes up the activation peak and the rest, for the plan's explanation.
         moments: the peaks that ``activation_peak_bytes`` is the largest of; None where a plan was made otherwise.
         compile_bytes: by how much less the first start finds than later ones, which find the compile cache filled.
+        regime: the published start-ups that the bounds rest on; None where nothing was predicted: on a CPU, or with a
+            size of the KV cache that is given.
     """
 
     total_bytes: int
@@ -93,6 +96,7 @@ class Budget:
     free_at_start_high_bytes: int = 0
     moments: Moments | None = None
     compile_bytes: int = 0
+    regime: Regime | None = None
 
     @property
     def kv_cache_warm_bytes(self) -> int:

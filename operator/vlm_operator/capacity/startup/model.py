@@ -14,12 +14,13 @@ from vlm_operator.capacity.as_served import as_served
 from vlm_operator.capacity.startup.activation import Activation, activation
 from vlm_operator.capacity.startup.budget import Budget, Term
 from vlm_operator.capacity.startup.compilation import compile_peak_bytes
-from vlm_operator.capacity.startup.cuda_graphs import full_graph_count, graph_estimate_bytes
+from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.capacity.startup.first_check import free_at_start_bytes, free_at_start_high_bytes, requested_bytes
 from vlm_operator.capacity.startup.loaded_buffers import loaded_buffer_bytes
 from vlm_operator.capacity.startup.non_torch import EXPERT_PARALLEL_BYTES, non_torch_bytes
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
+from vlm_operator.capacity.startup.regimes import Regime, regime_of
 from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes, variance
 from vlm_operator.capacity.weights import weight_bytes
@@ -40,6 +41,7 @@ class StartupTerms:
     Attributes:
         compile_bytes: the part of the activation peak that a start with a filled compile cache does not have.
         fixed_bytes: what is subtracted from the requested memory.
+        regime: the kind of start-up, with what its published ones were off by.
         variance: square of the half-width of the bounds, but for the GPU's total.
     """
 
@@ -52,6 +54,7 @@ class StartupTerms:
     cuda_graph_bytes: int
     compile_bytes: int
     fixed_bytes: int
+    regime: Regime
     variance: float
     free_at_start_bytes: int
     free_at_start_high_bytes: int
@@ -83,6 +86,7 @@ class StartupTerms:
             terms=self.terms,
             free_at_start_high_bytes=self.free_at_start_high_bytes,
             moments=self.activation.moments,
+            regime=self.regime if kv_cache_memory_bytes is None else None,
         )
 
 
@@ -233,7 +237,8 @@ def _terms_of_run(
         outside += EXPERT_PARALLEL_BYTES
     if rules.formula is Formula.CONSUMED:
         outside += runner_buffer_bytes(model, settings, rules)
-    graphs, full_graphs = _graphs(model, settings) if rules.subtracts_graph_estimate else (0, 0)
+    graphs = _graph_bytes(model, settings) if rules.subtracts_graph_estimate else 0
+    regime = regime_of(model, gpu, rules.formula)
     return StartupTerms(
         gpu=gpu,
         version=version,
@@ -244,15 +249,15 @@ def _terms_of_run(
         cuda_graph_bytes=graphs,
         compile_bytes=compiling,
         fixed_bytes=weights_bytes + peak.peak_bytes + outside + graphs,
+        regime=regime,
         variance=variance(
             gpu,
-            rules.formula,
+            regime,
             settings=settings,
             model=model,
             layers_bytes=peak.layers_bytes,
             encoder_bytes=peak.encoder_bytes,
             graph_bytes=graphs,
-            full_graphs=full_graphs,
             weights_bytes=weights_bytes,
             weights_measured=weights_measured,
         )
@@ -285,17 +290,15 @@ def _with_compilation(run: Activation, compile_peak: int) -> tuple[Activation, i
     return replace(run, moments=moments, terms=(*run.terms, Term("compilation", compile_peak, why))), more
 
 
-def _graphs(model: ModelFacts, settings: EngineSettings) -> tuple[int, int]:
-    """Bytes of vLLM's estimate of CUDA graphs, and how many full graphs are captured."""
-    sizes, sequences = settings.cudagraph_capture_sizes or (), settings.max_num_seqs or 1
-    estimate = graph_estimate_bytes(
-        sizes,
-        max_num_seqs=sequences,
+def _graph_bytes(model: ModelFacts, settings: EngineSettings) -> int:
+    """vLLM's estimate of CUDA graphs."""
+    return graph_estimate_bytes(
+        settings.cudagraph_capture_sizes or (),
+        max_num_seqs=settings.max_num_seqs or 1,
         layers=model.text.layers,
         tensor_parallel_size=settings.tensor_parallel_size,
         pipeline_parallel_size=settings.pipeline_parallel_size,
     )
-    return estimate, full_graph_count(sizes, sequences)
 
 
 def runner_buffer_bytes(model: ModelFacts, settings: EngineSettings, rules: BudgetRules) -> int:

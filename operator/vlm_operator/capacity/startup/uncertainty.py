@@ -1,7 +1,7 @@
-"""Bounds of the budget: the half-width that holds 90 % of the published start-ups.
+"""Bounds of the budget: the half-width that holds 90 % of start-ups.
 
-Each source of doubt has a figure of its own; they are independent, so their squares add. The figures are set so that
-at least 90 % of published start-ups lie inside when the model was fitted without them (``docs/accuracy.md``).
+What published start-ups of the same regime were off by (``regimes``), and beside it what no start-up has shown: each
+such doubt has a figure of its own. They are independent, so their squares add.
 """
 
 from __future__ import annotations
@@ -9,90 +9,88 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from vlm_operator.engine.budget_rules import Formula
+from vlm_operator.capacity.startup.regimes import Regime
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.tower_traits import TowerKind
-from vlm_operator.gpu.facts import GPUFacts, MemoryKind
-from vlm_operator.model.facts import ModelFacts
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.model.facts import ModelFacts, StateCache
 from vlm_operator.units import GIB
 
-BASE_BYTES: Final = {
-    Formula.PEAK: int(0.22 * GIB),
-    Formula.PEAK_AND_GRAPHS: int(0.25 * GIB),
-    Formula.CONSUMED: int(0.28 * GIB),
-}
-"""Non-torch memory, small buffers, rounding of what is printed. From 0.27 everything that free memory falls by counts:
-eight of twelve published start-ups lie inside, four lost 0.6 to 2.3 GiB that no term explains (``docs/accuracy.md``);
-a symmetric width that held them would say nothing of the others."""
-TENSOR_PARALLEL_BYTES: Final = int(0.25 * GIB)
-"""NCCL channels and peer mappings differ between topologies."""
-EXPERTS_BYTES: Final = int(0.22 * GIB)
-"""Expert kernels with workspaces of their own (Marlin, CUTLASS, FlashInfer)."""
 UNKNOWN_GPU_BYTES: Final = int(0.35 * GIB)
 """A product that nobody published start-ups of."""
-UNIFIED_MEMORY_BYTES: Final = int(1.8 * GIB)
-"""Unified memory: other processes and the page cache move between the two snapshots."""
-LAYERS_SHARE: Final = 0.15
-"""Of the transient of the text pass above the sampler's."""
-ENCODER_SHARE: Final = {True: 0.20, False: 0.35}
-"""Of the encoder's transient and what it keeps, by "a published start-up of the family was met"."""
+RECURRENT_LAYERS_SHARE: Final = 0.15
+"""Of the text pass where layers with a recurrent state decide it: what their kernels keep was counted as 8 to 10 bytes
+for each channel, of which 9 are reckoned."""
+UNMET_ENCODER_SHARE: Final = 0.35
+"""Of the encoder's transient and what it keeps, where no published start-up ran an encoder of the family."""
 CONVOLUTIONS_SHARE: Final = 0.50
 """The same where the encoder is a network of convolutions: how much cuDNN takes for them beside is not known."""
 EXPERT_PARALLEL_BYTES: Final = int(0.6 * GIB)
 """All-to-all buffers: published start-ups with expert parallelism lie between 0.95 and 1.8 GiB outside torch."""
 DATA_PARALLEL_EXPERTS_BYTES: Final = int(3 * GIB)
 """The same over data-parallel ranks: the workspace depends on how tokens fall (vLLM #57270: 1.3 to 20 GiB)."""
-GRAPHS_SHARE: Final = 0.45
-"""Of the CUDA graph estimate: vLLM's own is off from what it measures by as much."""
-FULL_GRAPH_BYTES: Final = int(0.006 * GIB)
-"""For each full graph: vLLM multiplies what the second capture took by their number, and that capture may have opened a
-segment of torch's allocator or not."""
+PEER_GRAPHS_SHARE: Final = 0.45
+"""Of the estimate of CUDA graphs in which ranks talk to each other: three start-ups show it, 1.1 GiB apart."""
 WEIGHTS_SHARE: Final = 0.004
 """Of weights worked out from the config: padding and rearranged quantised layouts."""
 
 
 def variance(
     gpu: GPUFacts,
-    formula: Formula,
+    regime: Regime,
     *,
     settings: EngineSettings,
     model: ModelFacts,
     layers_bytes: int,
     encoder_bytes: int,
     graph_bytes: int,
-    full_graphs: int,
     weights_bytes: int,
     weights_measured: bool,
 ) -> float:
     """Sum of the squares of everything that does not depend on the utilisation, bytes squared."""
-    total = (
-        BASE_BYTES[formula] ** 2
-        + (LAYERS_SHARE * layers_bytes) ** 2
-        + (_encoder_share(model) * encoder_bytes) ** 2
-        + (GRAPHS_SHARE * graph_bytes) ** 2
-        + (FULL_GRAPH_BYTES * full_graphs) ** 2
-    )
+    parts = [
+        regime.half_width_bytes,
+        unseen_bytes(
+            gpu,
+            settings=settings,
+            model=model,
+            layers_bytes=layers_bytes,
+            encoder_bytes=encoder_bytes,
+            graph_bytes=graph_bytes,
+        ),
+        0 if weights_measured else WEIGHTS_SHARE * weights_bytes,
+    ]
+    return sum(part * part for part in parts)
+
+
+def unseen_bytes(
+    gpu: GPUFacts,
+    *,
+    settings: EngineSettings,
+    model: ModelFacts,
+    layers_bytes: int,
+    encoder_bytes: int,
+    graph_bytes: int,
+) -> float:
+    """What published start-ups cannot say of this one, bytes; weights and the GPU's total apart."""
+    parts = [_encoder_share(model) * encoder_bytes]
+    if any(isinstance(run.cache, StateCache) for run in model.cache_layers):
+        parts.append(RECURRENT_LAYERS_SHARE * layers_bytes)
     if settings.tensor_parallel_size > 1:
-        total += TENSOR_PARALLEL_BYTES**2
-    if model.text.experts is not None:
-        total += EXPERTS_BYTES**2
-        if settings.enable_expert_parallel:
-            total += EXPERT_PARALLEL_BYTES**2
-            if settings.data_parallel_size > 1:
-                total += DATA_PARALLEL_EXPERTS_BYTES**2
+        parts.append(PEER_GRAPHS_SHARE * graph_bytes)
+    if model.text.experts is not None and settings.enable_expert_parallel:
+        parts.append(EXPERT_PARALLEL_BYTES)
+        if settings.data_parallel_size > 1:
+            parts.append(DATA_PARALLEL_EXPERTS_BYTES)
     if not gpu.known:
-        total += UNKNOWN_GPU_BYTES**2
-    if gpu.memory_kind is MemoryKind.UNIFIED:
-        total += UNIFIED_MEMORY_BYTES**2
-    if not weights_measured:
-        total += (WEIGHTS_SHARE * weights_bytes) ** 2
-    return total
+        parts.append(UNKNOWN_GPU_BYTES)
+    return math.hypot(*parts)
 
 
 def _encoder_share(model: ModelFacts) -> float:
     if model.vision is not None and model.vision.traits.kind is TowerKind.CONVOLUTIONS:
         return CONVOLUTIONS_SHARE
-    return ENCODER_SHARE[model.traits.encoder_measured]
+    return 0.0 if model.traits.encoder_measured else UNMET_ENCODER_SHARE
 
 
 def half_width_bytes(variance_without_total: float, total_uncertainty_bytes: int, gpu_memory_utilization: float) -> int:

@@ -15,6 +15,7 @@ from vlm_operator.model.facts import (
     LayerRun,
     MixtureOfExperts,
     ModelFacts,
+    Quantization,
     TextFacts,
     VisionTower,
 )
@@ -41,6 +42,8 @@ def model(
     pooling: bool = False,
     model_type: str = "qwen3_vl",
     traits: FamilyTraits = PLAIN_FAMILY,
+    quantization: Quantization | None = None,
+    cache_layers: tuple[LayerRun, ...] | None = None,
 ) -> ModelFacts:
     """An 8B-like text model, with a tower or experts where asked."""
     return ModelFacts(
@@ -60,8 +63,9 @@ def model(
             tie_word_embeddings=False,
             experts=experts,
         ),
-        cache_layers=(LayerRun(32, AttentionCache(kv_heads=8, head_size=128, value_head_size=128)),),
+        cache_layers=cache_layers or (LayerRun(32, AttentionCache(kv_heads=8, head_size=128, value_head_size=128)),),
         weights=None,
+        quantization=quantization,
         vision=vision,
         pooling=pooling,
         traits=traits,

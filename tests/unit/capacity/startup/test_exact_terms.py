@@ -13,20 +13,16 @@ from vlm_operator.capacity.startup.coefficients import FITTED
 from vlm_operator.capacity.startup.cuda_graphs import full_graph_count, graph_count, graph_estimate_bytes
 from vlm_operator.capacity.startup.model import runner_buffer_bytes, startup_terms
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
+from vlm_operator.capacity.startup.regimes import Regime
 from vlm_operator.capacity.startup.sampler import program_buffer_bytes, sampler_bytes
 from vlm_operator.capacity.startup.text_forward import TextForward, text_forward
 from vlm_operator.capacity.startup.uncertainty import (
-    BASE_BYTES,
     DATA_PARALLEL_EXPERTS_BYTES,
-    ENCODER_SHARE,
     EXPERT_PARALLEL_BYTES,
-    EXPERTS_BYTES,
-    FULL_GRAPH_BYTES,
-    GRAPHS_SHARE,
-    LAYERS_SHARE,
-    TENSOR_PARALLEL_BYTES,
-    UNIFIED_MEMORY_BYTES,
+    PEER_GRAPHS_SHARE,
+    RECURRENT_LAYERS_SHARE,
     UNKNOWN_GPU_BYTES,
+    UNMET_ENCODER_SHARE,
     WEIGHTS_SHARE,
     half_width_bytes,
     variance,
@@ -173,51 +169,68 @@ def test_the_samplers_rows_are_requests_or_tokens_whichever_are_fewer() -> None:
         assert size == 100 * 7 * 2
 
 
-def doubt(
-    card: GPUFacts | None = None, of: ModelFacts | None = None, formula: Formula = Formula.PEAK, **more: Any
-) -> float:
+REGIME = Regime("Linux", 0.5, 10, 5)
+RECURRENT = model(
+    cache_layers=(
+        LayerRun(
+            30,
+            StateCache(
+                StateKind.GATED_DELTA_NET,
+                intermediate_size=1024,
+                groups=16,
+                heads=16,
+                head_size=128,
+                state_size=128,
+                conv_kernel=4,
+            ),
+        ),
+    )
+)
+PEERS = EngineSettings(tensor_parallel_size=2)
+
+
+def doubt(card: GPUFacts | None = None, of: ModelFacts | None = None, **more: Any) -> float:
     given: dict[str, Any] = {
         "settings": EngineSettings(),
         "layers_bytes": 0,
         "encoder_bytes": 0,
         "graph_bytes": 0,
-        "full_graphs": 0,
         "weights_bytes": 0,
         "weights_measured": True,
     }
-    return variance(card or gpu(), formula, model=of or model(), **(given | more))
+    return variance(card or gpu(), REGIME, model=of or model(), **(given | more))
 
 
 @pytest.mark.parametrize(
     ("more", "figure"),
     [
-        pytest.param({"layers_bytes": 1000}, LAYERS_SHARE * 1000, id="layers"),
-        pytest.param({"graph_bytes": 1000}, GRAPHS_SHARE * 1000, id="graphs"),
-        pytest.param({"full_graphs": 3}, 3 * FULL_GRAPH_BYTES, id="full graphs"),
+        pytest.param({}, 0, id="nothing but the regime"),
+        pytest.param({"layers_bytes": 1000}, 0, id="dense layers are in the regime"),
+        pytest.param({"layers_bytes": 1000, "of": RECURRENT}, RECURRENT_LAYERS_SHARE * 1000, id="recurrent layers"),
+        pytest.param({"graph_bytes": 1000}, 0, id="graphs of one GPU are in the regime"),
+        pytest.param({"graph_bytes": 1000, "settings": PEERS}, PEER_GRAPHS_SHARE * 1000, id="graphs with peers"),
         pytest.param({"weights_bytes": 1000, "weights_measured": False}, WEIGHTS_SHARE * 1000, id="weights worked out"),
         pytest.param({"weights_bytes": 1000}, 0, id="weights measured"),
-        pytest.param({"settings": EngineSettings(tensor_parallel_size=2)}, TENSOR_PARALLEL_BYTES, id="peers"),
+        pytest.param({"settings": PEERS}, 0, id="peers without graphs are in the regime"),
         pytest.param({"card": gpu(known=False)}, UNKNOWN_GPU_BYTES, id="a product that is not known"),
-        pytest.param({"card": UNIFIED}, UNIFIED_MEMORY_BYTES, id="unified memory"),
-        pytest.param({"encoder_bytes": 1000}, ENCODER_SHARE[False] * 1000, id="an encoder that was not met"),
+        pytest.param({"encoder_bytes": 1000}, UNMET_ENCODER_SHARE * 1000, id="an encoder that was not met"),
         pytest.param(
             {"encoder_bytes": 1000, "of": model(traits=FamilyTraits(encoder_measured=True))},
-            ENCODER_SHARE[True] * 1000,
+            0,
             id="an encoder that was met",
         ),
-        pytest.param({"of": model(experts=EXPERTS)}, EXPERTS_BYTES, id="experts"),
+        pytest.param({"of": model(experts=EXPERTS)}, 0, id="experts are in the regime"),
         pytest.param({"settings": EngineSettings(enable_expert_parallel=True)}, 0, id="no experts to be parallel"),
     ],
 )
 def test_each_doubt_has_a_figure_of_its_own(more: dict[str, Any], figure: float) -> None:
-    for formula in Formula:
-        assert doubt(formula=formula, **more) == pytest.approx(BASE_BYTES[formula] ** 2 + figure**2)
+    assert doubt(**more) == pytest.approx(REGIME.half_width_bytes**2 + figure**2)
 
 
 def test_experts_over_ranks_and_replicas_are_surer_to_be_off() -> None:
     experts = model(experts=EXPERTS)
     parallel = EngineSettings(enable_expert_parallel=True)
-    known = BASE_BYTES[Formula.PEAK] ** 2 + EXPERTS_BYTES**2 + EXPERT_PARALLEL_BYTES**2
+    known = REGIME.half_width_bytes**2 + EXPERT_PARALLEL_BYTES**2
     assert doubt(of=experts, settings=parallel) == pytest.approx(known)
     replicas = parallel.with_(data_parallel_size=2)
     assert doubt(of=experts, settings=replicas) == pytest.approx(known + DATA_PARALLEL_EXPERTS_BYTES**2)
