@@ -8,9 +8,10 @@ from platform import uname
 from typing import Any
 
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.gpu.catalogue import labelled_gpu
 from vlm_operator.gpu.facts import GPUFacts, Platform, context_bytes, cuda_total_of
 from vlm_operator.gpu.platform import on_platform, platform_of_kernel
+from vlm_operator.gpu.read_memory import with_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class LocalGPU:
     def facts(self) -> GPUFacts:
         """What a plan takes: the catalogue's figures, with what is free just now in place of an idle card's."""
         try:
-            known = find_gpu(self.label)
+            known = with_memory(labelled_gpu(self.label, self.nvml_total_bytes), self.nvml_total_bytes, "NVML")
         except UnknownFact:
             total, uncertainty = cuda_total_of(self.nvml_total_bytes)
             known = GPUFacts(

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from vlm_operator.api.base import ApiModel, Rule
-from vlm_operator.api.names import API_VERSION, MODEL_LABEL
+from vlm_operator.api.names import API_VERSION, GPU_PRODUCT_LABEL, MODEL_LABEL
 from vlm_operator.api.object_names import model_label, object_name
 from vlm_operator.api.vlm_deployment import ObjectMeta
 from vlm_operator.engine_facts.document import EngineFacts as Facts
@@ -28,7 +28,7 @@ class EngineFactsSpec(ApiModel):
         default=None, description="Revision of the model. Absent: the main branch at the time."
     )
     gpu_product: Annotated[str, Field(min_length=1, max_length=80)] = Field(
-        description="GPU product that was simulated, as the node label nvidia.com/gpu.product spells it."
+        description=f"GPU product that was simulated, as the node label {GPU_PRODUCT_LABEL} spells it."
     )
     vllm_version: Annotated[str, Field(min_length=1, max_length=80)] = Field(
         description="vLLM release that answered, for instance 0.32.0."

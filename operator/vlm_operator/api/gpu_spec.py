@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from vlm_operator.api.base import ApiModel, Integer, Rule, matching
-from vlm_operator.gpu.node_labels import GPU_RESOURCE
+from vlm_operator.gpu.resources import GPU_RESOURCE, MIG_PREFIX, NVIDIA_DOMAIN, PRODUCT_LABEL
 
 _PRODUCT_VALIDATOR, _PRODUCT_CEL = matching(
     r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?",
-    "must be a value of the node label nvidia.com/gpu.product, such as NVIDIA-GeForce-RTX-5090",
+    f"must be a value of the node label {PRODUCT_LABEL}, such as NVIDIA-GeForce-RTX-5090",
 )
 _RESOURCE_VALIDATOR, _RESOURCE_CEL = matching(
-    r"nvidia\.com/[a-z0-9]([a-z0-9.+-]{0,61}[a-z0-9])?",
-    "must be an extended resource of NVIDIA's device plugin: nvidia.com/gpu or, for instance, nvidia.com/mig-3g.40gb",
+    rf"{re.escape(NVIDIA_DOMAIN)}[a-z0-9]([a-z0-9.+-]{{0,61}}[a-z0-9])?",
+    f"must be an extended resource of NVIDIA's device plugin: {GPU_RESOURCE} or, for instance, {MIG_PREFIX}3g.40gb",
 )
 
 
@@ -24,13 +25,13 @@ class GPUSpec(ApiModel):
 
     product: Annotated[str, Field(min_length=1, max_length=63), _PRODUCT_VALIDATOR, _PRODUCT_CEL] | None = Field(
         default=None,
-        description="GPU product as the node label nvidia.com/gpu.product spells it, for instance "
+        description=f"GPU product as the node label {PRODUCT_LABEL} spells it, for instance "
         "NVIDIA-GeForce-RTX-5090. Default: the operator chooses among the products of the cluster.",
     )
     resource: Annotated[str, Field(min_length=1, max_length=75), _RESOURCE_VALIDATOR, _RESOURCE_CEL] = Field(
         default=GPU_RESOURCE,
-        description="Extended resource that the pod asks for: nvidia.com/gpu, or a MIG profile such as "
-        "nvidia.com/mig-3g.40gb. Default: nvidia.com/gpu.",
+        description=f"Extended resource that the pod asks for: {GPU_RESOURCE}, or a MIG profile such as "
+        f"{MIG_PREFIX}3g.40gb. Default: {GPU_RESOURCE}.",
     )
     count: Annotated[Integer, Field(ge=1, le=64)] | None = Field(
         default=None, description="GPUs of one node for one replica. Default: the smallest number that fits."
@@ -44,8 +45,8 @@ class GPUSpec(ApiModel):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="!has(self.count) || self.count == 1 || !has(self.resource) || "
-            "!self.resource.startsWith('nvidia.com/mig-')",
+            f"!self.resource.startsWith('{MIG_PREFIX}')",
             message="count must be 1 for a MIG resource: one server cannot span MIG instances; choose a larger profile",
-            holds=lambda g: g.count in {None, 1} or not g.resource.startswith("nvidia.com/mig-"),
+            holds=lambda g: g.count in {None, 1} or not g.resource.startswith(MIG_PREFIX),
         ),
     )

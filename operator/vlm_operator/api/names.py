@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from vlm_operator.gpu.resources import PRODUCT_LABEL
+
 GROUP: Final = "vlm-operator.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final[Literal["vlm-operator.dev/v1alpha1"]] = "vlm-operator.dev/v1alpha1"
@@ -22,7 +24,7 @@ DEPLOYMENT_LABEL: Final = f"{GROUP}/vlmdeployment"
 MODEL_LABEL: Final = f"{GROUP}/model"
 """On StartupObservations: the model they are about, as far as a label can spell it."""
 
-GPU_PRODUCT_LABEL: Final = "nvidia.com/gpu.product"
+GPU_PRODUCT_LABEL: Final = PRODUCT_LABEL
 """On nodes, by GPU feature discovery: which GPU product the node has."""
 
 DRY_RUN_LABEL: Final = f"{GROUP}/dry-run-of"

@@ -11,10 +11,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from vlm_operator.api.base import ApiModel, Integer, Rule
-from vlm_operator.api.names import API_VERSION
+from vlm_operator.api.names import API_VERSION, GPU_PRODUCT_LABEL
 from vlm_operator.api.vlm_deployment import ObjectMeta
 from vlm_operator.api.vlm_deployment_status import ByteCount, Name, Sentence, Timestamp, TokenCount
-from vlm_operator.gpu.node_labels import GPU_RESOURCE
+from vlm_operator.gpu.resources import GPU_RESOURCE
 
 Times = Annotated[Integer, Field(ge=0, le=2**53)]
 
@@ -29,7 +29,7 @@ class ObservationKey(ApiModel):
         default="", description="Revision of the model; empty for the main branch at the time."
     )
     gpu_product: Annotated[str, Field(min_length=1, max_length=63)] = Field(
-        description="GPU product, as the node label nvidia.com/gpu.product spells it; CPU for none."
+        description=f"GPU product, as the node label {GPU_PRODUCT_LABEL} spells it; CPU for none."
     )
     gpu_resource: Annotated[str, Field(max_length=75)] = Field(
         default=GPU_RESOURCE, description="Extended resource the pod asked for; tells MIG profiles apart."

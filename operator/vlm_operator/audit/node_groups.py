@@ -13,8 +13,9 @@ from vlm_operator.audit.server_pod import GPU_RESOURCES, gpus_of
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.gpu.node_labels import is_planning_label, read_node_gpus
+from vlm_operator.gpu.resources import GPU_RESOURCE
 
-_REPLICAS: Final = "nvidia.com/gpu.replicas"
+_REPLICAS: Final = f"{GPU_RESOURCE}.replicas"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from vlm_operator.audit.container_command import ConfigMaps, Manifest, find_comm
 from vlm_operator.audit.serve_command import ServeCommand
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
+from vlm_operator.gpu.resources import AMD_RESOURCE, NVIDIA_DOMAIN
 from vlm_operator.units import parse_bytes
 
-GPU_RESOURCES: Final = ("nvidia.com/", "amd.com/gpu")
+GPU_RESOURCES: Final = (NVIDIA_DOMAIN, AMD_RESOURCE)
 """Extended resources that are GPUs start so."""
 
-_NO_GPUS: Final = frozenset({"nvidia.com/hostdev"})
+_NO_GPUS: Final = frozenset({f"{NVIDIA_DOMAIN}hostdev"})
 _SHARED_MEMORY: Final = "/dev/shm"
 _OWNER_LABELS: Final = (
     (DEPLOYMENT_LABEL, "VLMDeployment"),

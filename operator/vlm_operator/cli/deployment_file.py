@@ -19,7 +19,7 @@ from vlm_operator.cli.this_machine import LOCAL, local_gpu, on_this_machine
 from vlm_operator.cli.yaml_file import read_documents
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
-from vlm_operator.gpu.node_labels import GPU_RESOURCE
+from vlm_operator.gpu.resources import GPU_RESOURCE
 from vlm_operator.lifecycle.observations import key_of
 from vlm_operator.lifecycle.offers import find_product
 from vlm_operator.lifecycle.server import Server, server_of

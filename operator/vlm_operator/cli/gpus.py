@@ -8,8 +8,9 @@ import click
 
 from vlm_operator.cli.columns import Column, print_columns, terminal_width
 from vlm_operator.cli.output import emit, output_option
-from vlm_operator.gpu.catalogue import aliases_of, all_gpus, find_gpu
+from vlm_operator.gpu.catalogue import aliases_of, all_gpus, find_gpu, origin_of
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.gpu.multiprocessors import multiprocessors
 from vlm_operator.units import format_gib
 
 
@@ -25,19 +26,23 @@ def command(product: str | None, output: str) -> None:
 
 def describe(gpu: GPUFacts) -> dict[str, Any]:
     """One product as JSON: bytes as integers."""
+    basis, source = origin_of(gpu)
     return {
         "product": gpu.label,
-        "aliases": list(aliases_of(gpu.product)),
+        "aliases": list(aliases_of(gpu)),
         "vendor": str(gpu.vendor),
         "architecture": gpu.architecture,
         "computeCapability": _capability(gpu) or None,
         "memoryKind": str(gpu.memory_kind),
+        "multiprocessors": multiprocessors(gpu.product),
         "totalBytes": gpu.total_bytes,
         "totalUncertaintyBytes": gpu.total_uncertainty_bytes,
         "nvmlTotalBytes": gpu.nvml_total_bytes,
         "freeAtStartBytes": gpu.free_estimate_bytes,
         "freeAtStartMeasured": gpu.free_at_start_bytes is not None,
         "supported": gpu.supported,
+        "basis": basis,
+        "source": source,
         "migProfiles": [{"profile": each.name, "totalBytes": each.total_bytes} for each in gpu.mig_profiles],
         "notes": list(gpu.notes),
     }
@@ -61,6 +66,8 @@ def _table(gpus: tuple[GPUFacts, ...], *, notes: bool) -> None:
     print_columns(_COLUMNS, [_cells(gpu) for gpu in gpus], terminal_width())
     if notes:
         for gpu in gpus:
+            basis, source = origin_of(gpu)
+            click.echo(f"CUDA total: {basis}{f' ({source})' if source else ''}")
             for each in gpu.mig_profiles:
                 click.echo(f"slice {each.name}: {format_gib(each.total_bytes)}")
             for note in gpu.notes:

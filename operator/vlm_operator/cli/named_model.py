@@ -10,7 +10,7 @@ from vlm_operator.api.base import parse
 from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.cli.deployment_file import PlannedDeployment
 from vlm_operator.errors import InputError
-from vlm_operator.gpu.node_labels import GPU_RESOURCE
+from vlm_operator.gpu.resources import GPU_RESOURCE
 from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.planning.plan import Plan
 from vlm_operator.sources import is_path

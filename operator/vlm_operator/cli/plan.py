@@ -227,7 +227,7 @@ def _evidence(values: dict[str, Any], gpu: GPUFacts, intent: Intent) -> Evidence
     evidence = NOTHING
     if values["observations"]:
         from vlm_operator.cli.observation_file import evidence_from
-        from vlm_operator.gpu.node_labels import GPU_RESOURCE
+        from vlm_operator.gpu.resources import GPU_RESOURCE
         from vlm_operator.lifecycle.observations import ObservationKey
 
         key = ObservationKey(values["model"], values["revision"] or "", gpu.label, GPU_RESOURCE, str(intent.version))

@@ -12,6 +12,7 @@ from vlm_operator.api.names import DEPLOYMENT_LABEL
 from vlm_operator.controller.client import Object
 from vlm_operator.controller.queue import Key
 from vlm_operator.gpu.node_labels import is_planning_label
+from vlm_operator.gpu.resources import AMD_DOMAIN, NVIDIA_DOMAIN
 from vlm_operator.lifecycle.situation import GpuNode
 
 NEWS_SECONDS: Final = 0.2
@@ -20,8 +21,8 @@ NEWS_SECONDS: Final = 0.2
 MORE_OF_THE_SAME_SECONDS: Final = 60.0
 """An autoscaler adds nodes one by one: where only their number changes, VLMDeployments look once in this time."""
 
-_RESOURCES: Final = ("nvidia.com/", "amd.com/")
-_LABELS: Final = ("nvidia.com/", "amd.com/")
+_RESOURCES: Final = (NVIDIA_DOMAIN, AMD_DOMAIN)
+_LABELS: Final = (NVIDIA_DOMAIN, AMD_DOMAIN)
 
 Shape = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 """Labels and allocatable resources that planning reads."""

@@ -180,7 +180,7 @@ class StartupReason(Described):
     NO_GPU_VISIBLE = (
         "NoGPUVisible",
         "The container sees no GPU that CUDA can use.",
-        "Check that the pod requests nvidia.com/gpu, and check the node's driver, device plugin and RuntimeClass.",
+        "Check that the pod requests GPUs, and check the node's driver, device plugin and RuntimeClass.",
     )
     SHARED_MEMORY_TOO_SMALL = (
         "SharedMemoryTooSmall",

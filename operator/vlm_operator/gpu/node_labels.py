@@ -1,9 +1,8 @@
 """Read the GPUs a node offers from its labels and allocatable resources, without asking the node.
 
 Labels are those of NVIDIA's gpu-feature-discovery (``nvidia.com/gpu.product``, ``.memory``, ``.count``,
-``.compute.major``, ``.replicas``; with MIG strategy ``mixed`` the same under ``nvidia.com/mig-1g.10gb.``):
-https://github.com/NVIDIA/k8s-device-plugin/blob/main/internal/lm/resource.go. AMD's node labeller:
-https://instinct.docs.amd.com/projects/k8s-device-plugin/en/latest/user-guide/configuration.html.
+``.compute.major``, ``.replicas``; with MIG strategy ``mixed`` the same under ``nvidia.com/mig-1g.10gb.``), file
+``internal/lm/resource.go``, and those of AMD's node labeller: see ``gpu.resources``.
 """
 
 from __future__ import annotations
@@ -14,17 +13,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.gpu.catalogue import find_gpu, memory_variant, shared_gpu, slice_of
+from vlm_operator.gpu.catalogue import find_gpu, is_sold_in_sizes, labelled_gpu, shared_gpu, slice_of
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind, Vendor, cuda_total_of
 from vlm_operator.gpu.platform import on_platform, platform_of_kernel
+from vlm_operator.gpu.read_memory import with_memory
+from vlm_operator.gpu.resources import (
+    AMD_DOMAIN,
+    AMD_RESOURCE,
+    GPU_RESOURCE,
+    MIG_PREFIX,
+    NVIDIA_DOMAIN,
+    PRODUCT_LABEL,
+)
 from vlm_operator.units import GIB, MIB, format_gib
 
-GPU_RESOURCE: Final = "nvidia.com/gpu"
-"""Extended resource of whole GPUs, as NVIDIA's device plugin names it: asked for where nothing else is said."""
-
-_MIG_RESOURCE: Final = re.compile(r"nvidia\.com/mig-([a-z0-9.+]+)", re.ASCII)
-_SAME_CARD_BYTES: Final = 64 * MIB
-"""NVML's totals of one product differ by up to this between drivers."""
+_MIG_RESOURCE: Final = re.compile(rf"{re.escape(MIG_PREFIX)}([a-z0-9.+]+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,8 @@ KERNEL_LABEL: Final = "feature.node.kubernetes.io/kernel-version.full"
 """Kernel release of the node (node-feature-discovery, which comes with NVIDIA's): tells WSL2."""
 
 _PLANNING_LABEL = re.compile(
-    r"nvidia\.com/(gpu|mig-[^/]+)\.(product|memory|replicas|compute\.major|compute\.minor)"
-    r"|(beta\.)?amd\.com/gpu\.(product-name|vram)"
+    rf"{re.escape(NVIDIA_DOMAIN)}(gpu|mig-[^/]+)\.(product|memory|replicas|compute\.major|compute\.minor)"
+    rf"|(beta\.)?{re.escape(AMD_RESOURCE)}\.(product-name|vram)"
     rf"|{re.escape(KERNEL_LABEL)}"
 )
 
@@ -81,7 +84,7 @@ def read_node_gpus(labels: Mapping[str, str], allocatable: Mapping[str, str]) ->
             offered.append(NodeGPUs(on_platform(gpu, platform), count, resource))
         elif match := _MIG_RESOURCE.fullmatch(resource.removesuffix(".shared")):
             offered.append(NodeGPUs(_read_slice(labels, match[1], resource), count, resource))
-        elif resource == "amd.com/gpu":
+        elif resource == AMD_RESOURCE:
             offered.append(NodeGPUs(_read_amd(labels), count, resource))
     return tuple(offered)
 
@@ -106,12 +109,12 @@ def _read(labels: Mapping[str, str], prefix: str, *, shared: bool) -> GPUFacts:
         )
     memory = _memory(labels, f"{prefix}.memory")
     try:
-        gpu = find_gpu(product)
-    except UnknownFact:
-        gpu = _unlisted(product, memory, labels, prefix)
+        gpu = labelled_gpu(product, memory)
+    except UnknownFact as unknown:
+        gpu = _unlisted(product, memory, labels, prefix, unknown)
     else:
         if memory is not None and gpu.mig_profile is None:
-            gpu = _reconciled(gpu, memory, f"{prefix}.memory")
+            gpu = with_memory(gpu, memory, f"label {prefix}.memory")
     replicas = labels.get(f"{prefix}.replicas", "1")
     if not gpu.shared and (shared or (replicas.isdecimal() and int(replicas) > 1)):
         gpu = shared_gpu(gpu)
@@ -120,55 +123,36 @@ def _read(labels: Mapping[str, str], prefix: str, *, shared: bool) -> GPUFacts:
 
 def _read_slice(labels: Mapping[str, str], profile: str, resource: str) -> GPUFacts:
     """A slice under MIG strategy ``mixed``: its product and memory labels carry the resource's name."""
-    product = labels.get(f"nvidia.com/mig-{profile}.product") or labels.get("nvidia.com/gpu.product", "")
-    memory = _memory(labels, f"nvidia.com/mig-{profile}.memory")
+    product = labels.get(f"{MIG_PREFIX}{profile}.product") or labels.get(PRODUCT_LABEL, "")
+    memory = _memory(labels, f"{MIG_PREFIX}{profile}.memory")
     if not product:
         raise UnknownFact(
-            f"the node has {resource} but no label nvidia.com/gpu.product",
-            field="nvidia.com/gpu.product",
+            f"the node has {resource} but no label {PRODUCT_LABEL}",
+            field=PRODUCT_LABEL,
             hint="run NVIDIA gpu-feature-discovery (part of the GPU operator) on the node, or name the product",
         )
     try:
-        gpu = find_gpu(product)
+        gpu = labelled_gpu(product, memory)
         if gpu.mig_profile is None:
             gpu = slice_of(gpu, profile)
-    except UnknownFact:
+    except UnknownFact as unknown:
         if memory is None:
             raise
-        gpu = _unlisted(product.partition("-MIG-")[0], memory, labels, GPU_RESOURCE).with_(
+        gpu = _unlisted(product.partition("-MIG-")[0], memory, labels, GPU_RESOURCE, unknown).with_(
             total_bytes=memory, total_uncertainty_bytes=64 * MIB, mig_profile=profile
         )
     else:
         if memory is not None and memory != gpu.total_bytes:
-            note = f"label nvidia.com/mig-{profile}.memory says {format_gib(memory)}: used in place of the catalogue's"
+            note = f"label {MIG_PREFIX}{profile}.memory says {format_gib(memory)}: used in place of the catalogue's"
             gpu = gpu.with_(total_bytes=memory, nvml_total_bytes=memory, notes=(*gpu.notes, note))
     return shared_gpu(gpu) if resource.endswith(".shared") and not gpu.shared else gpu
 
 
-def _reconciled(gpu: GPUFacts, nvml_total_bytes: int, label: str) -> GPUFacts:
-    """The label wins: the same product exists with other memory, with ECC on or off, under other drivers."""
-    listed = gpu.nvml_total_bytes
-    if listed is not None and abs(listed - nvml_total_bytes) <= _SAME_CARD_BYTES:
-        return gpu
-    variant = memory_variant(gpu.product, nvml_total_bytes)
-    if variant is not None:
-        return variant
-    total, uncertainty = cuda_total_of(nvml_total_bytes)
-    catalogue = f"the catalogue {format_gib(listed)}" if listed is not None else "the catalogue nothing"
-    return gpu.with_(
-        total_bytes=total,
-        total_uncertainty_bytes=uncertainty,
-        nvml_total_bytes=nvml_total_bytes,
-        free_at_start_bytes=None,
-        notes=(
-            *gpu.notes,
-            f"label {label} says {format_gib(nvml_total_bytes)}, {catalogue}: the label is used, "
-            f"less what the driver keeps ({format_gib(nvml_total_bytes - total)})",
-        ),
-    )
-
-
-def _unlisted(product: str, memory: int | None, labels: Mapping[str, str], prefix: str) -> GPUFacts:
+def _unlisted(
+    product: str, memory: int | None, labels: Mapping[str, str], prefix: str, unknown: UnknownFact
+) -> GPUFacts:
+    if memory is None and is_sold_in_sizes(product):
+        raise unknown
     if memory is None:
         raise UnknownFact(
             f"{prefix}.product: {product[:60]!r} is not a known product, and no label {prefix}.memory says its size",
@@ -193,17 +177,22 @@ def _unlisted(product: str, memory: int | None, labels: Mapping[str, str], prefi
 
 def _read_amd(labels: Mapping[str, str]) -> GPUFacts:
     product = next(
-        (labels[key] for key in ("amd.com/gpu.product-name", "beta.amd.com/gpu.product-name") if labels.get(key)), ""
+        (
+            labels[key]
+            for key in (f"{AMD_RESOURCE}.product-name", f"beta.{AMD_RESOURCE}.product-name")
+            if labels.get(key)
+        ),
+        "",
     )
     try:
         return find_gpu(product or "AMD GPU")
     except UnknownFact:
-        text = labels.get("amd.com/gpu.vram") or labels.get("beta.amd.com/gpu.vram") or ""
+        text = labels.get(f"{AMD_RESOURCE}.vram") or labels.get(f"beta.{AMD_RESOURCE}.vram") or ""
         match = re.fullmatch(r"(\d{1,5})G", text.strip(), re.ASCII)
         if match is None:
             raise UnknownFact(
-                "the node has amd.com/gpu but no label amd.com/gpu.product-name or amd.com/gpu.vram",
-                field="amd.com/gpu.product-name",
+                f"the node has {AMD_RESOURCE} but no label {AMD_RESOURCE}.product-name or {AMD_RESOURCE}.vram",
+                field=f"{AMD_RESOURCE}.product-name",
                 hint="run AMD's node labeller on the node",
             ) from None
         return GPUFacts(
@@ -232,7 +221,7 @@ def _memory(labels: Mapping[str, str], label: str) -> int | None:
 
 def _quantity(resource: str, text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", str(text), re.ASCII):
-        return 0 if not resource.startswith(("nvidia.com/", "amd.com/")) else _refuse(resource, text)
+        return 0 if not resource.startswith((NVIDIA_DOMAIN, AMD_DOMAIN)) else _refuse(resource, text)
     return int(text)
 
 

@@ -22,7 +22,7 @@ from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
-from vlm_operator.gpu.node_labels import GPU_RESOURCE
+from vlm_operator.gpu.resources import GPU_RESOURCE
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.lifecycle.situation import Manifest, StartupKey
 from vlm_operator.planning.evidence import NOTHING, Evidence, MeasuredContainer

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from vlm_operator.api.gpu_spec import GPUSpec
 from vlm_operator.api.names import GPU_PRODUCT_LABEL
 from vlm_operator.errors import VlmOperatorError
-from vlm_operator.gpu.catalogue import find_gpu, slice_of
+from vlm_operator.gpu.catalogue import find_gpu, means, slice_of
 from vlm_operator.gpu.facts import GPUFacts, Platform
-from vlm_operator.gpu.node_labels import GPU_RESOURCE, NodeGPUs, read_node_gpus
+from vlm_operator.gpu.node_labels import NodeGPUs, read_node_gpus
 from vlm_operator.gpu.platform import on_platform
+from vlm_operator.gpu.resources import GPU_RESOURCE, MIG_PREFIX
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.lifecycle.situation import AwaitedGPUs, GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
-
-MIG_PREFIX: Final = "nvidia.com/mig-"
-"""Resources of MIG slices under the mixed strategy start so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +135,7 @@ def _same_product(product: str, gpu: GPUFacts) -> bool:
     wanted = product.removesuffix("-SHARED")
     if wanted in {gpu.product, gpu.label}:
         return True
-    try:
-        return find_gpu(wanted).label == gpu.label
-    except VlmOperatorError:
-        return False
+    return means(wanted, gpu)
 
 
 def find_product(product: str, resource: str, count: int, platform: str | None = None) -> GPUOffer:

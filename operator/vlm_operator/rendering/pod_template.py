@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from vlm_operator.api.names import DEPLOYMENT_LABEL, FINGERPRINT_ANNOTATION, GPU_PRODUCT_LABEL
 from vlm_operator.errors import InputError
+from vlm_operator.gpu.resources import GPU_DOMAINS
 from vlm_operator.rendering.strategic_merge import strategic_merge
 
 CONTAINER: Final = "vllm"
@@ -16,8 +17,6 @@ OWNED_ENVIRONMENT: Final = ("VLLM_CPU_KVCACHE_SPACE", "CUDA_VISIBLE_DEVICES", "N
 """Variables of that container that decide memory or GPUs."""
 
 FIELD: Final = "spec.podTemplate"
-
-_GPU_DOMAINS: Final = ("nvidia.com/", "amd.com/", "gpu.intel.com/")
 
 
 class PodTemplateClash(InputError):
@@ -96,7 +95,7 @@ def _owned(pod: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, str]]]:
     yield f"{where}.args", (server.get("args"), "pin flags with spec.engine, add others with spec.engine.extraArgs")
     for kind in ("limits", "requests"):
         for name, amount in _map(_map(server.get("resources")).get(kind)).items():
-            if str(name).startswith(_GPU_DOMAINS):
+            if str(name).startswith(GPU_DOMAINS):
                 hint = "choose GPUs with spec.gpu.resource and spec.gpu.count"
                 yield f"{where}.resources.{kind}[{name}]", (str(amount), hint)
     for variable in server.get("env") or ():

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from vlm_operator.gpu.resources import CDI_KIND
 from vlm_operator.rendering.server import ServerRequest
 from vlm_operator.rendering.single_host import HEALTH_CHECK, SHARED_MEMORY, HostServer
 
@@ -32,7 +33,7 @@ def quadlet(request: ServerRequest) -> str:
         f"Image={_word(server.image)}",
         "Entrypoint=vllm",
         f"Exec={_words(['serve', *server.args])}",
-        *(f"AddDevice=nvidia.com/gpu={number}" for number in range(server.gpus)),
+        *(f"AddDevice={CDI_KIND}={number}" for number in range(server.gpus)),
         f"ShmSize={SHARED_MEMORY}",
         f"PublishPort={server.published}",
         *(f"Volume={_word(mount)}" for mount in server.mounts(server.cache_volume)),

@@ -17,7 +17,7 @@ from vlm_operator.api.owner import owner_reference
 from vlm_operator.api.vlm_deployment import SecretKey, VLMDeploymentSpec
 from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
-from vlm_operator.gpu.node_labels import GPU_RESOURCE
+from vlm_operator.gpu.resources import GPU_RESOURCE
 from vlm_operator.rendering.pod_template import CONTAINER, overlaid
 from vlm_operator.rendering.templates import fill
 from vlm_operator.units import GIB, MIB, parse_bytes

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm_operator.errors import InputError, UnknownFact, VlmOperatorError
-from vlm_operator.gpu.catalogue import aliases_of, all_gpus, find_gpu
+from vlm_operator.gpu.catalogue import aliases_of, all_gpus, find_gpu, labelled_gpu, means
 from vlm_operator.gpu.facts import MemoryKind, Vendor, cuda_total_of, custom_gpu
 from vlm_operator.units import GIB, MIB
 
@@ -39,17 +39,25 @@ def test_a_name_means_one_product(name: str, product: str) -> None:
     assert find_gpu(name).product == product
 
 
-def test_every_label_and_alias_of_the_catalogue_finds_its_own_product() -> None:
+def test_every_label_finds_its_own_product() -> None:
     for gpu in all_gpus():
-        assert find_gpu(gpu.product).product == gpu.product
-        for alias in aliases_of(gpu.product):
-            assert find_gpu(alias).product == gpu.product, alias
+        assert labelled_gpu(gpu.product, 1).product == gpu.product
+        assert labelled_gpu(gpu.product.replace("-", " "), 1).product == gpu.product
+
+
+def test_every_alias_finds_its_own_card_and_the_first_one_leaves_nothing_open() -> None:
+    for gpu in all_gpus():
+        for alias in aliases_of(gpu):
+            assert means(alias, gpu), alias
+            with contextlib.suppress(UnknownFact):
+                assert find_gpu(alias) == gpu, alias
+        assert find_gpu(aliases_of(gpu)[0]) == gpu
 
 
 def test_cuda_counts_less_than_nvml_on_every_whole_gpu() -> None:
     for gpu in all_gpus():
         if gpu.nvml_total_bytes is not None:
-            assert 0 < gpu.nvml_total_bytes - gpu.total_bytes < 1.2 * GIB, gpu.product
+            assert 0 <= gpu.nvml_total_bytes - gpu.total_bytes < 1.2 * GIB, gpu.product
 
 
 def test_free_memory_at_start_is_below_the_total() -> None:
@@ -91,7 +99,95 @@ def test_a_shared_gpu_says_that_others_use_its_memory() -> None:
 
 
 def test_a_memory_variant_of_one_label_is_found_by_its_size() -> None:
-    assert find_gpu("RTX-4060-Ti-8GB").total_bytes < find_gpu("RTX-4060-Ti").total_bytes // 2 + GIB
+    assert find_gpu("RTX-4060-Ti-8GB").total_bytes < find_gpu("RTX-4060-Ti-16GB").total_bytes // 2 + GIB
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        pytest.param("RTX-4060-Ti", "RTX-4060-Ti-8GB or RTX-4060-Ti-16GB", id="4060 Ti"),
+        pytest.param("NVIDIA GeForce RTX 4060 Ti", "RTX-4060-Ti-8GB or RTX-4060-Ti-16GB", id="NVML's name"),
+        pytest.param("5060 ti", "RTX-5060-Ti-8GB or RTX-5060-Ti-16GB", id="5060 Ti"),
+        pytest.param("rtx3080", "RTX-3080-10GB or RTX-3080-12GB", id="3080"),
+        pytest.param("NVIDIA-GeForce-RTX-3060", "RTX-3060-8GB or RTX-3060-12GB", id="3060"),
+        pytest.param("RTX-3080-Laptop-GPU", "RTX-3080-Laptop-8GB or RTX-3080-Laptop-16GB", id="3080 in a laptop"),
+        pytest.param("A2000", "RTX-A2000-6GB or RTX-A2000-12GB", id="A2000: two labels, one name"),
+        pytest.param("RTX-PRO-5000", "RTX-PRO-5000-48GB or RTX-PRO-5000-72GB", id="RTX PRO 5000"),
+        pytest.param("H20", "H20-96GB or H20-141GB", id="H20"),
+        pytest.param("Jetson-AGX-Orin", "Jetson-AGX-Orin-32GB or Jetson-AGX-Orin-64GB", id="Orin"),
+    ],
+)
+def test_a_name_that_leaves_the_size_open_is_asked_about(name: str, sizes: str) -> None:
+    with pytest.raises(UnknownFact, match="several sizes of memory") as asked:
+        find_gpu(name)
+    assert sizes in (asked.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "nvml_mib", "product"),
+    [
+        pytest.param("RTX-4060", 8188, "NVIDIA-GeForce-RTX-4060", id="4060"),
+        pytest.param("4070 Ti", 12282, "NVIDIA-GeForce-RTX-4070-Ti", id="4070 Ti"),
+        pytest.param("RTX 4070 SUPER", 12282, "NVIDIA-GeForce-RTX-4070-SUPER", id="4070 SUPER"),
+        pytest.param("RTX-3070", 8192, "NVIDIA-GeForce-RTX-3070", id="3070"),
+        pytest.param("RTX-3060-Ti", 8192, "NVIDIA-GeForce-RTX-3060-Ti", id="3060 Ti is not 3060"),
+        pytest.param("RTX-5060", 8151, "NVIDIA-GeForce-RTX-5060", id="5060 is not 5060 Ti"),
+        pytest.param("RTX-5050", 8151, "NVIDIA-GeForce-RTX-5050", id="5050"),
+        pytest.param("RTX 4090 D", 24564, "NVIDIA-GeForce-RTX-4090-D", id="4090 D"),
+        pytest.param("RTX 5090 D", 32607, "NVIDIA-GeForce-RTX-5090-D", id="5090 D"),
+        pytest.param("RTX 5090 D v2", 24455, "NVIDIA-GeForce-RTX-5090-D-v2", id="5090 D v2 has less"),
+        pytest.param("RTX 4090 Laptop GPU", 16376, "NVIDIA-GeForce-RTX-4090-Laptop-GPU", id="laptop card has less"),
+        pytest.param("RTX-A2000-12GB", 12282, "NVIDIA-RTX-A2000-12GB", id="A2000 12 GB"),
+        pytest.param("A5500", 24564, "NVIDIA-RTX-A5500", id="A5500"),
+        pytest.param("A16", 15356, "NVIDIA-A16", id="one of an A16's four"),
+        pytest.param("L2", 23034, "NVIDIA-L2", id="L2"),
+        pytest.param("Quadro RTX 6000", 24576, "Quadro-RTX-6000", id="Quadro, not Ada"),
+        pytest.param("Quadro RTX 8000", 49152, "Quadro-RTX-8000", id="Quadro RTX 8000"),
+        pytest.param("TITAN RTX", 24576, "TITAN-RTX", id="TITAN RTX"),
+        pytest.param("V100-PCIE-32GB", 32768, "Tesla-V100-PCIE-32GB", id="V100 PCIe 32 GB"),
+        pytest.param("H100-64GB", 65247, "NVIDIA-H100", id="H100 64 GB"),
+        pytest.param("H100-96GB", 95830, "NVIDIA-H100", id="H100 96 GB"),
+        pytest.param("GH200-144GB", 146831, "NVIDIA-GH200-144G-HBM3e", id="GH200 144 GB"),
+        pytest.param("H20-3e", 143771, "NVIDIA-H20-3e", id="H20-3e"),
+        pytest.param("RTX-PRO-2000", 16311, "NVIDIA-RTX-PRO-2000-Blackwell", id="RTX PRO 2000"),
+    ],
+)
+def test_a_product_has_the_memory_that_nvidia_smi_prints(name: str, nvml_mib: int, product: str) -> None:
+    gpu = find_gpu(name)
+    assert (gpu.product, gpu.nvml_total_bytes) == (product, nvml_mib * MIB)
+
+
+@pytest.mark.parametrize(
+    ("name", "total_mib", "capability"),
+    [
+        pytest.param("Jetson-AGX-Orin-64GB", 62827, (8, 7), id="AGX Orin 64 GB"),
+        pytest.param("Jetson-AGX-Orin-32GB", 30622, (8, 7), id="AGX Orin 32 GB"),
+        pytest.param("Jetson-Orin-NX-16GB", 15523, (8, 7), id="Orin NX"),
+        pytest.param("Jetson-Orin-Nano-Super", 7546, (8, 7), id="Orin Nano"),
+        pytest.param("Jetson-Thor", 125748, (11, 0), id="Thor"),
+    ],
+)
+def test_a_jetson_shares_its_memory(name: str, total_mib: int, capability: tuple[int, int]) -> None:
+    gpu = find_gpu(name)
+    assert (gpu.total_bytes, gpu.compute_capability) == (total_mib * MIB, capability)
+    assert gpu.memory_kind is MemoryKind.UNIFIED
+    assert 0.8 < gpu.free_estimate_bytes / gpu.total_bytes < 0.9
+    assert gpu.free_uncertainty_bytes < gpu.total_bytes / 5
+
+
+def test_mi350x_is_not_mi355x() -> None:
+    assert find_gpu("MI350X").product == "AMD_Instinct_MI350_OAM"
+    assert find_gpu("MI355X").product == "AMD_Instinct_MI355_OAM"
+
+
+def test_a_name_that_leaves_the_size_open_means_each_size() -> None:
+    small, large = find_gpu("RTX-4060-Ti-8GB"), find_gpu("RTX-4060-Ti-16GB")
+    assert means("NVIDIA-GeForce-RTX-4060-Ti", small)
+    assert means("NVIDIA-GeForce-RTX-4060-Ti", large)
+    assert means("RTX-4060-Ti-16GB", large)
+    assert not means("RTX-4060-Ti-16GB", small)
+    assert not means("RTX-4060-Ti", find_gpu("RTX-4060"))
+    assert not means("no such card", large)
 
 
 def test_an_unknown_product_names_close_ones_and_the_way_out() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vlm_operator.gpu.multiprocessors import multiprocessors
-from vlm_operator.gpu.products import PRODUCTS
+from vlm_operator.gpu.products import products
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,27 @@ def test_a_product_has_as_many_as_cuda_prints(product: str, count: int) -> None:
     assert multiprocessors(product) == count
 
 
-def test_every_nvidia_product_is_listed() -> None:
-    listed = {row.product: multiprocessors(row.product) for row in PRODUCTS if not row.product.startswith("AMD")}
-    assert [product for product, count in listed.items() if count is None] == []
+def test_every_nvidia_product_but_one_is_listed() -> None:
+    unknown = [row.product for row in products() if row.multiprocessors is None and not row.product.startswith("AMD")]
+    assert unknown == ["NVIDIA-L2"]
+
+
+@pytest.mark.parametrize(
+    ("product", "count"),
+    [
+        ("NVIDIA-GeForce-RTX-5080-Laptop-GPU", 60),
+        ("NVIDIA-GeForce-RTX-3080-Laptop-GPU", 48),
+        ("NVIDIA-GeForce-RTX-3070", 46),
+        ("NVIDIA-RTX-A2000-12GB", 26),
+        ("NVIDIA-H20-3e", 78),
+        ("NVIDIA-H800-PCIe", 114),
+        ("Quadro-RTX-8000", 72),
+        ("NVIDIA-Thor", 20),
+    ],
+)
+def test_a_product_has_as_many_as_other_programs_print(product: str, count: int) -> None:
+    assert multiprocessors(product) == count
+
+
+def test_a_product_that_is_not_listed_has_none() -> None:
+    assert multiprocessors("NVIDIA-X900") is None

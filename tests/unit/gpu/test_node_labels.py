@@ -30,6 +30,33 @@ def test_the_label_wins_where_it_names_another_card_of_the_same_product() -> Non
     assert gpu.total_bytes == 7806 * MIB
 
 
+@pytest.mark.parametrize(
+    ("product", "memory", "total_mib"),
+    [
+        pytest.param("NVIDIA-GeForce-RTX-4060-Ti", "16380", 15943, id="4060 Ti 16 GB"),
+        pytest.param("NVIDIA-GeForce-RTX-3060", "8192", 7833, id="3060 8 GB"),
+        pytest.param("NVIDIA-H100", "65247", 64708, id="H100 64 GB: its label is no alias of the H100 80 GB"),
+        pytest.param("NVIDIA-H100", "95830", 95232, id="H100 94 GB under the same label"),
+        pytest.param("NVIDIA-RTX-A2000", "6138", 5701, id="A2000 6 GB"),
+        pytest.param("Orin", "30697", 30697, id="Jetson: the label has CUDA's total"),
+        pytest.param("Orin", "62841", 62827, id="Jetson as listed, give or take a kernel"),
+    ],
+)
+def test_product_and_memory_together_decide(product: str, memory: str, total_mib: int) -> None:
+    gpu = read_gpu_labels(labels(product, memory=memory))
+    assert (gpu.product, gpu.total_bytes // MIB) == (product, total_mib)
+
+
+def test_a_label_of_several_sizes_without_a_memory_label_is_not_guessed() -> None:
+    with pytest.raises(UnknownFact, match="several sizes") as asked:
+        read_gpu_labels(labels("NVIDIA-GeForce-RTX-4060-Ti"))
+    assert "no memory was read" in (asked.value.hint or "")
+
+
+def test_a_label_of_one_size_needs_no_memory_label() -> None:
+    assert read_gpu_labels(labels("NVIDIA-RTX-A2000")).total_bytes == 5701 * MIB
+
+
 def test_the_label_wins_where_ecc_takes_a_sixteenth() -> None:
     gpu = read_gpu_labels(labels("NVIDIA-RTX-A6000", memory="46068"))
     assert gpu.total_bytes == 45619 * MIB

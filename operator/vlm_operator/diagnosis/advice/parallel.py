@@ -10,6 +10,7 @@ from vlm_operator.diagnosis.advice.start import ranks_of
 from vlm_operator.diagnosis.observation import Observation
 from vlm_operator.diagnosis.result import Advice
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.gpu.resources import GPU_RESOURCE
 
 _OF_EXPERTS: Final = ("gate's and up's", "down's weight", "expert", "intermediate_size_per_partition")
 """Words of a sentence about the weights of experts (``fused_moe``)."""
@@ -36,7 +37,7 @@ def parallel(failure: families.Failure, observation: Observation, version: Engin
             target,
             f"{failure.gpus} GPUs are visible; a power of two divides most models' heads",
         )
-        yield Advice(None, failure.gpus, failure.world_size, "or give the pod that many GPUs (nvidia.com/gpu)")
+        yield Advice(None, failure.gpus, failure.world_size, f"or give the pod that many GPUs ({GPU_RESOURCE})")
     elif failure.reason == "TensorParallelNotDivisible":
         yield from _shares(failure, ranks)
 
