@@ -89,10 +89,16 @@ def fit_matrix(
 
 
 def _fit(model: WantedModel, group: NodeGroup, planner: Planner) -> Fit:
-    """First on what one node has; where that is not enough, on up to eight."""
+    """First on what one node has; where that is not enough, on up to eight.
+
+    A server takes one MIG slice at most, because NCCL does not connect slices, and one share of a shared GPU, because
+    two may be of the same GPU.
+    """
+    is_single = group.gpu.mig_profile is not None or group.gpu.shared
+    most = 1 if is_single else group.count
     try:
-        made = planner.plan(model.facts, group.gpu, replace(model.intent, gpus_available=group.count))
-        if not made.fits and made.verdict is Verdict.DOES_NOT_FIT and group.count < GPUS_PER_NODE:
+        made = planner.plan(model.facts, group.gpu, replace(model.intent, gpus_available=most))
+        if not made.fits and made.verdict is Verdict.DOES_NOT_FIT and most < GPUS_PER_NODE and not is_single:
             more = planner.plan(model.facts, group.gpu, replace(model.intent, gpus_available=GPUS_PER_NODE))
             made = more if more.fits else made
     except InputError as error:

@@ -88,15 +88,18 @@ def would_not_fit(server: Server, fleet: Fleet) -> Iterator[Finding]:
 
 
 def unknown_flags(server: Server, fleet: Fleet) -> Iterator[Finding]:
-    """Flags and variables that the release of the image does not know."""
+    """Flags and variables that the release of the image does not know, and another does.
+
+    A flag that no release knows may be the image's own (KServe's ``huggingfaceserver``): nothing is said of it.
+    """
     version = server.pod.version
     if version is None:
         return
     for spelling in server.pod.command.spellings:
         flag = spelling.partition(".")[0]
-        if not takes(version, flag):
-            known = releases_with(flag)
-            since = f"; 0.{known[0].first} to 0.{known[-1].last} know it" if known else ""
+        known = releases_with(flag)
+        if known and not takes(version, flag):
+            since = f"; 0.{known[0].first} to 0.{known[-1].last} know it"
             yield server.finding(
                 FindingKind.FLAG_NOT_IN_RELEASE, Severity.ERROR, f"vLLM {version} has no {flag}{since}",
                 remedy=REPLACEMENTS.get(flag), about=flag, flag=flag,

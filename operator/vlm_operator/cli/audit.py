@@ -48,7 +48,7 @@ _NEVER: Final = "never"
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["table", "json", "yaml"]),
+    type=click.Choice(["table", "json", "yaml", "sarif", "junit", "markdown", "html"]),
     default="table",
     show_default=True,
     help="How to print the answer.",
@@ -59,17 +59,10 @@ def command(**values: Any) -> int:
     Live by the kubeconfig, reading only; or offline with --nodes and --pods. Exit codes: 0 nothing found, 1 findings
     at or above --fail-on, 2 bad input, 5 cluster not reachable or a right is missing.
     """
-    from vlm_operator.cli.output import emit
+    from vlm_operator.cli.audit_forms import print_as
 
     made = _audit(values)
-    if values["output"] == "table":
-        from vlm_operator.cli.audit_table import print_audit
-
-        print_audit(made)
-    else:
-        from vlm_operator.audit.report import audit_to_json
-
-        emit(audit_to_json(made), values["output"], lambda: None)
+    print_as(values["output"], made, fail_on=None if values["fail_on"] == _NEVER else Severity(values["fail_on"]))
     return _exit_code(made, values["fail_on"])
 
 

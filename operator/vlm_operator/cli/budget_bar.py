@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from vlm_operator.planning.memory_parts import Part, memory_parts
 from vlm_operator.planning.plan import Plan
 from vlm_operator.units import format_gib
 
@@ -15,8 +16,8 @@ CELLS: Final = 72
 """Longest bar, characters; shorter on a narrow terminal."""
 
 
-class Part(NamedTuple):
-    """A part of the card: the letter that draws it, its name, bytes and colour."""
+class Drawn(NamedTuple):
+    """A part of the card as it is drawn: the letter, its name, bytes and colour."""
 
     letter: str
     name: str
@@ -24,24 +25,22 @@ class Part(NamedTuple):
     style: str
 
 
-def parts(plan: Plan) -> list[Part]:
+_DRAWN: Final = {
+    Part.WEIGHTS: ("W", "white on blue"),
+    Part.PEAK: ("P", "black on yellow"),
+    Part.NON_TORCH: ("N", "white on magenta"),
+    Part.GRAPHS: ("G", "black on cyan"),
+    Part.CUP: ("C", "black on green"),
+    Part.REST: ("K", "black on bright_green"),
+    Part.FREE: (".", "bright_black"),
+}
+
+
+def parts(plan: Plan) -> list[Drawn]:
     """The card's memory in the order in which vLLM takes it, without what is nothing."""
-    budget = plan.budget
-    assert budget is not None
-    cup = min(plan.cup.needed_bytes if plan.cup else 0, max(budget.kv_cache_bytes, 0))
-    found = [
-        Part("W", "weights", budget.weights_bytes, "white on blue"),
-        Part("P", "start-up peak", budget.activation_peak_bytes, "black on yellow"),
-        Part("N", "non-torch", budget.non_torch_bytes, "white on magenta"),
-        Part("G", "CUDA graphs", budget.cuda_graph_bytes, "black on cyan"),
-        Part("C", "KV cache: the cup", cup, "black on green"),
-        Part("K", "KV cache: the rest", budget.kv_cache_bytes - cup, "black on bright_green"),
-        Part(".", "not requested", budget.total_bytes - budget.requested_bytes, "bright_black"),
-    ]
-    taken = sum(max(part.size, 0) for part in found)
-    if taken > budget.total_bytes:  # what is not requested is no room: it is taken from
-        found[-1] = found[-1]._replace(size=max(found[-1].size - (taken - budget.total_bytes), 0))
-    return [part for part in found if part.size > 0]
+    assert plan.budget is not None
+    sizes = memory_parts(plan.budget, plan.cup)
+    return [Drawn(letter, str(part), sizes[part], style) for part, (letter, style) in _DRAWN.items() if sizes[part] > 0]
 
 
 def print_budget(console: Console, plan: Plan) -> None:
@@ -61,7 +60,7 @@ def print_budget(console: Console, plan: Plan) -> None:
         console.print(Text("  ").append_text(mark).append(f" {part.name:{width}}  {format_gib(part.size):>11}"))
 
 
-def _cells(found: list[Part], scale: int, cells: int) -> Iterator[Text]:
+def _cells(found: list[Drawn], scale: int, cells: int) -> Iterator[Text]:
     drawn = seen = 0
     for part in found:
         seen += part.size

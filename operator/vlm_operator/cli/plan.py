@@ -59,7 +59,7 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["table", "json", "yaml", *HOST_TARGETS]),
+    type=click.Choice(["table", "json", "yaml", "html", *HOST_TARGETS]),
     default="table",
     show_default=True,
     help="How to print the answer: the plan, or what runs it on one machine.",
@@ -94,6 +94,11 @@ def _run(values: dict[str, Any]) -> int:
     words = str if values["filename"] else in_options
     if values["output"] in HOST_TARGETS:
         return _print_target(answered.deployment(), values["output"], words)
+    if values["output"] == "html":
+        from vlm_operator.cli.audit_forms import print_plan_page
+
+        print_plan_page(plan, answered.command)
+        return EXIT_CODES[plan.verdict]
     from vlm_operator.planning.report import plan_to_json
 
     answer = {**plan_to_json(plan), "command": list(answered.command)}
@@ -119,7 +124,7 @@ class _Answer:
 
 def _may_follow_facts(values: dict[str, Any]) -> bool:
     """Whether a dry run is given for a model that is named, and the answer is printed as a plan."""
-    return bool(values["facts"] and values["model"]) and values["output"] not in HOST_TARGETS
+    return bool(values["facts"] and values["model"]) and values["output"] not in (*HOST_TARGETS, "html")
 
 
 def _print_facts_plan(values: dict[str, Any]) -> int:
@@ -132,7 +137,7 @@ def _compare(plan: Plan, values: dict[str, Any]) -> int:
     """Print what changes with the vLLM release that ``--compare`` names."""
     from vlm_operator.cli.plan_comparison import compared, print_comparison
 
-    if values["output"] in HOST_TARGETS:
+    if values["output"] in (*HOST_TARGETS, "html"):
         raise InputError(
             f"output: {values['output']} is for one plan, and --compare makes two",
             field="output",

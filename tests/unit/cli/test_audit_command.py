@@ -155,3 +155,28 @@ def test_a_cluster_that_does_not_answer_ends_with_5(
         main(["audit"])
     assert ended.value.code == 5
     assert "does not answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [
+        pytest.param("sarif", "{", id="sarif"),
+        pytest.param("junit", "<?xml", id="junit"),
+        pytest.param("markdown", "# Audit", id="markdown"),
+        pytest.param("html", "<!doctype html>", id="html"),
+    ],
+)
+def test_every_form_names_the_findings(
+    form: str, start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, [DOOMED], "-o", form) == 1
+    said = capsys.readouterr().out
+    assert said.startswith(start)
+    assert "WouldNotFit" in said
+
+
+def test_a_plan_has_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", VLM, "--gpu", "T4", "--gpu-count", "1", "--max-model-len", "262144", "-o", "html"])
+    assert ended.value.code == 3
+    assert "DoesNotFit" in capsys.readouterr().out
