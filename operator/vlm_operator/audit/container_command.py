@@ -75,8 +75,8 @@ def _arguments(container: Manifest, environment: Mapping[str, str]) -> list[str]
         return None
     if args[:1] == ["serve"]:  # images whose entrypoint is vllm itself
         return args[1:]
-    looks_like_server = any(word.startswith("-") or "/" in word for word in args)
-    return args if looks_like_server else None
+    read = read_arguments(args)
+    return args if read.model or read.has("--config") else None  # a router of that name has neither
 
 
 def _shell_script(words: Sequence[str]) -> str | None:
@@ -85,8 +85,7 @@ def _shell_script(words: Sequence[str]) -> str | None:
         return None
     for place, word in enumerate(words[1:], start=1):
         if re.fullmatch(r"-[a-z]*c[a-z]*", word):
-            script = words[place + 1 : place + 2]
-            return script[0] if script else None
+            return next((script for script in words[place + 1 :] if not re.fullmatch(r"--?[a-z]*", script)), None)
     return None
 
 

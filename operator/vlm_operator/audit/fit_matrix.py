@@ -89,18 +89,19 @@ def fit_matrix(
 
 
 def _fit(model: WantedModel, group: NodeGroup, planner: Planner) -> Fit:
-    """First on what one node has; where that is not enough, on up to eight.
+    """The plan on up to eight GPUs holds on every node that has as many as it takes; on others it is made anew.
 
-    A server takes one MIG slice at most, because NCCL does not connect slices, and one share of a shared GPU, because
-    two may be of the same GPU.
+    That is so because numbers of GPUs are tried in ascending order, and what fits on none of eight fits on none of
+    fewer. A server takes one MIG slice at most, because NCCL does not connect slices, and one share of a shared GPU,
+    because two may be of the same GPU.
     """
     is_single = group.gpu.mig_profile is not None or group.gpu.shared
-    most = 1 if is_single else group.count
+    most = 1 if is_single else max(group.count, GPUS_PER_NODE)
     try:
         made = planner.plan(model.facts, group.gpu, replace(model.intent, gpus_available=most))
-        if not made.fits and made.verdict is Verdict.DOES_NOT_FIT and most < GPUS_PER_NODE and not is_single:
-            more = planner.plan(model.facts, group.gpu, replace(model.intent, gpus_available=GPUS_PER_NODE))
-            made = more if more.fits else made
+        if made.fits and group.count < made.gpu_count:
+            here = planner.plan(model.facts, group.gpu, replace(model.intent, gpus_available=group.count))
+            made = here if here.fits else made
     except InputError as error:
         return Fit(model.name, group, Outcome.REFUSED, Verdict.DOES_NOT_FIT, "InputError", error.message, 0, 0)
     return _cell(model.name, group, made)

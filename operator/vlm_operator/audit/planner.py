@@ -23,9 +23,14 @@ _PROBED_CONTEXT = 4096
 
 
 class Planner:
-    """Plans, each made once. Thousands of pods with a few dozen commands cost a few dozen plans."""
+    """Plans, each made once. Thousands of pods with a few dozen commands cost a few dozen plans.
+
+    Attributes:
+        made: how many were made.
+    """
 
     def __init__(self) -> None:
+        self.made = 0
         self._known: dict[tuple[int, GPUFacts, Intent], tuple[ModelFacts, Plan | InputError]] = {}
 
     def plan(self, model: ModelFacts, gpu: GPUFacts, intent: Intent) -> Plan:
@@ -42,6 +47,7 @@ class Planner:
             except InputError as error:
                 known = (model, error)
             self._known[key] = known
+            self.made += 1
         if isinstance(known[1], InputError):
             raise known[1]
         return known[1]

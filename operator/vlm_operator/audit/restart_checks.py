@@ -194,7 +194,9 @@ def not_audited(server: Server, fleet: Fleet) -> Iterator[Finding]:
         return
     made = server.plan
     reasons = [*server.pod.notes]
-    if server.unknown and server.pod.resource:
+    if server.pod.claims_devices and not server.pod.resource:
+        reasons.append("its GPUs are claimed by resourceClaims, which are not read")
+    elif server.unknown and server.pod.resource:
         reasons.append(server.unknown)
     if made is not None and made.verdict is Verdict.UNKNOWN:
         reasons.append(made.message)

@@ -60,9 +60,11 @@ class Server:
 
 
 def ranks_here(pod: ServerPod) -> int | None:
-    """GPUs that the command uses in this pod; None where other pods may lend theirs (Ray)."""
+    """GPUs that the command uses in this pod; None where other pods may lend theirs (Ray, alone or in a group)."""
     command, settings = pod.command, pod.command.settings
     if (command.value("--distributed-executor-backend") or "") == "ray":
+        return None
+    if pod.pods_of_group > 1 and not (command.has("--nnodes") or command.has("-n")):
         return None
     replicas = settings.data_parallel_size
     local = command.value("--data-parallel-size-local") or command.value("-dpl") or ""

@@ -112,7 +112,7 @@ def read_servers(pods: Iterable[Manifest], config_maps: ConfigMaps) -> tuple[Ser
 
 def _read(pod: Manifest, config_maps: ConfigMaps) -> ServerPod | None:
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
-    if status.get("phase") == "Succeeded":
+    if status.get("phase") == "Succeeded" or (status.get("phase") == "Failed" and _is_replaced(pod)):
         return None
     for container in spec.get("containers") or ():
         found = find_command(container, pod, config_maps)
@@ -145,6 +145,11 @@ def _read(pod: Manifest, config_maps: ConfigMaps) -> ServerPod | None:
             notes=(*found.notes, *notes),
         )
     return None
+
+
+def _is_replaced(pod: Manifest) -> bool:
+    """Whether a controller made the pod: it makes another in the place of one that failed (evicted, node lost)."""
+    return bool((pod.get("metadata") or {}).get("ownerReferences"))
 
 
 def _version(image: str, labels: Mapping[str, str]) -> EngineVersion | None:

@@ -34,7 +34,7 @@ def facts(*names: str) -> dict[str, ModelFacts | str]:
     return found
 
 
-MODELS = facts(VLM, TEXT, SMALL)
+MODELS = facts(VLM, TEXT, SMALL, "Qwen/Qwen3-VL-235B-A22B-Instruct")
 
 
 def audited(*pods: dict[str, Any], to: str | None = None, nodes: list[dict[str, Any]] = NODES, **more: Any) -> Audit:
@@ -51,9 +51,31 @@ def one(made: Audit, kind: FindingKind) -> Finding:
     return found
 
 
+def claiming() -> dict[str, Any]:
+    """A pod whose GPUs are claimed (DRA)."""
+    manifest = pod("p", "h100", args=HEALTHY, gpus=0)
+    manifest["spec"]["resourceClaims"] = [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]
+    return manifest
+
+
+GROUP = {"leaderworkerset.sigs.k8s.io/size": "2"}
+RANKS = ["-tp", "8", "--max-model-len", "262144", "--limit-mm-per-prompt", '{"video": 0}']
+OVER_NODES = ["--nnodes=$(LWS_GROUP_SIZE)", "--node-rank=$(LWS_WORKER_INDEX)", "--distributed-executor-backend=mp"]
+
+
 @pytest.mark.parametrize(
     "manifest",
     [
+        pytest.param(
+            pod(
+                "p",
+                "h100",
+                args=["Qwen/Qwen3-VL-235B-A22B-Instruct", *RANKS, "-pp", "2", *OVER_NODES],
+                gpus=8,
+                annotations=GROUP,
+            ),
+            id="stages on two nodes",
+        ),
         pytest.param(pod("p", "h100", args=HEALTHY), id="one GPU"),
         pytest.param(pod("p", "h100", args=[TEXT, "--max-model-len", "auto"]), id="a context of auto"),
         pytest.param(
@@ -140,6 +162,7 @@ def test_a_healthy_server_has_no_finding(manifest: dict[str, Any]) -> None:
         ),
         pytest.param(pod("p", "h100", args=["org/nobody-knows-it"]), "NotAudited", id="a model that nobody knows"),
         pytest.param(pod("p", "elsewhere", args=HEALTHY), "NotAudited", id="a node that was not read"),
+        pytest.param(claiming(), "NotAudited", id="GPUs by resource claims"),
     ],
 )
 def test_one_planted_cause_gives_one_finding(manifest: dict[str, Any], kind: str) -> None:

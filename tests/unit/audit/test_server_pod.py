@@ -72,6 +72,10 @@ def only(manifest: dict[str, Any]) -> ServerPod:
             id="a shell string",
         ),
         pytest.param(
+            pod("p", "n", command=["/bin/bash", "-e", "-c", "--"], args=[f"vllm serve {MODEL} {' '.join(FLAGS)}"]),
+            id="a shell string after the end of options",
+        ),
+        pytest.param(
             pod(
                 "p", "n", command=["bash", "-lc", f"vllm serve \\\n {MODEL} \\\n {' '.join(FLAGS)} 2>&1 | tee /tmp/log"]
             ),
@@ -164,6 +168,11 @@ def test_the_command_is_read_from_every_form(manifest: dict[str, Any]) -> None:
         ),
         pytest.param(pod("p", "n", image="lmcache/vllm-router:1", args=[]), id="an image without arguments"),
         pytest.param(pod("p", "n", args=[MODEL], phase="Succeeded"), id="a pod that has ended"),
+        pytest.param(
+            pod("p", "n", image="acme/vllm-router:1", args=["--port", "8000", "--service-discovery", "k8s"]),
+            id="a router called vLLM",
+        ),
+        pytest.param(deployment_pod("p", "n1", args=[MODEL], phase="Failed"), id="an evicted pod of a Deployment"),
         pytest.param(pod("p", "n", command=["sh", "-c", "pip install vllm && echo serve"]), id="vLLM only installed"),
     ],
 )
