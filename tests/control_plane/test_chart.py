@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kit.control_plane import Cluster
+from kit.control_plane import Cluster, OperatorProcess
 from kit.control_plane.cluster import CommandFailed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +59,7 @@ def test_the_chart_lints_strictly(cluster: Cluster) -> None:
         pytest.param((), id="defaults"),
         pytest.param(("--set=watchNamespaces={default}",), id="one namespace"),
         pytest.param(("--set=metrics.service.enabled=true", "--set=logLevel=debug"), id="metrics"),
+        pytest.param(("--set=networkPolicy.enabled=true", "--set=replicas=2"), id="network policy and budget"),
         pytest.param(("--set=fullnameOverride=" + "a" * 63, "--set=crds.keep=false"), id="a long name"),
     ],
 )
@@ -148,7 +151,7 @@ def test_a_forbidden_call_is_forbidden(cluster: Cluster, account: str) -> None:
 
 def test_crds_are_kept_unless_told_otherwise(cluster: Cluster) -> None:
     kept = of_kind(template(cluster), "CustomResourceDefinition")
-    assert len(kept) == 2
+    assert len(kept) == len(list((ROOT / "crds").glob("*.yaml")))
     assert all(crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"} for crd in kept)
     dropped = of_kind(template(cluster, "--set=crds.keep=false"), "CustomResourceDefinition")
     assert all("annotations" not in crd["metadata"] for crd in dropped)
@@ -205,6 +208,37 @@ def test_an_update_of_the_chart_leaves_no_gap_and_several_replicas_share_one_lea
     (lease,) = [role for role in of_kind(documents, "Role") if role["metadata"]["name"].endswith("-lease")]
     named = next(rule for rule in lease["rules"] if "resourceNames" in rule)
     assert (named["resourceNames"], sorted(named["verbs"])) == (["release-vlm-operator"], ["get", "update"])
+
+
+@pytest.mark.parametrize(("replicas", "budgets"), [(1, 0), (2, 1)])
+def test_a_drain_never_takes_the_last_of_several_replicas(cluster: Cluster, replicas: int, budgets: int) -> None:
+    found = of_kind(template(cluster, f"--set=replicas={replicas}"), "PodDisruptionBudget")
+    assert [budget["spec"]["minAvailable"] for budget in found] == [1] * budgets
+
+
+def test_the_network_policy_selects_the_operator_and_lets_it_reach_what_it_needs(cluster: Cluster) -> None:
+    assert of_kind(template(cluster), "NetworkPolicy") == []
+    documents = template(cluster, "--set=networkPolicy.enabled=true", "--set=networkPolicy.egressPorts={443}")
+    (policy,), (deployment,) = of_kind(documents, "NetworkPolicy"), of_kind(documents, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    dns, out = policy["spec"]["egress"]
+    assert {entry["port"] for entry in dns["ports"]} == {53}
+    assert out["ports"] == [{"port": 443, "protocol": "TCP"}]
+
+
+def test_helm_test_asks_an_operator_that_runs(cluster: Cluster, operator: OperatorProcess) -> None:
+    """The test pod's own script, against a running operator instead of the Service."""
+    documents = template(cluster, "--set=metrics.service.enabled=true")
+    (pod,), (service,) = of_kind(documents, "Pod"), of_kind(documents, "Service")
+    script, address = pod["spec"]["containers"][0]["args"]
+    assert address == f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
+    assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    command = [sys.executable, "-c", script]
+    done = subprocess.run([*command, f"http://127.0.0.1:{operator.port}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    nobody = subprocess.run([*command, "http://127.0.0.1:9"], capture_output=True, text=True, check=False)
+    assert nobody.returncode != 0
 
 
 def test_a_digest_wins_over_the_tag(cluster: Cluster) -> None:
