@@ -34,7 +34,9 @@ class GPUSpec(ApiModel):
         f"{MIG_PREFIX}3g.40gb. Default: {GPU_RESOURCE}.",
     )
     count: Annotated[Integer, Field(ge=1, le=64)] | None = Field(
-        default=None, description="GPUs of one node for one replica. Default: the smallest number that fits."
+        default=None,
+        description="GPUs of one replica, on all its nodes together (spec.topology). Default: the smallest number that "
+        "fits on one node, or whole nodes.",
     )
     platform: Literal["linux", "wsl2", "windows"] | None = Field(
         default=None,

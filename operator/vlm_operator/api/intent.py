@@ -11,7 +11,7 @@ from vlm_operator.engine.flags import canonical_json, uncounted
 from vlm_operator.engine.settings import FLAGS, UNLIMITED, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion, default_image
 from vlm_operator.errors import UnknownFact
-from vlm_operator.planning.intent import Audio, Goal, Images, Intent, Videos, Workload
+from vlm_operator.planning.intent import GPUS_PER_NODE, Audio, Goal, Images, Intent, Videos, Workload
 from vlm_operator.units import parse_bytes
 
 _PLAIN: Final = {
@@ -35,6 +35,8 @@ def intent_of(spec: VLMDeploymentSpec, version: EngineVersion) -> Intent:
         pinned=pinned,
         version=version,
         gpu_count=spec.gpu.count if spec.gpu else None,
+        gpus_available=(spec.topology.gpus_per_node if spec.topology else None) or GPUS_PER_NODE,
+        nodes=spec.topology.most_nodes if spec.topology else 1,
         allow_fp8_kv_cache=spec.retune.allow_fp8_kv_cache,
         uncounted_flags=uncounted(spec.engine.extra_args) if spec.engine else (),
         cpu_kv_cache_bytes=parse_bytes(spec.cpu.kv_cache_space, field="cpu.kvCacheSpace") if spec.cpu else None,

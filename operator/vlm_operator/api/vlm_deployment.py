@@ -12,6 +12,7 @@ from vlm_operator.api.base import ApiModel, Bool, Integer, Number, Rule, matchin
 from vlm_operator.api.engine_spec import EngineSpec
 from vlm_operator.api.gpu_spec import GPUSpec
 from vlm_operator.api.names import API_VERSION
+from vlm_operator.api.topology_spec import TopologySpec
 from vlm_operator.api.vlm_deployment_status import VLMDeploymentStatus
 
 _ID_VALIDATOR, _ID_CEL = matching(
@@ -229,6 +230,9 @@ class VLMDeploymentSpec(ApiModel):
     model: ModelSpec = Field(description="The model to serve.")
     gpu: GPUSpec | None = Field(
         default=None, description="GPUs to serve on. Default: the operator chooses among the cluster's. Excludes cpu."
+    )
+    topology: TopologySpec | None = Field(
+        default=None, description="Nodes that one replica stands on, and how many GPUs they have. Default: one node."
     )
     cpu: CPUSpec | None = Field(
         default=None,

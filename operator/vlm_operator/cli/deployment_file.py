@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from vlm_operator.api.intent import engine_version, intent_of
 from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.cli.facts_file import with_facts
 from vlm_operator.cli.intent_options import overridden
+from vlm_operator.cli.node_options import on_nodes
 from vlm_operator.cli.observation_file import evidence_from
 from vlm_operator.cli.this_machine import LOCAL, local_gpu, on_this_machine
 from vlm_operator.cli.yaml_file import read_documents
@@ -27,7 +28,6 @@ from vlm_operator.planning.choose import plan
 from vlm_operator.planning.cpu import cpu_plan
 from vlm_operator.planning.evidence import NOTHING
 from vlm_operator.planning.gpu_choice import GPUOffer
-from vlm_operator.planning.intent import GPUS_PER_NODE
 from vlm_operator.planning.plan import Plan
 from vlm_operator.sources import load_model
 
@@ -51,6 +51,7 @@ class PlannedDeployment:
             version=self.plan.version,
             offer=self.offer,
             model=self.plan.model,
+            nodes=self.plan.nodes,
         )
 
 
@@ -77,7 +78,8 @@ def plan_deployment(
     offline: bool = False,
     observations: str | None = None,
     facts: str | None = None,
-    gpus_available: int = GPUS_PER_NODE,
+    nodes: str | None = None,
+    gpus_per_node: int | None = None,
     options: Mapping[str, Any] = MappingProxyType({}),
     platform: str | None = None,
 ) -> PlannedDeployment:
@@ -85,13 +87,14 @@ def plan_deployment(
 
     Args:
         gpu: a product, ``local`` for the GPUs of this machine and never more than it has, or None.
+        nodes, gpus_per_node: in the place of ``spec.topology``.
         options: of the command line, which override what the file says.
 
     Raises:
         InputError: no GPU is named, this machine has too few, or the spec contradicts itself or the model.
     """
     spec = deployment.spec
-    intent = replace(intent_of(spec, version or engine_version(spec)), gpus_available=gpus_available)
+    intent = on_nodes(intent_of(spec, version or engine_version(spec)), nodes, gpus_per_node)
     intent, used = overridden(intent, dict(options))
     if used:
         click.echo(f"overrides the file: {', '.join(used)}", err=True)
@@ -109,10 +112,10 @@ def plan_deployment(
         )
     if product == LOCAL:
         offer = _local_offer(platform)
-        intent = on_this_machine(intent, offer.gpu, min(offer.count, gpus_available))
+        intent = on_this_machine(intent, offer.gpu, min(offer.count, intent.gpus_available))
     else:
         resource, stated = (spec.gpu.resource, spec.gpu.platform) if spec.gpu else (GPU_RESOURCE, None)
-        offer = find_product(product, resource, gpus_available, platform or stated)
+        offer = find_product(product, resource, intent.gpus_available, platform or stated)
     key = key_of(spec, intent.version, offer)
     evidence = NOTHING if observations is None else evidence_from(observations, key)
     evidence = with_facts(evidence, facts, spec.model.source, offer.gpu, intent.version)
@@ -146,6 +149,8 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> PlannedDeployme
         offline=values["offline"],
         observations=values["observations"],
         facts=values["facts"],
+        nodes=values["nodes"],
+        gpus_per_node=values["gpus_per_node"],
         options=values,
         platform=values["platform"],
     )

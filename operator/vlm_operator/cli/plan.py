@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, intent_of, options
+from vlm_operator.cli.node_options import NODE_OPTIONS, on_nodes
 from vlm_operator.cli.option_words import all_in_options, in_options
 from vlm_operator.cli.output import emit
 from vlm_operator.cli.targets import HOST_TARGETS
 from vlm_operator.errors import InputError, UnknownFact, VlmOperatorError
 from vlm_operator.gpu.facts import Platform
-from vlm_operator.planning.intent import GPUS_PER_NODE
 from vlm_operator.units import parse_bytes
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 
 @click.option(
     "--gpu-count",
     type=int,
-    help=f"GPUs to use; omitted: the fewest that fit, up to {GPUS_PER_NODE}, or this machine's with --gpu local.",
+    help="GPUs to use, on all nodes together; omitted: the fewest of one node that fit, or this machine's with --gpu "
+    "local, or whole nodes with --nodes.",
 )
 @click.option("--cpu-kv-cache-space", metavar="SIZE", help="Instead of a GPU: vLLM's CPU backend with that container.")
-@options(ENGINE_OPTIONS, WORKLOAD_OPTIONS)
+@options(NODE_OPTIONS, ENGINE_OPTIONS, WORKLOAD_OPTIONS)
 @click.option("--hf-overrides", metavar="JSON", help="Fields of config.json to replace, as vLLM's flag of that name.")
 @click.option("--revision", help="Revision of the model on the Hugging Face Hub.")
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
@@ -208,6 +209,7 @@ def _plan_of_options(values: dict[str, Any], version: str | None) -> Plan:
             hint="give one of them; 'vlmctl gpus' lists the products",
         )
     intent = intent_of({**values, "vllm_version": version}, **_resources(values))
+    intent = on_nodes(intent, values["nodes"], values["gpus_per_node"])
     overrides = parse_object(values["hf_overrides"], "hf-overrides")
     model = load_model(values["model"], revision=values["revision"], offline=values["offline"], hf_overrides=overrides)
     if intent.cpu_kv_cache_bytes is not None:

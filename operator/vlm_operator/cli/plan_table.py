@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from vlm_operator.cli.budget_bar import print_budget
+from vlm_operator.cli.stage_table import on_every_node, print_stages
 from vlm_operator.engine.flags import canonical_json, plain_value, shown_flags
+from vlm_operator.planning.more_nodes import nodes_that_hold
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.units import format_gib
@@ -35,13 +37,18 @@ def print_plan(plan: Plan, command: Sequence[str], *, explain: bool = False, wor
     """
     console = Console(highlight=False)
     gpu = f"{plan.gpu_count} x {plan.gpu.label}" if plan.gpu else "CPU"
+    if plan.nodes > 1:
+        gpu = f"{plan.nodes} nodes with {plan.gpus_per_node} x {plan.gpu.label if plan.gpu else ''}"
     console.print(Text(f"{plan.model.model} on {gpu}, vLLM {plan.version}", style="bold"))
     console.print(Text.assemble((str(plan.verdict), STYLES[plan.verdict]), f": {words(plan.message)}"))
     if plan.hint:
         console.print(Text(f"hint: {words(plan.hint)}"))
+    if more := nodes_that_hold(plan):
+        console.print(Text(f"hint: {more}"))
     if plan.budget is not None:
         console.print()
         print_budget(console, plan)
+        print_stages(console, plan)
     for found in plan.infeasible:
         console.print(Text(f"source: {found.source}", style="dim"))
     if plan.verdict not in {Verdict.UNKNOWN, Verdict.UNSUPPORTED}:
@@ -52,6 +59,9 @@ def print_plan(plan: Plan, command: Sequence[str], *, explain: bool = False, wor
         console.print(
             Text(" ".join([*variables, *map(shlex.quote, command)])), soft_wrap=True
         )  # one line, to be copied
+        if plan.nodes > 1:
+            console.print()
+            console.print(Text(on_every_node(plan.nodes)))
 
 
 def _print_why(console: Console, plan: Plan, words: Callable[[str], str], *, explain: bool) -> None:

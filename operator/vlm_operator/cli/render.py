@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from vlm_operator.cli.intent_options import options
+from vlm_operator.cli.node_options import NODE_OPTIONS
 from vlm_operator.cli.plan import EXIT_CODES
 from vlm_operator.cli.targets import HOST_TARGETS, check_count, print_target
-from vlm_operator.planning.intent import GPUS_PER_NODE
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -20,9 +21,7 @@ from vlm_operator.planning.intent import GPUS_PER_NODE
     help="What to print: manifests for Kubernetes, or what runs the server on one machine.",
 )
 @click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
-@click.option(
-    "--gpus-per-node", type=click.IntRange(1, 64), default=GPUS_PER_NODE, show_default=True, help="GPUs of one node."
-)
+@options(NODE_OPTIONS)
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
 @click.option("--facts", metavar="FILE", help="What vLLM itself said: a file of 'vlmctl dry-run … --save FILE'.")
@@ -38,7 +37,8 @@ def command(
     filename: str,
     output: str,
     gpu: str | None,
-    gpus_per_node: int,
+    nodes: str | None,
+    gpus_per_node: int | None,
     offline: bool,
     observations: str | None,
     facts: str | None,
@@ -57,7 +57,13 @@ def command(
     for deployment in deployments:
         check_pod_template(deployment.spec.pod_template, PodTemplatePolicy(pod_template_policy))
         planned = plan_deployment(
-            deployment, gpu, offline=offline, observations=observations, facts=facts, gpus_available=gpus_per_node
+            deployment,
+            gpu,
+            offline=offline,
+            observations=observations,
+            facts=facts,
+            nodes=nodes,
+            gpus_per_node=gpus_per_node,
         )
         plan = planned.plan
         name = f"{deployment.metadata.namespace or 'default'}/{deployment.metadata.name}"

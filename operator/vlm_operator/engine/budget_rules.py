@@ -60,6 +60,7 @@ class BudgetRules:
     Attributes:
         subtracts_graph_estimate: whether CUDA graphs are estimated and taken from the KV cache.
         profiles_encoder: whether the profiling run executes the multimodal encoder.
+        encoder_on_every_stage: whether every pipeline stage does so (V1 runner); the V2 runner does on the first alone.
         pads_encoder_outputs: whether every dummy item's output is kept at the size of the whole encoder budget.
         keeps_encoder_inputs: whether the dummy items stay on the GPU until the sampler has run (V1 runner).
         persistent_expert_workspace: whether the workspace of expert layers stays allocated after the forward pass.
@@ -70,6 +71,7 @@ class BudgetRules:
     sampler: SamplerPath
     subtracts_graph_estimate: bool
     profiles_encoder: bool
+    encoder_on_every_stage: bool
     pads_encoder_outputs: bool
     keeps_encoder_inputs: bool
     persistent_expert_workspace: bool
@@ -101,6 +103,7 @@ def budget_rules(version: EngineVersion, runner: str) -> BudgetRules:
         sampler=sampler,
         subtracts_graph_estimate=version >= (_V0_29 if second else _V0_20),
         profiles_encoder=not second or version >= _V0_27,
+        encoder_on_every_stage=not second,
         pads_encoder_outputs=version < _V0_13,
         keeps_encoder_inputs=not second,
         persistent_expert_workspace=version >= _V0_14,

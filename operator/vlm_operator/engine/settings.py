@@ -221,6 +221,7 @@ class EngineSettings:
         api="max_cudagraph_capture_size",
     )
     cudagraph_capture_sizes: tuple[int, ...] | None = declared(None, "", Kind.COUNTS)
+    pp_layer_partition: tuple[int, ...] | None = declared(None, "", Kind.COUNTS)
     async_scheduling: bool | None = declared(
         None, "--async-scheduling", Kind.TOGGLE, help="Pin asynchronous scheduling.", api="async_scheduling"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from vlm_operator.api.gpu_spec import GPUSpec
 from vlm_operator.api.names import GPU_PRODUCT_LABEL
+from vlm_operator.api.topology_spec import TopologySpec
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.catalogue import find_gpu, means, slice_of
 from vlm_operator.gpu.facts import GPUFacts, Platform
@@ -51,7 +52,7 @@ class Offers:
 
 
 @cached_by_identity(kept=64)
-def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
+def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None, topology: TopologySpec | None = None) -> Offers:
     """GPUs of the nodes by kind; nodes that are not ready or cordoned still count: they come back.
 
     Remembered for each collection of nodes: the operator hands in the same one until a node changes, so that a thousand
@@ -63,12 +64,13 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None) -> Offers:
     sites: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for node in nodes:
         try:
-            gpus = tuple(_described(each, spec) for each in read_node_gpus(node.labels, node.allocatable))
+            found_here = read_node_gpus(node.labels, node.allocatable)
+            gpus = tuple(_bounded(_described(each, spec), topology) for each in found_here)
         except VlmOperatorError as error:
             unreadable.append(f"{node.name}: {error.message}")
             continue
         for offered in gpus:
-            if not _allowed(offered.gpu, offered.resource, offered.count, spec):
+            if not _allowed(offered.gpu, offered.resource, offered.count, spec, topology):
                 others[f"{offered.count}x {offered.gpu.label}"] = None
                 continue
             label = node.labels.get(GPU_PRODUCT_LABEL, "")
@@ -116,6 +118,12 @@ def _without(free: list[int], key: tuple[str, str], awaited: Iterable[AwaitedGPU
     return left
 
 
+def _bounded(offered: NodeGPUs, topology: TopologySpec | None) -> NodeGPUs:
+    """No more GPUs of a node than the spec allows a pod."""
+    most = topology.gpus_per_node if topology else None
+    return offered if most is None else replace(offered, count=min(offered.count, most))
+
+
 def _described(offered: NodeGPUs, spec: GPUSpec | None) -> NodeGPUs:
     """The GPUs of a node on the platform that the spec states, where it does."""
     if spec is None or spec.platform is None:
@@ -123,10 +131,13 @@ def _described(offered: NodeGPUs, spec: GPUSpec | None) -> NodeGPUs:
     return replace(offered, gpu=on_platform(offered.gpu, Platform(spec.platform)))
 
 
-def _allowed(gpu: GPUFacts, resource: str, count: int, spec: GPUSpec | None) -> bool:
+def _allowed(gpu: GPUFacts, resource: str, count: int, spec: GPUSpec | None, topology: TopologySpec | None) -> bool:
     if spec is None:
         return gpu.supported and not gpu.shared and resource == GPU_RESOURCE
-    if spec.resource != resource or (spec.count is not None and spec.count > count):
+    nodes = topology.most_nodes if topology else 1
+    if spec.resource != resource:
+        return False
+    if spec.count is not None and nodes is not None and spec.count > count * nodes:
         return False
     return spec.product is None or _same_product(spec.product, gpu)
 

@@ -24,6 +24,7 @@ from vlm_operator.lifecycle.episode import episode_of
 from vlm_operator.lifecycle.history import FAILED, History
 from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, key_of
 from vlm_operator.lifecycle.offers import Offers, offers, with_free
+from vlm_operator.lifecycle.one_node import on_one_node
 from vlm_operator.lifecycle.server import Server, server_of
 from vlm_operator.lifecycle.situation import Situation
 from vlm_operator.model.facts import ModelFacts
@@ -108,7 +109,7 @@ class Planner:
     def _cluster(situation: Situation, spec: VLMDeploymentSpec) -> Offers:
         cluster = Offers(())
         if spec.cpu is None:
-            cluster = offers(situation.nodes, spec.gpu)
+            cluster = offers(situation.nodes, spec.gpu, spec.topology)
             if spec.gpu is None or spec.gpu.product is None:  # only then is there a choice
                 cluster = with_free(cluster, situation.gpus_in_use, situation.gpus_awaited)
         return cluster
@@ -224,13 +225,13 @@ class Planner:
             return Planned(made, made.settings, None, self.episode(None))
         if prefer is not None:
             intent = replace(self.intent, gpus_available=prefer.count)
-            made = plan(model, prefer.gpu, intent, self.evidence(prefer, history))
+            made = on_one_node(plan(model, prefer.gpu, intent, self.evidence(prefer, history)))
             if made.fits or len(self.offers.matching) == 1:
                 return Planned(made, made.settings, prefer, self.episode(prefer.gpu))
         chosen = choose_gpu(model, self.offers.matching, self.intent, lambda offer: self.evidence(offer, history))
         if chosen is None:
             return None
-        made, offer = chosen
+        made, offer = on_one_node(chosen[0]), chosen[1]
         return Planned(made, made.settings, offer, self.episode(offer.gpu))
 
     def _asked(self, history: History, prefer: GPUOffer | None, unknown: VlmOperatorError | None) -> Planned | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.capacity.weights import weight_bytes
+from vlm_operator.engine.environment import command_environment
 from vlm_operator.engine.flags import to_arguments
-from vlm_operator.engine.known_faults import environment
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
@@ -58,11 +58,13 @@ def server_of(
     offer: GPUOffer | None,
     model: ModelFacts | None,
     weights_bytes: int | None = None,
+    nodes: int = 1,
 ) -> Server:
     """The server that runs ``settings`` of ``model`` on ``offer`` (None: the CPU backend).
 
     Args:
         weights_bytes: of the whole model, where ``model`` is None.
+        nodes: of the offer, that a replica stands on.
     """
     gpus = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
     request = server_request(
@@ -73,11 +75,12 @@ def server_of(
         flags=to_arguments(settings),
         fingerprint="",
         gpu_count=gpus,
+        nodes=nodes,
         gpu_product=offer.node_label if offer else None,
         weights_bytes=weights_bytes if model is None else _whole_weights(model, settings, version),
     )
-    mending = environment(version, offer.gpu.compute_capability if offer else None)
-    request = replace(request, env={**request.env, **mending})
+    variables = command_environment(settings, version, offer.gpu.compute_capability if offer else None)
+    request = replace(request, env={**request.env, **variables})
     product = offer.gpu.label if offer else CPU_PRODUCT
     identity = fingerprint(request.image, request.args, request.resources, product, request.env)
     return Server(replace(request, fingerprint=identity))

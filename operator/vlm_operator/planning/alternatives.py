@@ -71,6 +71,7 @@ def _on(intent: Intent, count: int) -> Intent:
         settings=intent.settings.with_(**sizes),
         pinned=intent.pinned - sizes.keys(),
         gpu_count=count,
+        nodes=1,
     )
 
 

@@ -19,7 +19,9 @@ from vlm_operator.planning.item_rejection import rejected_item
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.ladder import levers, request_limit, sequences_level
 from vlm_operator.planning.lever import Bounds, Lever
+from vlm_operator.planning.partition import balanced
 from vlm_operator.planning.plan import Move
+from vlm_operator.planning.shapes import Shape
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.planning.workload import round_context
 
@@ -39,10 +41,16 @@ FOLLOWING: Final = ("max_model_len", "max_num_batched_tokens")
 """Flags that follow the size of the described items."""
 
 
+def on_shape(settings: EngineSettings, shape: Shape) -> EngineSettings:
+    """These flags on the GPUs of a shape."""
+    return settings.with_(tensor_parallel_size=shape.tensor, pipeline_parallel_size=shape.stages)
+
+
 class Attempt:
-    """The search for flags on ``tensor_parallel_size`` GPUs (times pipeline stages and replicas).
+    """The search for flags on the GPUs of one shape (times replicas).
 
     Attributes:
+        shape: how layers and stages are laid over GPUs and nodes.
         judge: judges flags for this plan.
         context: what the context should be.
         wanted: the flags before anything gave way, judged.
@@ -53,15 +61,16 @@ class Attempt:
         is_exhausted: no combination of the levers that the user left free makes the wanted flags fit.
     """
 
-    def __init__(self, judge: Judge, tensor_parallel_size: int) -> None:
+    def __init__(self, judge: Judge, shape: Shape) -> None:
         self.judge, self.model, self.intent, self.context = judge, judge.model, judge.intent, judge.context
-        settings = judge.feasible(judge.start.with_(tensor_parallel_size=tensor_parallel_size))
+        self.shape = shape
+        settings = judge.feasible(on_shape(judge.start, shape))
         if settings.max_model_len is None or settings.max_num_seqs is None:
             settings = settings.with_(
                 max_model_len=settings.max_model_len or self.context.wanted,
                 max_num_seqs=settings.max_num_seqs or self._sequences(),
             )
-        self._free_at_start = free_at_start_bytes(judge.gpu, judge.intent.version, tensor_parallel_size)
+        self._free_at_start = free_at_start_bytes(judge.gpu, judge.intent.version, shape.tensor * shape.stages)
         self.ceiling = self._ceiling()
         self.wanted = judge.evaluate(settings)
         default = self.wanted.settings.gpu_memory_utilization or 0.0
@@ -71,10 +80,21 @@ class Attempt:
         if self.wanted.rejected is not None and not self.is_pinned("max_num_batched_tokens"):
             raised = self.wanted.rejected.batch_that_holds_it
             self.wanted = judge.evaluate(self.wanted.requested.with_(max_num_batched_tokens=raised))
+        if self.wanted.stages and self.wanted.verdict is not Verdict.FITS and not self.intent.is_prediction:
+            self._balance()
         self.chosen = self.wanted
         self.found: tuple[Lever, ...] = ()
         self.choice: Choice = ()
         self.is_exhausted = self._is_mild_exhausted = False
+
+    def _balance(self) -> None:
+        """Divide the layers over the stages otherwise than vLLM does, where that leaves the tightest more room."""
+        moved = balanced(self.model, self.judge.gpu, self.wanted.requested, self.intent.version)
+        if moved.pp_layer_partition is None or self.judge.infeasible(moved):
+            return
+        better = self.judge.evaluate(moved)
+        if better.headroom_bytes > self.wanted.headroom_bytes:
+            self.wanted = better
 
     def is_pinned(self, flag: str) -> bool:
         """True where the user set the flag."""

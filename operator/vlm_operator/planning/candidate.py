@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from operator import attrgetter
 
-from vlm_operator.capacity.kv import KVLayout, kv_layout
+from vlm_operator.capacity.kv import KVLayout, stage_layouts
 from vlm_operator.capacity.kv.page import CacheKind
 from vlm_operator.capacity.startup import Budget
 from vlm_operator.capacity.startup.first_check import requested_bytes
-from vlm_operator.capacity.startup.model import StartupTerms, startup_terms
+from vlm_operator.capacity.startup.model import StartupTerms, stage_terms
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes
 from vlm_operator.engine.kv_cache_rules import state_blocks_needed
 from vlm_operator.engine.settings import EngineSettings
@@ -25,22 +25,34 @@ from vlm_operator.planning.resolution import resolved
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """Flags whose utilisation is open; sizes are bytes per GPU.
+class Rank:
+    """A GPU of one pipeline stage; the only stage where there is no pipeline.
 
     Attributes:
-        settings: the flags resolved as vLLM would on that GPU; their utilisation is vLLM's default.
+        layout: of its KV cache.
         terms: the budget without its utilisation.
         cup_bytes: smallest KV cache that passes vLLM's capacity check: one request of the maximum length.
         least_bytes: smallest KV cache with which vLLM starts: the same, or a block of state for every sequence of a
             hybrid where that is more.
     """
 
-    settings: EngineSettings
     layout: KVLayout
     terms: StartupTerms
     cup_bytes: int
     least_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Flags whose utilisation is open; sizes are bytes per GPU.
+
+    Attributes:
+        settings: the flags resolved as vLLM would on that GPU; their utilisation is vLLM's default.
+        ranks: a GPU of each pipeline stage, the first stage first. vLLM checks each on its own, and all must pass.
+    """
+
+    settings: EngineSettings
+    ranks: tuple[Rank, ...]
 
     def at(self, utilization: float | None) -> EngineSettings:
         """The resolved flags at that utilisation; at vLLM's default where None."""
@@ -48,40 +60,53 @@ class Candidate:
             return self.settings
         return self.settings.with_(gpu_memory_utilization=utilization)
 
-    def budget(self, utilization: float | None) -> Budget:
-        """The budget in full at that utilisation."""
-        return self.terms.at(self._share(utilization), self.settings.kv_cache_memory_bytes)
+    def budget(self, utilization: float | None, rank: Rank) -> Budget:
+        """The budget of a rank in full at that utilisation."""
+        return rank.terms.at(self._share(utilization), self.settings.kv_cache_memory_bytes)
 
     def headroom_bytes(self, utilization: float | None) -> int:
-        """Low bound of the KV cache less what the cup takes: negative where it does not fit for certain."""
+        """Low bound of the KV cache less what the cup takes, on the tightest rank: negative where that is not certain.
+
+        On every rank the same part of the GPU's memory is requested.
+        """
+        return min(self.headrooms(utilization))
+
+    def headrooms(self, utilization: float | None) -> tuple[int, ...]:
+        """The same of a rank of each stage."""
         share = self._share(utilization)
-        return self._kv_cache_bytes(share, self._requested_bytes(share))[1] - self.least_bytes
+        requested = _requested_bytes(self.ranks[0].terms, share)
+        return tuple(self._kv_cache_bytes(rank, share, requested)[1] - rank.least_bytes for rank in self.ranks)
 
     def fits(self, utilization: float | None) -> bool:
         """True where the evaluation's verdict is ``Fits``, for a GPU of which nothing was measured."""
-        terms, share = self.terms, self._share(utilization)
-        requested = self._requested_bytes(share)
+        share = self._share(utilization)
+        return all(self._fits_on(rank, share) for rank in self.ranks)
+
+    def _fits_on(self, rank: Rank, share: float) -> bool:
+        terms = rank.terms
+        requested = _requested_bytes(terms, share)
         if requested > terms.free_at_start_bytes:
             return False
-        best, low = self._kv_cache_bytes(share, requested)
+        best, low = self._kv_cache_bytes(rank, share, requested)
         in_use, free = terms.weights_bytes + terms.activation.peak_bytes, terms.free_at_start_high_bytes
         if self.settings.kv_cache_memory_bytes is not None:
             in_use, free = terms.fixed_bytes + self.settings.kv_cache_memory_bytes, terms.free_at_start_bytes
-        return self.least_bytes <= low and best > 0 and in_use <= free
+        return rank.least_bytes <= low and best > 0 and in_use <= free
 
     def _share(self, utilization: float | None) -> float:
         return utilization or self.settings.gpu_memory_utilization or 0.0
 
-    def _requested_bytes(self, share: float) -> int:
-        return requested_bytes(self.terms.gpu.total_bytes, share, self.terms.version)
-
-    def _kv_cache_bytes(self, share: float, requested: int) -> tuple[int, int]:
+    def _kv_cache_bytes(self, rank: Rank, share: float, requested: int) -> tuple[int, int]:
         """(best estimate, low bound), as ``StartupTerms.at`` has them."""
-        fixed, terms = self.settings.kv_cache_memory_bytes, self.terms
+        fixed, terms = self.settings.kv_cache_memory_bytes, rank.terms
         if fixed is not None:
             return fixed, fixed
         best = requested - terms.fixed_bytes
         return best, best - half_width_bytes(terms.variance, terms.gpu.total_uncertainty_bytes, share)
+
+
+def _requested_bytes(terms: StartupTerms, share: float) -> int:
+    return requested_bytes(terms.gpu.total_bytes, share, terms.version)
 
 
 _FLAGS_BUT_UTILIZATION = attrgetter(
@@ -101,10 +126,17 @@ def candidate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, versi
         UnknownFact: weights, layout or a term of the budget is not known for certain.
     """
     settings = resolved(requested.with_(gpu_memory_utilization=None), model, gpu, version)
-    layout = kv_layout(model, settings, version, gpu.compute_capability)
+    layouts = stage_layouts(model, settings, version, gpu.compute_capability)
+    stages = stage_terms(model, gpu, settings, version)
+    return Candidate(
+        settings,
+        tuple(_rank(layout, terms, settings, version) for layout, terms in zip(layouts, stages, strict=True)),
+    )
+
+
+def _rank(layout: KVLayout, terms: StartupTerms, settings: EngineSettings, version: EngineVersion) -> Rank:
     cup = layout.least_bytes_that_start(settings.max_model_len or 0)
-    least = max(cup, _state_bytes(layout, settings, version))
-    return Candidate(settings, layout, startup_terms(model, gpu, settings, version), cup, least)
+    return Rank(layout, terms, cup, max(cup, _state_bytes(layout, settings, version)))
 
 
 def _state_bytes(layout: KVLayout, settings: EngineSettings, version: EngineVersion) -> int:

@@ -7,8 +7,6 @@ grown where that costs nothing. Pinned flags are read, never written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import require_known
 from vlm_operator.errors import InputError, UnknownFact
@@ -16,7 +14,7 @@ from vlm_operator.feasibility import Infeasible, as_served, require_own_class
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.alternatives import alternatives
-from vlm_operator.planning.attempt import Attempt
+from vlm_operator.planning.attempt import Attempt, on_shape
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.fitting import what_would_fit
@@ -24,7 +22,8 @@ from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Refusal, Remedy
 from vlm_operator.planning.remedies import as_hint, remedies
-from vlm_operator.planning.validation import tensor_parallel_problem, validate
+from vlm_operator.planning.shapes import shapes
+from vlm_operator.planning.validation import validate
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.planning.workload import WantedContext
 
@@ -89,13 +88,13 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
     attempts: list[Attempt] = []
     errors: list[InputError | UnknownFact] = []
     infeasible: tuple[Infeasible, ...] = ()
-    for size in _tensor_parallel_sizes(model, intent):
-        refusals = judge.infeasible(judge.feasible(judge.start.with_(tensor_parallel_size=size)))
+    for shape in shapes(model, intent):
+        refusals = judge.infeasible(judge.feasible(on_shape(judge.start, shape)))
         if refusals:
             infeasible = infeasible or refusals
             continue
         try:
-            attempt = Attempt(judge, size)
+            attempt = Attempt(judge, shape)
         except (InputError, UnknownFact) as error:
             # The model cannot be divided over so many GPUs, or it is not known what comes of it: other numbers may do.
             errors.append(error)
@@ -119,35 +118,6 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
             raise (unknown or errors)[0]
     shown = tight or attempts[-1]
     return _written(shown, shown.chosen)
-
-
-def _tensor_parallel_sizes(model: ModelFacts, intent: Intent) -> Iterator[int]:
-    """Sizes to try, smallest first: the pinned one, the one the count asks for, or what the node has."""
-    settings = intent.settings
-    others = settings.pipeline_parallel_size * settings.data_parallel_size
-    if "tensor_parallel_size" in intent.pinned or (intent.is_prediction and intent.gpu_count is None):
-        yield settings.tensor_parallel_size
-        return
-    if intent.gpu_count is not None:
-        size, rest = divmod(intent.gpu_count, others)
-        if size < 1 or rest:
-            raise InputError(
-                f"gpu-count: {intent.gpu_count} GPUs cannot hold {settings.pipeline_parallel_size} pipeline stages "
-                f"x {settings.data_parallel_size} replicas",
-                field="gpu-count",
-                hint=f"use a multiple of {others}",
-            )
-        yield size
-        return
-    if others > intent.gpus_available:
-        raise InputError(
-            f"pipeline-parallel-size: {others} GPUs are needed, {intent.gpus_available} are available",
-            field="pipeline-parallel-size",
-            hint=f"lower the parallel sizes to at most {intent.gpus_available} GPUs",
-        )
-    for size in range(1, intent.gpus_available // others + 1):
-        if tensor_parallel_problem(model, size) is None:
-            yield size
 
 
 def contradiction(
@@ -189,6 +159,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         model=attempt.model,
         gpu=attempt.judge.gpu,
         gpu_count=settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size,
+        nodes=attempt.shape.nodes,
         version=attempt.intent.version,
         intent=attempt.intent,
         settings=_commanded(evaluation),

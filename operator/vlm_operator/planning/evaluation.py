@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 from vlm_operator.capacity.kv import KVLayout
 from vlm_operator.capacity.startup import Budget
+from vlm_operator.capacity.startup.stage import PipelineStage
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.feasibility import Infeasible, InfeasibleReason
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.planning.candidate import candidate
+from vlm_operator.planning.candidate import Candidate, Rank, candidate
 from vlm_operator.planning.evidence import Experience
 from vlm_operator.planning.item_rejection import RejectedItem
 from vlm_operator.planning.verdict import Reason, Verdict
@@ -42,8 +44,51 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class StageBudget:
+    """One GPU of a pipeline stage: its budget, and what it must hold.
+
+    Attributes:
+        least_bytes: as of ``Evaluation``.
+    """
+
+    stage: PipelineStage
+    budget: Budget
+    layout: KVLayout
+    least_bytes: int
+
+    @property
+    def headroom_bytes(self) -> int:
+        """Low bound of the KV cache less what the cup takes."""
+        return self.budget.kv_cache_low_bytes - self.least_bytes
+
+    @property
+    def num_blocks(self) -> int:
+        """Blocks of the best estimate; every rank uses as many as the rank that has fewest."""
+        return self.layout.num_blocks(max(self.budget.kv_cache_bytes, 0))
+
+    def holds(self, model: ModelFacts) -> tuple[str, ...]:
+        """What the stage holds or runs beside its layers, in words."""
+        parts = ["embedding"] if self.stage.is_first else []
+        if model.vision is not None and self.budget.profiled_modality is not None:
+            parts.append("encoder, profiled")
+        elif model.vision is not None:
+            parts.append("encoder, idle")
+        if self.stage.is_last:
+            parts += ["head", "sampler"]
+        return tuple(parts)
+
+    @property
+    def name(self) -> str:
+        """For people: which stage, with its layers."""
+        return (
+            f"stage {self.stage.index + 1} of {self.stage.stages} "
+            f"(layers {self.stage.first_layer} to {self.stage.end_layer - 1})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What would happen with ``requested``; sizes are per GPU.
+    """What would happen with ``requested``; sizes are per GPU, those of the tightest pipeline stage.
 
     Attributes:
         requested: the flags as given; None where vLLM is left to decide.
@@ -52,6 +97,8 @@ class Evaluation:
             block), and a hybrid has a block of state for every sequence.
         rejected: an item of the workload that the server would refuse, None where there is none.
         infeasible: what vLLM would refuse of the flags for a reason other than memory.
+        stages: every stage of a pipeline, the first first; empty where there is none.
+        tightest: number of the stage that ``budget`` and ``layout`` are of.
     """
 
     requested: EngineSettings
@@ -63,6 +110,8 @@ class Evaluation:
     reason: Reason | InfeasibleReason
     rejected: RejectedItem | None = None
     infeasible: tuple[Infeasible, ...] = ()
+    stages: tuple[StageBudget, ...] = ()
+    tightest: int = 0
 
     @property
     def headroom_bytes(self) -> int:
@@ -76,15 +125,12 @@ class Evaluation:
         return Cup(length, self.layout.needed_bytes(length))
 
     def container(self, derived_max_model_len: int) -> Container:
-        """What the best estimate holds."""
-        kv_bytes = max(self.budget.kv_cache_bytes, 0)
-        length = self.settings.max_model_len or 1
-        return Container(
-            num_blocks=self.layout.num_blocks(kv_bytes),
-            capacity_tokens=self.layout.capacity_tokens(kv_bytes, length),
-            max_model_len=self.layout.longest_context(kv_bytes, derived_max_model_len),
-            concurrency=round(self.layout.concurrency(kv_bytes, length), 2),
-        )
+        """What the best estimate holds; every stage uses as many blocks as the stage that has fewest."""
+        held = [_container(self.layout, self.budget, self.settings, derived_max_model_len)]
+        if self.stages:
+            held = [_container(each.layout, each.budget, self.settings, derived_max_model_len) for each in self.stages]
+        fewest = min(held, key=lambda each: each.num_blocks)
+        return replace(fewest, max_model_len=min(each.max_model_len for each in held))
 
     def _wanted(self) -> str:
         """What takes ``least_bytes``: the context, or the states of a hybrid's sequences where they take more."""
@@ -105,6 +151,11 @@ class Evaluation:
         """The verdict in one sentence with its numbers."""
         if self.infeasible:
             return self.infeasible[0].message
+        if self.stages and self.reason is not Reason.ITEM_REJECTED:
+            return f"{self.stages[self.tightest].name} is the tightest: {self._words()}"
+        return self._words()
+
+    def _words(self) -> str:
         if self.rejected is not None and self.reason is Reason.ITEM_REJECTED:
             return self.rejected.message()
         pinned = self.settings.kv_cache_memory_bytes
@@ -164,11 +215,62 @@ def evaluate(
         UnknownFact: weights, layout or a term of the budget is not known for certain.
     """
     found = candidate(model, gpu, requested, version)
-    settings, budget = found.at(requested.gpu_memory_utilization), found.budget(requested.gpu_memory_utilization)
+    settings = found.at(requested.gpu_memory_utilization)
+    judged = [_on_rank(found, rank, settings, experience) for rank in found.ranks]
+    tightest = 0
+    if len(judged) > 1:
+        tightest = min(range(len(judged)), key=lambda index: (-_GRAVITY[judged[index].verdict], judged[index].headroom))
+    worst, rank = judged[tightest], found.ranks[tightest]
+    return Evaluation(
+        requested,
+        settings,
+        worst.budget,
+        rank.layout,
+        rank.least_bytes,
+        worst.verdict,
+        worst.reason,
+        stages=_stages(found, judged),
+        tightest=tightest,
+    )
+
+
+_GRAVITY: Final = {Verdict.FITS: 0, Verdict.FITS_TIGHT: 1, Verdict.DOES_NOT_FIT: 2}
+
+
+class _Judged(NamedTuple):
+    """One rank's budget and what comes of it."""
+
+    budget: Budget
+    verdict: Verdict
+    reason: Reason
+    headroom: int
+
+
+def _stages(found: Candidate, judged: list[_Judged]) -> tuple[StageBudget, ...]:
+    if len(judged) == 1:
+        return ()
+    return tuple(
+        StageBudget(rank.terms.stage, each.budget, rank.layout, rank.least_bytes)
+        for rank, each in zip(found.ranks, judged, strict=True)
+    )
+
+
+def _container(layout: KVLayout, budget: Budget, settings: EngineSettings, derived_max_model_len: int) -> Container:
+    kv_bytes, length = max(budget.kv_cache_bytes, 0), settings.max_model_len or 1
+    return Container(
+        num_blocks=layout.num_blocks(kv_bytes),
+        capacity_tokens=layout.capacity_tokens(kv_bytes, length),
+        max_model_len=layout.longest_context(kv_bytes, derived_max_model_len),
+        concurrency=round(layout.concurrency(kv_bytes, length), 2),
+    )
+
+
+def _on_rank(found: Candidate, rank: Rank, settings: EngineSettings, experience: Experience | None) -> _Judged:
+    budget = found.budget(settings.gpu_memory_utilization, rank)
     if experience is not None:
         budget = experience.adjust(budget, settings)
-    verdict, reason = _verdict(budget, found.least_bytes, settings.kv_cache_memory_bytes)
-    if reason is Reason.KV_CACHE_TOO_SMALL and found.cup_bytes <= budget.kv_cache_bytes:
+    verdict, reason = _verdict(budget, rank.least_bytes, settings.kv_cache_memory_bytes)
+    if reason is Reason.KV_CACHE_TOO_SMALL and rank.cup_bytes <= budget.kv_cache_bytes:
         reason = Reason.STATE_BLOCKS_TOO_FEW
     if experience is not None:
         if experience.peak_too_high(budget):
@@ -180,7 +282,7 @@ def evaluate(
             verdict, reason = Verdict.DOES_NOT_FIT, Reason.FREE_MEMORY_TOO_LOW
         elif verdict is Verdict.FITS:
             verdict, reason = Verdict.FITS_TIGHT, Reason.FREE_MEMORY_UNCERTAIN
-    return Evaluation(requested, settings, budget, found.layout, found.least_bytes, verdict, reason)
+    return _Judged(budget, verdict, reason, budget.kv_cache_low_bytes - rank.least_bytes)
 
 
 def _verdict(budget: Budget, least: int, pinned_kv: int | None) -> tuple[Verdict, Reason]:

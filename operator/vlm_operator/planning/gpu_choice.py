@@ -119,16 +119,18 @@ def choose_gpu(
 
 def _candidates(model: ModelFacts, offer: GPUOffer, intent: Intent, evidence: Evidence) -> Iterator[_Candidate]:
     """The plan on an offer; and, where it takes more GPUs than are free, the one on those that are."""
+    if intent.nodes is not None and (intent.gpu_count or 0) > offer.count * intent.nodes:
+        return
     free = offer.count if offer.free is None else offer.free
     made = _planned(model, offer.gpu, replace(intent, gpus_available=offer.count), evidence)
-    if made.gpu_count <= offer.count:
-        yield _Candidate(made, offer, made.gpu_count <= free, _given_up(made))
-    if 0 < free < made.gpu_count and intent.gpu_count is None:
+    if made.gpus_per_node <= offer.count:
+        yield _Candidate(made, offer, made.gpus_per_node <= free, _given_up(made))
+    if 0 < free < made.gpus_per_node and intent.gpu_count is None:
         try:
             fewer = _planned(model, offer.gpu, replace(intent, gpus_available=free), evidence)
         except InputError:
             return
-        if fewer.fits and fewer.gpu_count <= free:
+        if fewer.fits and fewer.gpus_per_node <= free:
             yield _Candidate(fewer, offer, True, _given_up(fewer))
 
 

@@ -106,7 +106,8 @@ class Judge:
         share = requested.gpu_memory_utilization
         if self._experience is None:
             return found.fits(share)
-        return not self._experience.rules_out(found.budget(share), found.least_bytes)
+        ruled_out = self._experience.rules_out
+        return not any(ruled_out(found.budget(share, rank), rank.least_bytes) for rank in found.ranks)
 
     def outlook(self, requested: EngineSettings) -> tuple[EngineSettings, int]:
         """(these flags with everything filled in as vLLM would, low bound of the KV cache less what the cup takes).

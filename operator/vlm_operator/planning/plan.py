@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlm_operator.capacity.startup import Budget
-from vlm_operator.engine.known_faults import environment
+from vlm_operator.engine.environment import command_environment
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.feasibility import Infeasible, InfeasibleReason
@@ -77,7 +77,8 @@ class Plan:
 
     Attributes:
         gpu: None on the CPU backend.
-        gpu_count: GPUs of one replica.
+        gpu_count: GPUs of one replica, on all its nodes together.
+        nodes: nodes that a replica stands on, each with as many of its GPUs.
         settings: the flags the command sets: pinned or chosen.
         infeasible: what vLLM would refuse of the command for a reason other than memory.
         evaluation: the same resolved, with budget, cup and container; None where nothing could be computed.
@@ -99,6 +100,7 @@ class Plan:
     settings: EngineSettings
     verdict: Verdict
     reason: Reason | InfeasibleReason
+    nodes: int = 1
     infeasible: tuple[Infeasible, ...] = ()
     evaluation: Evaluation | None = None
     context: WantedContext | None = None
@@ -116,6 +118,11 @@ class Plan:
         return self.verdict in {Verdict.FITS, Verdict.FITS_TIGHT}
 
     @property
+    def gpus_per_node(self) -> int:
+        """GPUs of a replica on each of its nodes."""
+        return self.gpu_count // self.nodes
+
+    @property
     def message(self) -> str:
         """The verdict in one sentence, with its numbers."""
         if self.refusal is not None:
@@ -130,7 +137,7 @@ class Plan:
     @property
     def environment(self) -> dict[str, str]:
         """Environment variables that the command needs on this GPU."""
-        return environment(self.version, self.gpu.compute_capability if self.gpu else None)
+        return command_environment(self.settings, self.version, self.gpu.compute_capability if self.gpu else None)
 
     @property
     def budget(self) -> Budget | None:

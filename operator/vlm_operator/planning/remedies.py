@@ -95,11 +95,14 @@ def _single(attempt: Attempt, failed: Evaluation) -> Iterator[Remedy]:
 
 
 def _more_gpus(attempt: Attempt, requested: EngineSettings) -> Iterator[Remedy]:
-    for size in range(requested.tensor_parallel_size + 1, attempt.intent.gpus_available + 1):
-        if tensor_parallel_problem(attempt.model, size) is None and attempt.judge.fits(
-            requested.with_(tensor_parallel_size=size)
-        ):
-            yield _remedy(attempt, "tensor_parallel_size", size, f"{size} GPUs")
+    """More GPUs of the same nodes."""
+    stages = requested.pipeline_parallel_size * requested.data_parallel_size
+    per_node, nodes = attempt.intent.gpus_available, attempt.shape.nodes
+    for size in range(requested.tensor_parallel_size + 1, per_node * nodes // stages + 1):
+        if (nodes > 1 and per_node % size) or tensor_parallel_problem(attempt.model, size) is not None:
+            continue
+        if attempt.judge.fits(requested.with_(tensor_parallel_size=size)):
+            yield _remedy(attempt, "tensor_parallel_size", size, f"{size * stages} GPUs")
             return
 
 

@@ -23,7 +23,14 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             "modalities": list(modalities_of(plan.model)),
             "source": plan.model.source,
         },
-        "gpu": None if gpu is None else {"product": gpu.label, "count": plan.gpu_count, "totalBytes": gpu.total_bytes},
+        "gpu": None
+        if gpu is None
+        else {
+            "product": gpu.label,
+            "count": plan.gpu_count,
+            "totalBytes": gpu.total_bytes,
+            **({"nodes": plan.nodes, "perNode": plan.gpus_per_node} if plan.nodes > 1 else {}),
+        },
         "vllmVersion": str(plan.version),
         "goal": str(plan.intent.goal or "Throughput"),
         "verdict": str(plan.verdict),
@@ -38,7 +45,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "pinned": sorted(plan.intent.pinned),
         "command": list(command(plan)),
         "environment": plan.environment,
-        "budget": None if budget is None else _budget(budget),
+        "budget": None if budget is None else {**_budget(budget), **_stages(plan)},
         "cup": None if cup is None else {"maxModelLen": cup.max_model_len, "neededBytes": cup.needed_bytes},
         "container": None if container is None else _container(container),
         "workload": {
@@ -98,6 +105,28 @@ def _budget(budget: Budget) -> dict[str, Any]:
         "compileBytes": budget.compile_bytes,
         "freeAtStartBytes": budget.free_at_start_bytes,
         **more,
+    }
+
+
+def _stages(plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """``stages``: the budget of a GPU of each pipeline stage; nothing where there is no pipeline."""
+    evaluation = plan.evaluation
+    if evaluation is None or not evaluation.stages:
+        return {}
+    return {
+        "stages": [
+            {
+                "stage": each.stage.index,
+                "node": each.stage.index * plan.nodes // each.stage.stages,
+                "layers": [each.stage.first_layer, each.stage.end_layer - 1],
+                "holds": list(each.holds(plan.model)),
+                "tightest": each.stage.index == evaluation.tightest,
+                **_budget(each.budget),
+                "neededBytes": each.layout.needed_bytes(evaluation.settings.max_model_len or 0),
+                "numBlocks": each.num_blocks,
+            }
+            for each in evaluation.stages
+        ]
     }
 
 

@@ -53,7 +53,7 @@ class ServerRequest:
         image: container image of vLLM.
         args: arguments of ``vllm serve``, the model first.
         fingerprint: of the effective command.
-        resources: extended resources of one replica, for instance ``{"nvidia.com/gpu": 2}``; empty on a CPU.
+        resources: extended resources of one pod, for instance ``{"nvidia.com/gpu": 2}``; empty on a CPU.
         host_memory_bytes: main memory that the server holds for certain; 0 asks for none (GPUs hold what matters).
         startup_seconds: how long the start-up probe waits.
         gpu_product: value of the node label ``nvidia.com/gpu.product`` to run on, None for any node.
@@ -62,6 +62,7 @@ class ServerRequest:
         replicas: None leaves the number to whoever scales the Deployment.
         cache_claim: PersistentVolumeClaim for downloaded models and compiled kernels; without one they go with the pod.
         pod_template: the user's overlay.
+        nodes: nodes of one replica, each with a pod that runs the same command as another rank.
         uid: of the VLMDeployment; without one (``vlmctl render``) the objects name no owner.
     """
 
@@ -80,6 +81,7 @@ class ServerRequest:
     service_port: int = PORT
     cache_claim: str | None = None
     pod_template: Mapping[str, Any] | None = None
+    nodes: int = 1
     uid: str | None = None
 
 
@@ -121,7 +123,7 @@ def server_arguments(spec: VLMDeploymentSpec, flags: Sequence[str]) -> tuple[str
 
 
 def server_resources(spec: VLMDeploymentSpec, gpu_count: int) -> dict[str, int]:
-    """Extended resources of one replica; none on the CPU backend."""
+    """Extended resources of one pod; none on the CPU backend."""
     if spec.cpu is not None:
         return {}
     return {spec.gpu.resource if spec.gpu else GPU_RESOURCE: gpu_count}
@@ -136,6 +138,7 @@ def server_request(
     flags: Sequence[str],
     fingerprint: str,
     gpu_count: int = 1,
+    nodes: int = 1,
     gpu_product: str | None = None,
     uid: str | None = None,
     weights_bytes: int | None = None,
@@ -144,6 +147,7 @@ def server_request(
 
     Args:
         version: vLLM release, for the default image.
+        gpu_count: GPUs of one replica, on all its nodes together.
         flags: as ``engine.flags.to_arguments`` writes the plan's settings.
         gpu_product: value of the node label, as the nodes have it.
         weights_bytes: of the whole model, None where they are not known.
@@ -157,7 +161,8 @@ def server_request(
         image=server_image(spec, version),
         args=server_arguments(spec, flags),
         fingerprint=fingerprint,
-        resources=server_resources(spec, gpu_count),
+        resources=server_resources(spec, gpu_count // nodes),
+        nodes=nodes,
         host_memory_bytes=_host_memory(spec, weights_bytes),
         startup_seconds=startup_seconds(weights_bytes),
         gpu_product=None if spec.cpu else gpu_product,
@@ -178,7 +183,22 @@ def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
 
     Raises:
         PodTemplateClash: the overlay changes what the plan owns.
-        InputError: the overlay is no pod template, or a text holds what no manifest can.
+        InputError: the overlay is no pod template, a text holds what no manifest can, or the server spans nodes.
+    """
+    if request.nodes > 1:
+        raise InputError(
+            f"gpu.count: the plan takes {request.nodes} nodes, and a pod of a Deployment has the GPUs of one",
+            field="gpu.count",
+            hint="use -o leaderworkerset, or plan for GPUs of one node",
+        )
+    return one_node_objects(request)
+
+
+def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Deployment and Service of what runs on one node of the replica; forms for several nodes take them apart.
+
+    Raises:
+        PodTemplateClash, InputError: as ``render``.
     """
     selector = {DEPLOYMENT_LABEL: request.name}
     labels = {

@@ -50,8 +50,15 @@ class HostServer:
         """The same server on one machine.
 
         Raises:
-            InputError: a part of a GPU, such as a MIG slice, which only Kubernetes hands out by name.
+            InputError: a part of a GPU, such as a MIG slice, which only Kubernetes hands out by name; or a server that
+                spans nodes.
         """
+        if request.nodes > 1:
+            raise InputError(
+                f"nodes: the plan takes {request.nodes} nodes, and this form runs on one machine",
+                field="nodes",
+                hint="use -o command for the command of each node, or -o leaderworkerset",
+            )
         partial = next((name for name in request.resources if not name.endswith("/gpu")), None)
         if partial is not None:
             raise InputError(

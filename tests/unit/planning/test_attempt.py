@@ -13,6 +13,7 @@ from vlm_operator.planning.attempt import Attempt
 from vlm_operator.planning.evidence import NOTHING, Evidence, MemoryShortage
 from vlm_operator.planning.intent import Goal, Images, Intent, Workload
 from vlm_operator.planning.judge import Judge
+from vlm_operator.planning.shapes import Shape
 from vlm_operator.units import GIB
 
 
@@ -30,7 +31,7 @@ def attempt(
 ) -> Attempt:
     given = flags or {}
     asked = Intent(settings=EngineSettings(**given), pinned=frozenset(given), **intent)
-    return Attempt(Judge(qwen3_vl(), on, asked, evidence or NOTHING), 1)
+    return Attempt(Judge(qwen3_vl(), on, asked, evidence or NOTHING), Shape(1, 1))
 
 
 @pytest.mark.parametrize(

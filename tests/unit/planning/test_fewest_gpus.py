@@ -16,6 +16,7 @@ from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Images, Intent, Workload
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan
+from vlm_operator.planning.shapes import Shape
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.sources import load_model
 
@@ -109,10 +110,10 @@ def test_a_pinned_number_of_gpus_stays(count: int) -> None:
 
 
 def test_a_number_of_gpus_of_which_nothing_is_known_does_not_stop_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    def attempt(judge: Judge, tensor_parallel_size: int) -> Attempt:
-        if tensor_parallel_size == 1:
+    def attempt(judge: Judge, shape: Shape) -> Attempt:
+        if shape.tensor == 1:
             raise UnknownFact("layout: not known on one GPU", field="layout")
-        return Attempt(judge, tensor_parallel_size)
+        return Attempt(judge, shape)
 
     monkeypatch.setattr(choose, "Attempt", attempt)
     found = plan(qwen3_vl(), gpu("L4"), Intent())

@@ -20,6 +20,7 @@ from vlm_operator.planning.item_rejection import RejectedItem
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Remedy
 from vlm_operator.planning.remedies import as_hint, flag_name, send_smaller, smallest_gpu
+from vlm_operator.planning.shapes import Shape
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.sources import load_model
 from vlm_operator.units import GIB, format_gib
@@ -112,7 +113,7 @@ def test_nothing_is_left_to_the_user_that_the_plan_could_have_done(intent: Inten
 def test_what_gave_way_had_to(intent: Intent, name: str, card: str, mild: bool) -> None:
     """With any lever of the chosen combination left alone, or pulled less far, it does not fit."""
     try:
-        attempt = Attempt(Judge(load_model(name, offline=True), gpu(card), intent), intent.gpus_available)
+        attempt = Attempt(Judge(load_model(name, offline=True), gpu(card), intent), Shape(intent.gpus_available, 1))
     except (InputError, UnknownFact):
         return
     if attempt.wanted.verdict is Verdict.FITS or not attempt.pull(mild=mild):

@@ -5,6 +5,6 @@ Called by ``planning`` and ``vlmctl capacity``.
 """
 
 from vlm_operator.capacity.kv.layout import KVGroup, KVLayout
-from vlm_operator.capacity.kv.plan import derived_max_model_len, kv_layout
+from vlm_operator.capacity.kv.plan import derived_max_model_len, kv_layout, stage_layouts
 
-__all__ = ["KVGroup", "KVLayout", "derived_max_model_len", "kv_layout"]
+__all__ = ["KVGroup", "KVLayout", "derived_max_model_len", "kv_layout", "stage_layouts"]

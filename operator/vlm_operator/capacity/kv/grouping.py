@@ -2,8 +2,7 @@
 
 Sources (vLLM): ``get_kv_cache_groups``, ``unify_kv_cache_spec_page_size``, ``_get_kv_cache_groups_uniform_page_size``,
 ``unify_hybrid_kv_cache_specs`` and ``_project_kv_cache_groups_to_worker`` of ``v1/core/kv_cache_utils.py`` (0.33:
-``kv_cache_planning.py``); ``is_uniform_type`` of ``v1/kv_cache_interface.py``; ``get_pp_indices`` of
-``distributed/utils.py``.
+``kv_cache_planning.py``); ``is_uniform_type`` of ``v1/kv_cache_interface.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from vlm_operator.capacity.kv.page import UNBOUNDED_TOKENS, CacheKind, Demand, LayerPage
 from vlm_operator.engine.kv_cache_rules import KVCacheRules, PageUnification
+from vlm_operator.engine.pipeline import stage_sizes
 from vlm_operator.errors import UnknownFact
 
 _CACHES_ALL_TOKENS = (CacheKind.FULL_ATTENTION, CacheKind.MLA_ATTENTION)
@@ -45,16 +45,14 @@ Layers = Sequence[tuple[int, LayerPage]]
 """(stage, page) of every layer with a cache, in model order."""
 
 
-def stage_of_layers(layers: int, stages: int) -> list[int]:
-    """The pipeline stage of each decoder layer: even shares, the rest to the stages before the last.
+def stage_of_layers(layers: int, stages: int, partition: tuple[int, ...] | None = None) -> list[int]:
+    """The pipeline stage of each decoder layer.
 
     >>> stage_of_layers(7, 3)
     [0, 0, 1, 1, 1, 2, 2]
     """
-    shares = [layers // stages] * stages
-    for index in range(2, layers % stages + 2):
-        shares[-index] += 1
-    return [stage for stage, share in enumerate(shares) for _ in range(share)]
+    sizes = stage_sizes(layers, stages, partition)
+    return [stage for stage, size in enumerate(sizes) for _ in range(size)]
 
 
 def group_layers(layers: Layers, rules: KVCacheRules) -> tuple[LayerGroup, ...]:

@@ -106,7 +106,7 @@ class KVLayout:
 
     def num_blocks(self, kv_cache_bytes: int, *, num_gpu_blocks_override: int | None = None) -> int:
         """Blocks of a container of that many bytes; 1 where nothing is cached (vLLM's null block)."""
-        if not self.groups:
+        if not self.bytes_per_block:
             return 1
         if num_gpu_blocks_override is not None:
             return num_gpu_blocks_override

@@ -5,6 +5,7 @@ The answer is cached per model, flags and release: planning asks for the same la
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from vlm_operator.capacity.as_served import as_served
@@ -44,6 +45,7 @@ class _Flags(NamedTuple):
     async_scheduling: bool
     enable_prefix_caching: bool | None
     runner: str | None
+    pp_layer_partition: tuple[int, ...] | None
     version: EngineVersion
     compute_capability: tuple[int, int] | None
 
@@ -67,7 +69,26 @@ def kv_layout(
         InputError: a flag is out of range, or the model cannot be divided over the ranks.
         UnknownFact: the release, the cache type or an alignment is not known.
     """
-    flags = _Flags(
+    return _layout(as_served(model, settings, version), _flags_of(settings, version, compute_capability))
+
+
+def stage_layouts(
+    model: ModelFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    compute_capability: tuple[int, int] | None = None,
+) -> tuple[KVLayout, ...]:
+    """The KV cache of a rank of each pipeline stage, the first stage first; each is checked on its own.
+
+    Args, errors: as ``kv_layout``.
+    """
+    if settings.pipeline_parallel_size == 1:
+        return (kv_layout(model, settings, version, compute_capability),)
+    return _stage_layouts(as_served(model, settings, version), _flags_of(settings, version, compute_capability))
+
+
+def _flags_of(settings: EngineSettings, version: EngineVersion, compute_capability: tuple[int, int] | None) -> _Flags:
+    return _Flags(
         settings.tensor_parallel_size,
         settings.pipeline_parallel_size,
         settings.kv_cache_dtype,
@@ -76,10 +97,10 @@ def kv_layout(
         bool(settings.async_scheduling),
         settings.enable_prefix_caching,
         settings.runner,
+        settings.pp_layer_partition,
         version,
         compute_capability,
     )
-    return _layout(as_served(model, settings, version), flags)
 
 
 def derived_max_model_len(model: ModelFacts, version: EngineVersion) -> int:
@@ -95,14 +116,40 @@ def derived_max_model_len(model: ModelFacts, version: EngineVersion) -> int:
 
 @cached_by_identity()
 def _layout(model: ModelFacts, flags: _Flags) -> KVLayout:
+    """The layout of the stage whose blocks cost most, with what the checks of all stages ask for."""
+    pool = _pool(model, flags)
+    stage = _tightest_stage(pool.groups, flags.pipeline_parallel_size)
+    return _of_stage(model, flags, pool, stage, range(flags.pipeline_parallel_size))
+
+
+@cached_by_identity()
+def _stage_layouts(model: ModelFacts, flags: _Flags) -> tuple[KVLayout, ...]:
+    pool = _pool(model, flags)
+    return tuple(_of_stage(model, flags, pool, stage, (stage,)) for stage in range(flags.pipeline_parallel_size))
+
+
+class _Pool(NamedTuple):
+    """The groups of the whole model, which every stage holds its layers of."""
+
+    rank: RankShape
+    layers: list[tuple[int, LayerPage]]
+    groups: tuple[LayerGroup, ...]
+
+
+def _pool(model: ModelFacts, flags: _Flags) -> _Pool:
     rules = kv_cache_rules(flags.version)
     _require_size(flags.tensor_parallel_size, "tensor-parallel-size", LARGEST_PARALLEL_SIZE)
     _require_size(flags.pipeline_parallel_size, "pipeline-parallel-size", LARGEST_PARALLEL_SIZE)
     _require_divisible_heads(model, flags.tensor_parallel_size)
     rank = _rank_shape(model, flags, rules)
-    layers = _layers(model, rank, flags.pipeline_parallel_size)
-    groups = group_layers(layers, rules)
-    stage = _tightest_stage(groups, flags.pipeline_parallel_size)
+    layers = _layers(model, rank, flags)
+    return _Pool(rank, layers, group_layers(layers, rules))
+
+
+def _of_stage(model: ModelFacts, flags: _Flags, pool: _Pool, stage: int, checked: Iterable[int]) -> KVLayout:
+    """The layout of one stage; ``checked`` are the stages whose check it answers for."""
+    rank, layers, groups = pool
+    rules = rank.rules
     mixed = any(group.kind is CacheKind.UNIFORM_TYPE for group in groups)
     priced = None if mixed and rules.pages_of_all_stages else stage
     bytes_per_block = max((group.bytes_per_block(priced) for group in groups), default=0)
@@ -111,7 +158,7 @@ def _layout(model: ModelFacts, flags: _Flags) -> KVLayout:
         bytes_per_block=bytes_per_block,
         block_size=rank.block_size,
         derived_max_model_len=derived_max_model_len(model, flags.version),
-        needed=_needed(groups, layers, flags.pipeline_parallel_size, bytes_per_block, rules),
+        needed=_needed(groups, layers, checked, bytes_per_block, rules),
         requested=weighted((1, group.page.demand) for group in groups),
         rules=rules,
         states_follow_length=rank.states is not None and rank.states.mode is StateMode.NONE,
@@ -137,14 +184,13 @@ def _rank_shape(model: ModelFacts, flags: _Flags, rules: KVCacheRules) -> RankSh
 def _needed(
     groups: tuple[LayerGroup, ...],
     layers: list[tuple[int, LayerPage]],
-    stages: int,
+    stages: Iterable[int],
     bytes_per_block: int,
     rules: KVCacheRules,
 ) -> tuple[WeightedDemands, ...]:
     if rules.needed_bytes is NeededBytes.LAYERS:
         return tuple(
-            weighted((page.page_size_bytes, page.demand) for at, page in layers if at == stage)
-            for stage in range(stages)
+            weighted((page.page_size_bytes, page.demand) for at, page in layers if at == stage) for stage in stages
         )
     if rules.check_whole_model:
         bytes_per_block = max((group.bytes_per_block() for group in groups), default=0)
@@ -162,10 +208,11 @@ def _tightest_stage(groups: tuple[LayerGroup, ...], stages: int) -> int:
     return max(range(stages), key=lambda at: max((group.bytes_per_block(at) for group in groups), default=0))
 
 
-def _layers(model: ModelFacts, rank: RankShape, stages: int) -> list[tuple[int, LayerPage]]:
+def _layers(model: ModelFacts, rank: RankShape, flags: _Flags) -> list[tuple[int, LayerPage]]:
     """(stage, page) of every layer with a cache, in model order; each distinct cache is sized once."""
     pages: dict[CacheLayer, LayerPage | None] = {}
-    at = iter(stage_of_layers(sum(run.count for run in model.cache_layers), stages))
+    count = sum(run.count for run in model.cache_layers)
+    at = iter(stage_of_layers(count, flags.pipeline_parallel_size, flags.pp_layer_partition))
     layers: list[tuple[int, LayerPage]] = []
     for run in model.cache_layers:
         own = []

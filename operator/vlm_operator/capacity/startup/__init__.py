@@ -6,6 +6,15 @@ Called by ``planning``.
 
 from vlm_operator.capacity.startup.budget import Budget, Term
 from vlm_operator.capacity.startup.first_check import FirstCheck, first_check
-from vlm_operator.capacity.startup.model import StartupTerms, startup_budget, startup_terms
+from vlm_operator.capacity.startup.model import StartupTerms, stage_terms, startup_budget, startup_terms
 
-__all__ = ["Budget", "FirstCheck", "StartupTerms", "Term", "first_check", "startup_budget", "startup_terms"]
+__all__ = [
+    "Budget",
+    "FirstCheck",
+    "StartupTerms",
+    "Term",
+    "first_check",
+    "stage_terms",
+    "startup_budget",
+    "startup_terms",
+]

@@ -12,6 +12,7 @@ from vlm_operator.capacity.startup.budget import Moments, Term
 from vlm_operator.capacity.startup.coefficients import CUBLAS_WORKSPACE_BYTES, SMALL_BUFFERS_BYTES
 from vlm_operator.capacity.startup.encoder import NOTHING, EncoderMemory, EncoderRun, encoder_memory
 from vlm_operator.capacity.startup.sampler import bytes_per_logit, program_buffer_bytes, sampler_bytes
+from vlm_operator.capacity.startup.stage import NO_PIPELINE, PipelineStage
 from vlm_operator.capacity.startup.text_forward import text_forward
 from vlm_operator.engine.budget_rules import BudgetRules, expert_chunk_tokens
 from vlm_operator.engine.encoder_rules import encoder_rules, pixel_bytes
@@ -56,8 +57,9 @@ def activation(
     *,
     rules: BudgetRules,
     run: EncoderRun | None,
+    stage: PipelineStage = NO_PIPELINE,
 ) -> Activation:
-    """The peak of the profiling run of ``settings`` (resolved)."""
+    """The peak of the profiling run of ``settings`` (resolved) on one stage: the last computes logits and samples."""
     tokens, sequences = settings.max_num_batched_tokens or 1, settings.max_num_seqs or 1
     ranks = settings.tensor_parallel_size
     text = text_forward(
@@ -67,33 +69,36 @@ def activation(
         expert_parallel=settings.enable_expert_parallel,
         chunk_tokens=expert_chunk_tokens(version),
     )
-    sampler = 0 if _pools(model) else _sampler(model, rules, sequences, tokens)
+    samples = stage.is_last and not _pools(model)
+    sampler = _sampler(model, rules, sequences, tokens) if samples else 0
     encoder = NOTHING if run is None else _encoder(model, gpu, settings, version, rules=rules, run=run)
     workspace = CUBLAS_WORKSPACE_BYTES[gpu.compute_capability is None or gpu.compute_capability >= (9, 0)]
-    constant = workspace + SMALL_BUFFERS_BYTES
-    programs = 0 if _pools(model) else _program_buffer(model, gpu, rules, sequences, tokens)
+    programs = _program_buffer(model, gpu, rules, sequences, tokens) if samples else 0
+    received = stage.received_bytes(model, settings)
     sampling = text.hidden_bytes + sampler + programs
     if rules.persistent_expert_workspace:
         layers, persistent = max(text.transient_bytes, text.experts_bytes), text.workspace_bytes
     else:
         layers, persistent = max(text.transient_bytes, text.experts_bytes + text.workspace_bytes), 0
     # The encoder runs before the workspace of expert layers exists.
-    beside = constant + persistent + encoder.kept_bytes
+    constant = workspace + SMALL_BUFFERS_BYTES
+    beside = constant + persistent + received + encoder.kept_bytes
     moments = Moments(
         encoder_bytes=encoder.transient_bytes + constant if run else 0,
         text_bytes=layers + beside,
         sampler_bytes=sampling + beside,
-        kept_bytes=persistent + programs + workspace,
+        kept_bytes=persistent + programs + received + workspace,
     )
-    without_encoder = max(layers, sampling) + persistent + constant
-    encoder_decides = moments.encoder_bytes == moments.peak_bytes
     terms = (
         Term("text pass", layers, f"{tokens:,} tokens through the widest layer, over {ranks} rank(s)"),
-        Term("sampler", sampling, _sampled(model, rules, min(sequences, tokens))),
+        _sampling_term(model, rules, stage, min(sequences, tokens), sampling),
+        Term("received hidden states", received, "buffers for what the stage before hands on"),
         Term("expert workspace", persistent, "kept between layers and runs"),
         Term("encoder", encoder.transient_bytes, _encoded(run, model) if run else "not profiled"),
         Term("encoder outputs", encoder.kept_bytes, "inputs and outputs kept until the sampler has run"),
     )
+    without_encoder = max(layers, sampling) + persistent + received + constant
+    encoder_decides = moments.encoder_bytes == moments.peak_bytes
     return Activation(
         moments=moments,
         layers_bytes=0 if encoder_decides else persistent + (layers if layers >= sampling else 0),
@@ -102,6 +107,12 @@ def activation(
         modality=run.modality if run else None,
         terms=tuple(term for term in terms if term.size_bytes),
     )
+
+
+def _sampling_term(model: ModelFacts, rules: BudgetRules, stage: PipelineStage, rows: int, sampling: int) -> Term:
+    if stage.is_last:
+        return Term("sampler", sampling, _sampled(model, rules, rows))
+    return Term("hidden states", sampling, "what the stage hands on")
 
 
 def _sampled(model: ModelFacts, rules: BudgetRules, rows: int) -> str:

@@ -31,11 +31,10 @@ def graph_estimate_bytes(
     max_num_seqs: int,
     layers: int,
     tensor_parallel_size: int = 1,
-    pipeline_parallel_size: int = 1,
 ) -> int:
-    """Bytes that vLLM sets aside; 0 without graphs."""
+    """Bytes that vLLM sets aside; 0 without graphs. ``layers`` are those of the rank's pipeline stage."""
     if not capture_sizes:
         return 0
-    graph_layers = graph_count(capture_sizes, max_num_seqs) * -(-layers // pipeline_parallel_size)
+    graph_layers = graph_count(capture_sizes, max_num_seqs) * layers
     each = FITTED["graphLayer"].size_bytes + (FITTED["graphPeers"].size_bytes if tensor_parallel_size > 1 else 0)
     return FITTED["graphBase"].size_bytes + graph_layers * each // 1000

@@ -22,8 +22,9 @@ from vlm_operator.capacity.startup.non_torch import EXPERT_PARALLEL_BYTES, non_t
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
 from vlm_operator.capacity.startup.regimes import Regime, regime_of
 from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
+from vlm_operator.capacity.startup.stage import PipelineStage, pipeline_stages
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes, variance
-from vlm_operator.capacity.weights import weight_bytes
+from vlm_operator.capacity.weights import stage_weight_bytes
 from vlm_operator.engine.budget_rules import BudgetRules, Formula, budget_rules
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion, require_known
@@ -36,9 +37,10 @@ from vlm_operator.model.facts import Component, ModelFacts
 
 @dataclass(frozen=True, slots=True)
 class StartupTerms:
-    """The budget without its utilisation, bytes per GPU.
+    """The budget of one pipeline stage without its utilisation, bytes per GPU.
 
     Attributes:
+        stage: its place in the pipeline; the only one where there is none.
         compile_bytes: the part of the activation peak that a start with a filled compile cache does not have.
         fixed_bytes: what is subtracted from the requested memory.
         regime: the kind of start-up, with what its published ones were off by.
@@ -59,6 +61,7 @@ class StartupTerms:
     free_at_start_bytes: int
     free_at_start_high_bytes: int
     terms: tuple[Term, ...]
+    stage: PipelineStage
 
     def at(self, gpu_memory_utilization: float, kv_cache_memory_bytes: int | None = None) -> Budget:
         """The budget at that utilisation; ``kv_cache_memory_bytes`` replaces what is left."""
@@ -99,7 +102,24 @@ def startup_terms(
     weights: int | None = None,
     encoder: EncoderRun | None = None,
 ) -> StartupTerms:
-    """Everything that does not depend on the utilisation.
+    """Everything that does not depend on the utilisation, of the pipeline stage that takes most.
+
+    Args, errors: as ``stage_terms``.
+    """
+    stages = stage_terms(model, gpu, settings, version, weights=weights, encoder=encoder)
+    return stages[0] if len(stages) == 1 else max(stages, key=lambda stage: stage.fixed_bytes)
+
+
+def stage_terms(
+    model: ModelFacts,
+    gpu: GPUFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    *,
+    weights: int | None = None,
+    encoder: EncoderRun | None = None,
+) -> tuple[StartupTerms, ...]:
+    """Everything that does not depend on the utilisation, of each pipeline stage, the first stage first.
 
     Args:
         settings: resolved (``engine.defaults.resolve``).
@@ -140,10 +160,9 @@ class _Measured(NamedTuple):
 
 
 class _Loaded(NamedTuple):
-    """Weights, and what the profiling run encodes with them."""
+    """Weights and doubt about them, bytes of each stage, and what the profiling run encodes with them."""
 
-    weights_bytes: int
-    weights_doubt_bytes: int
+    weights: tuple[tuple[int, int], ...]
     weights_measured: bool
     encoder: EncoderRun | None
 
@@ -155,6 +174,7 @@ def _flags(settings: EngineSettings, version: EngineVersion, others: object) -> 
         settings.max_num_batched_tokens,
         settings.tensor_parallel_size,
         settings.pipeline_parallel_size,
+        settings.pp_layer_partition,
         settings.data_parallel_size,
         settings.enable_expert_parallel,
         settings.cudagraph_capture_sizes,
@@ -185,7 +205,7 @@ def _startup_terms(
     settings: EngineSettings,
     version: EngineVersion,
     measured: _Measured,
-) -> StartupTerms:
+) -> tuple[StartupTerms, ...]:
     require_known(version)
     if not gpu.supported:
         raise UnknownFact(
@@ -193,29 +213,34 @@ def _startup_terms(
             field="gpu",
             hint="plan for an NVIDIA GPU, or measure with vLLM itself",
         )
-    weights, encoder = measured
-    doubt = 0
-    if weights is None:
-        weights, doubt = _weights(model, gpu, settings, version)
+    encoder = measured.encoder
+    if measured.weights_bytes is None:
+        weights = _weights(model, gpu, settings, version)
+    else:
+        weights = ((measured.weights_bytes, 0),) * settings.pipeline_parallel_size
     if not budget_rules(version, settings.runner or "V1").profiles_encoder:
         encoder = None
     elif encoder is None:
         encoder = profiled_encoder(model, settings, version)
-    loaded = _Loaded(weights, doubt, measured.weights_bytes is not None, encoder)
+    loaded = _Loaded(weights, measured.weights_bytes is not None, encoder)
     return _terms_of_run(model, gpu, settings, version, loaded)
 
 
-def _weights(model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion) -> tuple[int, int]:
-    """What "Model loading took" counts, and how much more it is in an image with other kernels."""
-    counted = weight_bytes(model, settings, version, gpu.compute_capability)
-    size = counted.total + loaded_buffer_bytes(model, settings, version)
+def _weights(
+    model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion
+) -> tuple[tuple[int, int], ...]:
+    """What "Model loading took" counts on each stage, and how much more it is in an image with other kernels."""
+    counted = stage_weight_bytes(model, settings, version, gpu.compute_capability)
+    buffers = loaded_buffer_bytes(model, settings, version)
     # vLLM leaves the head out of models that it serves for embeddings (models/adapters.py).
-    if model.pooling:
-        size -= counted.by_component.get(Component.HEAD, 0)
+    left_out = [stage.by_component.get(Component.HEAD, 0) if model.pooling else 0 for stage in counted]
+    sizes = [stage.total + buffers - head for stage, head in zip(counted, left_out, strict=True)]
     other = mxfp4_kernel_elsewhere(version, gpu.compute_capability)
     if other is None or model.quantization is None or model.quantization.method != "mxfp4":
-        return size, 0
-    return size, weight_bytes(model, settings, version, gpu.compute_capability, other).total - counted.total
+        return tuple((size, 0) for size in sizes)
+    elsewhere = stage_weight_bytes(model, settings, version, gpu.compute_capability, other)
+    doubts = [there.total - here.total for there, here in zip(elsewhere, counted, strict=True)]
+    return tuple(zip(sizes, doubts, strict=True))
 
 
 @cached_by_identity(2, by=_flags)
@@ -225,19 +250,33 @@ def _terms_of_run(
     settings: EngineSettings,
     version: EngineVersion,
     loaded: _Loaded,
+) -> tuple[StartupTerms, ...]:
+    stages = pipeline_stages(model, settings)
+    return tuple(_terms_of_stage(model, gpu, settings, version, (loaded, stage)) for stage in stages)
+
+
+def _terms_of_stage(
+    model: ModelFacts,
+    gpu: GPUFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    on: tuple[_Loaded, PipelineStage],
 ) -> StartupTerms:
-    weights_bytes, weights_doubt, weights_measured, encoder = loaded
+    loaded, stage = on
+    weights_bytes, weights_doubt = loaded.weights[stage.index if len(loaded.weights) > 1 else 0]
     rules = budget_rules(version, settings.runner or "V1")
+    encoder = loaded.encoder if stage.is_first or rules.encoder_on_every_stage else None
     peak, compiling = _with_compilation(
-        activation(model, gpu, settings, version, rules=rules, run=encoder),
-        compile_peak_bytes(model, settings, version),
+        activation(model, gpu, settings, version, rules=rules, run=encoder, stage=stage),
+        compile_peak_bytes(model, settings, version) if stage.is_first else 0,
     )
-    outside = non_torch_bytes(gpu, version, rules.formula, settings.tensor_parallel_size)
+    ranks = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    outside = non_torch_bytes(gpu, version, rules.formula, ranks)
     if settings.enable_expert_parallel and model.text.experts is not None and settings.tensor_parallel_size > 1:
         outside += EXPERT_PARALLEL_BYTES
     if rules.formula is Formula.CONSUMED:
-        outside += runner_buffer_bytes(model, settings, rules)
-    graphs = _graph_bytes(model, settings) if rules.subtracts_graph_estimate else 0
+        outside += runner_buffer_bytes(model, settings, rules, samples=stage.is_last)
+    graphs = _graph_bytes(stage, settings) if rules.subtracts_graph_estimate else 0
     regime = regime_of(model, gpu, rules.formula)
     return StartupTerms(
         gpu=gpu,
@@ -259,25 +298,26 @@ def _terms_of_run(
             encoder_bytes=peak.encoder_bytes,
             graph_bytes=graphs,
             weights_bytes=weights_bytes,
-            weights_measured=weights_measured,
+            weights_measured=loaded.weights_measured,
         )
         + weights_doubt**2,
-        free_at_start_bytes=free_at_start_bytes(gpu, version, settings.tensor_parallel_size),
-        free_at_start_high_bytes=free_at_start_high_bytes(gpu, version, settings.tensor_parallel_size),
+        free_at_start_bytes=free_at_start_bytes(gpu, version, ranks),
+        free_at_start_high_bytes=free_at_start_high_bytes(gpu, version, ranks),
         terms=(
             *peak.terms,
-            Term("non-torch", outside, f"{'NCCL, ' if settings.tensor_parallel_size > 1 else ''}kernels and buffers"),
-            Term(
-                "CUDA graphs",
-                graphs,
-                f"vLLM's estimate for {len(settings.cudagraph_capture_sizes or ())} batch sizes"
-                if graphs
-                else "not subtracted by this release"
-                if settings.cudagraph_capture_sizes
-                else "none: eager",
-            ),
+            Term("non-torch", outside, f"{'NCCL, ' if ranks > 1 else ''}kernels and buffers"),
+            _graphs_term(settings, graphs),
         ),
+        stage=stage,
     )
+
+
+def _graphs_term(settings: EngineSettings, graphs: int) -> Term:
+    if graphs:
+        why = f"vLLM's estimate for {len(settings.cudagraph_capture_sizes or ())} batch sizes"
+    else:
+        why = "not subtracted by this release" if settings.cudagraph_capture_sizes else "none: eager"
+    return Term("CUDA graphs", graphs, why)
 
 
 def _with_compilation(run: Activation, compile_peak: int) -> tuple[Activation, int]:
@@ -290,26 +330,27 @@ def _with_compilation(run: Activation, compile_peak: int) -> tuple[Activation, i
     return replace(run, moments=moments, terms=(*run.terms, Term("compilation", compile_peak, why))), more
 
 
-def _graph_bytes(model: ModelFacts, settings: EngineSettings) -> int:
+def _graph_bytes(stage: PipelineStage, settings: EngineSettings) -> int:
     """vLLM's estimate of CUDA graphs."""
     return graph_estimate_bytes(
         settings.cudagraph_capture_sizes or (),
         max_num_seqs=settings.max_num_seqs or 1,
-        layers=model.text.layers,
+        layers=stage.layers,
         tensor_parallel_size=settings.tensor_parallel_size,
-        pipeline_parallel_size=settings.pipeline_parallel_size,
     )
 
 
-def runner_buffer_bytes(model: ModelFacts, settings: EngineSettings, rules: BudgetRules) -> int:
+def runner_buffer_bytes(
+    model: ModelFacts, settings: EngineSettings, rules: BudgetRules, *, samples: bool = True
+) -> int:
     """Torch buffers that the model runner makes before the weights: only "consumed" memory counts them.
 
     Input embeddings of a batch (all models in the V1 runner, multimodal ones in V2), one more for each DeepStack level
     (``v1/worker/gpu_model_runner.py``, ``deepstack_input_embeds`` of the models' classes), and the V2 runner's penalty
-    counts.
+    counts, which only the stage that samples has (``v1/worker/gpu/model_runner.py: load_model``).
     """
     levels = 1 + model.vision.deepstack_levels if model.vision is not None else 0 if rules.counts_penalty_buffers else 1
     size = levels * (settings.max_num_batched_tokens or 1) * model.text.hidden_size * model.dtype.size_bytes
-    if rules.counts_penalty_buffers:
+    if rules.counts_penalty_buffers and samples:
         size += penalty_buffer_bytes(settings.max_num_seqs or 1, model.text.vocab_size)
     return size

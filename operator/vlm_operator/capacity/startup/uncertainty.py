@@ -16,6 +16,8 @@ from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts, StateCache
 from vlm_operator.units import GIB
 
+PIPELINE_BYTES: Final = int(0.35 * GIB)
+"""Links between stages, over NVLink, PCIe or a network: no published start-up of a stock release prints theirs."""
 UNKNOWN_GPU_BYTES: Final = int(0.35 * GIB)
 """A product that nobody published start-ups of."""
 RECURRENT_LAYERS_SHARE: Final = 0.15
@@ -78,6 +80,8 @@ def unseen_bytes(
         parts.append(RECURRENT_LAYERS_SHARE * layers_bytes)
     if settings.tensor_parallel_size > 1:
         parts.append(PEER_GRAPHS_SHARE * graph_bytes)
+    if settings.pipeline_parallel_size > 1:
+        parts.append(PIPELINE_BYTES)
     if model.text.experts is not None and settings.enable_expert_parallel:
         parts.append(EXPERT_PARALLEL_BYTES)
         if settings.data_parallel_size > 1:

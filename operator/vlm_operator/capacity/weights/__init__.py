@@ -4,6 +4,6 @@ Belongs here: sharding, padding and quantised storage of parameters. Does not: r
 Called by ``capacity.startup``, ``planning`` and ``vlmctl capacity``.
 """
 
-from vlm_operator.capacity.weights.weight_bytes import WeightBytes, weight_bytes
+from vlm_operator.capacity.weights.weight_bytes import WeightBytes, stage_weight_bytes, weight_bytes
 
-__all__ = ["WeightBytes", "weight_bytes"]
+__all__ = ["WeightBytes", "stage_weight_bytes", "weight_bytes"]

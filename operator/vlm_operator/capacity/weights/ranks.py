@@ -2,7 +2,7 @@
 
 Sources: vLLM 0.32, ``model_executor/layers/linear.py`` (column, row and QKV parallel layers),
 ``model_executor/layers/vocab_parallel_embedding.py``, ``model_executor/layers/fused_moe/config.py``
-(``FusedMoEParallelConfig``), ``distributed/utils.py`` (``get_pp_indices``, the same since 0.11).
+(``FusedMoEParallelConfig``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Ranks(NamedTuple):
         expert_tensor: ranks that divide each expert's matrices (1 with expert parallelism).
         stages: stages of the pipeline.
         whole_encoder: True where the encoder is kept whole on every rank (``--mm-encoder-tp-mode data``).
+        partition: layers of each stage, None where vLLM divides them.
     """
 
     tensor: int
@@ -32,6 +33,7 @@ class Ranks(NamedTuple):
     expert_tensor: int
     stages: int
     whole_encoder: bool
+    partition: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, settings: EngineSettings) -> Ranks:
@@ -44,6 +46,7 @@ class Ranks(NamedTuple):
             1 if apart else every,
             settings.pipeline_parallel_size,
             settings.mm_encoder_tp_mode == "data",
+            settings.pp_layer_partition,
         )
 
 
@@ -151,22 +154,6 @@ def elements_of(tensors: Tensors, ranks: Ranks) -> int:
             return divide_heads(tensors.elements, tensors.heads, tensor, tensors.name)
         case _:
             return tensors.elements
-
-
-def stage_layers(layers: int, stages: int) -> tuple[tuple[int, int], ...]:
-    """First and last-but-one layer number of each stage; what is left over goes to the stages before the last.
-
-    >>> stage_layers(10, 4)
-    ((0, 2), (2, 5), (5, 8), (8, 10))
-    """
-    sizes = [layers // stages] * stages
-    for back in range(2, layers % stages + 2):
-        sizes[-back] += 1
-    bounds, start = [], 0
-    for size in sizes:
-        bounds.append((start, start + size))
-        start += size
-    return tuple(bounds)
 
 
 def layers_on(placement: Placement, bounds: tuple[int, int]) -> int:

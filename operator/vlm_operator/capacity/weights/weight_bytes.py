@@ -17,8 +17,8 @@ from vlm_operator.capacity.weights.ranks import (
     held_by,
     layers_on,
     shape_of,
-    stage_layers,
 )
+from vlm_operator.engine.pipeline import stage_bounds
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine.weight_rules import Mxfp4Kernel, loads_quantization, mxfp4_kernel, skips_disabled_towers
@@ -37,10 +37,10 @@ from vlm_operator.model.facts import (
 
 @dataclass(frozen=True, slots=True)
 class WeightBytes:
-    """Bytes of weights on the tightest rank.
+    """Bytes of weights on one rank.
 
     Attributes:
-        total: bytes of all parameters and buffers of the tensor- and pipeline-parallel rank that holds most.
+        total: bytes of all its parameters and buffers.
         by_component: the same by part of the model; sums to ``total``.
         source: ``config`` where computed from dimensions, ``checkpoint`` where safetensors headers were read.
     """
@@ -57,7 +57,22 @@ def weight_bytes(
     compute_capability: tuple[int, int] | None = None,
     mxfp4: Mxfp4Kernel | None = None,
 ) -> WeightBytes:
-    """Bytes of weights on the tightest rank under these flags.
+    """Bytes of weights on the rank that holds most under these flags.
+
+    Args, errors: as ``stage_weight_bytes``.
+    """
+    stages = stage_weight_bytes(model, settings, version, compute_capability, mxfp4)
+    return max(stages, key=lambda stage: stage.total)
+
+
+def stage_weight_bytes(
+    model: ModelFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    compute_capability: tuple[int, int] | None = None,
+    mxfp4: Mxfp4Kernel | None = None,
+) -> tuple[WeightBytes, ...]:
+    """Bytes of weights on one tensor-parallel rank of each pipeline stage, the first stage first.
 
     Args:
         model: its modules or its checkpoint's headers, and its quantisation.
@@ -84,7 +99,7 @@ def weight_bytes(
             hint="choose another quantisation of the model, or an older vLLM",
         )
     if model.weights is None:
-        return _of_headers_alone(model, conditions)
+        return (_of_headers_alone(model, conditions),)
     return _of_modules(model.weights, model.quantization, model.checkpoint_bytes, conditions)
 
 
@@ -123,16 +138,15 @@ def _of_modules(
     quantization: Quantization | None,
     headers: CheckpointFacts | None,
     conditions: Conditions,
-) -> WeightBytes:
+) -> tuple[WeightBytes, ...]:
     stages = stage_components(modules, quantization, conditions)
     if headers is not None:
         alone_on_one = conditions._replace(ranks=ONE_RANK, enabled=MODALITIES, mxfp4=Mxfp4Kernel.NONE)
         whole = stage_components(modules, quantization, alone_on_one)[0]
         stored = loaded_bytes(headers, conditions.dtype.size_bytes, quantized=quantization is not None)
         stages = [scaled(stage, whole, stored) for stage in stages]
-    tightest = max(stages, key=lambda components: sum(components.values()))
     source = "config" if headers is None else "checkpoint"
-    return WeightBytes(sum(tightest.values()), MappingProxyType(tightest), source)
+    return tuple(WeightBytes(sum(stage.values()), MappingProxyType(stage), source) for stage in stages)
 
 
 def stage_components(
@@ -141,7 +155,7 @@ def stage_components(
     """Bytes by component on one tensor-parallel rank of each stage of the pipeline."""
     dtype, ranks = conditions.dtype, conditions.ranks
     storage = _storage(quantization, dtype.size_bytes, conditions.mxfp4) if quantization is not None else None
-    bounds = stage_layers(conditions.layers, ranks.stages)
+    bounds = stage_bounds(conditions.layers, ranks.stages, ranks.partition)
     stages: list[dict[Component, int]] = [{} for _ in bounds]
     for module in modules:
         needed_by = module.placement.modalities

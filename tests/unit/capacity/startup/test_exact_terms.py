@@ -50,19 +50,15 @@ def test_full_graphs_are_those_of_batches_that_can_be_decoded(sequences: int, fu
 
 
 @pytest.mark.parametrize(
-    ("ranks", "stages", "layers", "names"),
+    ("ranks", "layers", "names"),
     [
-        pytest.param(1, 1, 30, ["graphLayer"], id="one GPU"),
-        pytest.param(2, 1, 30, ["graphLayer", "graphPeers"], id="peers talk inside the graph"),
-        pytest.param(1, 4, 8, ["graphLayer"], id="a stage of four has at most 8 of 30 layers"),
+        pytest.param(1, 30, ["graphLayer"], id="one GPU"),
+        pytest.param(2, 30, ["graphLayer", "graphPeers"], id="peers talk inside the graph"),
+        pytest.param(1, 8, ["graphLayer"], id="a stage with fewer layers"),
     ],
 )
-def test_graphs_take_a_base_and_an_amount_for_each_graph_and_layer(
-    ranks: int, stages: int, layers: int, names: list[str]
-) -> None:
-    found = graph_estimate_bytes(
-        SIZES, max_num_seqs=4, layers=30, tensor_parallel_size=ranks, pipeline_parallel_size=stages
-    )
+def test_graphs_take_a_base_and_an_amount_for_each_graph_and_layer(ranks: int, layers: int, names: list[str]) -> None:
+    found = graph_estimate_bytes(SIZES, max_num_seqs=4, layers=layers, tensor_parallel_size=ranks)
     assert found == fitted("graphBase") + 8 * layers * fitted(*names) // 1000
 
 

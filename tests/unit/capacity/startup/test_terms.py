@@ -38,13 +38,6 @@ def test_full_graphs_stop_at_the_number_of_requests() -> None:
     assert few < many
 
 
-def test_a_stage_of_a_pipeline_captures_its_own_layers() -> None:
-    one, two = (
-        graph_estimate_bytes(SIZES, max_num_seqs=8, layers=64, pipeline_parallel_size=stages) for stages in (1, 2)
-    )
-    assert two < one
-
-
 @pytest.mark.parametrize("formula", list(Formula))
 @pytest.mark.parametrize("release", ["0.11.0", "0.32.0"])
 def test_peers_take_memory_outside_torch(formula: Formula, release: str) -> None:

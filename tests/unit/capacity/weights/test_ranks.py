@@ -2,7 +2,8 @@
 
 import pytest
 
-from vlm_operator.capacity.weights.ranks import Ranks, divide, divide_heads, padded_vocabulary, shape_of, stage_layers
+from vlm_operator.capacity.weights.ranks import Ranks, divide, divide_heads, padded_vocabulary, shape_of
+from vlm_operator.engine.pipeline import stage_bounds
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError
 from vlm_operator.model.facts import Component, Linear, Placement, Sharding
@@ -50,7 +51,7 @@ def test_vocabularies_are_padded(rows: int, padded: int) -> None:
     ],
 )
 def test_layers_are_split_over_stages_as_vllm_splits_them(layers: int, stages: int, sizes: list[int]) -> None:
-    bounds = stage_layers(layers, stages)
+    bounds = stage_bounds(layers, stages)
     assert [end - first for first, end in bounds] == sizes
     assert bounds[0][0] == 0
     assert bounds[-1][1] == layers
