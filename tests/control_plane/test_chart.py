@@ -89,7 +89,8 @@ def test_no_right_is_a_wildcard_or_about_secrets(cluster: Cluster, flags: tuple[
     rules = [rule for role in roles for rule in role["rules"]]
     assert len(rules) >= 8
     assert [rule for rule in rules if "*" in rule["verbs"] + rule["resources"] + rule["apiGroups"]] == []
-    assert [rule for rule in rules if {"secrets", "configmaps", "pods/exec"} & set(rule["resources"])] == []
+    assert [rule for rule in rules if {"secrets", "pods/exec"} & set(rule["resources"])] == []
+    assert [rule["verbs"] for rule in rules if "configmaps" in rule["resources"]] == [["create"]]
 
 
 def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> None:
@@ -102,7 +103,7 @@ def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> 
     assert [binding["metadata"]["namespace"] for binding in bindings] == [NAMESPACE, "team-a", "team-b"]
     (cluster_role,) = of_kind(documents, "ClusterRole")
     resources = {resource for rule in cluster_role["rules"] for resource in rule["resources"]}
-    assert resources == {"nodes", "startupobservations"}
+    assert resources == {"nodes", "startupobservations", "enginefacts"}
     (deployment,) = of_kind(documents, "Deployment")
     assert "--namespaces=team-a,team-b" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
 
@@ -124,6 +125,11 @@ def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> 
         ("create", "pods/exec", False),
         ("create", "events.events.k8s.io", True),
         ("create", "startupobservations.vlm-operator.dev", True),
+        ("create", "enginefacts.vlm-operator.dev", True),
+        ("create", "jobs.batch", True),
+        ("patch", "jobs.batch", False),
+        ("create", "configmaps", True),
+        ("get", "configmaps", False),
         ("list", "nodes", True),
         ("patch", "nodes", False),
         ("get", "secrets", False),

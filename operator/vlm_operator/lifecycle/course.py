@@ -12,7 +12,7 @@ from vlm_operator.lifecycle.decision import Decision, Event, LogRequest
 from vlm_operator.lifecycle.doomed import doomed_pods
 from vlm_operator.lifecycle.dry_run.question import may_go_on, question_of
 from vlm_operator.lifecycle.dry_run.record import FAILED, REFUSED, settled_record
-from vlm_operator.lifecycle.dry_run.step import DryRunStep, next_step, superfluous_jobs
+from vlm_operator.lifecycle.dry_run.step import DRY_RUN_KINDS, DryRunStep, next_step, superfluous_jobs
 from vlm_operator.lifecycle.events import node_events, plan_events, refusal_events, startup_events, transition_events
 from vlm_operator.lifecycle.history import STARTING, AttemptRecord, History
 from vlm_operator.lifecycle.next_plan import NextPlan, next_plan
@@ -48,10 +48,20 @@ def course(planner: Planner, outcome: StartupOutcome) -> Decision:
             return Decision(needs=(asked,))
         if not (asked.record.state == FAILED and asked.record.final and may_go_on(step)):
             return _asking(planner, recorded, asked)
-        return _with_dry_run(_in_force(planner, recorded, step, step.planned, outcome), planner, asked)
+        decision = _in_force(_without_job_rejection(planner), recorded, step, step.planned, outcome)
+        return _with_dry_run(replace(decision, events=(*asked.events, *decision.events)), planner, asked)
+    planner = _without_job_rejection(planner)
     if step.stop is None and not step.fits:
         return _does_not_fit(planner, recorded, step.planned)
     return _in_force(planner, recorded, step, step.planned, outcome)
+
+
+def _without_job_rejection(planner: Planner) -> Planner:
+    """Where no dry run is wanted, a Job that was not taken stands in nobody's way."""
+    rejection = planner.situation.rejection
+    if rejection is None or rejection.kind not in DRY_RUN_KINDS:
+        return planner
+    return replace(planner, situation=replace(planner.situation, rejection=None))
 
 
 def _why(planned: Planned) -> str:

@@ -15,6 +15,7 @@ from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable, UnknownFact, VlmOperatorError
 from vlm_operator.lifecycle.course import course
 from vlm_operator.lifecycle.decision import Decision, LogRequest
+from vlm_operator.lifecycle.dry_run.step import DRY_RUN_KINDS
 from vlm_operator.lifecycle.events import resumed_event
 from vlm_operator.lifecycle.history import History
 from vlm_operator.lifecycle.planned import Planner
@@ -54,7 +55,8 @@ def _decide(situation: Situation) -> Decision:
             return Decision(needs=(outcome,))
         decision = course(planner, outcome)
         rejection = situation.rejection
-        if rejection is not None and not rejection.transient and decision.children:
+        is_of_child = rejection is not None and rejection.kind not in DRY_RUN_KINDS
+        if rejection is not None and is_of_child and not rejection.transient and decision.children:
             # Said instead of the plan's conditions; the children stay in, to be applied as soon as they are accepted.
             said = refused(situation, "InvalidSpec", refusal_words(rejection))
             return replace(

@@ -236,7 +236,7 @@ class Planner:
 
     def _asked(self, history: History, prefer: GPUOffer | None, unknown: VlmOperatorError | None) -> Planned | None:
         """By vLLM's own answer; before there is one, a plan that is ``Unknown`` with the flags to ask about."""
-        offer = prefer or offer_to_ask(self.offers.matching)
+        offer = prefer or offer_to_ask(self.offers.matching, self.facts)
         if offer is None:
             return None
         words = unknown.message if unknown is not None else "the model is not known"
@@ -273,11 +273,15 @@ def may_ask(spec: VLMDeploymentSpec, unknown: VlmOperatorError) -> bool:
     return isinstance(unknown, SourceUnavailable | ModelNotFound) and reaches_more
 
 
-def offer_to_ask(matching: Iterable[GPUOffer]) -> GPUOffer | None:
-    """The GPUs to ask about where the spec names none: free ones first, then the largest; None where there are none."""
+def offer_to_ask(matching: Iterable[GPUOffer], facts: Iterable[EngineFacts]) -> GPUOffer | None:
+    """The GPUs to ask about where the spec names none; None where there are none.
+
+    Those that were asked about, else the largest: whatever is free at the moment, the question stays the same.
+    """
+    asked = {each.gpu_product for each in facts}
     return max(
         (offer for offer in matching if offer.gpu.supported),
-        key=lambda offer: (offer.free is None or offer.free > 0, offer.gpu.total_bytes, offer.gpu.label),
+        key=lambda offer: (offer.gpu.label in asked, offer.gpu.total_bytes, offer.gpu.label, offer.resource),
         default=None,
     )
 

@@ -15,7 +15,7 @@ from vlm_operator.api.base import parse
 from vlm_operator.api.vlm_deployment_status import VLMDeploymentStatus
 from vlm_operator.errors import ModelNotFound, SourceUnavailable, UnknownFact
 from vlm_operator.lifecycle.decide import decide
-from vlm_operator.lifecycle.situation import ContainerState, Rejection
+from vlm_operator.lifecycle.situation import ContainerState, GpuNode, Rejection
 from vlm_operator.units import GIB
 
 
@@ -354,6 +354,40 @@ def test_a_job_that_the_api_server_does_not_take_is_said() -> None:
     assert decision.dry_run is not None
 
 
+def test_a_job_that_was_not_taken_stands_in_nobodys_way_once_there_is_a_plan() -> None:
+    world = answered()
+    rejection = Rejection("Job", world.made[0], "forbidden: exceeded quota", 1)
+    decision = decide(replace(world.situation(), rejection=rejection))
+    world._apply_status(decision)
+    assert world.planned == ("True", "Fits")
+    assert "quota" not in str(world.status["conditions"])
+
+
+@pytest.mark.parametrize(
+    "version", [None, "", "nightly", "0.33.0" + "a" * 100], ids=["none", "empty", "no release", "too long"]
+)
+def test_an_answer_without_a_release_is_no_answer(version: str | None) -> None:
+    world = asking()
+    world.answers(recorded(vllmVersion=version))
+    world.reconcile()
+    assert world.planned == ("Unknown", "DryRunFailed")
+    assert world.facts == {}
+
+
+def test_which_gpus_are_free_does_not_change_the_question() -> None:
+    world = asking()
+    others = tuple(
+        GpuNode(f"n{number}", {"nvidia.com/gpu.product": product}, {"nvidia.com/gpu": "1"}, ready=True)
+        for number, product in enumerate(("NVIDIA-L4", "NVIDIA-GeForce-RTX-5090"))
+    )
+    names = set()
+    for used in ({}, {"n0": {"nvidia.com/gpu": 1}}, {"n1": {"nvidia.com/gpu": 1}}):
+        decision = decide(replace(world.situation(), nodes=others, gpus_in_use=used))
+        assert decision.dry_run is not None
+        names.add(decision.dry_run[1]["metadata"]["name"])
+    assert len(names) == 1
+
+
 def test_a_job_that_is_lost_is_made_again_and_after_its_time_counts_as_failed() -> None:
     world = asking()
     world.jobs.clear()
@@ -419,6 +453,7 @@ def test_always_goes_on_with_the_plan_where_the_dry_run_cannot_tell() -> None:
     assert world.planned[0] == "True"
     assert world.deployment is not None
     assert world.status["dryRun"]["reason"] == "SimulationCannotTell"
+    assert [event.reason for event in world.events] == ["DryRunStarted", "DryRunEnded", "Planned"]
 
 
 def test_always_refuses_what_vllm_refuses() -> None:

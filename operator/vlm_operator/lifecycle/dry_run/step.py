@@ -9,8 +9,10 @@ from vlm_operator.api.conditions import EventReason, remedy_for
 from vlm_operator.api.engine_facts import manifest_of
 from vlm_operator.api.lifecycle_reasons import LifecycleReason
 from vlm_operator.api.names import DRY_RUN_ANNOTATION
+from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine_facts import DryRunReport, Ending, outcome
 from vlm_operator.engine_facts.document import facts_of
+from vlm_operator.errors import InputError
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.lifecycle.decision import ChildReference, Event, EventType, LogRequest
 from vlm_operator.lifecycle.dry_run.job_outcome import Failed, Reported, Waiting, job_outcome
@@ -30,6 +32,9 @@ from vlm_operator.lifecycle.wording import with_remedy
 from vlm_operator.rendering import DryRunRequest, ServerRequest, render_dry_run
 from vlm_operator.rendering.dry_run import DEADLINE_SECONDS, MEMORY_BYTES
 
+DRY_RUN_KINDS: Final = frozenset({"Job", "ConfigMap"})
+"""Kinds of objects that a dry run consists of."""
+
 LOST_SECONDS: Final = DEADLINE_SECONDS + 600
 """After this time a Job that is not there counts as failed; before, it is made (again)."""
 
@@ -37,6 +42,7 @@ LOOK_SECONDS: Final = 30.0
 """Until a Job under way is looked at again even if no watch reports anything."""
 
 _LONGEST_NAME: Final = 40
+_LONGEST_VERSION: Final = 80
 _UNREPEATABLE: Final = frozenset({LifecycleReason.SIMULATION_CANNOT_TELL.value})
 """The same question ends the same way."""
 
@@ -145,7 +151,7 @@ def _under_way(
         question, program = subject.question, situation.dry_run_program
         manifests = render_dry_run(DryRunRequest(name, server, subject.digest, question, program, memory))
     rejection = situation.rejection
-    if rejection is not None and rejection.kind in {"Job", "ConfigMap"}:
+    if rejection is not None and rejection.kind in DRY_RUN_KINDS:
         words = f"{why}; {refusal_words(rejection)}"
         return DryRunStep(
             record, LifecycleReason.DRY_RUN_REJECTED, words, manifests, requeue_after=LOOK_SECONDS
@@ -169,8 +175,9 @@ def _answered(
     if ended.ending is not Ending.RAN:
         words = f"{ended.message}; {ended.hint}" if ended.hint else str(ended.message)
         return _failed(situation, record, why, Failed(str(ended.reason), words))
-    if report.vllm_version is None:
-        return _failed(situation, record, why, Failed(LifecycleReason.DRY_RUN_FAILED, "it names no vLLM release"))
+    if not _is_release(report.vllm_version):
+        words = f"{str(report.vllm_version)[:60]!r} is no vLLM release"
+        return _failed(situation, record, why, Failed(LifecycleReason.DRY_RUN_FAILED, words))
     about = subject.facts
     facts = facts_of(
         about.model, about.revision, subject.gpu, about.settings, report,
@@ -182,6 +189,14 @@ def _answered(
     return DryRunStep(
         record, LifecycleReason.DRY_RUNNING, words, facts=manifest_of(facts), events=(event,), requeue_after=0.0
     )  # fmt: skip
+
+
+def _is_release(version: str | None) -> bool:
+    """True for what vLLM may call itself, and an object may hold."""
+    try:
+        return version is not None and len(version) <= _LONGEST_VERSION and bool(EngineVersion.parse(version))
+    except InputError:
+        return False
 
 
 def _refused(situation: Situation, record: DryRunRecord, reason: str, message: str) -> DryRunStep:
