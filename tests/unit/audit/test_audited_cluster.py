@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from functools import lru_cache
+from pathlib import Path
+
+import jsonschema
 
 from kit.audit_cluster import UPGRADE, SimulatedCluster, simulated_cluster
 from vlm_operator.audit.audit import Audit, audit, read_cluster
 from vlm_operator.audit.fit_matrix import Outcome, WantedModel
+from vlm_operator.audit.report import audit_to_json
 from vlm_operator.audit.traffic import read_traffic
 from vlm_operator.cli.audit_models import facts_of_servers
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Intent
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @lru_cache(maxsize=1)
@@ -25,6 +32,14 @@ def audited() -> tuple[SimulatedCluster, Audit]:
     models = facts_of_servers(cluster.servers, offline=True)
     wanted = [WantedModel(name, facts) for name, facts in models.items() if isinstance(facts, ModelFacts)]
     return simulated, audit(cluster, models, wanted, to=EngineVersion.parse(UPGRADE))
+
+
+def test_the_answer_follows_its_schema() -> None:
+    schema = json.loads((ROOT / "docs/schemas/audit.schema.json").read_text(encoding="utf-8"))
+    answer = json.loads(json.dumps(audit_to_json(audited()[1]), allow_nan=False))
+    jsonschema.Draft202012Validator(schema).validate(answer)
+    assert answer["fits"]
+    assert answer["servers"]
 
 
 def test_the_cluster_is_as_large_as_it_is_said_to_be() -> None:

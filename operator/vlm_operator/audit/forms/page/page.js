@@ -2,7 +2,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const read = (id) => { const found = byId(id); return found ? JSON.parse(found.textContent) : null; };
-  const words = read("words"), cells = read("cells");
+  const words = read("words");
 
   const root = document.documentElement;
   byId("theme").addEventListener("click", () => {
@@ -49,11 +49,13 @@
   const matrix = byId("matrix");
   if (matrix) {
     const rows = [...matrix.tBodies[0].rows];
-    const columns = cells.groups.length;
+    const columns = matrix.tHead.rows[0].cells.length - 1;
     rows.forEach((row, index) => { row.dataset.index = index; });
     let chosen = null;
 
+    let cells = null;  // large: read when the first cell is chosen
     const show = (cell) => {
+      cells ??= read("cells");
       const row = Number(cell.parentElement.dataset.index), column = cell.cellIndex - 1;
       const [outcome, gpus, context, verdict, reason, message, levers, startable, idle, sizes, hint] =
         cells.cells[row * columns + column];
@@ -82,17 +84,26 @@
       }
     };
 
+    let reachable = matrix.querySelector("td");  // the one cell that Tab reaches
+    const reach = (cell) => {
+      if (cell === reachable) return;
+      if (cell) cell.tabIndex = 0;
+      const left = reachable;
+      reachable = cell;
+      return () => left?.removeAttribute("tabindex");
+    };
+    if (reachable) reachable.tabIndex = 0;
+
     const choose = (cell, focus) => {
-      if (chosen) { chosen.tabIndex = -1; chosen.removeAttribute("aria-selected"); }
+      chosen?.removeAttribute("aria-selected");
       chosen = cell;
-      cell.tabIndex = 0;
+      const leave = reach(cell);
       cell.setAttribute("aria-selected", "true");
       if (focus) { cell.focus({ preventScroll: true }); cell.scrollIntoView({ block: "nearest", inline: "nearest" }); }
+      leave?.();  // after the focus has moved: what cannot be focused loses it
       show(cell);
     };
 
-    const first = matrix.querySelector("td");
-    if (first) first.tabIndex = 0;
     matrix.addEventListener("click", (event) => {
       const cell = event.target.closest("td");
       if (cell) choose(cell, true);
@@ -131,8 +142,7 @@
         row.hidden = !(named && has);
         shown += row.hidden ? 0 : 1;
       });
-      const reachable = matrix.querySelector("tbody tr:not([hidden]) td");
-      if (reachable && (!chosen || chosen.parentElement.hidden)) reachable.tabIndex = 0;
+      if (!reachable || reachable.parentElement.hidden) reach(matrix.querySelector("tbody tr:not([hidden]) td"))?.();
       byId("matrix-count").textContent = `${shown} of ${rows.length} models`;
     };
     byId("matrix-text").addEventListener("input", filter);
