@@ -16,6 +16,9 @@ from vlm_operator.units import format_gib
 _RESTARTS: Final = 3
 """So many restarts of a container that is not ready are a loop."""
 
+_FITS_BUT_FOR_WHAT_IS_UNKNOWN: Final = frozenset({Reason.UNCOUNTED_FLAGS, Reason.MODEL_DERIVED})
+"""Reasons of a plan that is not certain, although its figures fit."""
+
 _ALLOWS_LONG: Final = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
 
 Check = Callable[[Server, Fleet], Iterator[Finding]]
@@ -72,7 +75,7 @@ def would_not_fit(server: Server, fleet: Fleet) -> Iterator[Finding]:
         return
     if made.verdict is Verdict.DOES_NOT_FIT:
         kind, severity = FindingKind.WOULD_NOT_FIT, Severity.ERROR
-    elif made.verdict is Verdict.FITS_TIGHT and made.reason is not Reason.UNCOUNTED_FLAGS:
+    elif made.verdict is Verdict.FITS_TIGHT and made.reason not in _FITS_BUT_FOR_WHAT_IS_UNKNOWN:
         kind, severity = FindingKind.MAY_NOT_FIT, Severity.INFO
     else:
         return

@@ -30,6 +30,9 @@ REMEMBER_OUTAGE_SECONDS: Final = 20.0
 MOST_OBJECTS: Final = 256
 """Models read from objects that are remembered."""
 
+ACCEPT_DERIVED_AFTER_SECONDS: Final = 120.0
+"""How long the source must have been away before facts derived from a model's name take the place of its config."""
+
 
 class ModelSource(Protocol):
     """How facts are asked for: the signature of ``sources.load_model``."""
@@ -58,6 +61,7 @@ class Models:
         self._locks: dict[tuple[str, str | None], threading.Lock] = {}
         self._of_objects: dict[tuple[str, str], ModelAnswer] = {}
         self._guard = threading.Lock()
+        self._derived_since: dict[tuple[str, str | None], float] = {}
 
     def ask(self, spec: Mapping[str, Any], facts: Sequence[Manifest] = (), namespace: str = "") -> ModelAnswer:
         """What is known of ``spec.model``. Never raises: the answer holds the error.
@@ -68,7 +72,7 @@ class Models:
             namespace: of the VLMDeployment.
         """
         answer = self._of_source(spec.get("model") or {})
-        if answer.facts is not None or not facts:
+        if not facts or (answer.facts is not None and answer.facts.derived is None):
             return answer
         return self._of_files(spec, facts, namespace) or answer
 
@@ -113,7 +117,23 @@ class Models:
             return ModelAnswer(None, error, self._clock() + REMEMBER_OUTAGE_SECONDS)
         except VlmOperatorError as error:
             return ModelAnswer(None, error, self._clock() + REMEMBER_REFUSAL_SECONDS)
+        if facts.derived is not None:
+            return self._of_derived((name, revision), facts)
+        self._derived_since.pop((name, revision), None)
         return ModelAnswer(facts, None, self._clock() + REMEMBER_SECONDS)
+
+    def _of_derived(self, key: tuple[str, str | None], facts: ModelFacts) -> ModelAnswer:
+        """Facts derived from a name: the Hub cannot be read, which may pass; they are used once it has not passed."""
+        now = self._clock()
+        waited = now - self._derived_since.setdefault(key, now)
+        if waited >= ACCEPT_DERIVED_AFTER_SECONDS:
+            return ModelAnswer(facts, None, now + REMEMBER_REFUSAL_SECONDS)
+        error = SourceUnavailable(
+            f"model: the config of {key[0]} cannot be read for now; if it cannot for "
+            f"{ACCEPT_DERIVED_AFTER_SECONDS:.0f} s, the plan rests on facts derived from its name",
+            hint="let the operator reach the Hub or a mirror (HF_ENDPOINT)",
+        )
+        return ModelAnswer(None, error, now + REMEMBER_OUTAGE_SECONDS)
 
 
 def _read_files(files: Mapping[str, Any], model: str, name: str) -> ModelAnswer:

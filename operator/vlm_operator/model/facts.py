@@ -347,6 +347,8 @@ class ModelFacts:
             one batch; 0 where that does not matter.
         kv_cache_dtype: element type of the KV cache that the checkpoint's quantisation declares (``fp8``), else None.
         traits: what the rules of a release ask of its family.
+        derived: from what the facts were derived, where the checkpoint's own config was not read and its uploader may
+            have chosen otherwise; None where they were read, or hold whatever was chosen.
     """
 
     model: str
@@ -369,3 +371,4 @@ class ModelFacts:
     prefix_lm_item_tokens: int = 0
     kv_cache_dtype: str | None = None
     traits: FamilyTraits = PLAIN_FAMILY
+    derived: str | None = None

@@ -18,6 +18,7 @@ AT_STARTUP: Final[Mapping[Reason | InfeasibleReason, tuple[StartupReason, ...]]]
     Reason.FREE_MEMORY_TOO_LOW: (StartupReason.FREE_MEMORY_TOO_LOW,),
     Reason.FREE_MEMORY_UNCERTAIN: (StartupReason.FREE_MEMORY_TOO_LOW,),
     Reason.UNCOUNTED_FLAGS: (StartupReason.KV_CACHE_TOO_SMALL, StartupReason.OUT_OF_MEMORY),
+    Reason.MODEL_DERIVED: (StartupReason.KV_CACHE_TOO_SMALL, StartupReason.OUT_OF_MEMORY),
     Reason.CONTEXT_ABOVE_MODEL: (StartupReason.CONTEXT_ABOVE_MODEL_MAXIMUM,),
     Reason.WORKLOAD_EXCEEDS_CONTEXT: (StartupReason.PROMPT_TOO_LONG,),
     Reason.ITEM_REJECTED: (StartupReason.ITEM_ABOVE_ENCODER_CACHE,),

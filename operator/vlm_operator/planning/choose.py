@@ -154,6 +154,10 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
         flags = ", ".join(attempt.intent.uncounted_flags)
         refusal = Refusal(f"{evaluation.message()}; {flags} change memory in ways that the plan does not count")
+    if attempt.model.derived is not None:
+        if verdict is Verdict.FITS:
+            verdict, reason = Verdict.FITS_TIGHT, Reason.MODEL_DERIVED
+        refusal = _said_as_derived(attempt.model.derived, refusal or Refusal(evaluation.message(), hint))
     settings = evaluation.settings
     return Plan(
         model=attempt.model,
@@ -175,6 +179,12 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         remedies=found,
         remedy_hint=hint,
     )
+
+
+def _said_as_derived(derived: str, refusal: Refusal) -> Refusal:
+    """The same words, with what the model's facts were derived from and how to make them certain."""
+    hints = [hint for hint in (refusal.hint, Reason.MODEL_DERIVED.remedy) if hint]
+    return Refusal(f"{refusal.message} (derived: {derived})", "; ".join(hints))
 
 
 def _planned_or_none(judge: Judge, intent: Intent) -> Plan | None:

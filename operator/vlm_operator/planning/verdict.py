@@ -52,6 +52,12 @@ class Reason(Described):
         "The plan fits, but flags in engine.extraArgs change memory in ways that the plan does not count.",
         "Leave a margin (a lower --max-model-len), or remove the flags that the message names.",
     )
+    MODEL_DERIVED = (
+        "ModelDerived",
+        "The plan fits, but the model's facts were derived from its name (a base model and a quantisation scheme): the "
+        "checkpoint's own config was not read, and its weights may be larger.",
+        "Let the config be read: allow network calls, run vlmctl models add ID|DIR where it is, or name its config.json.",
+    )
     CONTEXT_ABOVE_MODEL = StartupReason.CONTEXT_ABOVE_MODEL_MAXIMUM.as_("ContextAboveModel")
     WORKLOAD_EXCEEDS_CONTEXT = (
         "WorkloadExceedsContext",

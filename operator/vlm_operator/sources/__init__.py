@@ -30,9 +30,10 @@ def load_model(
     """Facts of the model that the user names; ``ModelFacts.source`` says where they were read.
 
     Looked up in this order: a path that exists (or ``-``, a config on standard input), the built-in catalogue, the
-    local Hugging Face cache, the Hub. The catalogue answers only for the model as published: a pinned revision is read
-    from the cache or the Hub (and from the catalogue, saying so, only where neither can be read), and so is a model
-    with ``hf_overrides``, because these change the config that facts are derived from.
+    local Hugging Face cache, the Hub; where the Hub cannot be read, a base model of the catalogue and a quantisation
+    scheme that the name gives (``sources.derived``). The catalogue answers only for the model as published: a pinned
+    revision is read from the cache or the Hub (and from the catalogue, saying so, only where neither can be read), and
+    so is a model with ``hf_overrides``, because these change the config that facts are derived from.
 
     Args:
         name: Hugging Face id, directory, path of a ``config.json``, or ``-``.
@@ -68,6 +69,9 @@ def load_model(
         return hugging_face.load_from_hub(name, revision=revision, token=token, hf_overrides=hf_overrides)
     except SourceUnavailable as error:
         if entry is None:
+            derived = None if revision or hf_overrides else _derived(name)
+            if derived is not None:
+                return derived
             hints = [hint for hint in (_suggestion(name), error.hint) if hint]
             raise SourceUnavailable(error.message, hint="; otherwise ".join(hints)) from error
         return _uncompared(entry, revision, error, hf_overrides)
@@ -75,6 +79,17 @@ def load_model(
         if error.field != "model":
             raise
         raise ModelNotFound(error.message, field=error.field, hint=_suggestion(name) or error.hint) from error
+
+
+def _derived(name: str) -> ModelFacts | None:
+    """Facts from a base model and a scheme that the name gives, None where it names none.
+
+    Raises:
+        UnknownFact: the name describes an upload whose weights do not follow from the base model.
+    """
+    from vlm_operator.sources.derived import derive
+
+    return derive(name)
 
 
 def _uncompared(

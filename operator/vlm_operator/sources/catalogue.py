@@ -50,6 +50,11 @@ class CatalogueEntry:
     aliases: tuple[str, ...] = ()
 
     @property
+    def owner(self) -> str:
+        """Whose model it is: the id's first part."""
+        return self.id.rpartition("/")[0]
+
+    @property
     def file(self) -> Path:
         """Where the facts are."""
         return FOLDER / f"{self.id}.json"
@@ -77,6 +82,20 @@ def _by_name() -> Mapping[str, CatalogueEntry]:
 def find(name: str) -> CatalogueEntry | None:
     """The entry of a Hugging Face id or of an alias of it, upper and lower case alike, or None."""
     return _by_name().get(name.lower())
+
+
+def named(short: str) -> tuple[CatalogueEntry, ...]:
+    """The entries that have this name, whoever their owners, upper and lower case alike."""
+    return _by_short_name().get(short.lower(), ())
+
+
+@functools.cache
+def _by_short_name() -> Mapping[str, tuple[CatalogueEntry, ...]]:
+    found: dict[str, tuple[CatalogueEntry, ...]] = {}
+    for name, entry in _by_name().items():
+        short = name.rpartition("/")[2]
+        found[short] = (*found.get(short, ()), entry)
+    return found
 
 
 def load(entry: CatalogueEntry) -> ModelFacts:
