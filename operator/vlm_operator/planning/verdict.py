@@ -56,7 +56,7 @@ class Reason(Described):
         "ModelDerived",
         "The plan fits, but the model's facts were derived from its name (a base model and a quantisation scheme): the "
         "checkpoint's own config was not read, and its weights may be larger.",
-        "Let the config be read: allow network calls, run vlmctl models add ID|DIR where it is, or name its config.json.",
+        "Let the config be read: allow network calls, give the config.json, or add it by vlmctl models add ID|DIR.",
     )
     CONTEXT_ABOVE_MODEL = StartupReason.CONTEXT_ABOVE_MODEL_MAXIMUM.as_("ContextAboveModel")
     WORKLOAD_EXCEEDS_CONTEXT = (

@@ -14,9 +14,9 @@ from typing import Any
 
 from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.sources import catalogue, directory
+from vlm_operator.sources import added_models, catalogue, directory
 
-__all__ = ["is_path", "load_model"]
+__all__ = ["is_path", "load_model", "read_model"]
 
 
 def load_model(
@@ -29,11 +29,12 @@ def load_model(
 ) -> ModelFacts:
     """Facts of the model that the user names; ``ModelFacts.source`` says where they were read.
 
-    Looked up in this order: a path that exists (or ``-``, a config on standard input), the built-in catalogue, the
-    local Hugging Face cache, the Hub; where the Hub cannot be read, a base model of the catalogue and a quantisation
-    scheme that the name gives (``sources.derived``). The catalogue answers only for the model as published: a pinned
-    revision is read from the cache or the Hub (and from the catalogue, saying so, only where neither can be read), and
-    so is a model with ``hf_overrides``, because these change the config that facts are derived from.
+    Looked up in this order: a path that exists (or ``-``, a config on standard input), what was added on this machine
+    (``added_models``), the built-in catalogue, the local Hugging Face cache, the Hub; where the Hub cannot be read, a
+    base model of the catalogue and a quantisation scheme that the name gives (``derived``). The catalogue answers only
+    for the model as published: a pinned revision is read from the cache or the Hub (and from the catalogue, saying so,
+    only where neither can be read), and so is a model with ``hf_overrides``, because these change the config that facts
+    are derived from. The same holds for added models.
 
     Args:
         name: Hugging Face id, directory, path of a ``config.json``, or ``-``.
@@ -50,35 +51,62 @@ def load_model(
     """
     if is_path(name):
         return directory.load_path(name, hf_overrides=hf_overrides)
+    added = None if hf_overrides else added_models.find(name)
+    if added is not None and revision is None:
+        return added
     entry = catalogue.find(name)
     pinned = revision is not None and revision != (entry.revision if entry else None)
     if entry is not None and not pinned and not hf_overrides:
         return catalogue.load(entry)
 
-    from vlm_operator.sources import hugging_face
-
     if entry is not None:
         name = entry.id
-    hugging_face.require_repository(name, revision)
-    cached = hugging_face.load_cached(name, revision=revision, hf_overrides=hf_overrides)
-    if cached is not None:
-        return cached
     try:
-        if offline:
-            raise _not_on_this_machine(name, revision)
-        return hugging_face.load_from_hub(name, revision=revision, token=token, hf_overrides=hf_overrides)
+        return _from_repository(name, revision=revision, token=token, offline=offline, hf_overrides=hf_overrides)
     except SourceUnavailable as error:
+        if added is not None:
+            return _uncompared(added, revision, error)
         if entry is None:
             derived = None if revision or hf_overrides else _derived(name)
             if derived is not None:
                 return derived
             hints = [hint for hint in (_suggestion(name), error.hint) if hint]
             raise SourceUnavailable(error.message, hint="; otherwise ".join(hints)) from error
-        return _uncompared(entry, revision, error, hf_overrides)
+        if hf_overrides:
+            raise _config_needed(entry.id, error) from error
+        return _uncompared(catalogue.load(entry), revision, error)
     except ModelNotFound as error:
         if error.field != "model":
             raise
         raise ModelNotFound(error.message, field=error.field, hint=_suggestion(name) or error.hint) from error
+
+
+def read_model(name: str, *, revision: str | None = None, offline: bool = False) -> ModelFacts:
+    """Facts from the model's own files: a path, the Hugging Face cache or the Hub.
+
+    Raises:
+        ModelNotFound, InputError, SourceUnavailable, UnknownFact: as ``load_model``.
+    """
+    return directory.load_path(name) if is_path(name) else _from_repository(name, revision=revision, offline=offline)
+
+
+def _from_repository(
+    name: str,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    offline: bool = False,
+    hf_overrides: Mapping[str, Any] | None = None,
+) -> ModelFacts:
+    from vlm_operator.sources import hugging_face
+
+    hugging_face.require_repository(name, revision)
+    cached = hugging_face.load_cached(name, revision=revision, hf_overrides=hf_overrides)
+    if cached is not None:
+        return cached
+    if offline:
+        raise _not_on_this_machine(name, revision)
+    return hugging_face.load_from_hub(name, revision=revision, token=token, hf_overrides=hf_overrides)
 
 
 def _derived(name: str) -> ModelFacts | None:
@@ -92,20 +120,8 @@ def _derived(name: str) -> ModelFacts | None:
     return derive(name)
 
 
-def _uncompared(
-    entry: catalogue.CatalogueEntry,
-    revision: str | None,
-    error: SourceUnavailable,
-    hf_overrides: Mapping[str, Any] | None,
-) -> ModelFacts:
-    """The catalogue's facts for a revision that could not be read.
-
-    Raises:
-        SourceUnavailable: overrides change the config, which the catalogue does not hold.
-    """
-    if hf_overrides:
-        raise _config_needed(entry.id, error) from error
-    facts = catalogue.load(entry)
+def _uncompared(facts: ModelFacts, revision: str | None, error: SourceUnavailable) -> ModelFacts:
+    """Facts that are there, for a revision that could not be read."""
     return dataclasses.replace(
         facts, source=f"{facts.source}; revision {revision} could not be compared: {error.message}"
     )

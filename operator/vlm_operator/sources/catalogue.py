@@ -10,7 +10,8 @@ import difflib
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,17 @@ from vlm_operator.sources.serialization import decode_facts
 
 FOLDER: Final = Path(__file__).with_name("catalogue")
 INDEX_NAME: Final = "index.json"
+
+
+class Origin(StrEnum):
+    """How the facts of an entry came about."""
+
+    READ = "read"
+    """From the model's own config, or from one that says the same."""
+    DERIVED = "derived"
+    """From a sibling's config and what the publisher states; ``source`` says what was not read."""
+    ADDED = "added"
+    """On this machine, by ``vlmctl models add``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,8 @@ class CatalogueEntry:
         revision: commit that the facts were read at; None where the copy that was read does not say.
         source: where the facts come from.
         aliases: ids that the Hub leads to the same checkpoint: it was renamed.
+        origin: how its facts came about.
+        like: the entry that has the same facts, but for what this row says; None where the entry has its own.
     """
 
     id: str
@@ -48,6 +62,8 @@ class CatalogueEntry:
     revision: str | None
     source: str
     aliases: tuple[str, ...] = ()
+    origin: Origin = Origin.READ
+    like: str | None = None
 
     @property
     def owner(self) -> str:
@@ -57,7 +73,7 @@ class CatalogueEntry:
     @property
     def file(self) -> Path:
         """Where the facts are."""
-        return FOLDER / f"{self.id}.json"
+        return FOLDER / f"{self.like or self.id}.json"
 
 
 @functools.cache
@@ -66,7 +82,12 @@ def entries() -> Mapping[str, CatalogueEntry]:
     rows: list[dict[str, Any]] = json.loads((FOLDER / INDEX_NAME).read_bytes())
     return {
         row["id"].lower(): CatalogueEntry(
-            **{**row, "modalities": tuple(row["modalities"]), "aliases": tuple(row.get("aliases", ()))}
+            **{
+                **row,
+                "modalities": tuple(row["modalities"]),
+                "aliases": tuple(row.get("aliases", ())),
+                "origin": Origin(row.get("origin", Origin.READ)),
+            }
         )
         for row in rows
     }
@@ -100,7 +121,11 @@ def _by_short_name() -> Mapping[str, tuple[CatalogueEntry, ...]]:
 
 def load(entry: CatalogueEntry) -> ModelFacts:
     """The facts of an entry."""
-    return decode_facts(json.loads(entry.file.read_bytes()))
+    facts = decode_facts(json.loads(entry.file.read_bytes()))
+    if entry.like is None:
+        return facts
+    context = entry.context_tokens
+    return replace(facts, model=entry.id, source=entry.source, derived_max_model_len=context)
 
 
 def close_names(name: str, count: int = 3) -> list[str]:

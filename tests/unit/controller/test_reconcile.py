@@ -20,6 +20,7 @@ from vlm_operator.controller.watches import World
 from vlm_operator.errors import ModelNotFound, SourceUnavailable
 from vlm_operator.lifecycle.decision import Decision, Event, EventType, LogRequest
 from vlm_operator.lifecycle.situation import Situation, StartupKey
+from vlm_operator.sources import load_model
 
 KEY = Key("default", "model")
 ROOT = "/apis/vlm-operator.dev/v1alpha1/namespaces/default/vlmdeployments/model"
@@ -248,6 +249,18 @@ def test_a_model_source_is_not_asked_all_the_time(error: Exception, seconds: flo
         clock[0] = moment
         assert models.ask(spec).error is error
         assert source.asked == times
+
+
+def test_facts_derived_from_a_name_are_used_only_once_the_config_has_been_out_of_reach_for_a_while() -> None:
+    clock = [0.0]
+    facts = load_model("RedHatAI/Qwen2.5-VL-7B-Instruct-FP8-dynamic", offline=True)
+    models = Models(lambda name, *, revision=None: facts, clock=lambda: clock[0])
+    spec = {"model": {"id": facts.model}}
+    assert facts.derived is not None
+    for moment, usable in ((0.0, False), (60.0, False), (121.0, True)):
+        clock[0] = moment
+        answer = models.ask(spec)
+        assert (answer.facts is facts, answer.error is None) == (usable, usable)
 
 
 def test_a_model_in_a_volume_is_unknown_and_never_read_from_the_operators_own_disk() -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from model_files import model_folder
 from vlm_operator.cli.models import command
 from vlm_operator.errors import SourceUnavailable
 from vlm_operator.sources import catalogue, load_model
-from vlm_operator.sources.catalogue import CatalogueEntry
+from vlm_operator.sources.catalogue import CatalogueEntry, Origin
 from vlm_operator.sources.serialization import encode_facts
 
 ENTRIES = list(catalogue.entries().values())
@@ -50,7 +51,23 @@ def test_an_entry_agrees_with_the_index_and_names_its_source(entry: CatalogueEnt
     assert (facts.quantization.method if facts.quantization else None) == entry.quantization
     assert facts.source == entry.source
     assert re.match(r"built-in catalogue: .*https://", facts.source)
-    assert json.loads(entry.file.read_bytes()) == encode_facts(facts)
+    if entry.like is None:
+        assert json.loads(entry.file.read_bytes()) == encode_facts(facts)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+def test_an_entry_says_whether_its_own_config_was_read(entry: CatalogueEntry) -> None:
+    assert (entry.origin is Origin.DERIVED) == entry.source.startswith("built-in catalogue: derived: ")
+    assert entry.like is None or entry.origin is Origin.DERIVED
+
+
+@pytest.mark.parametrize("entry", [one for one in ENTRIES if one.like], ids=lambda entry: entry.id)
+def test_a_sibling_has_the_facts_of_an_entry_but_for_id_context_and_source(entry: CatalogueEntry) -> None:
+    of = catalogue.find(entry.like or "")
+    assert of is not None
+    assert of.like is None
+    changes = {"model": entry.id, "source": entry.source, "derived_max_model_len": entry.context_tokens}
+    assert catalogue.load(entry) == replace(catalogue.load(of), **changes)
 
 
 def test_the_folder_holds_the_entries_and_nothing_else() -> None:
@@ -202,7 +219,7 @@ def test_the_command_lists_every_entry_with_its_source() -> None:
     assert all(model["source"] for model in listed)
     assert set(listed[0]) == {
         "id", "aliases", "architecture", "parameters", "weightsBytes", "weightsGiB", "contextTokens", "quantization",
-        "modalities", "revision", "source",
+        "modalities", "revision", "source", "origin",
     }  # fmt: skip
 
 
@@ -222,7 +239,7 @@ def test_the_table_is_one_line_a_model() -> None:
     result = CliRunner().invoke(command, ["Qwen/Qwen3-VL-8B"])
     header, *lines = result.stdout.splitlines()
     assert header.split() == [
-        "MODEL", "ARCHITECTURE", "PARAMETERS", "WEIGHTS", "CONTEXT", "QUANTIZATION", "MODALITIES",
+        "MODEL", "ARCHITECTURE", "PARAMETERS", "WEIGHTS", "CONTEXT", "QUANTIZATION", "MODALITIES", "FACTS",
     ]  # fmt: skip
     assert [line.split()[0] for line in lines] == [
         entry.id for entry in ENTRIES if entry.id.startswith("Qwen/Qwen3-VL-8B")

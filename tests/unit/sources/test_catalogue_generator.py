@@ -25,6 +25,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = module_from_spec(spec)
     loader.exec_module(module)
     monkeypatch.setattr(module, "LIST", tmp_path / "catalogue.tsv")
+    monkeypatch.setattr(module, "SIBLINGS", tmp_path / "siblings.tsv")
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path / "catalogue")
     monkeypatch.setattr("sys.argv", ["catalogue", str(tmp_path / "configs")])
     for folder in ("catalogue", "configs"):
@@ -136,3 +137,38 @@ def test_a_preprocessor_file_beside_the_config_gives_the_token_rules(script: Mod
     facts = json.loads(written(tmp_path)["example/ocr.json"])
     assert facts["multimodal"]["processor"]["image_max_pixels"] == 1003520
     assert facts.get("multimodal_unknown") is None
+
+
+def test_a_sibling_has_a_row_and_no_file_of_its_own(script: ModuleType, tmp_path: Path) -> None:
+    write_list(tmp_path, "example/base")
+    write_config(tmp_path, "example/base")
+    siblings = "other/tuned\texample/base\t-\ttuned from it\nother/longer\texample/base\t4096\tas its card says\n"
+    (tmp_path / "siblings.tsv").write_text("# a comment\n" + siblings)
+    script.main()
+    assert set(written(tmp_path)) == {"index.json", "example/base.json"}
+    base, longer, tuned = json.loads(written(tmp_path)["index.json"])
+    assert (tuned["id"], tuned["like"], tuned["origin"]) == ("other/tuned", "example/base", "derived")
+    assert tuned["source"] == "built-in catalogue: derived: tuned from it"
+    assert (base["context_tokens"], tuned["context_tokens"], longer["context_tokens"]) == (512, 512, 4096)
+    assert tuned["weights_bytes"] == base["weights_bytes"]
+    assert "origin" not in base
+
+
+def test_a_sibling_of_no_entry_is_named(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_list(tmp_path, "example/base")
+    write_config(tmp_path, "example/base")
+    (tmp_path / "siblings.tsv").write_text("other/tuned\texample/gone\t-\ttuned from it\n")
+    script.main()
+    assert "other/tuned: example/gone has no entry of its own" in capsys.readouterr().err
+
+
+def test_a_source_that_changed_in_the_list_changes_in_an_entry_that_is_kept(script: ModuleType, tmp_path: Path) -> None:
+    write_list(tmp_path, "example/base")
+    write_config(tmp_path, "example/base")
+    script.main()
+    (tmp_path / "configs" / "example--base.json").unlink()
+    (tmp_path / "catalogue.tsv").write_text("example/base\t-\tderived: https://example.org/another\n")
+    script.main()
+    entry, (row,) = (json.loads(written(tmp_path)[name]) for name in ("example/base.json", "index.json"))
+    assert entry["source"] == row["source"] == "built-in catalogue: derived: https://example.org/another"
+    assert row["origin"] == "derived"
