@@ -56,7 +56,7 @@ def load_model(
         return added
     entry = catalogue.find(name)
     pinned = revision is not None and revision != (entry.revision if entry else None)
-    if entry is not None and not pinned and not hf_overrides:
+    if entry is not None and not pinned and not hf_overrides and not entry.by_another:
         return catalogue.load(entry)
 
     if entry is not None:
@@ -74,7 +74,7 @@ def load_model(
             raise SourceUnavailable(error.message, hint="; otherwise ".join(hints)) from error
         if hf_overrides:
             raise _config_needed(entry.id, error) from error
-        return _uncompared(catalogue.load(entry), revision, error)
+        return _uncompared(catalogue.load(entry), revision, error) if pinned else catalogue.load(entry)
     except ModelNotFound as error:
         if error.field != "model":
             raise

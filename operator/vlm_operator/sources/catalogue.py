@@ -71,6 +71,11 @@ class CatalogueEntry:
         return self.id.rpartition("/")[0]
 
     @property
+    def by_another(self) -> bool:
+        """True where another publisher trained it from the entry whose facts it has."""
+        return self.like is not None and self.like.rpartition("/")[0] != self.owner
+
+    @property
     def file(self) -> Path:
         """Where the facts are."""
         return FOLDER / f"{self.like or self.id}.json"
@@ -120,12 +125,17 @@ def _by_short_name() -> Mapping[str, tuple[CatalogueEntry, ...]]:
 
 
 def load(entry: CatalogueEntry) -> ModelFacts:
-    """The facts of an entry."""
+    """The facts of an entry; those of a model that another publisher trained from an entry are never certain."""
     facts = decode_facts(json.loads(entry.file.read_bytes()))
     if entry.like is None:
         return facts
-    context = entry.context_tokens
-    return replace(facts, model=entry.id, source=entry.source, derived_max_model_len=context)
+    return replace(
+        facts,
+        model=entry.id,
+        source=entry.source,
+        derived_max_model_len=entry.context_tokens,
+        derived=f"{entry.like}, from which it was trained; its own config was not read" if entry.by_another else None,
+    )
 
 
 def close_names(name: str, count: int = 3) -> list[str]:

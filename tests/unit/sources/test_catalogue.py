@@ -38,7 +38,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_knows_many_models_and_their_quantised_siblings() -> None:
-    assert len(ENTRIES) >= 210
+    assert len(ENTRIES) >= 350
     assert sum(bool(entry.modalities) for entry in ENTRIES) >= 110
     assert sum(entry.quantization is not None for entry in ENTRIES) >= 60
 
@@ -66,8 +66,29 @@ def test_a_sibling_has_the_facts_of_an_entry_but_for_id_context_and_source(entry
     of = catalogue.find(entry.like or "")
     assert of is not None
     assert of.like is None
+    facts = catalogue.load(entry)
     changes = {"model": entry.id, "source": entry.source, "derived_max_model_len": entry.context_tokens}
-    assert catalogue.load(entry) == replace(catalogue.load(of), **changes)
+    assert facts == replace(catalogue.load(of), **changes, derived=facts.derived)
+
+
+def test_a_model_that_another_publisher_trained_from_an_entry_is_never_certain() -> None:
+    siblings = [entry for entry in ENTRIES if entry.like]
+    assert len(siblings) >= 130
+    for entry in siblings:
+        facts = catalogue.load(entry)
+        by_another = not (entry.like or "").startswith(f"{entry.owner}/")
+        assert (facts.derived is not None) == by_another == entry.by_another, entry.id
+
+
+@pytest.mark.usefixtures("no_network")
+def test_the_own_config_of_such_a_model_comes_before_the_catalogue(empty_caches: Path) -> None:
+    name, commit = "microsoft/Fara-7B", "0123456789" * 4
+    assert (load_model(name, offline=True).derived or "").startswith("Qwen/Qwen2.5-VL-7B-Instruct")
+    repository = empty_caches / "hub" / f"models--{name.replace('/', '--')}"
+    model_folder(repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    assert load_model(name, offline=True).derived is None
 
 
 def test_the_folder_holds_the_entries_and_nothing_else() -> None:
