@@ -140,10 +140,19 @@ def plan_of_file(values: dict[str, Any], version: str | None) -> PlannedDeployme
             field="filename",
             hint="use 'vlmctl render' for several, or split the file",
         )
+    return plan_found(deployments[0], values, version)
+
+
+def plan_found(deployment: VLMDeployment, values: dict[str, Any], version: str | None) -> PlannedDeployment:
+    """The plan of a VLMDeployment of a file with the command's options.
+
+    Raises:
+        InputError: an option says what the file says, or as ``plan_deployment``.
+    """
     _refuse_what_the_file_says(values)
     wanted = EngineVersion.parse(version) if version else None
     return plan_deployment(
-        deployments[0],
+        deployment,
         values["gpu"],
         version=wanted,
         offline=values["offline"],

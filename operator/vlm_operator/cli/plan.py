@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from vlm_operator.cli.exit_codes import EXIT_CODES
 from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, intent_of, options
 from vlm_operator.cli.node_options import NODE_OPTIONS, on_nodes
 from vlm_operator.cli.option_words import all_in_options, in_options
@@ -19,17 +20,25 @@ from vlm_operator.units import parse_bytes
 
 if TYPE_CHECKING:
     from vlm_operator.cli.deployment_file import PlannedDeployment
+    from vlm_operator.cli.manifest_files import Broken, Found
     from vlm_operator.gpu.facts import GPUFacts
     from vlm_operator.planning.evidence import Evidence
     from vlm_operator.planning.intent import Intent
     from vlm_operator.planning.plan import Plan
 
-EXIT_CODES: Final = {"Fits": 0, "FitsTight": 0, "DoesNotFit": 3, "Unsupported": 3, "Unknown": 4}
+__all__ = ["EXIT_CODES", "command"]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("model", required=False)
-@click.option("-f", "--filename", metavar="FILE", help="A VLMDeployment instead of MODEL and options; - is stdin.")
+@click.option(
+    "-f",
+    "--filename",
+    "filenames",
+    metavar="FILE|FOLDER",
+    multiple=True,
+    help="VLMDeployments instead of MODEL; several files and folders give one summary; - is stdin.",
+)
 @click.option(
     "--gpu",
     metavar="PRODUCT",
@@ -72,12 +81,48 @@ def command(**values: Any) -> int:
     pinned: it is never changed, and a plan that it makes impossible says so. With --max-model-len and
     --gpu-memory-utilization pinned and no workload, the plan predicts that very start-up.
     """
+    several = _several(values)
+    if several is not None:
+        return _plan_several(several, values)
     try:
         return _run(values)
     except VlmOperatorError as error:
         if not values["filename"]:
             error.message, error.hint = in_options(error.message), error.hint and in_options(error.hint)
         raise
+
+
+def _several(values: dict[str, Any]) -> list[Found | Broken] | None:
+    """The VLMDeployments where there are several; None where there is one or a model, ``filename`` set for it."""
+    files = values.pop("filenames")
+    values["filename"] = files[0] if files else None
+    if not files or files == ("-",):
+        return None
+    from vlm_operator.cli.manifest_files import Broken, find_deployments
+
+    found = list(find_deployments(files))
+    if len(found) > 1:
+        return found
+    if isinstance(found[0], Broken):
+        raise found[0].error
+    values["filename"] = found[0].file
+    return None
+
+
+def _plan_several(found: list[Found | Broken], values: dict[str, Any]) -> int:
+    """Print the plans of several VLMDeployments with one summary."""
+    from vlm_operator.cli.deployment_file import plan_found
+    from vlm_operator.cli.several_plans import print_several, rows_of
+
+    if values["compare"] or values["output"] in HOST_TARGETS:
+        given = "--compare" if values["compare"] else f"-o {values['output']}"
+        raise InputError(
+            f"filename: {len(found)} VLMDeployments, and {given} is for one",
+            field="filename",
+            hint="give one file with one VLMDeployment, or use 'vlmctl render'",
+        )
+    rows = list(rows_of(found, lambda each: plan_found(each.deployment, values, values["vllm_version"])))
+    return print_several(rows, values["output"])
 
 
 def _run(values: dict[str, Any]) -> int:

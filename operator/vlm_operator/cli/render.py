@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from vlm_operator.cli.intent_options import options
-from vlm_operator.cli.node_options import NODE_OPTIONS
-from vlm_operator.cli.plan import EXIT_CODES
-from vlm_operator.cli.targets import HOST_TARGETS, check_count, print_target
+from vlm_operator.cli.node_options import AUTO, NODE_OPTIONS
+from vlm_operator.cli.targets import CLUSTER_TARGETS, HOST_TARGETS, check_count, print_objects, print_target
+from vlm_operator.errors import VlmOperatorError
+
+if TYPE_CHECKING:
+    from vlm_operator.cli.deployment_file import PlannedDeployment
+    from vlm_operator.cli.several_plans import Row
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("-f", "--filename", metavar="FILE", required=True, help="VLMDeployments, as YAML; - is stdin.")
+@click.option(
+    "-f",
+    "--filename",
+    "filenames",
+    metavar="FILE|FOLDER",
+    multiple=True,
+    required=True,
+    help="VLMDeployments, as YAML: files and folders; - is stdin.",
+)
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["deployment", *HOST_TARGETS]),
+    type=click.Choice([*CLUSTER_TARGETS, *HOST_TARGETS]),
     default="deployment",
     show_default=True,
     help="What to print: manifests for Kubernetes, or what runs the server on one machine.",
@@ -34,7 +49,7 @@ from vlm_operator.cli.targets import HOST_TARGETS, check_count, print_target
 )
 def command(
     *,
-    filename: str,
+    filenames: tuple[str, ...],
     output: str,
     gpu: str | None,
     nodes: str | None,
@@ -48,32 +63,60 @@ def command(
 
     Nothing is printed for a VLMDeployment whose plan does not fit: the reason stands on stderr, the exit code says so.
     """
-    from vlm_operator.cli.deployment_file import plan_deployment, read_deployments
-    from vlm_operator.rendering import PodTemplatePolicy, check_pod_template, to_yaml
+    from vlm_operator.cli.deployment_file import plan_deployment
+    from vlm_operator.cli.manifest_files import Broken, Found, find_deployments
+    from vlm_operator.cli.several_plans import in_words, rows_of
+    from vlm_operator.rendering import PodTemplatePolicy, check_pod_template
 
-    deployments = list(read_deployments(filename))
-    check_count(output, len(deployments), filename)
-    worst = 0
-    for deployment in deployments:
-        check_pod_template(deployment.spec.pod_template, PodTemplatePolicy(pod_template_policy))
-        planned = plan_deployment(
-            deployment,
+    found = list(find_deployments(filenames))
+    if len(found) == 1 and isinstance(found[0], Broken):
+        raise found[0].error
+    check_count(output, len(found), ", ".join(filenames))
+
+    def planned(each: Found) -> PlannedDeployment:
+        spec = each.deployment.spec
+        check_pod_template(spec.pod_template, PodTemplatePolicy(pod_template_policy))
+        spans = output == "leaderworkerset" and (spec.topology is None or spec.topology.nodes is None)
+        return plan_deployment(
+            each.deployment,
             gpu,
             offline=offline,
             observations=observations,
             facts=facts,
-            nodes=nodes,
+            nodes=nodes or (AUTO if spans else None),
             gpus_per_node=gpus_per_node,
         )
-        plan = planned.plan
-        name = f"{deployment.metadata.namespace or 'default'}/{deployment.metadata.name}"
-        click.echo(f"{name}: {plan.verdict}: {plan.message}", err=True)
+
+    rows = [_printed(row, output, alone=len(found) == 1) for row in rows_of(found, planned)]
+    if len(rows) > 1:
+        click.echo(in_words(rows), err=True)
+    return max(row.exit_code for row in rows)
+
+
+def _printed(row: Row, output: str, *, alone: bool) -> Row:
+    """Print one server, and its verdict on stderr; what cannot be rendered is the row's error.
+
+    Raises:
+        VlmOperatorError: it is the only one.
+    """
+    try:
+        if row.planned is None:
+            assert row.error is not None
+            raise row.error
+        plan = row.planned.plan
+        click.echo(f"{row.name}: {plan.verdict}: {plan.message}", err=True)
         if not plan.fits:
-            if plan.hint:
-                click.echo(f"{name}: hint: {plan.hint}", err=True)
-        elif output == "deployment":
-            click.echo(to_yaml(planned.server().objects()), nl=False)
+            from vlm_operator.planning.more_nodes import nodes_that_hold
+
+            for hint in filter(None, (plan.hint, nodes_that_hold(plan))):
+                click.echo(f"{row.name}: hint: {hint}", err=True)
+        elif output in CLUSTER_TARGETS:
+            print_objects(output, row.planned)
         else:
-            print_target(output, planned)
-        worst = max(worst, EXIT_CODES[plan.verdict])
-    return worst
+            print_target(output, row.planned)
+    except VlmOperatorError as error:
+        if alone:
+            raise
+        click.echo(f"{row.name or row.file}: error: {error.message}", err=True)
+        return replace(row, planned=None, error=error)
+    return row

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 HOST_TARGETS: Final = ("command", "docker", "compose", "quadlet")
 
+CLUSTER_TARGETS: Final = ("deployment", "leaderworkerset")
+"""Forms for Kubernetes; the first is what the operator applies."""
+
+SPANNING: Final = frozenset({"leaderworkerset", "command"})
+"""Forms of which one server may stand on several nodes."""
+
 ONE_A_FILE: Final = frozenset({"compose", "quadlet"})
 """Forms of which a file holds one server."""
 
@@ -31,6 +37,25 @@ def print_target(target: str, planned: PlannedDeployment) -> None:
         click.echo(f"not part of this form: {', '.join(ignored)}", err=True)
     forms = {"command": command_line, "docker": docker, "compose": compose, "quadlet": quadlet}
     click.echo(forms[target](planned.server().request), nl=False)
+
+
+def print_objects(target: str, planned: PlannedDeployment) -> None:
+    """Print the manifests of a plan that fits."""
+    from vlm_operator.rendering import leader_worker_set, to_yaml
+
+    server = planned.server()
+    objects = leader_worker_set(server.request) if target == "leaderworkerset" else server.objects()
+    click.echo(("---\n" if _printed(click.get_current_context()) else "") + to_yaml(objects), nl=False)
+
+
+def _printed(context: click.Context) -> bool:
+    """Whether documents were printed before: a stream needs a line between them."""
+    before = bool(context.meta.get(_PRINTED))
+    context.meta[_PRINTED] = True
+    return before
+
+
+_PRINTED: Final = "vlmctl.printed"
 
 
 def check_count(target: str, count: int, filename: str) -> None:

@@ -1,4 +1,4 @@
-"""From a plan to what runs it: Deployment and Service, ``docker run``, a Compose file, a Quadlet unit, the command.
+"""From a plan to what runs it: Deployment and Service, LeaderWorkerSet, ``docker run``, Compose, Quadlet, the command.
 
 Belongs here: one file a form, templates, the strategic merge of ``podTemplate``. Does not: applying them
 (``controller``). Called by ``lifecycle`` and ``vlmctl``: the same bytes.
@@ -8,6 +8,7 @@ from vlm_operator.rendering.command_line import command_line
 from vlm_operator.rendering.compose import compose
 from vlm_operator.rendering.docker import docker
 from vlm_operator.rendering.dry_run import DRY_RUN_CONTAINER, DryRunRequest, render_dry_run
+from vlm_operator.rendering.leader_worker_set import leader_worker_set
 from vlm_operator.rendering.manifest_yaml import to_yaml
 from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_template
 from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
@@ -32,6 +33,7 @@ __all__ = [
     "command_line",
     "compose",
     "docker",
+    "leader_worker_set",
     "quadlet",
     "render",
     "render_dry_run",
