@@ -15,6 +15,7 @@ from vlm_operator.errors import VlmOperatorError
 COMMANDS: Final = {
     "plan": "Flags that fit a model on a GPU, with the budget and why",
     "render": "Manifests of a VLMDeployment: the bytes the operator applies",
+    "diff": "What changes for the pods: another file, a git revision, the cluster",
     "capacity": "KV-cache and weight arithmetic of a model, no GPU needed",
     "tokens": "Tokens that images and videos cost a model",
     "dry-run": "Let vLLM itself load and profile a model, without a GPU",
