@@ -11,7 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from accuracy import fit, regimes
+from accuracy import fit, regimes, simulated
 from accuracy.cases import Case, case_of, end_to_end, rows
 from accuracy.scatter import Point, scatter
 from project import ROOT
@@ -157,6 +157,10 @@ def page(found: Sequence[Result]) -> str:
         REGIMES,
         regimes_table(),
         f"![Predicted against printed KV cache memory]({PICTURE.name})",
+        "## Simulated start-up peaks",
+        simulated.TEXT,
+        simulated.table(),
+        simulated.known(),
         "## Stock releases",
         table(stock),
         doubtful(stock),
