@@ -87,7 +87,7 @@ def _print_fits(console: Console, fits: tuple[Fit, ...]) -> None:
         fits_at_all = bool(fit.gpus)
         row: list[str | Text] = [
             shown if fit.model != model else "",
-            fit.group.name,
+            fit.group.name if is_wide else _short(fit.group.name),
             Text(words, style=style),
             str(fit.gpus) if fits_at_all else "-",
             f"{fit.max_model_len:,}" if fits_at_all else "-",
@@ -98,6 +98,15 @@ def _print_fits(console: Console, fits: tuple[Fit, ...]) -> None:
         table.add_row(*row)
         model = fit.model
     console.print(table)
+
+
+def _short(group: str) -> str:
+    """The name of a group without what most products share.
+
+    >>> _short("2x NVIDIA-GeForce-RTX-5090")
+    '2x RTX-5090'
+    """
+    return group.replace("NVIDIA-", "").replace("GeForce-", "")
 
 
 def _print_findings(console: Console, findings: tuple[Finding, ...]) -> None:
@@ -112,8 +121,8 @@ def _print_findings(console: Console, findings: tuple[Finding, ...]) -> None:
                 str(finding.subject), *([f"  {_pods(finding)}"] if console.width >= _WIDE and finding.pods else []),
             )
         )  # fmt: skip
-        console.print(Padding(Text(finding.message), (0, 0, 0, 8)))
-        console.print(Padding(Text(f"-> {finding.remedy}", style="green"), (0, 0, 0, 8)))
+        console.print(Padding(Text(finding.message), (0, 0, 0, 8), expand=False))
+        console.print(Padding(Text(f"-> {finding.remedy}", style="green"), (0, 0, 0, 8), expand=False))
     console.print()
 
 
