@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from vlm_operator.api.base import ApiModel, Integer, Rule, matching
+from vlm_operator.api.base import ApiModel, Integer, Quantity, Rule, matching
 from vlm_operator.gpu.resources import GPU_RESOURCE, MIG_PREFIX, NVIDIA_DOMAIN, PRODUCT_LABEL
 
 _PRODUCT_VALIDATOR, _PRODUCT_CEL = matching(
@@ -37,6 +37,11 @@ class GPUSpec(ApiModel):
         default=None,
         description="GPUs of one replica, on all its nodes together (spec.topology). Default: the smallest number that "
         "fits on one node, or whole nodes.",
+    )
+    reserve: Quantity | None = Field(
+        default=None,
+        description="Memory of each GPU that stays free for a desktop or another process, for instance 4Gi: "
+        "--gpu-memory-utilization is chosen so that vLLM asks for no more than the rest. Default: nothing is reserved.",
     )
     platform: Literal["linux", "wsl2", "windows"] | None = Field(
         default=None,

@@ -37,6 +37,7 @@ def intent_of(spec: VLMDeploymentSpec, version: EngineVersion) -> Intent:
         gpu_count=spec.gpu.count if spec.gpu else None,
         gpus_available=(spec.topology.gpus_per_node if spec.topology else None) or GPUS_PER_NODE,
         nodes=spec.topology.most_nodes if spec.topology else 1,
+        reserve_bytes=parse_bytes(str(spec.gpu.reserve), field="gpu.reserve") if spec.gpu and spec.gpu.reserve else 0,
         allow_fp8_kv_cache=spec.retune.allow_fp8_kv_cache,
         uncounted_flags=uncounted(spec.engine.extra_args) if spec.engine else (),
         cpu_kv_cache_bytes=parse_bytes(spec.cpu.kv_cache_space, field="cpu.kvCacheSpace") if spec.cpu else None,

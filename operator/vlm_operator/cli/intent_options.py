@@ -74,6 +74,7 @@ WORKLOAD_OPTIONS: Final = (
     click.option("--min-context", type=int, help="Floor of the context: below it the plan refuses, tokens."),
     click.option("--max-context", type=int, help="Cap of the context, tokens."),
     click.option("--no-fp8-kv-cache", is_flag=True, help="Never propose a KV cache in eight bits."),
+    click.option("--reserve", metavar="SIZE", help="Memory of each GPU that stays free for others, such as 4GiB."),
     click.option("--vllm-version", help=f"Release to plan for [default: {DEFAULT}]."),
 )
 
@@ -178,6 +179,7 @@ def intent_of(values: dict[str, Any], **more: Any) -> Intent:
         settings=settings,
         pinned=pinned,
         version=EngineVersion.parse(version) if version else DEFAULT,
+        reserve_bytes=parse_bytes(values["reserve"], field="reserve") if values.get("reserve") else 0,
         allow_fp8_kv_cache=not values.get("no_fp8_kv_cache"),
         is_prediction=asked == (None,) * 4 and {"max_model_len", "gpu_memory_utilization"} <= pinned,
         **more,
@@ -204,9 +206,20 @@ def overridden(intent: Intent, values: dict[str, Any]) -> tuple[Intent, tuple[st
         changes["gpu_count"] = values["gpu_count"]
     if values.get("goal"):
         changes["goal"] = Goal(values["goal"])
+    if values.get("reserve"):
+        changes["reserve_bytes"] = parse_bytes(values["reserve"], field="reserve")
     if values.get("no_fp8_kv_cache"):
         changes["allow_fp8_kv_cache"] = False
-    named = (*sorted(pinned), *described, "goal", "min_context", "max_context", "no_fp8_kv_cache", "gpu_count")
+    named = (
+        *sorted(pinned),
+        *described,
+        "goal",
+        "min_context",
+        "max_context",
+        "no_fp8_kv_cache",
+        "gpu_count",
+        "reserve",
+    )
     used = tuple(f"--{name.replace('_', '-')}" for name in named if values.get(name) not in (None, False))
     return replace(intent, **changes), used
 

@@ -258,6 +258,8 @@ def _plan_of_options(values: dict[str, Any], version: str | None) -> Plan:
     overrides = parse_object(values["hf_overrides"], "hf-overrides")
     model = load_model(values["model"], revision=values["revision"], offline=values["offline"], hf_overrides=overrides)
     if intent.cpu_kv_cache_bytes is not None:
+        if intent.reserve_bytes:
+            raise InputError("reserve: there is no GPU", field="reserve", hint="leave it out, or name a GPU")
         from vlm_operator.planning.cpu import cpu_plan
 
         return cpu_plan(model, intent)

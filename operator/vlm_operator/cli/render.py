@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     help="What to print: manifests for Kubernetes, or what runs the server on one machine.",
 )
 @click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
+@click.option("--reserve", metavar="SIZE", help="Memory of each GPU that stays free for others.")
 @options(NODE_OPTIONS)
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
@@ -52,6 +53,7 @@ def command(
     filenames: tuple[str, ...],
     output: str,
     gpu: str | None,
+    reserve: str | None,
     nodes: str | None,
     gpus_per_node: int | None,
     offline: bool,
@@ -85,6 +87,7 @@ def command(
             facts=facts,
             nodes=nodes or (AUTO if spans else None),
             gpus_per_node=gpus_per_node,
+            options={"reserve": reserve},
         )
 
     rows = [_printed(row, output, alone=len(found) == 1) for row in rows_of(found, planned)]

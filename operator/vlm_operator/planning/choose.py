@@ -23,7 +23,7 @@ from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Refusal, Remedy
 from vlm_operator.planning.remedies import as_hint, remedies
 from vlm_operator.planning.shapes import shapes
-from vlm_operator.planning.validation import validate
+from vlm_operator.planning.validation import validate, validate_reserve
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.planning.workload import WantedContext
 
@@ -46,6 +46,7 @@ def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = 
                 field="gpu",
                 hint="only NVIDIA GPUs can be planned",
             )
+        validate_reserve(intent, gpu)
         return _plan(as_served(model, intent.settings, gpu), gpu, intent, evidence)
     except UnknownFact as unknown:
         return unknown_plan(model, gpu, intent, unknown)

@@ -62,9 +62,9 @@ def _sentences(
     if gpu is None:
         return
     if evaluation.verdict is Verdict.FITS:
-        yield _in_use(budget)
+        yield _in_use(budget, intent)
         if intent.goal is Goal.SINGLE_USER:
-            yield _stays_free(budget)
+            yield _stays_free(budget, intent)
     yield from gpu.notes
 
 
@@ -81,9 +81,9 @@ def summarize(
     why = _why_this_context(length, context, intent)
     if evaluation.verdict is not Verdict.FITS or gpu is None:
         return _container(budget, capacity, intent, on_gpu=gpu is not None), _cup(evaluation), why
-    found = [why, *([_first_start(budget)] if budget.compile_bytes else []), _in_use(budget)]
+    found = [why, *([_first_start(budget)] if budget.compile_bytes else []), _in_use(budget, intent)]
     if intent.goal is Goal.SINGLE_USER:
-        found.append(_stays_free(budget))
+        found.append(_stays_free(budget, intent))
     else:
         found += _concurrency(capacity, context, intent)
     return tuple(found)
@@ -110,15 +110,23 @@ def _cup(evaluation: Evaluation) -> str:
     return f"Cup: one request of {length:,} tokens needs {format_gib(evaluation.layout.needed_bytes(length))}."
 
 
-def _in_use(budget: Budget) -> str:
-    """What nvidia-smi shows, whatever runs."""
+def _in_use(budget: Budget, intent: Intent) -> str:
+    """What nvidia-smi shows, whatever runs; with a reserve, what it shows of vLLM."""
     outside = budget.total_bytes - budget.free_at_start_bytes
+    if intent.reserve_bytes:
+        shown = format_gib(budget.requested_bytes + max(outside - intent.reserve_bytes, 0))
+        return (
+            f"nvidia-smi will show about {shown} in use by vLLM at any load; "
+            f"{format_gib(intent.reserve_bytes)} stays free for others."
+        )
     shown = format_gib(budget.requested_bytes + outside)
     return f"nvidia-smi will show about {shown} in use at any load: vLLM allocates it at start."
 
 
-def _stays_free(budget: Budget) -> str:
+def _stays_free(budget: Budget, intent: Intent) -> str:
     rest = format_gib(max(budget.free_at_start_bytes - budget.requested_bytes, 0))
+    if intent.reserve_bytes:
+        return f"{rest} more is left over."
     return f"{rest} of GPU memory stays free for the desktop or another process."
 
 

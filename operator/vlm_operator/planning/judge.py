@@ -10,6 +10,7 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.feasibility import Infeasible, checks_of
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.gpu.reserve import with_reserve
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.candidate import candidate
 from vlm_operator.planning.evaluation import Evaluation, evaluate
@@ -18,6 +19,7 @@ from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.item_rejection import RejectedItem, rejected_item
 from vlm_operator.planning.limits import choose_limits
 from vlm_operator.planning.resolution import resolved
+from vlm_operator.planning.validation import reserve_sentence
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.planning.workload import WantedContext, wanted_context
 
@@ -33,7 +35,8 @@ class Judge:
     """
 
     def __init__(self, model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = NOTHING) -> None:
-        self.model, self.gpu, self.intent, self.evidence = model, evidence.gpu(gpu), intent, evidence
+        self.model, self.intent, self.evidence = model, intent, evidence
+        self.gpu = with_reserve(evidence.gpu(gpu), intent.reserve_bytes)
         self._checks = checks_of(model, self.gpu, intent.version)
         self._experience = (
             None
@@ -52,6 +55,8 @@ class Judge:
             limits, self.limit_sentences = choose_limits(model, intent.workload)
             if limits is not None:
                 self.start = self.start.with_(limit_mm_per_prompt=limits)
+        if said := reserve_sentence(intent, self.gpu):
+            self.limit_sentences = (*self.limit_sentences, said)
         self.context = wanted_context(model, intent, self.start)
         self._contexts = {(self.start.mm_processor_kwargs, self.start.media_io_kwargs): self.context}
 

@@ -30,6 +30,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             "count": plan.gpu_count,
             "totalBytes": gpu.total_bytes,
             **({"nodes": plan.nodes, "perNode": plan.gpus_per_node} if plan.nodes > 1 else {}),
+            **_reserve(plan),
         },
         "vllmVersion": str(plan.version),
         "goal": str(plan.intent.goal or "Throughput"),
@@ -72,6 +73,10 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             for remedy in plan.remedies
         ],
     }
+
+
+def _reserve(plan: Plan) -> dict[str, int]:
+    return {"reserveBytes": plan.intent.reserve_bytes} if plan.intent.reserve_bytes else {}
 
 
 def _budget(budget: Budget) -> dict[str, Any]:

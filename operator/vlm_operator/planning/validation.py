@@ -8,8 +8,10 @@ from vlm_operator.engine.flags import COUNTED_FLAGS
 from vlm_operator.engine.kv_cache_rules import CACHE_DTYPES
 from vlm_operator.engine.settings import FLAGS
 from vlm_operator.errors import InputError
+from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.intent import Intent
+from vlm_operator.units import format_gib
 
 LARGEST_TOKENS = 2**40
 """No context, batch or prompt comes near; larger figures are refused before arithmetic sees them."""
@@ -43,6 +45,37 @@ def validate(intent: Intent) -> None:
     _validate_release(intent)
     _validate_context(intent)
     _validate_gpus(intent)
+
+
+def validate_reserve(intent: Intent, gpu: GPUFacts) -> None:
+    """Check that a pinned utilisation, or a pinned KV cache, leaves the reserve.
+
+    Raises:
+        InputError: it asks for more than the GPU's total less the reserve.
+    """
+    reserve, utilization = intent.reserve_bytes, intent.settings.gpu_memory_utilization
+    if reserve == 0:
+        return
+    most = gpu.total_bytes - reserve
+    if utilization is not None and utilization * gpu.total_bytes > most > 0:
+        raise InputError(
+            f"gpu-memory-utilization: {utilization} of {format_gib(gpu.total_bytes)} is "
+            f"{format_gib(int(utilization * gpu.total_bytes))}, and a reserve of {format_gib(reserve)} leaves "
+            f"{format_gib(most)}",
+            field="gpu-memory-utilization",
+            hint=f"set it to at most {math.floor(100 * most / gpu.total_bytes) / 100}, leave it unset, or keep less",
+        )
+
+
+def reserve_sentence(intent: Intent, gpu: GPUFacts) -> str:
+    """What a reserve means for the plan; "" without one."""
+    if intent.reserve_bytes == 0:
+        return ""
+    most = gpu.total_bytes - intent.reserve_bytes
+    return (
+        f"{format_gib(intent.reserve_bytes)} of each GPU stays free for others: vLLM asks for at most "
+        f"{format_gib(most)} of {format_gib(gpu.total_bytes)}"
+    )
 
 
 def _validate_release(intent: Intent) -> None:
