@@ -14,6 +14,7 @@ from vlm_operator.errors import VlmOperatorError
 
 COMMANDS: Final = {
     "plan": "Flags that fit a model on a GPU, with the budget and why",
+    "share": "Several models on one GPU: the sum, each one's utilisation, the order",
     "render": "Manifests of a VLMDeployment: the bytes the operator applies",
     "diff": "What changes for the pods: another file, a git revision, the cluster",
     "capacity": "KV-cache and weight arithmetic of a model, no GPU needed",

@@ -7,6 +7,7 @@ from typing import Any
 from vlm_operator.capacity.startup import Budget
 from vlm_operator.engine.flags import limit_to_json, shown_flags, to_arguments
 from vlm_operator.engine.settings import ModalityLimit
+from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.planning.evaluation import Container
 from vlm_operator.planning.plan import Move, Plan
 from vlm_operator.planning.workload import modalities_of
@@ -15,7 +16,6 @@ from vlm_operator.planning.workload import modalities_of
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """The plan as plain data, keys in the contract's order."""
     budget, cup, container, tokens = plan.budget, plan.cup, plan.container, plan.workload
-    gpu = plan.gpu
     return {
         "model": {
             "id": plan.model.model,
@@ -23,15 +23,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             "modalities": list(modalities_of(plan.model)),
             "source": plan.model.source,
         },
-        "gpu": None
-        if gpu is None
-        else {
-            "product": gpu.label,
-            "count": plan.gpu_count,
-            "totalBytes": gpu.total_bytes,
-            **({"nodes": plan.nodes, "perNode": plan.gpus_per_node} if plan.nodes > 1 else {}),
-            **_reserve(plan),
-        },
+        "gpu": None if plan.gpu is None else _gpu(plan, plan.gpu),
         "vllmVersion": str(plan.version),
         "goal": str(plan.intent.goal or "Throughput"),
         "verdict": str(plan.verdict),
@@ -75,8 +67,10 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _reserve(plan: Plan) -> dict[str, int]:
-    return {"reserveBytes": plan.intent.reserve_bytes} if plan.intent.reserve_bytes else {}
+def _gpu(plan: Plan, gpu: GPUFacts) -> dict[str, Any]:
+    nodes = {"nodes": plan.nodes, "perNode": plan.gpus_per_node} if plan.nodes > 1 else {}
+    reserve = {"reserveBytes": plan.intent.reserve_bytes} if plan.intent.reserve_bytes else {}
+    return {"product": gpu.label, "count": plan.gpu_count, "totalBytes": gpu.total_bytes, **nodes, **reserve}
 
 
 def _budget(budget: Budget) -> dict[str, Any]:
