@@ -36,14 +36,15 @@ LARGE = {
 def with_engines(cluster: Cluster) -> Cluster:
     """The cluster with the CRDs of the engines."""
     found = subprocess.run(
-        [sys.executable, str(REPOSITORY / "hack/tools/crds"), "leaderworkerset"],
+        [sys.executable, str(REPOSITORY / "hack/tools/crds"), "leaderworkerset", "kserve"],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
     for path in found.stdout.split():
         cluster.kubectl("apply", "--server-side", "-f", path)
-    cluster.kubectl("wait", "--for=condition=Established", "crd/leaderworkersets.leaderworkerset.x-k8s.io")
+    names = ("leaderworkersets.leaderworkerset.x-k8s.io", "llminferenceservices.serving.kserve.io")
+    cluster.kubectl("wait", "--for=condition=Established", *(f"crd/{name}" for name in names))
     return cluster
 
 
@@ -63,3 +64,17 @@ def test_a_leader_worker_set_is_taken_with_every_field(with_engines: Cluster, na
         assert server["args"] == asked["args"]
         assert server["resources"]["limits"] == {"nvidia.com/gpu": "8"}
     with_engines.kubectl("delete", "leaderworkerset/large", "-n", namespace, "--wait=false")
+
+
+def test_an_llm_inference_service_is_taken_with_every_field(
+    with_engines: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "large.yaml"
+    file.write_text(yaml.safe_dump({**LARGE, "metadata": {"name": "large", "namespace": namespace}}))
+    arguments = ["-f", str(file), "-o", "kserve", "--offline"]
+    rendered = CliRunner().invoke(render_command, arguments, standalone_mode=False, catch_exceptions=False)
+    assert rendered.return_value == 0
+    with_engines.kubectl("create", "--validate=strict", "-f", "-", text=rendered.stdout)
+    made = yaml.safe_load(with_engines.kubectl("get", "llminferenceservice/large", "-n", namespace, "-o", "yaml"))
+    assert made["spec"]["parallelism"] == {"tensor": 8, "pipeline": 2}
+    assert made["spec"]["worker"] == yaml.safe_load(rendered.stdout)["spec"]["worker"]

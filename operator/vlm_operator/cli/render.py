@@ -9,7 +9,7 @@ import click
 
 from vlm_operator.cli.intent_options import options
 from vlm_operator.cli.node_options import AUTO, NODE_OPTIONS
-from vlm_operator.cli.targets import CLUSTER_TARGETS, HOST_TARGETS, check_count, print_objects, print_target
+from vlm_operator.cli.targets import CLUSTER_TARGETS, HOST_TARGETS, SPANNING, check_count, print_objects, print_target
 from vlm_operator.errors import VlmOperatorError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def command(
     def planned(each: Found) -> PlannedDeployment:
         spec = each.deployment.spec
         check_pod_template(spec.pod_template, PodTemplatePolicy(pod_template_policy))
-        spans = output == "leaderworkerset" and (spec.topology is None or spec.topology.nodes is None)
+        spans = output in SPANNING and (spec.topology is None or spec.topology.nodes is None)
         return plan_deployment(
             each.deployment,
             gpu,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,11 +14,11 @@ if TYPE_CHECKING:
 
 HOST_TARGETS: Final = ("command", "docker", "compose", "quadlet")
 
-CLUSTER_TARGETS: Final = ("deployment", "leaderworkerset")
+CLUSTER_TARGETS: Final = ("deployment", "leaderworkerset", "kserve")
 """Forms for Kubernetes; the first is what the operator applies."""
 
-SPANNING: Final = frozenset({"leaderworkerset", "command"})
-"""Forms of which one server may stand on several nodes."""
+SPANNING: Final = frozenset({"leaderworkerset", "kserve"})
+"""Forms of which one server may stand on several nodes without the file saying so."""
 
 ONE_A_FILE: Final = frozenset({"compose", "quadlet"})
 """Forms of which a file holds one server."""
@@ -41,10 +42,16 @@ def print_target(target: str, planned: PlannedDeployment) -> None:
 
 def print_objects(target: str, planned: PlannedDeployment) -> None:
     """Print the manifests of a plan that fits."""
-    from vlm_operator.rendering import leader_worker_set, to_yaml
+    from vlm_operator.rendering import leader_worker_set, llm_inference_service, to_yaml
 
     server = planned.server()
-    objects = leader_worker_set(server.request) if target == "leaderworkerset" else server.objects()
+    objects: tuple[Mapping[str, Any], ...]
+    if target == "leaderworkerset":
+        objects = leader_worker_set(server.request)
+    elif target == "kserve":
+        objects = llm_inference_service(server.request, planned.plan.settings)
+    else:
+        objects = server.objects()
     click.echo(("---\n" if _printed(click.get_current_context()) else "") + to_yaml(objects), nl=False)
 
 

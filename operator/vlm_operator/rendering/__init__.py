@@ -8,6 +8,7 @@ from vlm_operator.rendering.command_line import command_line
 from vlm_operator.rendering.compose import compose
 from vlm_operator.rendering.docker import docker
 from vlm_operator.rendering.dry_run import DRY_RUN_CONTAINER, DryRunRequest, render_dry_run
+from vlm_operator.rendering.kserve import llm_inference_service
 from vlm_operator.rendering.leader_worker_set import leader_worker_set
 from vlm_operator.rendering.manifest_yaml import to_yaml
 from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_template
@@ -34,6 +35,7 @@ __all__ = [
     "compose",
     "docker",
     "leader_worker_set",
+    "llm_inference_service",
     "quadlet",
     "render",
     "render_dry_run",

@@ -33,8 +33,8 @@ def leader_worker_set(request: ServerRequest) -> tuple[dict[str, Any], ...]:
     if request.nodes == 1:
         group["workerTemplate"] = pod
     else:
-        group["leaderTemplate"] = _ranked(pod, headless=False)
-        group["workerTemplate"] = _ranked(pod, headless=True)
+        group["leaderTemplate"] = ranked(pod, headless=False)
+        group["workerTemplate"] = ranked(pod, headless=True)
     spec: dict[str, Any] = {} if request.replicas is None else {"replicas": request.replicas}
     spec |= {
         "startupPolicy": "LeaderCreated",
@@ -51,7 +51,7 @@ def leader_worker_set(request: ServerRequest) -> tuple[dict[str, Any], ...]:
     return {**kind, "metadata": metadata, "spec": spec}, service
 
 
-def _ranked(pod: dict[str, Any], *, headless: bool) -> dict[str, Any]:
+def ranked(pod: dict[str, Any], *, headless: bool) -> dict[str, Any]:
     """The pod of one rank; a headless one serves no port that a probe could ask."""
     ranked = copy.deepcopy(pod)
     (server,) = (each for each in ranked["spec"]["containers"] if each["name"] == CONTAINER)
