@@ -24,6 +24,7 @@ from vlm_operator.planning.plan import Plan, Refusal, Remedy
 from vlm_operator.planning.remedies import as_hint, remedies
 from vlm_operator.planning.shapes import shapes
 from vlm_operator.planning.validation import validate, validate_reserve
+from vlm_operator.planning.vendor_free import VendorFree, vendor_free
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.planning.workload import WantedContext
 
@@ -41,11 +42,7 @@ def plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence = 
         require_known(intent.version)
         require_own_class(model.architecture, intent.version)
         if not gpu.supported:
-            raise UnknownFact(
-                f"gpu: the start-up memory of {gpu.product} is not known",
-                field="gpu",
-                hint="only NVIDIA GPUs can be planned",
-            )
+            return _vendor_free_plan(as_served(model, intent.settings, gpu), gpu, intent)
         validate_reserve(intent, gpu)
         return _plan(as_served(model, intent.settings, gpu), gpu, intent, evidence)
     except UnknownFact as unknown:
@@ -64,6 +61,46 @@ def unknown_plan(model: ModelFacts, gpu: GPUFacts | None, intent: Intent, unknow
         verdict=Verdict.UNKNOWN,
         reason=Reason.LAYOUT_UNKNOWN,
         refusal=Refusal(unknown.message, unknown.hint),
+    )
+
+
+def _vendor_free_plan(model: ModelFacts, gpu: GPUFacts, intent: Intent) -> Plan:
+    """The plan on a GPU whose start-up memory is not known: what is known, on the fewest GPUs whose sum may do.
+
+    It is ``DoesNotFit`` only where weights and one request alone are too much.
+
+    Raises:
+        InputError: the workload or a pinned flag contradicts the model.
+        UnknownFact: weights or layout are not known for certain.
+    """
+    found: VendorFree | None = None
+    for shape in shapes(model, intent):
+        if shape.stages > 1 or shape.nodes > 1:  # what lies on which stage depends on the start-up memory too
+            continue
+        found = vendor_free(model, gpu, intent, shape.tensor)
+        if found.room_bytes >= 0:
+            break
+    if found is None:
+        raise UnknownFact(
+            f"gpu: the start-up memory of {gpu.product} is not known",
+            field="gpu",
+            hint="only NVIDIA GPUs can be planned",
+        )
+    fails = found.room_bytes < 0
+    settings = found.settings
+    return Plan(
+        model=model,
+        gpu=gpu,
+        gpu_count=settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size,
+        version=intent.version,
+        intent=intent,
+        settings=intent.settings.with_(
+            tensor_parallel_size=settings.tensor_parallel_size, max_model_len=settings.max_model_len
+        ),
+        verdict=Verdict.DOES_NOT_FIT if fails else Verdict.UNKNOWN,
+        reason=Reason.OUT_OF_MEMORY if fails else Reason.LAYOUT_UNKNOWN,
+        refusal=Refusal(found.message, found.hint),
+        vendor_free=found,
     )
 
 

@@ -21,6 +21,7 @@ from vlm_operator.planning.alternatives import Alternative
 from vlm_operator.planning.evaluation import Container, Cup, Evaluation
 from vlm_operator.planning.explanation import explain, summarize
 from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.vendor_free import VendorFree
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.planning.workload import WantedContext, WorkloadTokens
 
@@ -85,6 +86,7 @@ class Plan:
         context: how long the context should be and must be; None where nothing could be computed.
         limit_sentences: why the limits are as they are.
         sources: where measured figures come from.
+        vendor_free: the known terms on a GPU whose start-up memory is not known (AMD), in place of an evaluation.
         refusal: words in the place of the evaluation's.
         hint: the next step, None where there is none to take.
         moves: works out the ladder.
@@ -107,6 +109,7 @@ class Plan:
     limit_sentences: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     refusal: Refusal | None = None
+    vendor_free: VendorFree | None = None
     moves: Callable[[], tuple[Move, ...]] = field(default=tuple, compare=False, repr=False)
     remedies: tuple[Remedy, ...] = ()
     remedy_hint: str | None = None
@@ -147,7 +150,8 @@ class Plan:
     @property
     def cup(self) -> Cup | None:
         """One request of the context length."""
-        return self.evaluation.cup if self.evaluation else None
+        known = self.evaluation or self.vendor_free
+        return known.cup if known else None
 
     @property
     def container(self) -> Container | None:

@@ -39,6 +39,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "command": list(command(plan)),
         "environment": plan.environment,
         "budget": None if budget is None else {**_budget(budget), **_stages(plan)},
+        **_vendor_free(plan),
         "cup": None if cup is None else {"maxModelLen": cup.max_model_len, "neededBytes": cup.needed_bytes},
         "container": None if container is None else _container(container),
         "workload": {
@@ -64,6 +65,20 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             {"change": {flag: _value(value) for flag, value in remedy.change}, "text": remedy.text}
             for remedy in plan.remedies
         ],
+    }
+
+
+def _vendor_free(plan: Plan) -> dict[str, dict[str, int]]:
+    """The terms that hold on any vendor's GPUs, where the budget is not known."""
+    known = plan.vendor_free
+    if known is None:
+        return {}
+    return {
+        "known": {
+            "requestedBytes": known.requested_bytes,
+            "weightsBytes": known.weights_bytes,
+            "roomBytes": known.room_bytes,
+        }
     }
 
 
