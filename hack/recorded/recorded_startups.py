@@ -84,7 +84,10 @@ def model_of(name: str | None, configs: Path | None) -> ModelFacts:
         for path in sorted(configs.glob("*.json")):
             if path.stem.lower() in {short.replace("/", "--").lower(), tail} or path.stem.lower().endswith("--" + tail):
                 return load_model(str(path))
-    return load_model(short, offline=True)
+    model = load_model(short, offline=True)
+    if model.derived is not None and model.quantization is not None:
+        raise UnknownFact(f"the weights of {short} are derived from its name")
+    return model
 
 
 def flags_of(row: dict[str, Any]) -> EngineSettings:

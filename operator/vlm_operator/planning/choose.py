@@ -193,8 +193,10 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         flags = ", ".join(attempt.intent.uncounted_flags)
         refusal = Refusal(f"{evaluation.message()}; {flags} change memory in ways that the plan does not count")
     if attempt.model.derived is not None:
-        if verdict is Verdict.FITS:
-            verdict, reason = Verdict.FITS_TIGHT, Reason.MODEL_DERIVED
+        if verdict in {Verdict.FITS, Verdict.FITS_TIGHT}:
+            # What a name says of a quantisation was up to 48 % off the weights: that is no prediction.
+            known = Verdict.FITS_TIGHT if attempt.model.quantization is None else Verdict.UNKNOWN
+            verdict, reason = known, Reason.MODEL_DERIVED
         refusal = _said_as_derived(attempt.model.derived, refusal or Refusal(evaluation.message(), hint))
     settings = evaluation.settings
     return Plan(

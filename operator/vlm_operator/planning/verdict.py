@@ -54,8 +54,8 @@ class Reason(Described):
     )
     MODEL_DERIVED = (
         "ModelDerived",
-        "The plan fits, but the model's facts were derived from its name (a base model and a quantisation scheme): the "
-        "checkpoint's own config was not read, and its weights may be larger.",
+        "The plan would fit, but the model's facts were derived from its name: the checkpoint's config was not read. "
+        "It is FitsTight for a model trained from a known one, and Unknown for a quantisation, whose weights vary.",
         "Let the config be read: allow network calls, give the config.json, or add it by vlmctl models add ID|DIR.",
     )
     CONTEXT_ABOVE_MODEL = StartupReason.CONTEXT_ABOVE_MODEL_MAXIMUM.as_("ContextAboveModel")

@@ -37,6 +37,8 @@ def derive(name: str) -> ModelFacts | None:
         entry = _base(upload.base, owner, _UNQUANTISED)
         if entry is not None:
             return _of_upload(name, upload, entry)
+    if owner.lower() not in FAITHFUL_UPLOADERS:
+        return None  # other owners keep the name of what they quantised or trained anew
     entry = _base(name.rpartition("/")[2], owner)
     return None if entry is None else _copy(name, entry)
 
@@ -49,11 +51,9 @@ def _of_upload(name: str, upload: NamedUpload, entry: CatalogueEntry) -> ModelFa
 
 
 def _copy(name: str, entry: CatalogueEntry) -> ModelFacts:
-    """The model under another owner's name: certain where the owner is known for unchanged copies."""
+    """The model under the name of an owner who is known for unchanged copies."""
     facts = replace(catalogue.load(entry), model=name)
-    if name.rpartition("/")[0].lower() in FAITHFUL_UPLOADERS:
-        return replace(facts, source=f"derived: a copy of {entry.id} ({facts.source})")
-    return _marked(facts, f"{entry.id} by its name; the checkpoint's own config was not read")
+    return replace(facts, source=f"derived: a copy of {entry.id} ({facts.source})")
 
 
 def _marked(facts: ModelFacts, derived: str) -> ModelFacts:

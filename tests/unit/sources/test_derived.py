@@ -10,6 +10,7 @@ from vlm_operator.engine.version import DEFAULT
 from vlm_operator.errors import SourceUnavailable, UnknownFact
 from vlm_operator.gpu.catalogue import find_gpu
 from vlm_operator.model.facts import Linear, ModelFacts
+from vlm_operator.model.upload_schemes import named_uploads
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.plan import Plan
@@ -17,7 +18,13 @@ from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.sources import catalogue, load_model
 from vlm_operator.sources.derived import derive
 
-QUANTISED = [entry for entry in catalogue.entries().values() if entry.quantization is not None]
+QUANTISED = [
+    entry
+    for entry in catalogue.entries().values()
+    if entry.quantization is not None
+    and any(catalogue.named(f"{upload.base}{end}") for upload in named_uploads(entry.id) for end in ("", "-BF16"))
+]
+"""Checkpoints whose name says from which entry of the catalogue they are quantised, and how."""
 
 OTHERWISE = {
     "openbmb/MiniCPM-V-4.6-AWQ": (0.40, 0.55),  # its vision tower is quantised too
@@ -77,7 +84,6 @@ def test_defaults_of_the_tool_give_the_read_weights_to_the_byte(name: str) -> No
         ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-FP8", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"),
         ("huihui-ai/Huihui-Qwen3-VL-8B-Instruct-abliterated", "Qwen/Qwen3-VL-8B-Instruct"),
         ("someone/Qwen3-VL-8B-Instruct-abliterated-AWQ", "Qwen/Qwen3-VL-8B-Instruct"),
-        ("someone/Qwen3-VL-8B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),
     ],
 )
 def test_offline_an_upload_is_its_base_and_scheme_and_says_so(name: str, base: str) -> None:
@@ -131,7 +137,13 @@ def test_what_does_not_follow_from_the_base_is_refused_with_the_reason(name: str
 
 
 @pytest.mark.parametrize(
-    "name", ["owner/never-heard-of-AWQ", "mlx-community/gemma-3-27b-it-4bit", "unsloth/gemma-3-27b-it-GGUF"]
+    "name",
+    [
+        "owner/never-heard-of-AWQ",
+        "mlx-community/gemma-3-27b-it-4bit",
+        "unsloth/gemma-3-27b-it-GGUF",
+        "someone/Qwen3-VL-8B-Instruct",  # quantised or trained anew under the old name, for all that is known
+    ],
 )
 def test_a_name_that_says_no_known_base_and_scheme_stays_unknown(name: str) -> None:
     with pytest.raises(SourceUnavailable):
@@ -155,7 +167,8 @@ def planned(name: str, card: str) -> Plan:
 
 def test_a_plan_on_derived_facts_is_never_certain_and_says_how_to_make_it_so() -> None:
     found = planned("RedHatAI/Qwen2.5-VL-7B-Instruct-FP8-dynamic", "H100")
-    assert (found.verdict, found.reason) == (Verdict.FITS_TIGHT, Reason.MODEL_DERIVED)
+    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, Reason.MODEL_DERIVED)
+    assert found.budget is not None
     assert "Qwen/Qwen2.5-VL-7B-Instruct x dynamic FP8" in found.message
     assert "vlmctl models add" in (found.hint or "")
 
