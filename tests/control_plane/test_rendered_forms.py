@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
-from kit.control_plane import Cluster
+from kit.control_plane import Cluster, OperatorProcess
 from kit.control_plane.cluster import REPOSITORY
 from vlm_operator.cli.render import command as render_command
 
@@ -33,8 +34,9 @@ LARGE = {
 
 
 @pytest.fixture(scope="module")
-def with_engines(cluster: Cluster) -> Cluster:
-    """The cluster with the CRDs of the engines."""
+def with_engines(cluster: Cluster, running_operator: OperatorProcess) -> Cluster:
+    """The cluster with the CRDs of the engines, beside those of the chart."""
+    assert running_operator.running
     found = subprocess.run(
         [sys.executable, str(REPOSITORY / "hack/tools/crds"), "leaderworkerset", "kserve"],
         stdout=subprocess.PIPE,
@@ -44,8 +46,14 @@ def with_engines(cluster: Cluster) -> Cluster:
     for path in found.stdout.split():
         cluster.kubectl("apply", "--server-side", "-f", path)
     names = ("leaderworkersets.leaderworkerset.x-k8s.io", "llminferenceservices.serving.kserve.io")
-    cluster.kubectl("wait", "--for=condition=Established", *(f"crd/{name}" for name in names))
+    cluster.wait("the kinds are served", lambda: all(_is_established(cluster.get("crd", name)) for name in names))
     return cluster
+
+
+def _is_established(crd: dict[str, Any]) -> bool:
+    """`kubectl wait` fails where a CRD has no conditions yet."""
+    conditions = (crd.get("status") or {}).get("conditions") or ()
+    return any((entry["type"], entry["status"]) == ("Established", "True") for entry in conditions)
 
 
 def test_a_leader_worker_set_is_taken_with_every_field(with_engines: Cluster, namespace: str, tmp_path: Path) -> None:
