@@ -56,7 +56,7 @@ def load_model(
         return added
     entry = catalogue.find(name)
     pinned = revision is not None and revision != (entry.revision if entry else None)
-    if entry is not None and not pinned and not hf_overrides and not entry.by_another:
+    if entry is not None and not pinned and not hf_overrides and not entry.is_assumed:
         return catalogue.load(entry)
 
     if entry is not None:

@@ -71,9 +71,9 @@ class CatalogueEntry:
         return self.id.rpartition("/")[0]
 
     @property
-    def by_another(self) -> bool:
-        """True where another publisher trained it from the entry whose facts it has."""
-        return self.like is not None and self.like.rpartition("/")[0] != self.owner
+    def is_assumed(self) -> bool:
+        """True where it has the facts of a sibling, and its own config was not read."""
+        return self.like is not None
 
     @property
     def file(self) -> Path:
@@ -125,7 +125,7 @@ def _by_short_name() -> Mapping[str, tuple[CatalogueEntry, ...]]:
 
 
 def load(entry: CatalogueEntry) -> ModelFacts:
-    """The facts of an entry; those of a model that another publisher trained from an entry are never certain."""
+    """The facts of an entry; those taken from a sibling are never certain."""
     facts = decode_facts(json.loads(entry.file.read_bytes()))
     if entry.like is None:
         return facts
@@ -134,7 +134,7 @@ def load(entry: CatalogueEntry) -> ModelFacts:
         model=entry.id,
         source=entry.source,
         derived_max_model_len=entry.context_tokens,
-        derived=f"{entry.like}, from which it was trained; its own config was not read" if entry.by_another else None,
+        derived=f"{entry.like}, whose sizes it is known to have; its own config was not read",
     )
 
 
