@@ -110,6 +110,13 @@ def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> 
     assert "--namespaces=team-a,team-b" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
+def test_named_namespaces_may_have_all_pods_listed_for_the_gpus_in_use(cluster: Cluster) -> None:
+    documents = template(cluster, "--set=watchNamespaces={team-a}", "--set=rbac.readAllPods=true")
+    role = next(role for role in of_kind(documents, "ClusterRole") if "view" not in str(role["metadata"]["name"]))
+    pods = [rule for rule in role["rules"] if "pods" in rule["resources"]]
+    assert pods == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
+
+
 @pytest.mark.parametrize(
     ("verb", "resource", "allowed"),
     [

@@ -105,10 +105,10 @@ class Use:
 
 
 class GpuUse:
-    """The sink of an informer of all pods: which GPUs of which node are asked for. Safe to use from several threads.
+    """The sink of informers of pods: which GPUs of which node are asked for. Safe to use from several threads.
 
     Attributes:
-        known: False until the pods of all namespaces have been listed.
+        known: False until pods have been listed: of all namespaces, or of one that is watched.
     """
 
     def __init__(self) -> None:
@@ -160,7 +160,8 @@ class GpuUse:
         with self._lock:
             self.known = True
             for name, use in list(self._uses.items()):
-                if use.uid not in uids and use.version <= version:
+                listed = namespace is None or name[0] == namespace
+                if listed and use.uid not in uids and use.version <= version:
                     self._replace(name, None)
 
     def _replace(self, name: tuple[str, str], use: Use | None) -> None:

@@ -91,4 +91,6 @@ def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Wat
         ):
             yield Watched(api_version, kind, namespace, selector), KindOfCache(world.cache, kind)
         yield Watched("v1", POD, namespace, DRY_RUN_LABEL), DryRunPods(world.cache)
-    yield Watched("v1", POD, fields=BOUND_AND_ALIVE, required=False), world.gpu_use
+    # All pods where the rights are there; else at least those of the namespaces watched.
+    for namespace in (None, *namespaces):
+        yield Watched("v1", POD, namespace, fields=BOUND_AND_ALIVE, required=False), world.gpu_use

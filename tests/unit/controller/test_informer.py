@@ -136,7 +136,18 @@ def test_pods_of_other_namespaces_are_optional() -> None:
     server.refused["/api/v1/pods"] = (403, "Forbidden")
     with watching(server, namespaces=("default",)) as (world, watches):
         assert watches.waiting_for() is None
-        assert world.gpu_use.by_node(but=KEY) is None
+        assert world.gpu_use.by_node(but=KEY) == {}
+
+
+def test_without_the_right_to_all_pods_those_of_the_watched_namespaces_count() -> None:
+    server = LiveApiServer()
+    server.refused["/api/v1/pods"] = (403, "Forbidden")
+    spec = {"nodeName": "n1", "containers": [{"resources": {"limits": {"nvidia.com/gpu": "2"}}}]}
+    for namespace in ("a", "b"):
+        metadata = {"name": "train", "namespace": namespace, "uid": f"uid-{namespace}", "resourceVersion": "1"}
+        server.put(f"/api/v1/namespaces/{namespace}/pods/train", {"metadata": metadata, "spec": spec, "status": {}})
+    with watching(server, namespaces=("a", "b")) as (world, _):
+        assert world.gpu_use.by_node(but=KEY) == {"n1": {"nvidia.com/gpu": 4}}
 
 
 @pytest.mark.parametrize(
@@ -170,7 +181,11 @@ def test_named_namespaces_are_watched_one_by_one_and_nothing_namespaced_cluster_
         "/apis/vlm-operator.dev/v1alpha1/enginefacts",
     }
     assert {path.split("/namespaces/")[1].split("/")[0] for path in required if "/namespaces/" in path} == {"a", "b"}
-    assert {path for path, needed in paths if not needed} == {"/api/v1/pods"}
+    assert {path for path, needed in paths if not needed} == {
+        "/api/v1/pods",
+        "/api/v1/namespaces/a/pods",
+        "/api/v1/namespaces/b/pods",
+    }
 
 
 def test_a_defect_in_a_sink_is_logged_and_the_kind_listed_anew(caplog: pytest.LogCaptureFixture) -> None:

@@ -167,3 +167,15 @@ def test_gpus_in_use_are_those_of_pods_that_are_bound_and_alive_but_for_its_own(
     use.put(pod("a", "n1", 2, phase="Failed"))
     use.drop(pod("c", "n2", 1))
     assert use.by_node(but=Key("default", "other")) == {"n1": {GPU: 1}}
+
+
+def test_a_listing_of_one_namespace_says_nothing_of_gpus_in_use_elsewhere() -> None:
+    use = GpuUse()
+    elsewhere = pod("b", "n1", 1)
+    elsewhere["metadata"]["namespace"] = "other"
+    for one in (pod("a", "n1", 2), elsewhere):
+        use.put(one)
+    use.retain("default", set(), 5)
+    assert use.by_node(but=KEY) == {"n1": {GPU: 1}}
+    use.retain(None, set(), 5)
+    assert use.by_node(but=KEY) == {}
