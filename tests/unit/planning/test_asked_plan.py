@@ -1,0 +1,214 @@
+"""A model that only vLLM knows: the longest context that holds the request and fits, every other flag the dry run's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine_facts import read_report
+from vlm_operator.engine_facts.document import EngineFacts, facts_of
+from vlm_operator.gpu.catalogue import find_gpu
+from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.planning.asked_plan import (
+    AskedPlan,
+    asked_plan,
+    asked_plan_to_json,
+    flags_to_ask,
+    gpu_count,
+    unasked_plan,
+)
+from vlm_operator.planning.facts_plan import facts_plan
+from vlm_operator.planning.intent import Images, Intent, Videos, Workload
+
+RELEASE = EngineVersion(0, 32)
+H100 = find_gpu("H100")
+REPORT = Path(__file__).parents[2] / "data" / "dry_runs" / "qwen3-vl-8b-h100-0.32.0.json"
+TOKEN_BYTES = 2_359_296 // 16
+BLOCK = 2_359_296
+FLAGS = EngineSettings(gpu_memory_utilization=0.9, max_model_len=32_768)
+
+
+def facts(flags: EngineSettings = FLAGS, **changes: Any) -> EngineFacts:
+    """What vLLM said of Qwen3-VL-8B, asked for four lengths."""
+    document: dict[str, Any] = json.loads(REPORT.read_text())
+    document["requests"] = [
+        {"maxModelLen": length, "neededBytes": length * TOKEN_BYTES} for length in (4096, 8192, 16_384, 32_768)
+    ]
+    return facts_of("team/new", None, H100, flags, read_report({**document, **changes}))
+
+
+def chosen(intent: Intent | None = None, *, card: GPUFacts = H100, found: EngineFacts | None = None) -> AskedPlan:
+    return asked_plan(found or facts(), card, intent or Intent(), RELEASE)
+
+
+def leaving(kv_bytes: int) -> GPUFacts:
+    """An H100 with so much memory that the dry run's flags leave this for the KV cache, by the best estimate."""
+    found = facts_plan(facts(), H100, RELEASE)
+    spent = found.requested_bytes - found.kv_cache_bytes
+    return replace(H100, total_bytes=-(-(spent + kv_bytes) * 10 // 9))
+
+
+def half_width() -> int:
+    found = facts_plan(facts(), H100, RELEASE)
+    return found.kv_cache_bytes - found.kv_cache_low_bytes
+
+
+@pytest.mark.parametrize(
+    ("kv_bytes", "expected"),
+    [
+        pytest.param(0, ("DoesNotFit", 4096), id="nothing is left: the least that was asked"),
+        pytest.param(4096 * TOKEN_BYTES - 2**20, ("DoesNotFit", 4096), id="less than the shortest"),
+        pytest.param(4096 * TOKEN_BYTES + BLOCK + 2**20, ("FitsTight", 4096), id="the shortest, by best estimate"),
+        pytest.param(8192 * TOKEN_BYTES + BLOCK + 2**20, ("FitsTight", 8192), id="tight, where none is certain"),
+        pytest.param(8192 * TOKEN_BYTES + BLOCK + half_width() + 2**20, ("Fits", 8192), id="certain before longer"),
+        pytest.param(40 * 2**30, ("Fits", 32_768), id="never longer than what was profiled"),
+    ],
+)
+def test_the_longest_context_that_is_certain_to_fit_is_chosen(kv_bytes: int, expected: tuple[str, int]) -> None:
+    found = chosen(card=leaving(kv_bytes))
+    assert (str(found.verdict), found.settings.max_model_len) == expected
+    assert found.fits == (expected[0] != "DoesNotFit")
+    assert found.found is not None
+    assert found.message == found.found.message
+
+
+@pytest.mark.parametrize(
+    ("intent", "expected"),
+    [
+        pytest.param(Intent(minimum_context=8000), 8192, id="floor"),
+        pytest.param(Intent(workload=Workload(prompt_tokens=6000, output_tokens=3000)), 16_384, id="text"),
+        pytest.param(Intent(workload=Workload(prompt_tokens=6000, output_tokens=2192)), 8192, id="just as long"),
+        pytest.param(
+            Intent(workload=Workload(prompt_tokens=10, output_tokens=10, images=Images(5))),
+            16_384,
+            id="images as counted",
+        ),
+        pytest.param(
+            Intent(workload=Workload(prompt_tokens=10, output_tokens=10, images=Images(4), tokens_per_image=1000)),
+            4096,
+            id="images as stated",
+        ),
+        pytest.param(
+            Intent(workload=Workload(prompt_tokens=10, output_tokens=10, videos=Videos(2), tokens_per_video=3000)),
+            8192,
+            id="videos as stated",
+        ),
+    ],
+)
+def test_no_context_is_shorter_than_the_request(intent: Intent, expected: int) -> None:
+    tight = leaving(4096 * TOKEN_BYTES + BLOCK + half_width())
+    assert chosen(intent, card=tight).settings.max_model_len == expected
+
+
+def test_a_pinned_context_is_judged_alone_and_nothing_shorter_is_asked() -> None:
+    pinned = Intent(settings=EngineSettings(max_model_len=32_768), pinned=frozenset({"max_model_len"}))
+    small = leaving(20_000 * TOKEN_BYTES)
+    found = chosen(pinned, card=small)
+    assert (str(found.verdict), found.settings.max_model_len, found.shorter) == ("DoesNotFit", 32_768, None)
+    assert str(chosen(card=small).verdict) != "DoesNotFit"
+
+
+@pytest.mark.parametrize(
+    ("floor", "served", "expected"),
+    [
+        pytest.param(None, 32_768, 8192, id="a short context"),
+        pytest.param(16_384, 32_768, 16_384, id="the floor, where it is half of what was asked"),
+        pytest.param(16_385, 32_768, None, id="a floor near what was asked: no news to be had"),
+        pytest.param(None, 16_384, 8192, id="exactly twice as long was asked"),
+        pytest.param(None, 8192, None, id="it was asked already"),
+    ],
+)
+def test_where_nothing_fits_beside_the_items_of_a_long_context_a_shorter_one_is_asked(
+    floor: int | None, served: int, expected: int | None
+) -> None:
+    settings = {"max_model_len": served, "max_num_batched_tokens": 8192, "max_num_seqs": 256}
+    found = chosen(Intent(minimum_context=floor), card=leaving(0), found=facts(settings=settings))
+    assert found.shorter == expected
+    assert found.hint is not None
+    assert found.hint.endswith("use more GPUs (gpu.count) or larger ones (gpu.product)")
+
+
+def test_lowering_the_floor_is_advised_only_where_it_could_help() -> None:
+    floor = Intent(minimum_context=8192)
+    assert str(chosen(floor, card=leaving(2**20)).hint).startswith("lower context.minimum")
+    assert str(chosen(floor, card=leaving(-(2**20))).hint).startswith("use more GPUs")
+    assert str(chosen(card=leaving(2**20)).hint).startswith("use more GPUs")
+    assert chosen().hint is None
+
+
+def test_a_request_longer_than_the_model_serves_does_not_fit() -> None:
+    found = chosen(Intent(minimum_context=40_000))
+    assert (str(found.verdict), str(found.reason), found.found) == ("DoesNotFit", "ContextAboveModel", None)
+    assert "must hold 40,000 tokens" in found.message
+    assert "serves at most 32,768" in found.message
+    assert found.weights_bytes is None
+
+
+def test_what_vllm_resolved_is_written_out_and_what_is_pinned_stays() -> None:
+    found = chosen().settings
+    assert (found.max_num_batched_tokens, found.max_num_seqs, found.gpu_memory_utilization) == (8192, 256, 0.9)
+    kept = chosen(found=facts(FLAGS.with_(max_num_seqs=8, max_num_batched_tokens=2048))).settings
+    assert (kept.max_num_batched_tokens, kept.max_num_seqs) == (2048, 8)
+
+
+def test_weights_of_the_model_are_those_of_all_ranks() -> None:
+    assert chosen().weights_bytes == 18_053_990_400
+    two = chosen(found=facts(FLAGS.with_(tensor_parallel_size=2)))
+    assert (two.gpu_count, two.weights_bytes) == (2, 2 * 18_053_990_400)
+    assert gpu_count(EngineSettings(tensor_parallel_size=2, pipeline_parallel_size=3, data_parallel_size=5)) == 30
+
+
+def test_a_measured_container_replaces_the_estimate() -> None:
+    found = asked_plan(facts(), H100, Intent(), RELEASE, measured_bytes=8192 * TOKEN_BYTES + BLOCK)
+    assert (str(found.verdict), found.settings.max_model_len) == ("Fits", 8192)
+
+
+@pytest.mark.parametrize(
+    ("intent", "asked"),
+    [
+        pytest.param(Intent(), (None, 1), id="vLLM's own length"),
+        pytest.param(Intent(maximum_context=4096), (4096, 1), id="the cap"),
+        pytest.param(
+            Intent(settings=EngineSettings(max_model_len=2048), maximum_context=4096),
+            (2048, 1),
+            id="pinned beside a cap",
+        ),
+        pytest.param(Intent(gpu_count=4), (None, 4), id="as many ranks as GPUs"),
+        pytest.param(
+            Intent(settings=EngineSettings(tensor_parallel_size=2), gpu_count=4), (None, 2), id="pinned ranks stay"
+        ),
+    ],
+)
+def test_the_first_question_has_what_is_pinned_and_the_gpus_asked_for(
+    intent: Intent, asked: tuple[int | None, int]
+) -> None:
+    flags = flags_to_ask(intent)
+    assert (flags.max_model_len, flags.tensor_parallel_size) == asked
+
+
+def test_before_vllm_answered_the_plan_is_unknown_and_has_no_figures() -> None:
+    before = unasked_plan(H100, Intent(), FLAGS, "nobody knows", "wait")
+    told = asked_plan_to_json(before)
+    assert (told["verdict"], told["message"], told["hint"]) == ("Unknown", "nobody knows", "wait")
+    assert (told["budget"], told["cup"], told["container"], told["vllmVersion"]) == (None, None, None, None)
+    assert not before.fits
+
+
+def test_the_document_has_the_figures_of_the_budget() -> None:
+    told = asked_plan_to_json(chosen())
+    found = chosen().found
+    assert found is not None
+    budget = told["budget"]
+    spent = sum(budget[f"{name}Bytes"] for name in ("weights", "activationPeak", "nonTorch", "cudaGraph"))
+    assert budget["kvCacheBytes"] == budget["requestedBytes"] - spent
+    assert budget["kvCacheLowBytes"] < budget["kvCacheBytes"] < budget["kvCacheHighBytes"]
+    assert told["cup"] == {"maxModelLen": 32_768, "neededBytes": 32_768 * TOKEN_BYTES + BLOCK}
+    assert told["container"] == {"numBlocks": found.kv_cache_bytes // BLOCK, "maxModelLen": 32_768}
+    assert told["model"] == {"architecture": "Qwen3VLForConditionalGeneration"}
+    assert "vLLM 0.32.0's own figures" in told["explanation"][0]
