@@ -82,7 +82,7 @@ def cache_beyond_reach(server: Server, planner: Planner) -> Iterator[Finding]:
     if made is None or made.evaluation is None or "max_num_seqs" not in server.pod.command.pinned:
         return
     resolved, budget = made.evaluation.settings, made.evaluation.budget
-    sequences, length = resolved.max_num_seqs or 0, resolved.max_model_len or 0
+    sequences, length = resolved.sequences, resolved.context_tokens
     reach = sequences * made.evaluation.layout.needed_bytes(length)
     spare = budget.kv_cache_low_bytes - reach
     if reach * 2 > budget.kv_cache_low_bytes or spare < LEAST_GAIN:
@@ -199,7 +199,7 @@ def traffic(server: Server, planner: Planner) -> Iterator[Finding]:
     longest = seen.longest_request
     if longest is None or seen.prompt.requests < LEAST_REQUESTS:
         return
-    length, needed = made.evaluation.settings.max_model_len or 0, round_context(longest)
+    length, needed = made.evaluation.settings.context_tokens, round_context(longest)
     if length >= 2 * needed:
         yield server.finding(
             FindingKind.CONTEXT_OVERSIZED, Severity.INFO,

@@ -18,7 +18,7 @@ def print_stages(console: Console, plan: Plan) -> None:
     evaluation = plan.evaluation
     if evaluation is None or not evaluation.stages:
         return
-    length = evaluation.settings.max_model_len or 0
+    length = evaluation.settings.context_tokens
     rows: list[tuple[str, ...]] = [("  stage", "layers", "weights", "peak", "others", "KV cache", "the cup", "holds")]
     for each in evaluation.stages:
         budget = each.budget

@@ -247,6 +247,21 @@ class EngineSettings:
         limit = self.limit(modality)
         return limit is None or limit.count > 0
 
+    @property
+    def context_tokens(self) -> int:
+        """``max_model_len`` of resolved flags. Raises ``ValueError`` where they are not resolved."""
+        return _resolved("max_model_len", self.max_model_len)
+
+    @property
+    def batch_tokens(self) -> int:
+        """``max_num_batched_tokens`` of resolved flags. Raises ``ValueError`` where they are not resolved."""
+        return _resolved("max_num_batched_tokens", self.max_num_batched_tokens)
+
+    @property
+    def sequences(self) -> int:
+        """``max_num_seqs`` of resolved flags. Raises ``ValueError`` where they are not resolved."""
+        return _resolved("max_num_seqs", self.max_num_seqs)
+
     def with_(self, **changes: Any) -> EngineSettings:
         """A copy with these flags changed.
 
@@ -272,3 +287,9 @@ class EngineSettings:
 
 FLAGS: Final[Mapping[str, Flag]] = flags_of(EngineSettings)
 """The flag of each field, by the field's name, in the order in which commands name them."""
+
+
+def _resolved(flag: str, value: int | None) -> int:
+    if value is None:
+        raise ValueError(f"{flag} is not set: the flags were not resolved for a GPU")
+    return value

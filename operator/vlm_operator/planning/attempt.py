@@ -76,7 +76,7 @@ class Attempt:
         default = self.wanted.settings.gpu_memory_utilization or 0.0
         if not self.is_pinned("gpu_memory_utilization") and default > self.ceiling:
             self.wanted = judge.evaluate(settings.with_(gpu_memory_utilization=self.ceiling))
-        self._usual_batch = self.wanted.settings.max_num_batched_tokens or 0
+        self._usual_batch = self.wanted.settings.batch_tokens
         if self.wanted.rejected is not None and not self.is_pinned("max_num_batched_tokens"):
             raised = self.wanted.rejected.batch_that_holds_it
             self.wanted = judge.evaluate(self.wanted.requested.with_(max_num_batched_tokens=raised))
@@ -208,7 +208,7 @@ class Attempt:
         settings, level = apply_choice(self.wanted.requested, found, choice, self.bounds), choice[place]
         levels = found[place].levels
         before = self.wanted.settings if level == 1 else levels[level - 2].apply(settings, self.bounds)
-        most, too_many = settings.max_num_seqs or 1, before.max_num_seqs or 1
+        most, too_many = settings.sequences, before.sequences
         while too_many - most > 1:
             middle = (most + too_many) // 2
             fits = self.judge.fits(settings.with_(max_num_seqs=middle))
@@ -246,7 +246,7 @@ class Attempt:
 
     def _grown(self) -> Evaluation:
         chosen, cap = self.chosen, self.context.cap
-        length = chosen.settings.max_model_len or 0
+        length = chosen.settings.context_tokens
         low, layout = chosen.budget.kv_cache_low_bytes, chosen.layout
         candidate = length
         if self.intent.goal is Goal.SINGLE_USER:
@@ -280,7 +280,7 @@ class Attempt:
             cost = shown.cost
             if chosen is not None and lever.flag == "max_model_len":  # a cap beside it shortened the request
                 after = after.with_(max_model_len=self.chosen.settings.max_model_len)
-                cost = request_limit(after.max_model_len or 0)
+                cost = request_limit(after.context_tokens)
             if gain > 0 or chosen:
                 if chosen and getattr(after, lever.flag) == getattr(self.wanted.settings, lever.flag):
                     after = after.with_(**{lever.flag: getattr(self.chosen.settings, lever.flag)})  # with another lever
@@ -305,7 +305,7 @@ class Attempt:
         for lever, level in zip(self.found, self.choice, strict=True):
             if level and lever.flag in CAPPING:
                 yield f"{lever.levels[level - 1].cost} (--{lever.flag.replace('_', '-')})"
-        batch, request = self.chosen.settings.max_num_batched_tokens or 0, self.context.request
+        batch, request = self.chosen.settings.batch_tokens, self.context.request
         if batch > self._usual_batch and request is not None:
             usual = self.chosen.settings.with_(max_num_batched_tokens=self._usual_batch)
             rejected = rejected_item(self.model, request, usual, self.intent.version)

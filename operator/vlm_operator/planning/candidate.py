@@ -135,7 +135,7 @@ def candidate(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, versi
 
 
 def _rank(layout: KVLayout, terms: StartupTerms, settings: EngineSettings, version: EngineVersion) -> Rank:
-    cup = layout.least_bytes_that_start(settings.max_model_len or 0)
+    cup = layout.least_bytes_that_start(settings.context_tokens)
     return Rank(layout, terms, cup, max(cup, _state_bytes(layout, settings, version)))
 
 
@@ -143,4 +143,4 @@ def _state_bytes(layout: KVLayout, settings: EngineSettings, version: EngineVers
     """KV cache that a hybrid's recurrent states take with every sequence running; 0 where vLLM does not check it."""
     if settings.enforce_eager or all(group.kind != CacheKind.MAMBA for group in layout.groups):
         return 0
-    return state_blocks_needed(version, settings.max_num_seqs or 0) * layout.bytes_per_block
+    return state_blocks_needed(version, settings.sequences) * layout.bytes_per_block

@@ -74,7 +74,7 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int, evidence:
         settings = settings.with_(max_model_len=wanted)
     settings = _within_free(settings, intent, evidence)
     settings, rejected, raised = _with_batch(model, intent, context, settings)
-    least = layout.least_bytes_that_start(settings.max_model_len or 0)
+    least = layout.least_bytes_that_start(settings.context_tokens)
     verdict, reason = Verdict.FITS, Reason.FITS
     if rejected is not None:
         verdict, reason = Verdict.DOES_NOT_FIT, Reason.ITEM_REJECTED

@@ -121,7 +121,7 @@ class Evaluation:
     @property
     def cup(self) -> Cup:
         """One request of the maximum length."""
-        length = self.settings.max_model_len or 0
+        length = self.settings.context_tokens
         return Cup(length, self.layout.needed_bytes(length))
 
     def container(self, derived_max_model_len: int) -> Container:
@@ -134,9 +134,9 @@ class Evaluation:
 
     def _wanted(self) -> str:
         """What takes ``least_bytes``: the context, or the states of a hybrid's sequences where they take more."""
-        length = self.settings.max_model_len or 0
+        length = self.settings.context_tokens
         if self.least_bytes > self.layout.least_bytes_that_start(length):
-            return f"{length:,} tokens and the recurrent states of {self.settings.max_num_seqs or 0:,} sequences"
+            return f"{length:,} tokens and the recurrent states of {self.settings.sequences:,} sequences"
         return f"{length:,} tokens"
 
     def _pinned_cache(self, pinned: int) -> str:
@@ -161,7 +161,7 @@ class Evaluation:
         pinned = self.settings.kv_cache_memory_bytes
         if pinned is not None and self.reason in {Reason.OUT_OF_MEMORY, Reason.FREE_MEMORY_UNCERTAIN}:
             return self._pinned_cache(pinned)
-        budget, length = self.budget, self.settings.max_model_len or 0
+        budget, length = self.budget, self.settings.context_tokens
         needed = format_gib(self.least_bytes)
         best, low = (format_gib(max(size, 0)) for size in (budget.kv_cache_bytes, budget.kv_cache_low_bytes))
         match self.reason:
@@ -181,7 +181,7 @@ class Evaluation:
             case Reason.STATE_BLOCKS_TOO_FEW:
                 blocks = self.layout.num_blocks(max(budget.kv_cache_bytes, 0))
                 return (
-                    f"{self.settings.max_num_seqs or 0:,} sequences need as many blocks of recurrent state "
+                    f"{self.settings.sequences:,} sequences need as many blocks of recurrent state "
                     f"({needed}), but vLLM will find only about {best}: {blocks:,} blocks"
                 )
             case Reason.KV_CACHE_TOO_SMALL:
@@ -256,7 +256,7 @@ def _stages(found: Candidate, judged: list[_Judged]) -> tuple[StageBudget, ...]:
 
 
 def _container(layout: KVLayout, budget: Budget, settings: EngineSettings, derived_max_model_len: int) -> Container:
-    kv_bytes, length = max(budget.kv_cache_bytes, 0), settings.max_model_len or 1
+    kv_bytes, length = max(budget.kv_cache_bytes, 0), settings.context_tokens
     return Container(
         num_blocks=layout.num_blocks(kv_bytes),
         capacity_tokens=layout.capacity_tokens(kv_bytes, length),

@@ -39,7 +39,7 @@ def _sentences(
     gpu: GPUFacts | None,
     notes: tuple[str, ...],
 ) -> Iterator[str]:
-    budget, length = evaluation.budget, evaluation.settings.max_model_len or 0
+    budget, length = evaluation.budget, evaluation.settings.context_tokens
     container = evaluation.container(context.model_maximum)
     yield _container(budget, container.capacity_tokens, intent, on_gpu=gpu is not None)
     if budget.regime is not None:
@@ -76,7 +76,7 @@ def summarize(
     Of a plan that fits: why this context, what nvidia-smi shows, what stays free or runs at once. Of another: the
     container and the cup.
     """
-    budget, length = evaluation.budget, evaluation.settings.max_model_len or 0
+    budget, length = evaluation.budget, evaluation.settings.context_tokens
     capacity = evaluation.container(context.model_maximum).capacity_tokens
     why = _why_this_context(length, context, intent)
     if evaluation.verdict is not Verdict.FITS or gpu is None:
@@ -106,7 +106,7 @@ def _container(budget: Budget, capacity: int, intent: Intent, *, on_gpu: bool) -
 
 
 def _cup(evaluation: Evaluation) -> str:
-    length = evaluation.settings.max_model_len or 0
+    length = evaluation.settings.context_tokens
     return f"Cup: one request of {length:,} tokens needs {format_gib(evaluation.layout.needed_bytes(length))}."
 
 

@@ -60,7 +60,7 @@ def rejected_item(
     model: ModelFacts, request: RequestSize, settings: EngineSettings, version: EngineVersion
 ) -> RejectedItem | None:
     """The first item of ``request`` that a server with these resolved flags would refuse, None where there is none."""
-    batched = settings.max_num_batched_tokens or 0
+    batched = settings.batch_tokens
     if request.largest_encoder_tokens <= batched:
         return None
     family = family_of(model)

@@ -50,12 +50,12 @@ def levers(
         # With a described workload, what nobody asked for has been switched off already.
         found += _modalities(modalities_of(model), base)
     if "max_num_batched_tokens" not in pinned:
-        sequences = base.max_num_seqs or 1
+        sequences = base.sequences
         least = sequences if "max_num_seqs" in pinned else 1
-        found.append(_batched_tokens(base.max_num_batched_tokens or 0, sequences, least))
+        found.append(_batched_tokens(base.batch_tokens, sequences, least))
     if "max_num_seqs" not in pinned:
         wanted = intent.workload.concurrent_requests if intent.workload else None
-        found.append(_sequences(base.max_num_seqs or 0, wanted or 1))
+        found.append(_sequences(base.sequences, wanted or 1))
     found += item_levers(model, intent, base, bounds.request, pinned=pinned)
     hybrid = any(isinstance(run.cache, StateCache) for run in model.cache_layers)
     if "enforce_eager" not in pinned and not base.enforce_eager and (hybrid or intent.version >= GRAPHS_CHARGED_SINCE):
@@ -64,7 +64,7 @@ def levers(
         found.append(_FP8_KV_CACHE_OF_HYBRIDS if hybrid else _FP8_KV_CACHE)
     if "max_model_len" not in pinned:
         least = bounds.least_context(base)
-        found.append(_shorter_context(base.max_model_len or 0, least, is_described=bounds.request is not None))
+        found.append(_shorter_context(base.context_tokens, least, is_described=bounds.request is not None))
     return tuple(lever for lever in found if lever.levels)
 
 

@@ -136,7 +136,7 @@ def _stages(plan: Plan) -> dict[str, list[dict[str, Any]]]:
                 "holds": list(each.holds(plan.model)),
                 "tightest": each.stage.index == evaluation.tightest,
                 **_budget(each.budget),
-                "neededBytes": each.layout.needed_bytes(evaluation.settings.max_model_len or 0),
+                "neededBytes": each.layout.needed_bytes(evaluation.settings.context_tokens),
                 "numBlocks": each.num_blocks,
             }
             for each in evaluation.stages

@@ -204,6 +204,6 @@ def _graphs_outside(found: Plan) -> int:
     settings = evaluation.settings
     return graph_estimate_bytes(
         settings.cudagraph_capture_sizes or (),
-        max_num_seqs=settings.max_num_seqs or 1,
+        max_num_seqs=settings.sequences,
         layers=found.model.text.layers,
     )

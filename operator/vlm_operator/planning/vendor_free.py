@@ -81,7 +81,7 @@ def vendor_free(model: ModelFacts, gpu: GPUFacts, intent: Intent, tensor_paralle
         tensor_parallel_size=tensor_parallel_size, max_model_len=intent.settings.max_model_len or context.wanted
     )
     settings = resolved(settings, model, gpu, intent.version)
-    length = settings.max_model_len or 0
+    length = settings.context_tokens
     layout = kv_layout(model, settings, intent.version, gpu.compute_capability)
     return VendorFree(
         gpu=gpu,

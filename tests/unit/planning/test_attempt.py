@@ -14,6 +14,7 @@ from vlm_operator.planning.evidence import NOTHING, Evidence, MemoryShortage
 from vlm_operator.planning.intent import Goal, Images, Intent, Workload
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.shapes import Shape
+from vlm_operator.sources import load_model
 from vlm_operator.units import GIB
 
 
@@ -110,3 +111,30 @@ def test_smaller_items_need_a_shorter_context_and_pins_stay() -> None:
     assert (after.max_model_len or 0) < (before.max_model_len or 0)
     pinned = attempt(card(95.0), flags={"max_model_len": 40_000}, workload=workload)
     assert pinned.refit(pinned.wanted.requested.with_(**small)).max_model_len == 40_000
+
+
+def test_only_caps_of_items_are_told_with_their_price() -> None:
+    photos = attempt(gpu("NVIDIA-L4"), workload=Workload(images=Images(8, 3840, 2160)))
+    assert photos.pull(mild=False)
+    assert any("(--mm-processor-kwargs)" in sentence for sentence in photos.cap_sentences())
+    text = attempt(gpu("NVIDIA-L4"), workload=Workload(prompt_tokens=40_000, output_tokens=1000))
+    assert text.pull(mild=False)
+    assert {lever.flag for lever, level in zip(text.found, text.choice, strict=True) if level}
+    assert list(text.cap_sentences()) == []
+
+
+@pytest.mark.parametrize(
+    ("pinned", "predicts", "expected"),
+    [
+        pytest.param(False, False, True, id="set where the user left it free"),
+        pytest.param(True, False, False, id="kept where the user pinned it"),
+        pytest.param(False, True, False, id="left alone where given flags are judged"),
+    ],
+)
+def test_a_model_that_needs_code_of_its_own_is_trusted_unless_the_user_says_otherwise(
+    pinned: bool, predicts: bool, expected: bool
+) -> None:
+    flags = EngineSettings(trust_remote_code=False)
+    asked = Intent(settings=flags, pinned=frozenset({"trust_remote_code"} if pinned else ()), is_prediction=predicts)
+    judge = Judge(load_model("OpenGVLab/InternVL3-8B"), gpu("H100"), asked)
+    assert bool(judge.start.trust_remote_code) == expected

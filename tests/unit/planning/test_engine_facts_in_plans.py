@@ -112,3 +112,15 @@ def test_a_run_without_a_profile_is_no_plan() -> None:
     document["moments"] = None
     with pytest.raises(UnknownFact, match="did not end"):
         facts_plan(replace(facts(), report=read_report(document)), H100, RELEASE)
+
+
+@pytest.mark.parametrize(
+    ("flags", "hundredths"),
+    [
+        pytest.param(FLAGS.with_(gpu_memory_utilization=0.5), 50, id="as pinned"),
+        pytest.param(FLAGS.with_(gpu_memory_utilization=None), 92, id="as the release has it by default"),
+    ],
+)
+def test_as_much_is_requested_as_the_dry_runs_flags_say(flags: EngineSettings, hundredths: int) -> None:
+    found = facts_plan(facts(flags), H100, RELEASE)
+    assert found.requested_bytes == pytest.approx(H100.total_bytes * hundredths / 100, abs=1)

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from builders import qwen3_vl
+from vlm_operator.capacity.multimodal.caps import Cap
+from vlm_operator.engine.processor_options import FLAT_SIZE_SINCE, SCOPES_SINCE
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
+from vlm_operator.engine.version import EngineVersion
 from vlm_operator.planning.intent import Images, Intent, Videos, Workload
-from vlm_operator.planning.item_levers import item_levers
+from vlm_operator.planning.item_levers import cap_arguments, item_levers
 from vlm_operator.planning.lever import Bounds, Lever
 from vlm_operator.planning.workload import wanted_context
 from vlm_operator.sources import load_model
@@ -139,3 +142,21 @@ def test_what_is_pinned_is_not_offered(pinned: set[str], left: set[str]) -> None
 def test_a_text_model_has_no_items() -> None:
     text = load_model("Qwen/Qwen3-14B", offline=True)
     assert item_levers(text, Intent(), BASE, None, pinned=frozenset()) == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "base", "expected"),
+    [
+        pytest.param(SCOPES_SINCE, BASE, "scoped", id="scopes are understood"),
+        pytest.param(FLAT_SIZE_SINCE, NO_VIDEOS, "flat", id="a flat size, which reaches the only modality"),
+        pytest.param(FLAT_SIZE_SINCE, BASE, None, id="a flat size would reach videos, too"),
+        pytest.param(EngineVersion(0, 17), NO_VIDEOS, None, id="before flat sizes"),
+    ],
+)
+def test_a_cap_is_written_in_words_that_the_release_understands(
+    version: EngineVersion, base: EngineSettings, expected: str | None
+) -> None:
+    size = {"size": {"longest_edge": 2**20, "shortest_edge": 65_536}}
+    words = {"scoped": {"images_kwargs": size}, "flat": size, None: None}
+    cap = Cap(json.dumps({"images_kwargs": size}), 1024, 2**20, "a price")
+    assert cap_arguments(cap, "image", base, version) == words[expected]

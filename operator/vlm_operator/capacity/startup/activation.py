@@ -60,7 +60,7 @@ def activation(
     stage: PipelineStage = NO_PIPELINE,
 ) -> Activation:
     """The peak of the profiling run of ``settings`` (resolved) on one stage: the last computes logits and samples."""
-    tokens, sequences = settings.max_num_batched_tokens or 1, settings.max_num_seqs or 1
+    tokens, sequences = settings.batch_tokens, settings.sequences
     ranks = settings.tensor_parallel_size
     text = text_forward(
         model,

@@ -33,7 +33,7 @@ def compile_peak_bytes(model: ModelFacts, settings: EngineSettings, version: Eng
         return 0
     text, ranks, element = model.text, settings.tensor_parallel_size, model.dtype.size_bytes
     rows = -(-text.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING // ranks
-    looked_up = settings.max_num_batched_tokens or 1
+    looked_up = settings.batch_tokens
     return (rows + looked_up) * text.hidden_size * element
 
 

@@ -18,7 +18,7 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
     size = 0
     vision = model.vision
     if vision is not None and vision.deepstack_levels and any(map(settings.enabled, MODALITIES)):
-        tokens = settings.max_num_batched_tokens or 0
+        tokens = settings.batch_tokens
         size += vision.deepstack_levels * tokens * model.text.hidden_size * model.dtype.size_bytes
     more_rows = multimodal_rotary_rows(model.traits.rotary_rows, version) - 1
     if more_rows and model.weights is not None:

@@ -334,7 +334,7 @@ def _graph_bytes(stage: PipelineStage, settings: EngineSettings) -> int:
     """vLLM's estimate of CUDA graphs."""
     return graph_estimate_bytes(
         settings.cudagraph_capture_sizes or (),
-        max_num_seqs=settings.max_num_seqs or 1,
+        max_num_seqs=settings.sequences,
         layers=stage.layers,
         tensor_parallel_size=settings.tensor_parallel_size,
     )
@@ -350,7 +350,7 @@ def runner_buffer_bytes(
     counts, which only the stage that samples has (``v1/worker/gpu/model_runner.py: load_model``).
     """
     levels = 1 + model.vision.deepstack_levels if model.vision is not None else 0 if rules.counts_penalty_buffers else 1
-    size = levels * (settings.max_num_batched_tokens or 1) * model.text.hidden_size * model.dtype.size_bytes
+    size = levels * settings.batch_tokens * model.text.hidden_size * model.dtype.size_bytes
     if rules.counts_penalty_buffers and samples:
-        size += penalty_buffer_bytes(settings.max_num_seqs or 1, model.text.vocab_size)
+        size += penalty_buffer_bytes(settings.sequences, model.text.vocab_size)
     return size

@@ -51,7 +51,7 @@ class PipelineStage:
         """Buffers for what the stage before hands on; nothing on the first."""
         if self.is_first:
             return 0
-        return HANDED_ON * (settings.max_num_batched_tokens or 1) * model.text.hidden_size * model.dtype.size_bytes
+        return HANDED_ON * settings.batch_tokens * model.text.hidden_size * model.dtype.size_bytes
 
 
 NO_PIPELINE: Final = PipelineStage(0, 1, 0, 0)
