@@ -75,18 +75,26 @@ def write(folder: Path, config: dict[str, Any]) -> Path:
         "config.json": config,
         "preprocessor_config.json": {**common, **image, "image_processor_type": "Qwen2VLImageProcessorFast"},
         "video_preprocessor_config.json": {**common, **video, "video_processor_type": "Qwen3VLVideoProcessor"},
-        "tokenizer.json": _tokenizer(),
-        "tokenizer_config.json": {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "unk_token": "<unk>",
-            "pad_token": "<unk>",
-            "model_max_length": 262_144,
-        },
+        **_tokenizer_files(),
     }
+    return _written(folder, files)
+
+
+def write_text_model(folder: Path, config: dict[str, Any]) -> Path:
+    """Write the config of a text model and a word-level tokenizer into ``folder``; return it."""
+    return _written(folder, {"config.json": config, **_tokenizer_files()})
+
+
+def _written(folder: Path, files: dict[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content))
     return folder
+
+
+def _tokenizer_files() -> dict[str, Any]:
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>", "pad_token": "<unk>"}
+    return {"tokenizer.json": _tokenizer(), "tokenizer_config.json": {**settings, "model_max_length": 262_144}}
 
 
 def _tokenizer() -> dict[str, Any]:
