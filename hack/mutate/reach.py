@@ -6,6 +6,7 @@ import gc
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import _lru_cache_wrapper
@@ -22,7 +23,7 @@ class Reach:
 
     Attributes:
         test: its pytest id.
-        seconds: how long it took.
+        seconds: processor time that it took, which other work on the machine does not lengthen.
         functions: what it calls: modules relative to the checkout, with the first lines of the functions called.
     """
 
@@ -45,7 +46,6 @@ class Recorder:
         self._called: set[CodeType] = set()
         self._modules: dict[str, set[CodeType]] = {}
         self._fixtures: dict[str, set[CodeType]] = {}
-        self._seconds: dict[str, float] = {}
         self._failed: set[str] = set()
         self._reached: list[Reach] = []
         self._caches = _Caches()
@@ -82,16 +82,17 @@ class Recorder:
     def pytest_runtest_protocol(self, item: pytest.Function) -> Iterator[None]:
         self._caches.empty()
         self._called.clear()
+        began = time.process_time()
         result = yield
+        seconds = round(time.process_time() - began, 4)
         called = set(self._called) | self._modules.get(item.nodeid.split("::")[0], set())
         for name in item.fixturenames:
             called |= self._fixtures.get(name, set())
         if item.nodeid not in self._failed:
-            self._reached.append(Reach(item.nodeid, round(self._seconds[item.nodeid], 4), self._functions(called)))
+            self._reached.append(Reach(item.nodeid, seconds, self._functions(called)))
         return result  # type: ignore[return-value]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
         if not report.passed:
             self._failed.add(report.nodeid)
 

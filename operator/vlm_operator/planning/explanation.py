@@ -71,10 +71,10 @@ def _sentences(
 def summarize(
     evaluation: Evaluation, context: WantedContext, intent: Intent, *, gpu: GPUFacts | None
 ) -> tuple[str, ...]:
-    """What matters most of the explanation: at most four sentences.
+    """What matters most of the explanation: at most five sentences.
 
-    Of a plan that fits: why this context, what nvidia-smi shows, what stays free or runs at once. Of another: the
-    container and the cup.
+    Of a plan that fits: why this context, what nvidia-smi shows, what stays free or runs at once, and how sure it is where
+    less than two sources have published start-ups of its kind. Of another: the container and the cup.
     """
     budget, length = evaluation.budget, evaluation.settings.context_tokens
     capacity = evaluation.container(context.model_maximum).capacity_tokens
@@ -86,6 +86,8 @@ def summarize(
         found.append(_stays_free(budget, intent))
     else:
         found += _concurrency(capacity, context, intent)
+    if budget.regime is not None and not (budget.regime.seen and budget.regime.sources > 1):
+        found.append(_bounds(budget, budget.regime))
     return tuple(found)
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from builders import gpu
 from vlm_operator.capacity.startup import Budget
+from vlm_operator.capacity.startup.regimes import Regime
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.evaluation import Evaluation
-from vlm_operator.planning.explanation import explain
+from vlm_operator.planning.explanation import explain, summarize
 from vlm_operator.planning.intent import Goal, Images, Intent, Videos, Workload
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Reason, Verdict
@@ -255,3 +256,22 @@ def test_plans_of_the_same_intent_are_equal_whatever_works_out_their_words() -> 
     assert PLAIN.reason is Reason.FITS
     assert isinstance(PLAIN.budget, Budget)
     assert planned(settings=EngineSettings(max_model_len=8192), pinned=frozenset({"max_model_len"})) != PLAIN
+
+
+@pytest.mark.parametrize(
+    ("sources", "seen", "words"),
+    [
+        pytest.param(2, True, None, id="two sources"),
+        pytest.param(1, True, "7 published start-up(s) of one source lie within 1.50 GiB", id="one source"),
+        pytest.param(3, False, "no start-up of this kind has been seen, so 1.50 GiB as for", id="nobody published one"),
+    ],
+)
+def test_the_short_answer_says_so_where_little_is_known_of_such_start_ups(
+    sources: int, seen: bool, words: str | None
+) -> None:
+    evaluation, context = parts(PLAIN)
+    regime = Regime("a kind", 1.5, 7, sources, seen)
+    doubtful = replace(evaluation, budget=replace(evaluation.budget, regime=regime))
+    told = [line for line in summarize(doubtful, context, PLAIN.intent, gpu=CARD) if line.startswith("Bounds: ")]
+    assert len(told) == (words is not None)
+    assert words is None or words in told[0]
