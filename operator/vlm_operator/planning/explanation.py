@@ -73,8 +73,8 @@ def summarize(
 ) -> tuple[str, ...]:
     """What matters most of the explanation: at most five sentences.
 
-    Of a plan that fits: why this context, what nvidia-smi shows, what stays free or runs at once, and how sure it is where
-    less than two sources have published start-ups of its kind. Of another: the container and the cup.
+    Of a plan that fits: why this context, what nvidia-smi shows, what stays free or runs at once, and how sure it is
+    where less than two sources have published start-ups of its kind. Of another: the container and the cup.
     """
     budget, length = evaluation.budget, evaluation.settings.context_tokens
     capacity = evaluation.container(context.model_maximum).capacity_tokens
