@@ -27,6 +27,7 @@ _NEEDLESS: Final = re.compile(
     re.IGNORECASE,
 )
 """Requirements that compile for a GPU or serve requests: neither loading nor profiling a model imports them."""
+_MARK: Final = "complete"
 
 SIZES: Final = (
     f"vLLM {', '.join(RELEASES)}: about 0.5 GB each as wheels, downloaded one after the other; 60 MB each are kept",
@@ -58,7 +59,7 @@ def missing() -> tuple[str, ...]:
     sources = _sources()
     wheels = [version for version in RELEASES if not (sources / version / "vllm").is_dir()]
     notes = [SIZES[0]] if wheels else []
-    return tuple(notes + ([] if _python().is_file() else [SIZES[1]]))
+    return tuple(notes + ([] if _is_installed() else [SIZES[1]]))
 
 
 def prepare() -> tuple[Release, ...]:
@@ -72,13 +73,19 @@ def prepare() -> tuple[Release, ...]:
         if not (sources / version / "vllm").is_dir():
             _unpack(version, sources / version)
     python = _python()
-    if not python.is_file():
+    if not _is_installed():
         _install(python, sources / RELEASES[-1])
     return tuple(Release(version, python, sources / version) for version in RELEASES)
 
 
 def _python() -> Path:
     return Path(os.environ.get("VLM_OPERATOR_ENGINE_PYTHON") or folder() / "venv/bin/python")
+
+
+def _is_installed() -> bool:
+    """True where the interpreter and all its packages are there: an installation that was cut has no mark."""
+    named = os.environ.get("VLM_OPERATOR_ENGINE_PYTHON")
+    return Path(named).is_file() if named else (_python().parents[1] / _MARK).is_file()
 
 
 def _sources() -> Path:
@@ -102,6 +109,7 @@ def _unpack(version: str, target: Path) -> None:
 def _install(python: Path, newest: Path) -> None:
     """A virtual environment with PyTorch and what the newest release requires."""
     root = python.parents[1]
+    shutil.rmtree(root, ignore_errors=True)
     metadata = next(newest.glob("vllm-*.dist-info/METADATA")).read_text(encoding="utf-8")
     lines = [line.removeprefix("Requires-Dist: ") for line in metadata.splitlines() if "Requires-Dist" in line]
     needed = [line for line in lines if "extra ==" not in line and not _NEEDLESS.match(line)]
@@ -109,6 +117,7 @@ def _install(python: Path, newest: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", str(root)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *TORCH], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *needed, *FURTHER], check=True)
+        (root / _MARK).touch()
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise

@@ -138,3 +138,19 @@ def test_a_model_that_needs_code_of_its_own_is_trusted_unless_the_user_says_othe
     asked = Intent(settings=flags, pinned=frozenset({"trust_remote_code"} if pinned else ()), is_prediction=predicts)
     judge = Judge(load_model("OpenGVLab/InternVL3-8B"), gpu("H100"), asked)
     assert bool(judge.start.trust_remote_code) == expected
+
+
+def test_flags_that_checks_ask_for_are_set_but_not_where_given_flags_are_judged() -> None:
+    given = EngineSettings(tensor_parallel_size=8)
+    model = load_model("zai-org/GLM-4.1V-9B-Thinking", offline=True)  # its tower has 12 heads
+    wanted = Judge(model, gpu("H100"), Intent(settings=given)).feasible(given)
+    judged = Judge(model, gpu("H100"), Intent(settings=given, is_prediction=True)).feasible(given)
+    assert (wanted.mm_encoder_tp_mode, judged.mm_encoder_tp_mode) == ("data", "weights")
+
+
+def test_one_users_context_grows_in_steps_of_256_or_to_the_models_own() -> None:
+    one = attempt(gpu("RTX-4090"), goal=Goal.SINGLE_USER, workload=Workload(prompt_tokens=100, output_tokens=100))
+    assert one.fits_as_wanted()
+    length = one.settle().settings.context_tokens
+    assert length % 256 == 0
+    assert one.judge.fits(one.chosen.requested)

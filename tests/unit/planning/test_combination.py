@@ -98,3 +98,13 @@ def test_levers_that_are_sure_to_help_are_not_tried_one_by_one_where_together_th
     assert choice is not None
     assert price(found, choice) == 71
     assert judged < 500
+
+
+def test_a_lever_that_may_take_memory_is_left_out_where_the_others_do_only_without_it() -> None:
+    raising = Lever("max_num_seqs", lever("max_num_seqs", 1).levels, may_take_memory=True)
+    found = (raising, lever("max_model_len", 2))
+
+    def fits(settings: EngineSettings) -> bool:
+        return settings.max_model_len == 1 and settings.max_num_seqs == 0
+
+    assert cheapest(found, START, BOUNDS, fits, fits) == (0, 1)

@@ -133,3 +133,16 @@ def test_a_declared_cache_that_the_node_does_not_have_is_refused(free: int, hint
         assert found.reason is Reason.FREE_MEMORY_TOO_LOW
         assert found.hint == hint
         assert f"vLLM found {free / GIB:.2f} GiB of 100.00 GiB available on the node" in found.message
+
+
+def test_a_floor_above_what_is_held_may_be_lowered() -> None:
+    container = least(qwen3(), 4096)
+    refused = planned(qwen3(), container, minimum_context=16_384)
+    assert refused.verdict is Verdict.DOES_NOT_FIT
+    assert refused.hint is not None
+    assert "lower context.minimum to at most 4,096" in refused.hint
+
+
+def test_without_a_declared_size_nothing_is_held() -> None:
+    intent = Intent(cpu_kv_cache_bytes=None)
+    assert cpu_plan(qwen3(), intent).verdict is Verdict.DOES_NOT_FIT

@@ -124,3 +124,13 @@ def test_a_run_without_a_profile_is_no_plan() -> None:
 def test_as_much_is_requested_as_the_dry_runs_flags_say(flags: EngineSettings, hundredths: int) -> None:
     found = facts_plan(facts(flags), H100, RELEASE)
     assert found.requested_bytes == pytest.approx(H100.total_bytes * hundredths / 100, abs=1)
+
+
+def test_the_bounds_keep_their_width_around_vllms_own_figures() -> None:
+    model = read_model_facts(QWEN3_VL, model="m", source="test")
+    estimated = plan(model, H100, intent(FLAGS)).budget
+    found = plan(model, H100, intent(FLAGS), evidence_of(facts())).budget
+    assert estimated is not None
+    assert found is not None
+    assert found.kv_cache_bytes != estimated.kv_cache_bytes
+    assert found.kv_cache_high_bytes - found.kv_cache_bytes == estimated.kv_cache_high_bytes - estimated.kv_cache_bytes

@@ -275,3 +275,20 @@ def test_the_short_answer_says_so_where_little_is_known_of_such_start_ups(
     told = [line for line in summarize(doubtful, context, PLAIN.intent, gpu=CARD) if line.startswith("Bounds: ")]
     assert len(told) == (words is not None)
     assert words is None or words in told[0]
+
+
+def test_the_short_answer_of_one_user_says_what_stays_free() -> None:
+    for goal, told in ((Goal.SINGLE_USER, True), (Goal.THROUGHPUT, False)):
+        found = planned(goal=goal)
+        assert any("stays free" in line for line in found.summary) == told
+
+
+@pytest.mark.parametrize(("wanted", "queue"), [(3, False), (4, False), (5, True)])
+def test_requests_queue_only_beyond_what_is_held(wanted: int, queue: bool) -> None:
+    found = planned(workload=Workload(prompt_tokens=900, output_tokens=100, concurrent_requests=wanted))
+    evaluation, _ = parts(found)
+    cache = evaluation.layout.needed_bytes(4096)
+    told = said(found, evaluation=with_budget(found, kv_cache_bytes=cache))
+    held = int(told.split("The KV cache holds ")[1].split(" ")[0])
+    assert held == 4
+    assert ("the others queue" in told) == queue

@@ -140,3 +140,17 @@ def test_a_plan_that_rests_on_moved_layers_sets_the_variable() -> None:
         partition = found.settings.pp_layer_partition
         assert partition is not None
         assert found.environment["VLLM_PP_LAYER_PARTITION"] == ",".join(map(str, partition))
+
+
+@pytest.mark.parametrize(
+    ("flags", "intent", "expected"),
+    [
+        pytest.param({"tensor_parallel_size": 2, "data_parallel_size": 2}, {"gpu_count": 8}, [(2, 2, 1)], id="stages"),
+        pytest.param({"tensor_parallel_size": 2, "data_parallel_size": 2}, {}, [(2, 1, 1)], id="one stage"),
+    ],
+)
+def test_replicas_inside_a_server_take_gpus_of_a_pinned_shape(
+    flags: dict[str, Any], intent: dict[str, Any], expected: list[tuple[int, int, int]]
+) -> None:
+    found = list(shapes(load_model(LARGE, offline=True), wanted(flags, **intent)))
+    assert found == [Shape(*each) for each in expected]
