@@ -51,6 +51,13 @@ ENGINE_FACTS_COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 )
 
+SCALE_PATHS: Final = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.selector",
+}
+"""Where ``kubectl scale`` and autoscalers find the number of replicas and the pods that they measure."""
+
 _STANDARD_FIELDS: Final = {
     "apiVersion": "Version of this API: vlm-operator.dev/v1alpha1.",
     "kind": "Kind of the object.",
@@ -65,7 +72,7 @@ def vlm_deployment_crd() -> dict[str, Any]:
         short_names=("vlmd",),
         scope="Namespaced",
         columns=VLM_DEPLOYMENT_COLUMNS,
-        status=True,
+        subresources={"status": {}, "scale": dict(SCALE_PATHS)},
     )
 
 
@@ -77,7 +84,6 @@ def startup_observation_crd() -> dict[str, Any]:
         short_names=("vlmobs",),
         scope="Cluster",
         columns=STARTUP_OBSERVATION_COLUMNS,
-        status=False,
     )
 
 
@@ -89,7 +95,6 @@ def engine_facts_crd() -> dict[str, Any]:
         short_names=("vlmfacts",),
         scope="Cluster",
         columns=ENGINE_FACTS_COLUMNS,
-        status=False,
     )
 
 
@@ -105,7 +110,7 @@ def _crd(
     short_names: tuple[str, ...],
     scope: str,
     columns: tuple[dict[str, Any], ...],
-    status: bool,
+    subresources: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     kind = model.__name__
     schema = structural(model)
@@ -120,8 +125,8 @@ def _crd(
         "additionalPrinterColumns": [dict(column) for column in columns],
         "schema": {"openAPIV3Schema": schema},
     }
-    if status:
-        version["subresources"] = {"status": {}}
+    if subresources:
+        version["subresources"] = dict(subresources)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

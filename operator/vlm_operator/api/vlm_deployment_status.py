@@ -252,6 +252,14 @@ class VLMDeploymentStatus(StatusModel):
         description="Tokens of the KV cache: measured once the server has started, predicted before; shown by kubectl "
         "get.",
     )
+    replicas: Annotated[Integer, Field(ge=0, le=2**31 - 1)] | None = Field(
+        default=None, description="Replicas that exist, ready or not; read through the scale subresource."
+    )
+    selector: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None,
+        description="Label selector of the pods that answer requests, one a replica; read through the scale "
+        "subresource.",
+    )
     attempts_made: Annotated[Integer, Field(ge=0)] | None = Field(
         default=None, description="Commands tried for this spec; shown by kubectl get -o wide."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vlm_operator.engine.settings_json import settings_to_json
 from vlm_operator.lifecycle.conditions import Condition, written
 from vlm_operator.lifecycle.history import History
+from vlm_operator.lifecycle.scale import scale_status
 from vlm_operator.lifecycle.situation import Manifest, Situation
 from vlm_operator.planning.asked_plan import AskedPlan, asked_plan_to_json
 from vlm_operator.planning.report import plan_to_json
@@ -90,6 +91,7 @@ def status_with(
         "gpu": None if plan is None else f"{gpu['count']}x {gpu['product']}" if gpu else "CPU",
         "contextLength": flags.get("max_model_len"),
         "kvTokens": measured if measured is not None else predicted,
+        **scale_status(target.name, situation.children),
         "attemptsMade": len(episode.attempts),
         "conditions": written(conditions, target.status, target.generation, situation.now),
         "plan": plan,
