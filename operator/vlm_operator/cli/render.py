@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vlm_operator.cli.companion_options import COMPANION_OPTIONS, Beside
 from vlm_operator.cli.intent_options import options
 from vlm_operator.cli.node_options import AUTO, NODE_OPTIONS
-from vlm_operator.cli.targets import CLUSTER_TARGETS, HOST_TARGETS, SPANNING, check_count, print_objects, print_target
+from vlm_operator.cli.targets import (
+    CLUSTER_TARGETS,
+    COMPANIONED,
+    COMPANIONS,
+    HOST_TARGETS,
+    SPANNING,
+    check_count,
+    print_objects,
+    print_target,
+)
 from vlm_operator.errors import VlmOperatorError
 
 if TYPE_CHECKING:
@@ -30,11 +40,13 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Choice([*CLUSTER_TARGETS, *HOST_TARGETS]),
+    type=click.Choice([*CLUSTER_TARGETS, COMPANIONS, *HOST_TARGETS]),
     default="deployment",
     show_default=True,
-    help="What to print: manifests for Kubernetes, or what runs the server on one machine.",
+    help="What to print: manifests for Kubernetes, what runs the server on one machine, or (companions) only what "
+    "--with names, for a VLMDeployment that the operator runs.",
 )
+@options(COMPANION_OPTIONS)
 @click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
 @click.option("--reserve", metavar="SIZE", help="Memory of each GPU that stays free for others.")
 @options(NODE_OPTIONS)
@@ -60,6 +72,11 @@ def command(
     observations: str | None,
     facts: str | None,
     pod_template_policy: str,
+    beside: tuple[str, ...],
+    max_replicas: int | None,
+    prometheus: str | None,
+    gateway: str | None,
+    endpoint_picker: str | None,
 ) -> int:
     """Print the manifests that the operator would apply, but for owner references; or another form of the same server.
 
@@ -74,6 +91,9 @@ def command(
     if len(found) == 1 and isinstance(found[0], Broken):
         raise found[0].error
     check_count(output, len(found), ", ".join(filenames))
+    told = {"max_replicas": max_replicas, "prometheus": prometheus, "gateway": gateway, "picker": endpoint_picker}
+    companions = Beside(beside, told)
+    companions.check(output, COMPANIONED)
 
     def planned(each: Found) -> PlannedDeployment:
         spec = each.deployment.spec
@@ -90,13 +110,13 @@ def command(
             options={"reserve": reserve},
         )
 
-    rows = [_printed(row, output, alone=len(found) == 1) for row in rows_of(found, planned)]
+    rows = [_printed(row, output, companions, alone=len(found) == 1) for row in rows_of(found, planned)]
     if len(rows) > 1:
         click.echo(in_words(rows), err=True)
     return max(row.exit_code for row in rows)
 
 
-def _printed(row: Row, output: str, *, alone: bool) -> Row:
+def _printed(row: Row, output: str, beside: Beside, *, alone: bool) -> Row:
     """Print one server, and its verdict on stderr; what cannot be rendered is the row's error.
 
     Raises:
@@ -113,10 +133,10 @@ def _printed(row: Row, output: str, *, alone: bool) -> Row:
 
             for hint in filter(None, (plan.hint, nodes_that_hold(plan))):
                 click.echo(f"{row.name}: hint: {hint}", err=True)
-        elif output in CLUSTER_TARGETS:
-            print_objects(output, row.planned)
-        else:
+        elif output in HOST_TARGETS:
             print_target(output, row.planned)
+        else:
+            print_objects(output, row.planned, beside)
     except VlmOperatorError as error:
         if alone:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -10,12 +11,19 @@ import click
 from vlm_operator.errors import InputError
 
 if TYPE_CHECKING:
+    from vlm_operator.cli.companion_options import Beside
     from vlm_operator.cli.deployment_file import PlannedDeployment
 
 HOST_TARGETS: Final = ("command", "docker", "compose", "quadlet")
 
 CLUSTER_TARGETS: Final = ("deployment", "leaderworkerset", "kserve")
 """Forms for Kubernetes; the first is what the operator applies."""
+
+COMPANIONS: Final = "companions"
+"""Only what ``--with`` names, beside a VLMDeployment that the operator runs."""
+
+COMPANIONED: Final = (*CLUSTER_TARGETS, COMPANIONS)
+"""Forms that ``--with`` adds to."""
 
 SPANNING: Final = frozenset({"leaderworkerset", "kserve"})
 """Forms of which one server may stand on several nodes without the file saying so."""
@@ -40,18 +48,27 @@ def print_target(target: str, planned: PlannedDeployment) -> None:
     click.echo(forms[target](planned.server().request), nl=False)
 
 
-def print_objects(target: str, planned: PlannedDeployment) -> None:
-    """Print the manifests of a plan that fits."""
-    from vlm_operator.rendering import leader_worker_set, llm_inference_service, to_yaml
+def print_objects(target: str, planned: PlannedDeployment, beside: Beside) -> None:
+    """Print the manifests of a plan that fits, and its companions.
 
-    server = planned.server()
+    Where an autoscaler sets the number of replicas, the server's manifest does not: applying it again would undo that.
+    """
+    from vlm_operator.rendering import leader_worker_set, llm_inference_service, render, to_yaml
+
+    added = beside.objects(target, planned)
+    request = planned.server().request
+    if beside.scales:
+        request = replace(request, replicas=None)
     objects: tuple[Mapping[str, Any], ...]
     if target == "leaderworkerset":
-        objects = leader_worker_set(server.request)
+        objects = leader_worker_set(request)
     elif target == "kserve":
-        objects = llm_inference_service(server.request, planned.plan.settings)
+        objects = llm_inference_service(request, planned.plan.settings)
+    elif target == COMPANIONS:
+        objects = ()
     else:
-        objects = server.objects()
+        objects = render(request)
+    objects = (*objects, *added)
     click.echo(("---\n" if _printed(click.get_current_context()) else "") + to_yaml(objects), nl=False)
 
 

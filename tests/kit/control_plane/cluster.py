@@ -66,7 +66,11 @@ class Cluster:
         self._real_nodes = real_nodes
         self._home = self.folder / "clusters" / self.name
         self.audit = AuditLog(self._home / "logs" / "audit.log")
-        self._environment = os.environ | {"KWOK_WORKDIR": str(self.folder), "KUBECONFIG": str(self.kubeconfig)}
+        self._environment = os.environ | {
+            "KWOK_WORKDIR": str(self.folder),
+            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECACHEDIR": str(self.folder / "kubectl"),  # kubectl would keep what another cluster on this port serves
+        }
         self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Cluster:
