@@ -11,7 +11,7 @@ from vlm_operator.engine.flags import canonical_json, uncounted
 from vlm_operator.engine.settings import FLAGS, UNLIMITED, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion, default_image
 from vlm_operator.errors import UnknownFact
-from vlm_operator.planning.intent import GPUS_PER_NODE, Audio, Goal, Images, Intent, Videos, Workload
+from vlm_operator.planning.intent import GPUS_PER_NODE, Audios, Goal, Images, Intent, Videos, Workload
 from vlm_operator.units import parse_bytes
 
 _PLAIN: Final = {
@@ -96,7 +96,7 @@ def _settings_of(engine: EngineSpec | None) -> tuple[EngineSettings, frozenset[s
 
 
 def _workload_of(workload: WorkloadSpec) -> Workload:
-    images, videos, audio = workload.images, workload.videos, workload.audio
+    images, videos, audios = workload.images, workload.videos, workload.audios or workload.audio
     return Workload(
         prompt_tokens=workload.prompt_tokens,
         output_tokens=workload.output_tokens,
@@ -104,8 +104,9 @@ def _workload_of(workload: WorkloadSpec) -> Workload:
         videos=Videos(videos.count, videos.seconds, videos.width, videos.height, videos.frames_per_second)
         if videos
         else None,
-        audio=Audio(audio.count, audio.seconds) if audio else None,
+        audios=Audios(audios.count, audios.seconds) if audios else None,
         concurrent_requests=workload.concurrent_requests,
         tokens_per_image=workload.tokens_per_image,
         tokens_per_video=workload.tokens_per_video,
+        tokens_per_audio=workload.tokens_per_audio,
     )

@@ -127,10 +127,10 @@ class VideosSpec(ApiModel):
     )
 
 
-class AudioSpec(ApiModel):
-    """Audio clips of one request, for families that take audio."""
+class AudiosSpec(ApiModel):
+    """Sounds of one request, for families that take audio."""
 
-    count: Count = Field(description="Audio clips in one request.")
+    count: Count = Field(description="Sounds in one request.")
     seconds: Annotated[Number, Field(gt=0, le=1_000_000)] = Field(
         default=30.0, description="Length of the longest of them, seconds. Default: 30."
     )
@@ -147,7 +147,8 @@ class WorkloadSpec(ApiModel):
     )
     images: ImagesSpec | None = Field(default=None, description="Images of a request. Default: none.")
     videos: VideosSpec | None = Field(default=None, description="Videos of a request. Default: none.")
-    audio: AudioSpec | None = Field(default=None, description="Audio clips of a request. Default: none.")
+    audios: AudiosSpec | None = Field(default=None, description="Sounds of a request. Default: none.")
+    audio: AudiosSpec | None = Field(default=None, description="Older name of audios. Default: none.")
     concurrent_requests: Annotated[Integer, Field(ge=1, le=100_000)] | None = Field(
         default=None, description="Requests of this size served at once. Default: chosen by spec.goal."
     )
@@ -160,6 +161,19 @@ class WorkloadSpec(ApiModel):
         default=None,
         description="Prompt tokens of one such video, for model families whose token arithmetic is not known. Default: "
         "computed from length, size and frame rate.",
+    )
+    tokens_per_audio: Tokens | None = Field(
+        default=None,
+        description="Prompt tokens of one such sound, for model families whose token arithmetic is not known. Default: "
+        "computed from its length.",
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.audios) || !has(self.audio)",
+            message="audio is the older name of audios: state one of them",
+            holds=lambda w: w.audios is None or w.audio is None,
+        ),
     )
 
 
@@ -205,7 +219,7 @@ class ServiceSpec(ApiModel):
     )
 
 
-_LIMITED: Final = (("images", "image"), ("videos", "video"), ("audio", "audio"))
+_LIMITED: Final = (("images", "image"), ("videos", "video"), ("audios", "audio"), ("audio", "audio"))
 
 
 def _limit_rule(items: str, modality: str) -> Rule:

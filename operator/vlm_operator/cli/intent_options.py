@@ -16,13 +16,14 @@ from vlm_operator.engine.flags import canonical_json
 from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.errors import InputError
-from vlm_operator.planning.intent import Goal, Images, Intent, Videos, Workload
+from vlm_operator.planning.intent import Audios, Goal, Images, Intent, Videos, Workload
 from vlm_operator.units import parse_bytes
 
 _IMAGES: Final = re.compile(r"(\d{1,12})(?:@(\d{1,9})x(\d{1,9}))?", re.ASCII)
 _VIDEOS: Final = re.compile(
     r"(\d{1,12})(?:@(\d{1,12}(?:\.\d{1,9})?)s)?(?:@(\d{1,6}(?:\.\d{1,9})?)fps)?(?:@(\d{1,9})x(\d{1,9}))?", re.ASCII
 )
+_AUDIOS: Final = re.compile(r"(\d{1,12})(?:@(\d{1,12}(?:\.\d{1,9})?)s)?", re.ASCII)
 
 _TYPES: Final = {Kind.COUNT: int, Kind.SHARE: float}
 _METAVARS: Final = {
@@ -68,9 +69,11 @@ WORKLOAD_OPTIONS: Final = (
     click.option(
         "--videos", metavar="N[@SECONDSs][@FPSfps][@WxH]", help="Videos of one request: 1@60s@30fps@1280x720, as is 1."
     ),
+    click.option("--audios", metavar="N[@SECONDSs]", help="Sounds of one request: 2@30s, as is 2."),
     click.option("--concurrent-requests", type=int, help="Requests to be served at once."),
     click.option("--tokens-per-image", type=int, help="Tokens of one image, where the family is not known."),
     click.option("--tokens-per-video", type=int, help="Tokens of one video, where the family is not known."),
+    click.option("--tokens-per-audio", type=int, help="Tokens of one sound, where the family is not known."),
     click.option("--min-context", type=int, help="Floor of the context: below it the plan refuses, tokens."),
     click.option("--max-context", type=int, help="Cap of the context, tokens."),
     click.option("--no-fp8-kv-cache", is_flag=True, help="Never propose a KV cache in eight bits."),
@@ -127,6 +130,20 @@ def parse_videos(text: str | None) -> Videos | None:
         int(match[5]) if match[5] else given.height,
         float(match[3]) if match[3] else given.frames_per_second,
     )
+
+
+def parse_audios(text: str | None) -> Audios | None:
+    """``N[@SECONDSs]``.
+
+    Raises:
+        InputError: another form.
+    """
+    if text is None:
+        return None
+    match = _AUDIOS.fullmatch(text.strip())
+    if match is None:
+        raise InputError(f"audios: {text[:60]!r} is not N[@SECONDSs]", field="audios", hint="for instance 2 or 2@30s")
+    return Audios(int(match[1]), float(match[2])) if match[2] else Audios(int(match[1]))
 
 
 def settings_of(values: dict[str, Any]) -> tuple[EngineSettings, frozenset[str]]:
@@ -231,11 +248,22 @@ def _workload_of(values: dict[str, Any]) -> Workload | None:
 
 def _described(values: dict[str, Any]) -> dict[str, Any]:
     """The fields of the workload that the options describe."""
-    names = ("prompt_tokens", "output_tokens", "concurrent_requests", "tokens_per_image", "tokens_per_video")
+    names = (
+        "prompt_tokens",
+        "output_tokens",
+        "concurrent_requests",
+        "tokens_per_image",
+        "tokens_per_video",
+        "tokens_per_audio",
+    )
     given = {name: values[name] for name in names if values.get(name) is not None}
     for name, number in given.items():
         flag = name.replace("_", "-")
         if not 0 <= number <= 2**40:
             raise InputError(f"{flag}: {number} is not between 0 and 2^40", field=flag)
-    items = {"images": parse_images(values.get("images")), "videos": parse_videos(values.get("videos"))}
+    items = {
+        "images": parse_images(values.get("images")),
+        "videos": parse_videos(values.get("videos")),
+        "audios": parse_audios(values.get("audios")),
+    }
     return {**given, **{name: item for name, item in items.items() if item is not None}}

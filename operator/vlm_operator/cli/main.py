@@ -18,7 +18,7 @@ COMMANDS: Final = {
     "render": "Manifests of a VLMDeployment: the bytes the operator applies",
     "diff": "What changes for the pods: another file, a git revision, the cluster",
     "capacity": "KV-cache and weight arithmetic of a model, no GPU needed",
-    "tokens": "Tokens that images and videos cost a model",
+    "tokens": "Tokens that images, videos and sounds cost a model",
     "dry-run": "Let vLLM itself load and profile a model, without a GPU",
     "audit": "What fits where, what runs wastefully, what would not come back",
     "diagnose": "What a vLLM start-up log says, and what to change",

@@ -1,4 +1,4 @@
-"""``vlmctl tokens``: what images and videos cost a model, as its processor in vLLM counts them."""
+"""``vlmctl tokens``: what images, videos and sounds cost a model, as its processor in vLLM counts them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from vlm_operator.errors import InputError, VlmOperatorError
 from vlm_operator.model.processors import MultimodalFacts
 
 _IMAGE: Final = re.compile(r"(-?\d{1,12})x(-?\d{1,12})", re.ASCII)
+_AUDIO: Final = re.compile(r"([^@s]{1,24})s(?:@(\d{1,9})Hz)?", re.ASCII)
+_MODALITIES: Final = ("image", "video", "audio")
 _VIDEO: Final = re.compile(r"([^@s]{1,24})s@([^@f]{1,24})fps@(-?\d{1,12})x(-?\d{1,12})", re.ASCII)
 
 
 class ItemsInOrder(click.Command):
-    """Remembers in which order ``--image`` and ``--video`` were given."""
+    """Remembers in which order ``--image``, ``--video`` and ``--audio`` were given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse twice: once for the order of options, once for their values."""
         *_, order = self.make_parser(ctx).parse_args(args=list(args))
-        ctx.meta["items"] = [parameter.name for parameter in order if parameter.name in ("image", "video")]
+        ctx.meta["items"] = [parameter.name for parameter in order if parameter.name in _MODALITIES]
         return super().parse_args(ctx, args)
 
 
@@ -35,6 +37,7 @@ class ItemsInOrder(click.Command):
 @click.option(
     "--video", multiple=True, metavar="SECONDSs@FPSfps@WxH", help="A video: duration, the file's frame rate, pixels."
 )
+@click.option("--audio", multiple=True, metavar="SECONDSs[@RATEHz]", help="A sound: duration, the file's rate.")
 @click.option("--vllm-version", help=f"Release that counts [default: {DEFAULT}].")
 @click.option("--hf-overrides", metavar="JSON", help="Fields of config.json to replace, as vLLM's flag of that name.")
 @click.option("--mm-processor-kwargs", metavar="JSON", help="Processor arguments: '{\"max_pixels\": 1003520}'.")
@@ -44,7 +47,7 @@ class ItemsInOrder(click.Command):
 @output_option
 @click.pass_context
 def command(ctx: click.Context, /, **values: Any) -> int:
-    """Tokens of images and videos for MODEL, and the largest item vLLM profiles at start-up.
+    """Tokens of images, videos and sounds for MODEL, and the largest item vLLM profiles at start-up.
 
     MODEL is a Hugging Face id, a directory with a config.json, or a config.json. Items are counted in the order given.
     """
@@ -74,7 +77,7 @@ def command(ctx: click.Context, /, **values: Any) -> int:
 
 def _items(ctx: click.Context, values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(modality, text) of each item, in the order given."""
-    remaining = {"image": list(values["image"]), "video": list(values["video"])}
+    remaining = {modality: list(values[modality]) for modality in _MODALITIES}
     return [(modality, remaining[modality].pop(0)) for modality in ctx.meta["items"]]
 
 
@@ -87,7 +90,7 @@ def _answer(
 ) -> dict[str, Any]:
     from vlm_operator.capacity.multimodal import largest_item_tokens
 
-    count = {"image": _image_entry, "video": _video_entry}
+    count = {"image": _image_entry, "video": _video_entry, "audio": _audio_entry}
     answer: dict[str, Any] = {
         "model": name,
         "family": facts.family,
@@ -143,6 +146,27 @@ def _video_entry(text: str, facts: MultimodalFacts, settings: EngineSettings, ve
     return _with_counts(entry, counted)
 
 
+def _audio_entry(text: str, facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> dict[str, Any]:
+    from vlm_operator.capacity.multimodal import Audio, audio_tokens
+
+    match = _AUDIO.fullmatch(text.strip())
+    try:
+        if match is None:
+            raise ValueError
+        audio = Audio(float(match[1]), int(match[2]) if match[2] else None)
+    except ValueError:
+        raise InputError(
+            f"audio: {text[:60]!r} is not SECONDSs[@RATEHz]",
+            field="audio",
+            hint="for instance --audio 30s or --audio 30s@44100Hz",
+        ) from None
+    counted = audio_tokens(facts, audio, settings, version)
+    entry: dict[str, Any] = {"modality": "audio", "seconds": _plain(audio.seconds)}
+    if audio.samples_per_second is not None:
+        entry["samplesPerSecond"] = audio.samples_per_second
+    return _with_counts(entry, counted)
+
+
 def _with_counts(entry: dict[str, Any], counted: Any) -> dict[str, Any]:
     entry["promptTokens"] = counted.prompt_tokens
     entry["encoderTokens"] = counted.encoder_tokens
@@ -185,9 +209,10 @@ def _held(
 
     held: list[str] = []
     for item in items:
-        count, size = length // item["promptTokens"], f"{item['width']}x{item['height']}"
-        if count or item["modality"] == "image":
-            words = f"{count:,} {item['modality']}{'' if count == 1 else 's'} of {size}"
+        count = length // max(item["promptTokens"], 1)
+        if count or item["modality"] != "video":
+            noun = "sound" if item["modality"] == "audio" else item["modality"]
+            words = f"{count:,} {noun}{'' if count == 1 else 's'} of {_size(item)}"
         else:
             video = Video(item["seconds"], item["framesPerSecond"], item["width"], item["height"])
             words = f"{fitting_seconds(facts, video, length, settings, version):,} s of that video"
@@ -196,10 +221,14 @@ def _held(
     return held
 
 
+def _size(item: Mapping[str, Any]) -> str:
+    return f"{item['seconds']} s" if item["modality"] == "audio" else f"{item['width']}x{item['height']}"
+
+
 def _print_table(answer: Mapping[str, Any]) -> None:
     rows = [("item", "size", "frames", "prompt tokens", "encoder tokens")]
     for item in answer["items"]:
-        size = f"{item['width']}x{item['height']}"
+        size = _size(item)
         if item["modality"] == "video":
             size += f", {item['seconds']} s at {item['framesPerSecond']} fps"
         rows.append(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_operator.engine.video_sampling import FrameLoader
+from vlm_operator.model.processors_audio import FramedAudio
 from vlm_operator.model.processors_resizing import (
     FixedTokens,
     NativePatches,
@@ -55,6 +56,7 @@ __all__ = [
     "CoveringPartition",
     "DynamicHd",
     "FixedTokens",
+    "FramedAudio",
     "GridChoice",
     "HdTransform",
     "LongestEdgeTiles",
@@ -116,14 +118,14 @@ Processor = (
 
 @dataclass(frozen=True, slots=True)
 class MultimodalFacts:
-    """What counting the tokens of one model's images and videos needs.
+    """What counting the tokens of one model's images, videos and sounds needs.
 
     Attributes:
         family: name of the family, mostly the config's ``model_type``.
         modalities: what the model takes, in vLLM's order: ``image``, ``video``, ``audio``.
-        processor: how pixels become tokens.
+        processor: how pixels become tokens, None for a model that only hears.
         frame_loader: which frames of a video vLLM 0.25 and later keeps.
-        audio_tokens: encoder tokens of the largest audio item, 0 where the model takes no audio.
+        audio: how sound becomes tokens, None where the model takes none or its rule is not known.
         uncounted: modalities that vLLM takes too, whose tokens are not known.
         audio_frames: frames of the audio encoder behind one of its tokens; 0: as many as patches of the vision tower.
         audio_opens_with_convolutions: its audio encoder first runs convolutions over many channels of the whole
@@ -133,9 +135,9 @@ class MultimodalFacts:
 
     family: str
     modalities: tuple[str, ...]
-    processor: Processor
+    processor: Processor | None
     frame_loader: FrameLoader = FrameLoader.UNIFORM
-    audio_tokens: int = 0
+    audio: FramedAudio | None = None
     item_limits: tuple[tuple[str, int], ...] = ()
     uncounted: tuple[str, ...] = ()
     audio_frames: int = 0

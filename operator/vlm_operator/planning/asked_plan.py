@@ -147,6 +147,8 @@ def _tokens_of_request(intent: Intent, facts: EngineFacts) -> int:
         tokens += workload.images.count * counted
     if workload.videos is not None:
         tokens += workload.videos.count * (workload.tokens_per_video or 0)
+    if workload.audios is not None:
+        tokens += workload.audios.count * (workload.tokens_per_audio or 0)
     return tokens
 
 

@@ -63,7 +63,7 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int, evidence:
     settings = intent.settings
     sentences: tuple[str, ...] = ()
     if "limit_mm_per_prompt" not in intent.pinned:
-        limits, sentences = choose_limits(model, intent.workload)
+        limits, sentences = choose_limits(model, intent.workload, intent.settings)
         settings = settings if limits is None else settings.with_(limit_mm_per_prompt=limits)
     context = wanted_context(model, intent, settings)
     settings = _resolved(settings, model, intent)

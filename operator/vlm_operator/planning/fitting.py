@@ -61,6 +61,8 @@ def items_that_fit(
             family = family_of(model)
             seconds = fitting_seconds(family, source, room, settings, intent.version) if family else 0
             offers.append(f"{seconds:,} s of that video")
+    if request.tokens_per_audio:
+        offers.append(_counted(room // request.tokens_per_audio, "such sound"))
     return ", or ".join(offers)
 
 

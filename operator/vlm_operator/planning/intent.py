@@ -43,8 +43,8 @@ class Videos:
 
 
 @dataclass(frozen=True, slots=True)
-class Audio:
-    """Audio clips of one request: how many, and how long one is (seconds)."""
+class Audios:
+    """Sounds of one request: how many, and how long one is (seconds)."""
 
     count: int
     seconds: float = 30.0
@@ -58,17 +58,19 @@ class Workload:
         prompt_tokens: text of the request, tokens.
         output_tokens: longest answer, tokens.
         concurrent_requests: requests served at once, None where the user did not say.
-        tokens_per_image, tokens_per_video: stated by the user, for families whose arithmetic is not known.
+        tokens_per_image, tokens_per_video, tokens_per_audio: stated by the user, for families whose arithmetic is not
+            known.
     """
 
     prompt_tokens: int = 1024
     output_tokens: int = 1024
     images: Images | None = None
     videos: Videos | None = None
-    audio: Audio | None = None
+    audios: Audios | None = None
     concurrent_requests: int | None = None
     tokens_per_image: int | None = None
     tokens_per_video: int | None = None
+    tokens_per_audio: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

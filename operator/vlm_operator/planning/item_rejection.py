@@ -24,7 +24,7 @@ class RejectedItem:
     """An item of the workload that the server would refuse at request time.
 
     Attributes:
-        modality: ``image`` or ``video``.
+        modality: ``image``, ``video`` or ``audio``.
         encoder_tokens: what it puts out.
         batched_tokens: ``max_num_batched_tokens``.
         largest_item_tokens: the largest item that start-up assumes.
@@ -67,7 +67,11 @@ def rejected_item(
     if family is None:
         return None
     largest = max(max_item_tokens(family, settings, version).values(), default=0)
-    for modality, tokens in (("video", request.video_encoder_tokens), ("image", request.image_encoder_tokens)):
+    for modality, tokens in (
+        ("video", request.video_encoder_tokens),
+        ("image", request.image_encoder_tokens),
+        ("audio", request.audio_encoder_tokens),
+    ):
         if tokens is not None and tokens > max(batched, largest):
             return RejectedItem(modality, tokens, batched, largest)
     return None

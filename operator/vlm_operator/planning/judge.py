@@ -52,7 +52,7 @@ class Judge:
             self.start = self.start.with_(trust_remote_code=True)
         self.limit_sentences: tuple[str, ...] = ()
         if "limit_mm_per_prompt" not in intent.pinned:
-            limits, self.limit_sentences = choose_limits(model, intent.workload)
+            limits, self.limit_sentences = choose_limits(model, intent.workload, intent.settings)
             if limits is not None:
                 self.start = self.start.with_(limit_mm_per_prompt=limits)
         if said := reserve_sentence(intent, self.gpu):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.capacity.multimodal import videos_bring_sound
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import ModelFacts
@@ -21,7 +22,9 @@ Limits = tuple[tuple[str, ModalityLimit], ...]
 
 
 @cached_by_identity()
-def choose_limits(model: ModelFacts, workload: Workload | None) -> tuple[Limits | None, tuple[str, ...]]:
+def choose_limits(
+    model: ModelFacts, workload: Workload | None, settings: EngineSettings
+) -> tuple[Limits | None, tuple[str, ...]]:
     """Limits for a described workload with one sentence each; None where there is nothing to limit."""
     modalities = modalities_of(model)
     if workload is None or not modalities:
@@ -31,7 +34,7 @@ def choose_limits(model: ModelFacts, workload: Workload | None) -> tuple[Limits 
     counts = {
         "image": workload.images.count if workload.images else 0,
         "video": workload.videos.count if workload.videos else 0,
-        "audio": workload.audio.count if workload.audio else 0,
+        "audio": _sounds(workload, settings),
     }
     for modality in sorted(modalities):
         count = counts.get(modality, 0)
@@ -45,6 +48,13 @@ def choose_limits(model: ModelFacts, workload: Workload | None) -> tuple[Limits 
         else:
             sentences.append(f"{modality} limit 0: the workload has none, so vLLM reserves no memory for it at start")
     return tuple(sorted(limits.items())), tuple(sentences)
+
+
+def _sounds(workload: Workload, settings: EngineSettings) -> int:
+    """Sounds of one request: those described, and those of its videos where the flags ask for them."""
+    described = workload.audios.count if workload.audios else 0
+    videos = workload.videos.count if workload.videos else 0
+    return described + (videos if videos and videos_bring_sound(settings) else 0)
 
 
 def without(settings: EngineSettings, modality: str, modalities: tuple[str, ...]) -> EngineSettings:

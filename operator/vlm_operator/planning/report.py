@@ -46,6 +46,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             "promptTokens": tokens.prompt_tokens,
             "imageTokens": tokens.image_tokens,
             "videoTokens": tokens.video_tokens,
+            "audioTokens": tokens.audio_tokens,
             "outputTokens": tokens.output_tokens,
             "totalTokens": tokens.total_tokens,
         },

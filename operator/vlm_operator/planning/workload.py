@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from vlm_operator.capacity.kv import derived_max_model_len
-from vlm_operator.capacity.multimodal import Image, Video, image_tokens, item_flags, require_taken, video_tokens
+from vlm_operator.capacity.multimodal import (
+    Audio,
+    Image,
+    Video,
+    audio_tokens,
+    image_tokens,
+    item_flags,
+    plural,
+    require_taken,
+    video_tokens,
+)
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
@@ -39,11 +49,12 @@ class WorkloadTokens:
     image_tokens: int = 0
     video_tokens: int = 0
     output_tokens: int = 0
+    audio_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
         """All parts together."""
-        return self.prompt_tokens + self.image_tokens + self.video_tokens + self.output_tokens
+        return self.prompt_tokens + self.image_tokens + self.video_tokens + self.audio_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,8 @@ class RequestSize:
     """One request as described: its tokens by part, and what one item of each modality costs.
 
     Attributes:
-        image_encoder_tokens, video_encoder_tokens: encoder outputs of one item, None where the user stated tokens.
+        image_encoder_tokens, video_encoder_tokens, audio_encoder_tokens: encoder outputs of one item, None where the
+            user stated tokens.
         frames_per_video: frames that vLLM keeps of one video, None as above.
         image_pixels, frame_pixels: (width, height) that an image or a frame is resized to, None where tiles are cut.
     """
@@ -64,11 +76,13 @@ class RequestSize:
     frames_per_video: int | None = None
     image_pixels: tuple[int, int] | None = None
     frame_pixels: tuple[int, int] | None = None
+    tokens_per_audio: int = 0
+    audio_encoder_tokens: int | None = None
 
     @property
     def largest_encoder_tokens(self) -> int:
         """Encoder outputs of the largest item described, 0 where none is counted."""
-        return max(self.image_encoder_tokens or 0, self.video_encoder_tokens or 0)
+        return max(self.image_encoder_tokens or 0, self.video_encoder_tokens or 0, self.audio_encoder_tokens or 0)
 
 
 def _count(count: int, field: str) -> int:
@@ -120,14 +134,36 @@ def request_size(
             per_video, video_encoder = item.prompt_tokens, item.encoder_tokens
             frames, frame_pixels = item.frames_sampled, item.scaled_to
         video_total = per_video * videos.count
-    if workload.audio is not None and _count(workload.audio.count, "workload.audio.count"):
-        raise UnknownFact(
-            f"workload.audio: the tokens of audio on {model.architecture} are not known",
-            field="workload.audio",
-            hint="remove audio from the workload, allow for it in context.minimum, and pin limitMMPerPrompt.audio",
-        )
-    tokens = WorkloadTokens(workload.prompt_tokens, image_total, video_total, workload.output_tokens)
-    return RequestSize(tokens, per_image, per_video, image_encoder, video_encoder, frames, image_pixels, frame_pixels)
+    count, per_audio, audio_encoder = _audios(model, workload, settings, version)
+    tokens = WorkloadTokens(
+        workload.prompt_tokens, image_total, video_total, workload.output_tokens, audio_tokens=per_audio * count
+    )
+    return RequestSize(
+        tokens,
+        per_image,
+        per_video,
+        image_encoder,
+        video_encoder,
+        frames,
+        image_pixels,
+        frame_pixels,
+        tokens_per_audio=per_audio,
+        audio_encoder_tokens=audio_encoder,
+    )
+
+
+def _audios(
+    model: ModelFacts, workload: Workload, settings: EngineSettings, version: EngineVersion
+) -> tuple[int, int, int | None]:
+    """How many sounds, prompt tokens of one, and its encoder tokens (None where the user stated tokens)."""
+    audios = workload.audios
+    if audios is None or not _count(audios.count, "workload.audios.count"):
+        return 0, 0, None
+    _require_served(model, settings, "audio", audios.count)
+    if workload.tokens_per_audio is not None:
+        return audios.count, workload.tokens_per_audio, None
+    item = audio_tokens(_family(model, "tokensPerAudio"), Audio(audios.seconds), settings, version)
+    return audios.count, item.prompt_tokens, item.encoder_tokens
 
 
 def _require_served(model: ModelFacts, settings: EngineSettings, modality: str, count: int) -> None:
@@ -136,11 +172,11 @@ def _require_served(model: ModelFacts, settings: EngineSettings, modality: str, 
     if family is not None and modality in family.uncounted:
         require_taken(family, modality)
     if family is not None and modality not in family.modalities:
-        takes = " and ".join(("text", *(f"{name}s" if name != "audio" else name for name in family.modalities)))
+        takes = " and ".join(("text", *map(plural, family.modalities)))
         raise InputError(
-            f"workload.{modality}s: {model.model} does not support {modality}s (it supports {takes})",
+            f"workload.{modality}s: {model.model} does not support {plural(modality)} (it supports {takes})",
             field=f"workload.{modality}s",
-            hint=f"remove {modality}s from the workload, or choose a model that supports them",
+            hint=f"remove {plural(modality)} from the workload, or choose a model that supports them",
         )
     most = most_items(model, modality)
     if most is not None and count > most:
@@ -168,11 +204,11 @@ def most_items(model: ModelFacts, modality: str) -> int | None:
 def _family(model: ModelFacts, remedy: str) -> MultimodalFacts:
     family = family_of(model)
     if family is None:
-        if model.vision is None and model.multimodal_unknown is None:
+        if model.vision is None and model.multimodal_unknown is None:  # a text model
             raise InputError(
                 f"workload: {model.model} ({model.architecture}) supports text only",
                 field="workload",
-                hint="remove images and videos from the workload, or choose a vision-language model",
+                hint="remove images, videos and audio from the workload, or choose a model that takes them",
             )
         raise UnknownFact(
             model.multimodal_unknown or f"the token arithmetic of {model.architecture} is not known",

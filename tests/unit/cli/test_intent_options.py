@@ -8,12 +8,19 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from vlm_operator.cli.intent_options import ENGINE_OPTIONS, options, parse_images, parse_videos, settings_of
+from vlm_operator.cli.intent_options import (
+    ENGINE_OPTIONS,
+    options,
+    parse_audios,
+    parse_images,
+    parse_videos,
+    settings_of,
+)
 from vlm_operator.engine.flag import Flag
 from vlm_operator.engine.flags import to_arguments
 from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.errors import InputError
-from vlm_operator.planning.intent import Images, Videos
+from vlm_operator.planning.intent import Audios, Images, Videos
 
 OPTIONAL = {name: flag for name, flag in FLAGS.items() if flag.help}
 EVERY_OPTION = pytest.mark.parametrize(
@@ -123,9 +130,20 @@ def test_videos(text: str, expected: Videos) -> None:
     assert parse_videos(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("2", Audios(2), id="of the usual length"),
+        pytest.param("1@9.5s", Audios(1, 9.5), id="of this length"),
+    ],
+)
+def test_audios(text: str, expected: Audios) -> None:
+    assert parse_audios(text) == expected
+
+
 @pytest.mark.parametrize("text", ["", "x", "4@", "4@640", "-1", "4@640x480x3", "4 640x480"])
 def test_what_is_no_item_is_refused_with_an_example(text: str) -> None:
-    for parse, name in ((parse_images, "images"), (parse_videos, "videos")):
+    for parse, name in ((parse_images, "images"), (parse_videos, "videos"), (parse_audios, "audios")):
         with pytest.raises(InputError, match=name) as refused:
             parse(text)
         assert "for instance" in (refused.value.hint or "")

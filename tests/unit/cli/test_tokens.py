@@ -49,6 +49,24 @@ def test_items_are_counted_in_the_order_given(qwen2: Path) -> None:
     assert items[2]["promptTokens"] == 2693
 
 
+OMNI = "Qwen/Qwen2.5-Omni-7B"
+
+
+def test_a_sound_is_counted_in_seconds_whatever_its_sampling_rate() -> None:
+    got = answer(OMNI, "--audio", "30s", "--image", "224x224", "--audio", "29.99s@44100Hz")
+    assert [item["modality"] for item in got["items"]] == ["audio", "image", "audio"]
+    assert got["items"][0] == {"modality": "audio", "seconds": 30, "promptTokens": 757, "encoderTokens": 750}
+    assert got["items"][2] == {
+        "modality": "audio", "seconds": 29.99, "samplesPerSecond": 44100, "promptTokens": 757, "encoderTokens": 750
+    }  # fmt: skip
+    assert got["maxItemTokens"]["audio"] == 750
+
+
+def test_a_reader_is_told_how_many_sounds_fit() -> None:
+    result = invoke(OMNI, "--audio", "60s", "--max-model-len", "1000")
+    assert "it holds 0 sounds of 60 s" in result.stderr
+
+
 def test_a_published_model_needs_no_network() -> None:
     got = answer(INTERNVL, "--image", "1920x1080")
     assert got["items"][0]["promptTokens"] == 2306
@@ -104,6 +122,11 @@ def test_a_flag_without_effect_is_said(qwen2: Path) -> None:
         ("--video", "nans@30fps@640x480"),
         ("--video", "10s@0fps@640x480"),
         ("--video", "10s@30fps"),
+        ("--audio", "30"),
+        ("--audio", "-1s"),
+        ("--audio", "nans"),
+        ("--audio", "30s@1Hz"),
+        ("--audio", "30s"),
         ("--max-model-len", "0"),
         ("--mm-processor-kwargs", "[]"),
         ("--media-io-kwargs", '{"video": 3}', "--image", "64x64"),

@@ -9,8 +9,8 @@ import pytest
 from builders import qwen3, qwen3_vl
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT
-from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.planning.intent import Audio, Images, Intent, Videos, Workload
+from vlm_operator.errors import InputError
+from vlm_operator.planning.intent import Audios, Images, Intent, Videos, Workload
 from vlm_operator.planning.workload import RequestSize, request_size, round_context, wanted_context
 
 LONGEST = 262144
@@ -96,11 +96,11 @@ def test_the_bounds_themselves_are_taken(tokens: int) -> None:
     assert size(Workload(prompt_tokens=tokens, output_tokens=0)).tokens.total_tokens == tokens
 
 
-def test_audio_is_refused_because_its_tokens_are_not_known() -> None:
-    with pytest.raises(UnknownFact) as refusal:
-        size(Workload(audio=Audio(1)))
-    assert refusal.value.field == "workload.audio"
-    assert size(Workload(audio=Audio(0))).tokens.total_tokens == 2048
+def test_audio_is_refused_by_a_model_that_does_not_hear() -> None:
+    with pytest.raises(InputError, match="does not support audio") as refusal:
+        size(Workload(audios=Audios(1)))
+    assert refusal.value.field == "workload.audios"
+    assert size(Workload(audios=Audios(0))).tokens.total_tokens == 2048
 
 
 @pytest.mark.parametrize(("count", "taken"), [(1, True), (2, True), (3, False)])

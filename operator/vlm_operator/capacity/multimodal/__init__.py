@@ -1,4 +1,4 @@
-"""Multimodal tokens: what an image or a video costs in prompt and encoder tokens, per kind of processor.
+"""Multimodal tokens: what an image, a video or a sound costs in prompt and encoder tokens, per kind of processor.
 
 Belongs here: the processors' resizing, tiling and sampling as arithmetic. Does not: choosing limits (``planning``).
 Called by ``capacity.startup``, ``planning`` and ``vlmctl tokens``.
@@ -7,6 +7,7 @@ Called by ``capacity.startup``, ``planning`` and ``vlmctl tokens``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from vlm_operator.capacity.multimodal import (  # each registers the answers for its processor
@@ -35,10 +36,20 @@ from vlm_operator.capacity.multimodal import (  # each registers the answers for
     volume_resize,
     window_patches,
 )
+from vlm_operator.capacity.multimodal.audio import count_audio, sound_of_video, videos_bring_sound, with_audio
 from vlm_operator.capacity.multimodal.caps import Cap, cap_for_tokens, frame_cap_for_tokens
 from vlm_operator.capacity.multimodal.counting import count_image, count_video, largest_items
 from vlm_operator.capacity.multimodal.encoder_budget import EncoderBudget, budget_of, rejected
-from vlm_operator.capacity.multimodal.items import Image, ItemTokens, RefusedItem, Video, check_image, check_video
+from vlm_operator.capacity.multimodal.items import (
+    Audio,
+    Image,
+    ItemTokens,
+    RefusedItem,
+    Video,
+    check_audio,
+    check_image,
+    check_video,
+)
 from vlm_operator.capacity.multimodal.knobs import ineffective
 from vlm_operator.capacity.multimodal.request import request_of
 from vlm_operator.engine.media_limits import max_image_pixels
@@ -49,12 +60,14 @@ from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.processors import MultimodalFacts
 
 __all__ = [
+    "Audio",
     "Cap",
     "EncoderBudget",
     "Image",
     "ItemTokens",
     "RefusedItem",
     "Video",
+    "audio_tokens",
     "cap_for_tokens",
     "encoder_budget",
     "fitting_items",
@@ -64,9 +77,11 @@ __all__ = [
     "item_flags",
     "largest_item_tokens",
     "max_item_tokens",
+    "plural",
     "rejected",
     "require_taken",
     "video_tokens",
+    "videos_bring_sound",
 ]
 
 _PROCESSORS = (
@@ -113,12 +128,33 @@ def image_tokens(facts: MultimodalFacts, image: Image, settings: EngineSettings,
 
 @lru_cache(maxsize=4096)
 def video_tokens(facts: MultimodalFacts, video: Video, settings: EngineSettings, version: EngineVersion) -> ItemTokens:
-    """Tokens of one video, sampled and resized as that release does. Raises as ``image_tokens``."""
+    """Tokens of one video, sampled and resized as that release does; with its sound where the flags ask for it.
+
+    Raises as ``image_tokens``.
+    """
     source = check_video(video)
     require_taken(facts, "video")
     frame = Image(video.width, video.height)
     _require_decodable(frame, version, "video")
-    return count_video(facts.processor, source, frame, request_of(facts, settings, version))
+    request = request_of(facts, settings, version)
+    counted = count_video(facts.processor, source, frame, request)
+    sound = sound_of_video(request, video.seconds)
+    return replace(counted, prompt_tokens=counted.prompt_tokens + sound) if sound else counted
+
+
+@lru_cache(maxsize=4096)
+def audio_tokens(facts: MultimodalFacts, audio: Audio, settings: EngineSettings, version: EngineVersion) -> ItemTokens:
+    """Tokens of one sound, as the processor of that release counts them. Raises as ``image_tokens``."""
+    check_audio(audio)
+    require_taken(facts, "audio")
+    rule = facts.audio
+    if rule is None:
+        raise UnknownFact(
+            f"audio: the tokens of audio on {facts.family} are not known",
+            field="audio",
+            hint="leave audio out, or measure a sound on a running server",
+        )
+    return count_audio(rule, audio, request_of(facts, settings, version))
 
 
 def largest_item_tokens(facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> Mapping[str, int]:
@@ -130,10 +166,8 @@ def largest_item_tokens(facts: MultimodalFacts, settings: EngineSettings, versio
         UnknownFact: the release's rule is not known.
     """
     request = request_of(facts, settings, version)
-    largest = largest_items(facts.processor, request)
-    if facts.audio_tokens and request.counted("audio"):
-        return {**largest, "audio": facts.audio_tokens}
-    return largest
+    largest = largest_items(facts.processor, request) if facts.processor is not None else {}
+    return with_audio(largest, request)
 
 
 def item_flags(settings: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
@@ -170,7 +204,7 @@ def ineffective_knobs(facts: MultimodalFacts, settings: EngineSettings, version:
 
 def fitting_items(item: ItemTokens, tokens: int) -> int:
     """How many such items fit into ``tokens`` of a prompt."""
-    return max(0, tokens) // item.prompt_tokens
+    return max(0, tokens) // max(item.prompt_tokens, 1)
 
 
 def require_taken(facts: MultimodalFacts, modality: str) -> None:
@@ -182,17 +216,22 @@ def require_taken(facts: MultimodalFacts, modality: str) -> None:
     """
     if modality in facts.uncounted:
         raise UnknownFact(
-            f"{modality}: {facts.family} takes {modality}s in vLLM, but the tokens that they become are not known",
+            f"{modality}: {facts.family} takes {plural(modality)} in vLLM, but the tokens of one are not known",
             field=modality,
-            hint=f"leave {modality}s out, or measure one on a running server",
+            hint=f"leave {plural(modality)} out, or measure one on a running server",
         )
     if modality not in facts.modalities:
-        taken = " and ".join(("text", *(f"{name}s" if name != "audio" else name for name in facts.modalities)))
+        taken = " and ".join(("text", *map(plural, facts.modalities)))
         raise InputError(
-            f"{modality}: {facts.family} does not support {modality}s (it supports {taken})",
+            f"{modality}: {facts.family} does not support {plural(modality)} (it supports {taken})",
             field=modality,
-            hint=f"leave {modality}s out, or choose a model that takes them",
+            hint=f"leave {plural(modality)} out, or choose a model that takes them",
         )
+
+
+def plural(modality: str) -> str:
+    """``images``, ``videos``, ``audio``."""
+    return modality if modality == "audio" else f"{modality}s"
 
 
 def _require_decodable(image: Image, version: EngineVersion, field: str) -> None:

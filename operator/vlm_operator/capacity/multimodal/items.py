@@ -1,4 +1,4 @@
-"""What is sent, and what it costs: images and videos in, tokens out."""
+"""What is sent, and what it costs: images, videos and sounds in, tokens out."""
 
 from __future__ import annotations
 
@@ -39,12 +39,20 @@ class Video:
 
 
 @dataclass(frozen=True, slots=True)
+class Audio:
+    """One sound as it is sent: duration, samples a second of the file (None: those that the processor takes)."""
+
+    seconds: float
+    samples_per_second: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ItemTokens:
     """What one item costs.
 
     Attributes:
         prompt_tokens: everything it adds to the prompt: placeholders, begin and end tokens, timestamps, separators.
-        encoder_tokens: outputs of the vision encoder, what the encoder budget counts.
+        encoder_tokens: outputs of the vision or audio encoder, what the encoder budget counts.
         frames_sampled: frames of a video that are kept, None for an image.
         scaled_to: (width, height) that the pixels are resized to, None where tiles make one size meaningless.
     """
@@ -93,3 +101,33 @@ def check_video(video: Video, field: str = "video") -> VideoSource:
             hint="check seconds and frames per second",
         )
     return VideoSource(max(1, round(frames)), float(video.frames_per_second))
+
+
+LONGEST_AUDIO_SECONDS: Final = 10_000_000
+"""Seconds of a sound; beyond, the number is a typing error."""
+
+SAMPLE_RATES: Final = (1_000, 1_000_000)
+"""Least and most samples a second of a file."""
+
+
+def check_audio(audio: Audio, field: str = "audio") -> None:
+    """Refuse durations and sampling rates that no sound has.
+
+    Raises:
+        InputError: a duration that is not a number above zero, or a rate out of range.
+    """
+    seconds, rate = audio.seconds, audio.samples_per_second
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not math.isfinite(seconds) or not 0 < seconds <= LONGEST_AUDIO_SECONDS:
+        raise InputError(
+            f"{field}: {seconds} seconds is not a number above zero and at most {LONGEST_AUDIO_SECONDS:,}",
+            field=field,
+            hint="for instance 30s",
+        )
+    least, most = SAMPLE_RATES
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int) or not least <= rate <= most):
+        raise InputError(
+            f"{field}: {rate} samples a second is not a whole number from {least:,} to {most:,}",
+            field=field,
+            hint="for instance 30s@44100Hz",
+        )

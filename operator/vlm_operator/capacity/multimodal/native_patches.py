@@ -45,7 +45,7 @@ def _(processor: NativePatches, source: VideoSource, frame: Image, request: Requ
 def _(processor: NativePatches, request: Request) -> Mapping[str, int]:
     # start-up takes the largest square within the context, whatever the range of patches
     length = request.max_model_len()
-    largest = {name: length for name in ("video", "audio") if request.counted(name)}
+    largest = {name: length for name in ("video",) if request.counted(name)}
     if request.counted("image"):
         side = math.isqrt(max(0, length - 1 - _RESERVED_TOKENS))
         largest["image"] = side * side

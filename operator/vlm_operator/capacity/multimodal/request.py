@@ -27,7 +27,7 @@ from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.processors import MultimodalFacts
 from vlm_operator.model.registry import video_backends
 
-SCOPES: Final = {"image": "images_kwargs", "video": "videos_kwargs"}
+SCOPES: Final = {"image": "images_kwargs", "video": "videos_kwargs", "audio": "audio_kwargs"}
 _ALL_SCOPES: Final = ("text_kwargs", "images_kwargs", "videos_kwargs", "audio_kwargs")
 MOST_TILES: Final = 256
 """Tiles of an image; beyond, the number is a typing error, and the grids of so many take seconds to try."""

@@ -14,7 +14,7 @@ from vlm_operator.model.facts import Component, DType, Sharding, Stage
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
-from vlm_operator.model.processors import FixedTokens, MultimodalFacts
+from vlm_operator.model.processors import FixedTokens, FramedAudio, MultimodalFacts
 from vlm_operator.model.towers.convolutions import ConvolutionsTower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.audio_towers import AUDIO
@@ -184,7 +184,7 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
         "gemma3n",
         ("image", "audio"),
         FixedTokens(256, wrapper_tokens=4),
-        audio_tokens=188,
+        audio=FramedAudio(fixed=188, wrapper=4),
         audio_opens_with_convolutions=True,
     )
 

@@ -26,7 +26,8 @@ from vlm_operator.model.facts import Component, Stage
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
-from vlm_operator.model.processors import MultimodalFacts, SoftTokenBudget
+from vlm_operator.model.processors import FramedAudio, MultimodalFacts, SoftTokenBudget
+from vlm_operator.model.processors_audio import Step
 from vlm_operator.model.text_config import TextConfig
 from vlm_operator.model.towers.conformer import ConformerTower
 from vlm_operator.model.towers.place import TowerPlace
@@ -75,6 +76,18 @@ def _weights(wrapper: Wrapper) -> None:
     wrapper.read_own_language()
 
 
+def _sound(files: Preprocessor) -> FramedAudio:
+    """Frames of 321 samples behind 160 of silence, two convolutions (``gemma4_mm.py: _compute_audio_num_tokens``).
+
+    Start-up reckons the most tokens and encodes 512 samples (``_dummy_audio_num_samples``).
+    """
+    most = files.processor.integer("audio_seq_length", 750)
+    halved = Step(1, 3, 2)
+    return FramedAudio(
+        frame=321, before=160, steps=(halved, halved), most_tokens=most, wrapper=2, dummy=512, largest=most
+    )
+
+
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
     """The budget is in the config, frames and audio as vLLM and transformers fix them; DiffusionGemma hears nothing."""
     vision = config.section("vision_config")
@@ -88,7 +101,7 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
             pooling_size=vision.integer("pooling_kernel_size", 3),
             image_tokens=vision.integer(budget, 280),
         ),
-        audio_tokens=files.processor.integer("audio_seq_length", 750) if audio else 0,
+        audio=_sound(files) if audio else None,
     )
 
 

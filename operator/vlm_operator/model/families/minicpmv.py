@@ -14,7 +14,8 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
-from vlm_operator.model.processors import MultimodalFacts, SliceLayout, Slices
+from vlm_operator.model.processors import FramedAudio, MultimodalFacts, SliceLayout, Slices
+from vlm_operator.model.processors_audio import SAMPLING_RATE, Step
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.square import SIGLIP, SquareTower
 from vlm_operator.model.weights.audio_towers import minicpmo_audio
@@ -56,6 +57,24 @@ def _tower(config: Config) -> SquareTower:
     )
 
 
+def _sound(config: Config) -> FramedAudio:
+    """Whisper's convolutions, then a pool; the outputs of each second stand between two marks.
+
+    Start-up takes 30 s (``minicpmo.py: get_max_audio_chunks_with_most_features``).
+    """
+    pool = config.integer("audio_pool_step", 2)
+    second = ((int((config.number("audio_chunk_length", 1.0) or 1.0) * 100) - 1) // 2 + 1 - pool) // pool + 1
+    if second < 1:
+        raise UnknownFact("audio_chunk_length: too short for one token", field="audio_chunk_length")
+    return FramedAudio(
+        steps=(Step(1, 3, 2), Step(0, pool, pool)),
+        wrapper=2,
+        span=second,
+        dummy=30 * SAMPLING_RATE,
+        largest=30 * second,
+    )
+
+
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
     version = str(config.values.get("version", ""))
     if version not in _COUNTED:
@@ -65,7 +84,6 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
             hint=f"known: {', '.join(_COUNTED)} and 4.6",
         )
     omni = _is_omni(config)
-    pool_step = config.integer("audio_pool_step", 2)
     return MultimodalFacts(
         "minicpmo" if omni else "minicpmv",
         ("image", "video", "audio") if omni else ("image", "video"),
@@ -79,7 +97,7 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
             dummy_side=config.integer("image_size", 448),
             dummy_slices=config.integer("max_slice_num", 9),
         ),
-        audio_tokens=30 * ((50 - pool_step) // pool_step + 1) if omni else 0,
+        audio=_sound(config) if omni else None,
         audio_frames=2 if omni else 0,
     )
 

@@ -13,7 +13,8 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.families import patches_along, shuffled_tokens, text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
-from vlm_operator.model.processors import AspectTiles, MultimodalFacts, NativePatches, VideoText
+from vlm_operator.model.processors import AspectTiles, FramedAudio, MultimodalFacts, NativePatches, VideoText
+from vlm_operator.model.processors_audio import SAMPLING_RATE, Step
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.tower import Tower
 from vlm_operator.model.towers.unread import UnreadTower
@@ -21,6 +22,12 @@ from vlm_operator.model.weights.shuffled_projector import merged_side
 
 _HALVES: Final = 0.5
 """The only ``downsample_ratio`` that vLLM's dynamic tiler takes (``DynamicResolutionImageTiler.__init__``)."""
+
+
+_CLIP: Final = 30
+"""Seconds of a sound that its encoder reads at once."""
+_SHORTEST_CLIP: Final = 0.1
+"""Seconds to which a shorter one is lengthened."""
 
 
 def _tower(config: Config) -> Tower | None:
@@ -87,6 +94,31 @@ def _native_patches(config: Config, arguments: Config) -> MultimodalFacts:
             frame_keeps_aspect=vision.boolean("video_maintain_aspect_ratio", False),
             frames_per_patch=vision.integer("video_temporal_patch_size", 1),
         ),
+        audio=_sound(config.section("sound_config")) if heard else None,
+    )
+
+
+def _sound(sound: Config) -> FramedAudio:
+    """Parakeet: windows of 30 s, each shrunk by convolutions; the largest sound fills the context.
+
+    Source: vLLM 0.33 ``models/parakeet.py: ParakeetExtractor``, ``transformers_utils/configs/parakeet.py``.
+    """
+    rate, factor = sound.integer("sampling_rate", SAMPLING_RATE), sound.integer("subsampling_factor", 8)
+    kernel = sound.integer("subsampling_conv_kernel_size", 3)
+    step = Step((kernel - 1) // 2, kernel, sound.integer("subsampling_conv_stride", 2))
+    hop = sound.integer("hop_length", 160)
+    shortest = round(_SHORTEST_CLIP * rate)
+    return FramedAudio(
+        sampling_rate=rate,
+        hop=hop,
+        frame=hop,
+        steps=(step,) * (factor.bit_length() - 1),
+        window=_CLIP * rate,
+        least=shortest,
+        least_window=shortest,
+        least_tokens=1,
+        wrapper=2,
+        sound_wrapper=2,
     )
 
 

@@ -12,7 +12,8 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
-from vlm_operator.model.processors import DynamicHd, MultimodalFacts
+from vlm_operator.model.processors import DynamicHd, FramedAudio, MultimodalFacts
+from vlm_operator.model.processors_audio import Step
 from vlm_operator.model.towers.depth import indexed_depth
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.square import SO400M, SquareTower
@@ -37,12 +38,18 @@ def _tower(config: Config) -> SquareTower:
     )
 
 
+def _sound(config: Config) -> FramedAudio:
+    """Whole frames of 400 samples; every begun eight of them is a token. Start-up takes 241,000 samples."""
+    layer = config.section("embd_layer").section("audio_embd_layer")
+    return FramedAudio(frame=400, steps=(Step(0, 1, layer.integer("compression_rate", 8)),), dummy=241_000)
+
+
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
     return MultimodalFacts(
         "phi4mm",
         ("image", "audio"),
         DynamicHd(crop_size=448, patch_size=14, compression=2, max_crops=files.image.integer("dynamic_hd", 36)),
-        audio_tokens=188,
+        audio=_sound(config),
         audio_opens_with_convolutions=True,
     )
 

@@ -12,6 +12,7 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import text_class
 from vlm_operator.model.facts import DType
 from vlm_operator.model.family import Family, LanguageModel, Variant
+from vlm_operator.model.multimodal.audio import pooled_whisper
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.smart_resize import thinker_tokens
 from vlm_operator.model.processors import MultimodalFacts
@@ -53,7 +54,8 @@ def _audio(thinker: Wrapper) -> None:
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
-    return thinker_tokens("qwen2_5_omni", config.section("thinker_config"), files, patch_size=14)
+    audio = pooled_whisper(files, chunk_seconds=300, cut=False, wrapper=7, sound_wrapper=2)
+    return thinker_tokens("qwen2_5_omni", config.section("thinker_config"), files, audio, patch_size=14)
 
 
 _TEXT: Final = LanguageModel(

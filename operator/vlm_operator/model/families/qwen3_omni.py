@@ -13,6 +13,7 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import text_class
 from vlm_operator.model.facts import Component, DType
 from vlm_operator.model.family import Family, LanguageModel, Variant
+from vlm_operator.model.multimodal.audio import blocks_of_a_second
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.smart_resize import thinker_tokens
 from vlm_operator.model.processors import MultimodalFacts
@@ -70,7 +71,8 @@ def _audio(collection: Collection, audio: Config) -> None:
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
-    return thinker_tokens("qwen3_omni_moe", config.section("thinker_config"), files, patch_size=16)
+    audio = blocks_of_a_second(files, wrapper=2, sound_wrapper=2)
+    return thinker_tokens("qwen3_omni_moe", config.section("thinker_config"), files, audio, patch_size=16)
 
 
 FAMILY: Final = Family(

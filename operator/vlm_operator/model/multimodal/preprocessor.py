@@ -30,6 +30,9 @@ class Preprocessor:
             video = nested["video_processor"]
         self.image = Config(image or {}, "preprocessor_config")
         self.video = Config(video or image or {}, "video_preprocessor_config")
+        sound = nested.get("feature_extractor")
+        sound = sound if isinstance(sound, Mapping) else nested.get("audio_processor")
+        self.audio = Config(sound if isinstance(sound, Mapping) else image or {}, "preprocessor_config")
         self.processor = Config(nested, "processor_config")
 
     def image_bounds(self, least: int, most: int) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, PixelBounds, SmartResize
+from vlm_operator.model.processors_audio import FramedAudio
 
 
 def frame_bounded(family: str, vision: Config, files: Preprocessor) -> MultimodalFacts:
@@ -56,7 +57,9 @@ def timed_resize(vision: Config, files: Preprocessor) -> SmartResize:
     )
 
 
-def thinker_tokens(family: str, thinker: Config, files: Preprocessor, *, patch_size: int) -> MultimodalFacts:
+def thinker_tokens(
+    family: str, thinker: Config, files: Preprocessor, audio: FramedAudio, *, patch_size: int
+) -> MultimodalFacts:
     """Bounds over a frame, frames of 128 to 768 tokens, and audio.
 
     The bounds of frames are fixed by transformers' processors (``processing_…_omni.py``, ``_defaults``); a size option
@@ -64,7 +67,6 @@ def thinker_tokens(family: str, thinker: Config, files: Preprocessor, *, patch_s
     """
     processor = frame_bounded_resize(thinker.section("vision_config"), files, patch_size)
     cell = (processor.patch_size * processor.merge_size) ** 2
-    positions = thinker.section("audio_config").integer("max_source_positions", 1500)
     return MultimodalFacts(
         family,
         ("audio", "image", "video"),
@@ -75,7 +77,7 @@ def thinker_tokens(family: str, thinker: Config, files: Preprocessor, *, patch_s
             stated_video_bounds=(processor.video_min_pixels, processor.video_max_pixels),
         ),
         FrameLoader.EVEN_PAIRS,
-        audio_tokens=(positions - 2) // 2 + 1,
+        audio=audio,
     )
 
 
