@@ -3,12 +3,13 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+SITE_VENV := build/site-venv
 PYTEST := $(BIN)/pytest
 # The newest Python from 3.11 on that is at hand; name another with `make PYTHON=…`.
 PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes),$(p))) no-python-3.11-or-newer)
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools demo test test-unit test-control-plane test-kind test-real test-engine check generate accuracy bench
+.PHONY: help install tools demo test test-unit test-control-plane test-kind test-real test-engine check generate docs accuracy bench
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +58,7 @@ check: install ## Lint, format, types, layers, generated files
 	$(BIN)/python hack/generators/workload-figures --check
 	$(BIN)/python hack/generators/diagnosis-reference --check
 	$(BIN)/python hack/generators/audit-reference --check
+	$(BIN)/python hack/generators/cli-reference --check
 
 generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generators/api
@@ -64,6 +66,18 @@ generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generators/workload-figures
 	$(BIN)/python hack/generators/diagnosis-reference
 	$(BIN)/python hack/generators/audit-reference
+	$(BIN)/python hack/generators/cli-reference
+
+$(SITE_VENV)/.installed: hack/site/requirements.lock
+	@$(PYTHON) -c '' 2>/dev/null || { echo "error: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(SITE_VENV)
+	$(SITE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r hack/site/requirements.lock
+	@touch $@
+
+docs: install $(SITE_VENV)/.installed ## The documentation as a site in build/site, every link checked
+	NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/mkdocs build --strict --clean --quiet
+	VLM_OPERATOR_SITE=build/site $(PYTEST) tests/site
+	@echo "build/site/index.html; with search: $(PYTHON) -m http.server --bind 127.0.0.1 --directory build/site 8000"
 
 accuracy: install ## Predictions against recorded start-ups: how far off, and in which direction
 	$(BIN)/python hack/accuracy
