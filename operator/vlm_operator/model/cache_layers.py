@@ -129,7 +129,6 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "OPTForCausalLM",
         "QWenLMHeadModel",
     ),
-    plain.encoder_decoder: ("WhisperForConditionalGeneration",),
     plain.bidirectional: (
         "BertForMaskedLM",
         "BertForSequenceClassification",

@@ -100,9 +100,10 @@ class Family:
         name: its name, also that of its file.
         variants: its architectures.
         section: a section that no other family's config has, for configs that name neither architecture nor type.
-        tower: reads the vision tower from the whole config; ``UnknownFact`` where it is not known.
+        tower: reads the vision tower from the whole config; ``UnknownFact`` where it is not known; None for a family
+            that only hears.
         place: where the tower stands in vLLM's model.
-        tokens: reads how images and videos become tokens, from the whole config and the preprocessor files.
+        tokens: reads how images, videos and sounds become tokens, from the whole config and the preprocessor files.
         weights: collects what vLLM builds; None: the tower, then the language model.
         tying: whose word decides about tied embeddings.
         renames: module names of checkpoints that vLLM changes (``hf_to_vllm_mapper`` of its class).
@@ -117,9 +118,9 @@ class Family:
 
     name: str
     variants: tuple[Variant, ...]
-    tower: Callable[[Config], Tower | None]
     place: TowerPlace
     tokens: Callable[[Config, Preprocessor], MultimodalFacts]
+    tower: Callable[[Config], Tower | None] | None = None
     section: str = ""
     weights: Callable[[Wrapper], None] | None = None
     tying: Tying = Tying.INHERITED

@@ -127,9 +127,8 @@ class MultimodalFacts:
         frame_loader: which frames of a video vLLM 0.25 and later keeps.
         audio: how sound becomes tokens, None where the model takes none or its rule is not known.
         uncounted: modalities that vLLM takes too, whose tokens are not known.
-        audio_frames: frames of the audio encoder behind one of its tokens; 0: as many as patches of the vision tower.
-        audio_opens_with_convolutions: its audio encoder first runs convolutions over many channels of the whole
-            spectrogram, so the figures of the vision tower say nothing of it.
+        audio_frames: frames of the audio encoder behind one of its tokens where it is a transformer much like the
+            vision tower, whose figures then stand for it; 0: what it takes at start-up is not known.
         item_limits: (modality, most items a prompt may hold) where the model itself has a limit.
     """
 
@@ -141,4 +140,3 @@ class MultimodalFacts:
     item_limits: tuple[tuple[str, int], ...] = ()
     uncounted: tuple[str, ...] = ()
     audio_frames: int = 0
-    audio_opens_with_convolutions: bool = False

@@ -72,8 +72,9 @@ STATED = {"glm4v_9b", "h2ovl", "internvl_chat", "nvlm"}
 """Families whose towers have no class with defaults."""
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f.tower], ids=lambda family: family.name)
 def test_a_tower_builds_the_blocks_that_its_dimensions_say(family: Family) -> None:
+    assert family.tower is not None
     for variant in family.variants:
         if not variant.weights_known:
             continue

@@ -183,7 +183,9 @@ def test_dimensions_that_nobody_states_are_not_known(config: dict[str, Any]) -> 
     assert read_vision_tower(config) is None
 
 
-MODEL_TYPES = sorted({name for f in registry.families() for variant in f.variants for name in variant.model_types})
+MODEL_TYPES = sorted(
+    {name for f in registry.families() if f.tower for variant in f.variants for name in variant.model_types}
+)
 STATED_ONLY = frozenset({
     "Llama_Nemotron_Nano_VL", "NVLM_D", "NemotronH_Nano_Omni_Reasoning_V3", "NemotronH_Nano_VL_V2", "bagel", "blip-2",
     "deepseek_ocr2", "gemma4_unified", "granite4_vision", "h2ovl_chat", "internvl_chat", "isaac",

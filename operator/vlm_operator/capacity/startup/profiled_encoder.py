@@ -30,14 +30,10 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
     budget = encoder_budget(model.multimodal, settings, version)
     if budget.modality is None or budget.items == 0:
         return None
+    if budget.modality == "audio" and not model.multimodal.audio_frames:
+        raise _audio_unknown(model)
     if model.vision is None:
         raise _unknown("vision_config: the dimensions of the vision encoder are not stated, so its memory is not known")
-    if budget.modality == "audio" and model.multimodal.audio_opens_with_convolutions:
-        raise UnknownFact(
-            f"audio_config: what the audio encoder of {model.model_type} takes at start-up is not known",
-            field="audio_config",
-            hint="switch audio off with --limit-mm-per-prompt '{\"audio\": 0}', or allow images, which are larger",
-        )
     processor = model.multimodal.processor
     timestamps = isinstance(processor, SmartResize) and processor.timestamps
     reckoned = reckoned_tokens_per_encoded(timestamps=timestamps, modality=budget.modality, version=version)
@@ -85,6 +81,19 @@ def _patches(facts: MultimodalFacts, modality: str, tokens: int) -> int:
     if isinstance(processor, SoftTokenBudget) and modality == "video":
         return processor.max_frames * processor.frame_tokens * processor.pooling_size**2
     return 0
+
+
+def _audio_unknown(model: ModelFacts) -> UnknownFact:
+    off = "--limit-mm-per-prompt '{\"audio\": 0}'"
+    facts = model.multimodal
+    alone = isinstance(facts, MultimodalFacts) and facts.modalities == ("audio",)
+    return UnknownFact(
+        f"audio_config: what the audio encoder of {model.model_type} takes at start-up is not known",
+        field="audio_config",
+        hint=f"ask vLLM itself with vlmctl dry-run; {off} plans the language model alone"
+        if alone
+        else f"switch audio off with {off}, or allow images, which are larger",
+    )
 
 
 def _unknown(message: str) -> UnknownFact:

@@ -185,7 +185,6 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
         ("image", "audio"),
         FixedTokens(256, wrapper_tokens=4),
         audio=FramedAudio(fixed=188, wrapper=4),
-        audio_opens_with_convolutions=True,
     )
 
 

@@ -50,7 +50,6 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
         ("image", "audio"),
         DynamicHd(crop_size=448, patch_size=14, compression=2, max_crops=files.image.integer("dynamic_hd", 36)),
         audio=_sound(config),
-        audio_opens_with_convolutions=True,
     )
 
 

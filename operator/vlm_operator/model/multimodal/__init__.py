@@ -19,7 +19,7 @@ from vlm_operator.model.processors import MultimodalFacts
 __all__ = ["read_multimodal", "read_vision_tower"]
 
 
-_VISION_KEYS = (
+_ENCODER_KEYS = (
     "vision_config",
     "vision_encoder",
     "vit_config",
@@ -29,6 +29,10 @@ _VISION_KEYS = (
     "visual_tokenizer_config",
     "image_token_index",
     "image_token_id",
+    "audio_config",
+    "sound_config",
+    "audio_encoder_config",
+    "audio_model_id",
 )
 
 
@@ -48,7 +52,7 @@ def read_multimodal(
         processor: the parsed ``processor_config.json``.
 
     Raises:
-        UnknownFact: the model takes images, but its family's count is not known.
+        UnknownFact: the model takes images or sounds, but its family's count is not known.
         InputError: a field has a value that it cannot have.
     """
     view = Config(config)
@@ -58,7 +62,7 @@ def read_multimodal(
     if known is not None and (not architectures or known.variant.architecture in architectures):
         return known.family.tokens(view, files)
     model_type = view.text("model_type")
-    if not any(view.has(key) for key in _VISION_KEYS):
+    if not any(view.has(key) for key in _ENCODER_KEYS):
         return None
     raise UnknownFact(
         f"model_type: the token arithmetic of {model_type or (architectures or ['this model'])[0]} is not known",

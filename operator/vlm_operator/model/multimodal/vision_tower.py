@@ -19,7 +19,7 @@ def read_vision_tower(config: Mapping[str, Any]) -> VisionTower | None:
     """
     view = Config(config)
     known = registry.family_of(view)
-    if known is None:
+    if known is None or known.family.tower is None:
         return None
     try:
         tower = known.family.tower(view)

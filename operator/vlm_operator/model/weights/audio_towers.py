@@ -11,7 +11,7 @@ from typing import Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.facts import Component
+from vlm_operator.model.facts import Component, DType
 from vlm_operator.model.weights.modules import Block, Collection
 
 AUDIO = ("audio",)
@@ -111,3 +111,28 @@ def phi4_audio(collection: Collection, audio: Config, output: int) -> None:
     blocks.linear("conv.ext_pw_conv_1d", width, width, bias=True)
     blocks.linear("conv.dw_sep_conv_1d.dw_conv", width, kernel, bias=True)
     blocks.linear("conv.dw_sep_conv_1d.pw_conv", width, width, bias=True)
+
+
+def block_encoder(collection: Collection, audio: Config) -> None:
+    """Qwen3's encoder: three convolutions over the spectrogram, blocks divided over ranks."""
+    width, output = audio.integer("d_model", 1280), audio.integer("output_dim", 3584)
+    inner, channels = audio.integer("encoder_ffn_dim", 5120), audio.integer("downsample_hidden_size", 480)
+    heads, bands = audio.integer("encoder_attention_heads", 20), audio.integer("num_mel_bins", 128)
+    options = {"component": Component.AUDIO_TOWER, "modalities": AUDIO}
+    tower = collection.tower("audio_tower", 1, **options)  # type: ignore[arg-type]
+    for name, inputs in (("conv2d1", 1), ("conv2d2", channels), ("conv2d3", channels)):
+        tower.linear(name, channels, 9 * inputs, bias=True, quantizable=False)
+        bands = -(-bands // 2)
+    tower.linear("conv_out", width, channels * bands)
+    tower.norm("ln_post", width, bias=True)
+    tower.linear("proj1", width, width, bias=True)
+    tower.linear("proj2", output, width, bias=True)
+    tower.tensor("positional_embedding", audio.integer("max_source_positions", 1500) * width, dtype=DType.FLOAT32)
+    layers = audio.integer("encoder_layers", 32)
+    blocks = collection.tower("audio_tower.layers.{}", layers, **options)  # type: ignore[arg-type]
+    blocks.qkv("self_attn", heads, heads, width // heads, width, bias=True)
+    blocks.row("self_attn.out_proj", width, width, bias=True)
+    blocks.norm("self_attn_layer_norm", width, bias=True)
+    blocks.column("fc1", inner, width, bias=True)
+    blocks.row("fc2", width, inner, bias=True)
+    blocks.norm("final_layer_norm", width, bias=True)

@@ -70,7 +70,7 @@ def _by_record(known: registry.Known) -> Callable[[Wrapper], None]:
         return family.weights
 
     def read(wrapper: Wrapper) -> None:
-        tower = family.tower(wrapper.config)
+        tower = family.tower(wrapper.config) if family.tower else None
         if tower is None:
             raise UnknownFact("vision_config: the vision tower is not known", field="vision_config")
         tower.build(wrapper.collection, family.place)
