@@ -12,6 +12,7 @@ from typing import Final
 
 from vlm_operator.engine.loading_rules import RotaryRows
 from vlm_operator.engine.tower_traits import PLAIN_TOWER, Pixels, TowerTraits
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.cache_facts import (
     AttentionCache,
     CacheLayer,
@@ -292,6 +293,11 @@ class VisionTower:
     traits: TowerTraits = PLAIN_TOWER
     frames: int = 1
 
+    @property
+    def inputs_per_patch(self) -> int:
+        """Numbers behind one patch: pixels times colours, times frames."""
+        return 3 * self.patch_size**2 * self.frames
+
 
 @dataclass(frozen=True, slots=True)
 class FamilyTraits:
@@ -347,6 +353,7 @@ class ModelFacts:
             one batch; 0 where that does not matter.
         kv_cache_dtype: element type of the KV cache that the checkpoint's quantisation declares (``fp8``), else None.
         traits: what the rules of a release ask of its family.
+        audio: audio encoder, None where the model has none or what it takes at start-up is not known.
         derived: from what the facts were derived, where the checkpoint's own config was not read and its uploader may
             have chosen otherwise; None where they were read, or hold whatever was chosen.
     """
@@ -372,3 +379,9 @@ class ModelFacts:
     kv_cache_dtype: str | None = None
     traits: FamilyTraits = PLAIN_FAMILY
     derived: str | None = None
+    audio: AudioTower | None = None
+
+    @property
+    def encodes(self) -> bool:
+        """True where it has an encoder of images, videos or sounds whose dimensions are known."""
+        return self.vision is not None or self.audio is not None

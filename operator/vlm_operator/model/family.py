@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vlm_operator.engine.loading_rules import RotaryRows
 from vlm_operator.engine.tower_traits import Pixels
 from vlm_operator.engine.video_sampling import FrameLoader
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.facts import FamilyTraits
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Family:
         section: a section that no other family's config has, for configs that name neither architecture nor type.
         tower: reads the vision tower from the whole config; ``UnknownFact`` where it is not known; None for a family
             that only hears.
+        hears: reads what an audio encoder takes at start-up; None where there is none, or it is not known.
         place: where the tower stands in vLLM's model.
         tokens: reads how images, videos and sounds become tokens, from the whole config and the preprocessor files.
         weights: collects what vLLM builds; None: the tower, then the language model.
@@ -121,6 +123,7 @@ class Family:
     place: TowerPlace
     tokens: Callable[[Config, Preprocessor], MultimodalFacts]
     tower: Callable[[Config], Tower | None] | None = None
+    hears: Callable[[Config], AudioTower] | None = None
     section: str = ""
     weights: Callable[[Wrapper], None] | None = None
     tying: Tying = Tying.INHERITED

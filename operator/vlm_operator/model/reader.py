@@ -60,6 +60,7 @@ def read_model_facts(
     weights, quantization, weights_unknown = _weights(config, architecture, facts)
     vision, multimodal, multimodal_unknown = _multimodal(config)
     item_tokens, traits = _traits(whole, text)
+    known = registry.family_of(whole)
     return ModelFacts(
         model=model,
         architecture=architecture,
@@ -80,6 +81,7 @@ def read_model_facts(
         kv_cache_dtype=declared_cache_dtype(whole),
         pooling=pools(architecture),
         traits=traits,
+        audio=known.family.hears(whole) if known and known.family.hears else None,
     )
 
 

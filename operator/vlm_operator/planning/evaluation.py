@@ -69,9 +69,9 @@ class StageBudget:
     def holds(self, model: ModelFacts) -> tuple[str, ...]:
         """What the stage holds or runs beside its layers, in words."""
         parts = ["embedding"] if self.stage.is_first else []
-        if model.vision is not None and self.budget.profiled_modality is not None:
+        if model.encodes and self.budget.profiled_modality is not None:
             parts.append("encoder, profiled")
-        elif model.vision is not None:
+        elif model.encodes:
             parts.append("encoder, idle")
         if self.stage.is_last:
             parts += ["head", "sampler"]

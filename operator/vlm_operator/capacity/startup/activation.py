@@ -150,11 +150,12 @@ def _encoder(
     run: EncoderRun,
 ) -> EncoderMemory:
     """What encoding ``run`` takes, nothing where the model has no tower."""
-    if model.vision is None:
+    tower = model.audio if run.modality == "audio" and model.audio is not None else model.vision
+    if tower is None:
         return NOTHING
     return encoder_memory(
-        model.vision,
-        encoder_rules(model.vision.traits, version, compiled=bool(settings.cudagraph_capture_sizes)),
+        tower,
+        encoder_rules(tower.traits, version, compiled=bool(settings.cudagraph_capture_sizes)),
         run,
         gpu_total_bytes=gpu.total_bytes,
         hidden_size=model.text.hidden_size,

@@ -43,4 +43,4 @@ def _looks_tokens_up(model: ModelFacts, settings: EngineSettings) -> bool:
     Source: ``v1/worker/gpu_model_runner.py: _dummy_run``, ``v1/worker/gpu/model_runner.py``
     (``supports_mm_inputs``), ``multimodal/registry.py: supports_multimodal_inputs``, 0.11 to 0.33.
     """
-    return model.vision is None or not any(map(settings.enabled, MODALITIES))
+    return not model.encodes or not any(map(settings.enabled, MODALITIES))

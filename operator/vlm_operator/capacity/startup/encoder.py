@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vlm_operator.engine.encoder_rules import PREPARED_PIXELS, EncoderRules, PixelBytes
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.facts import VisionTower
 
 
@@ -52,7 +53,7 @@ NOTHING: Final = EncoderMemory(0, 0)
 
 
 def encoder_memory(
-    tower: VisionTower,
+    tower: VisionTower | AudioTower,
     rules: EncoderRules,
     run: EncoderRun,
     *,
@@ -76,17 +77,20 @@ def encoder_memory(
         pads_outputs: outputs are copied into buffers of the whole budget, one for each item (before 0.13).
         pixels: bytes of each colour of a pixel.
     """
-    shards = 1 if replicated else tensor_parallel_size
+    heard = tower if isinstance(tower, AudioTower) else None
+    shards = 1 if replicated or (heard and heard.whole) else tensor_parallel_size
     items_here = -(-run.items // tensor_parallel_size) if replicated else run.items
     merge = max(tower.merge_size, 1) ** 2
     patches_of_item = run.patches_per_item or run.encoded_tokens_per_item * merge
     patches = items_here * patches_of_item
-    colours = 3 * tower.patch_size**2 * tower.frames
+    colours = tower.inputs_per_patch
     inputs = run.items * patches_of_item * colours
     level = (tower.output_size or hidden_size) * element_bytes
     width = level * (1 + tower.deepstack_levels)
     levels_kept = items_here * run.encoded_tokens_per_item * level * tower.deepstack_levels
-    if rules.one_item_at_once:
+    if heard:  # outputs of a part are outputs of the projector, which are counted below
+        at_once, gathered = min(patches, heard.most_positions or patches), 0
+    elif rules.one_item_at_once:
         at_once = min(patches, patches_of_item)
         gathered = (items_here - 1) * run.encoded_tokens_per_item * width
     else:
@@ -104,7 +108,7 @@ def encoder_memory(
     )
 
 
-def bytes_per_patch(tower: VisionTower, rules: EncoderRules, shards: int, element_bytes: int) -> int:
+def bytes_per_patch(tower: VisionTower | AudioTower, rules: EncoderRules, shards: int, element_bytes: int) -> int:
     """Bytes that a patch takes on one rank at the largest moment of its block."""
     if rules.bytes_per_patch:
         return rules.bytes_per_patch * element_bytes // 2

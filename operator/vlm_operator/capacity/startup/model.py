@@ -349,7 +349,8 @@ def runner_buffer_bytes(
     (``v1/worker/gpu_model_runner.py``, ``deepstack_input_embeds`` of the models' classes), and the V2 runner's penalty
     counts, which only the stage that samples has (``v1/worker/gpu/model_runner.py: load_model``).
     """
-    levels = 1 + model.vision.deepstack_levels if model.vision is not None else 0 if rules.counts_penalty_buffers else 1
+    deepstack = model.vision.deepstack_levels if model.vision is not None else 0
+    levels = 1 + deepstack if model.encodes else 0 if rules.counts_penalty_buffers else 1
     size = levels * settings.batch_tokens * model.text.hidden_size * model.dtype.size_bytes
     if rules.counts_penalty_buffers and samples:
         size += penalty_buffer_bytes(settings.sequences, model.text.vocab_size)

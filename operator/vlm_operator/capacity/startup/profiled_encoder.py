@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vlm_operator.capacity.multimodal import EncoderBudget, encoder_budget, max_item_tokens
+from vlm_operator.capacity.multimodal.audio import tokens_of
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.engine.encoder_rules import reckoned_tokens_per_encoded
 from vlm_operator.engine.settings import MODALITIES, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.model.processors import MultimodalFacts, OverlapCrops, SmartResize, SoftTokenBudget
+from vlm_operator.model.processors import FramedAudio, MultimodalFacts, OverlapCrops, SmartResize, SoftTokenBudget
 
 
 def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> EncoderRun | None:
@@ -30,6 +32,8 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
     budget = encoder_budget(model.multimodal, settings, version)
     if budget.modality is None or budget.items == 0:
         return None
+    if budget.modality == "audio" and model.audio is not None and model.multimodal.audio is not None:
+        return _audio_run(model.audio, model.multimodal.audio, budget)
     if budget.modality == "audio" and not model.multimodal.audio_frames:
         raise _audio_unknown(model)
     if model.vision is None:
@@ -45,6 +49,21 @@ def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: Engin
         budget_tokens=budget.budget_tokens,
         encoded_tokens_per_item=int(encoded / reckoned),
         patches_per_item=_patches(model.multimodal, budget.modality, encoded),
+    )
+
+
+def _audio_run(tower: AudioTower, rule: FramedAudio, budget: EncoderBudget) -> EncoderRun:
+    """The dummy sound: its positions in the encoder, and the outputs that it really has."""
+    samples = rule.dummy or budget.tokens_per_item * rule.hop
+    if rule.multiple:
+        samples = -(-samples // rule.multiple) * rule.multiple
+    return EncoderRun(
+        modality="audio",
+        items=budget.items,
+        tokens_per_item=budget.tokens_per_item,
+        budget_tokens=budget.budget_tokens,
+        encoded_tokens_per_item=tokens_of(rule, samples),
+        patches_per_item=-(-samples // tower.samples),
     )
 
 

@@ -7,15 +7,22 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.audio import HALVED, POOLED, extractor_of
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FramedAudio, MultimodalFacts
+from vlm_operator.model.towers.heard import PLAIN, whisper_tower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.audio_towers import AUDIO
 from vlm_operator.model.weights.whisper import QWEN2_AUDIO, renamed, whole_encoder
 from vlm_operator.model.weights.wrapper import Wrapper
+
+
+def _hears(config: Config) -> AudioTower:
+    audio = renamed(config.section("audio_config")).over(QWEN2_AUDIO)
+    return whisper_tower(audio, PLAIN, whole=True)
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -46,6 +53,7 @@ FAMILY: Final = Family(
         ),
     ),
     place=TowerPlace("audio_tower", AUDIO, sharded=False),
+    hears=_hears,
     tokens=_tokens,
     weights=_weights,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType
 from vlm_operator.model.family import Family, LanguageModel, Variant
@@ -15,6 +16,7 @@ from vlm_operator.model.multimodal.audio import HALVED, extractor_of
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FramedAudio, MultimodalFacts
 from vlm_operator.model.processors_audio import Step
+from vlm_operator.model.towers.heard import PLAIN, whisper_tower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.audio_towers import AUDIO
 from vlm_operator.model.weights.whisper import QWEN2_AUDIO, divided_encoder, renamed
@@ -22,6 +24,10 @@ from vlm_operator.model.weights.wrapper import Wrapper
 
 _SAME: Final = Step(1, 3, 1)
 """A convolution of three frames that keeps their number."""
+
+
+def _hears(config: Config) -> AudioTower:
+    return whisper_tower(renamed(config.section("audio_config")).over(QWEN2_AUDIO), PLAIN)
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -66,6 +72,7 @@ FAMILY: Final = Family(
         ),
     ),
     place=TowerPlace("audio_tower", AUDIO),
+    hears=_hears,
     tokens=_tokens,
     weights=_weights,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.errors import UnknownFact
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component
 from vlm_operator.model.family import Family, Variant
@@ -16,6 +17,7 @@ from vlm_operator.model.multimodal.audio import extractor_of
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FramedAudio, MultimodalFacts
 from vlm_operator.model.processors_audio import Step
+from vlm_operator.model.towers.heard import EMBEDDINGS_KEPT, whisper_tower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.audio_towers import AUDIO
 from vlm_operator.model.weights.whisper import WHISPER, divided_encoder, encoder_layers, positions
@@ -23,6 +25,12 @@ from vlm_operator.model.weights.wrapper import Wrapper
 
 _MOST_WINDOWS: Final = 16
 """Windows of 30 s that start-up takes for the largest sound (``_MAX_ENCODER_BATCH_SIZE``)."""
+
+
+def _hears(config: Config) -> AudioTower:
+    audio = config.section("audio_config").over(WHISPER)
+    positions = audio.integer("max_source_positions")
+    return whisper_tower(audio, EMBEDDINGS_KEPT, most_positions=_MOST_WINDOWS * positions)
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -82,6 +90,7 @@ FAMILY: Final = Family(
     name="ultravox",
     variants=(Variant(architecture="UltravoxModel", model_types=("ultravox",), nested="llama"),),
     place=TowerPlace("audio_tower", AUDIO),
+    hears=_hears,
     tokens=_tokens,
     weights=_weights,
 )

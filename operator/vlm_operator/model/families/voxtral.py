@@ -6,14 +6,17 @@ whole windows, a token is 80 ms. vLLM reads checkpoints in Mistral's own format;
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FramedAudio, MultimodalFacts
 from vlm_operator.model.processors_audio import SAMPLING_RATE
+from vlm_operator.model.towers.heard import EMBEDDINGS_KEPT, whisper_tower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.audio_towers import AUDIO
 from vlm_operator.model.weights.whisper import QWEN2_AUDIO, divided_encoder, positions, renamed
@@ -26,6 +29,13 @@ _DOWNSAMPLED: Final = 4
 _FREQUENCIES: Final = 201
 """Frequencies of the spectrogram: 1 + half a window of 400 samples."""
 _MOST_SOUNDS: Final = 5
+
+
+def _hears(config: Config) -> AudioTower:
+    """Its inputs are the samples, in float32; vLLM makes the spectrogram."""
+    audio = renamed(config.section("audio_config")).over(QWEN2_AUDIO)
+    tower = whisper_tower(audio, EMBEDDINGS_KEPT)
+    return replace(tower, inputs_per_patch=tower.inputs_per_patch + 2 * tower.samples)
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -55,6 +65,7 @@ FAMILY: Final = Family(
         ),
     ),
     place=TowerPlace("whisper_encoder", AUDIO),
+    hears=_hears,
     tokens=_tokens,
     weights=_weights,
 )
