@@ -6,7 +6,6 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -84,7 +83,7 @@ def test_killed_and_started_again_it_tells_the_truth_within_five_seconds(
 
 
 EPISODES = int(os.environ.get("KILLED_EPISODES", "1"))
-"""Episodes with three kills of six start-ups each; ``KILLED_EPISODES=12`` hits start-ups at about 200 points."""
+"""Episodes with three kills of six start-ups; ``KILLED_EPISODES=24`` meets about 100 in the middle."""
 
 
 @pytest.mark.parametrize("seed", range(EPISODES))
@@ -93,7 +92,6 @@ def test_killed_at_any_point_of_a_start_up_it_goes_on_where_it_was(
     operator: OperatorProcess,
     namespace: str,
     seed: int,
-    record_property: Callable[[str, object], None],
 ) -> None:
     """Start-ups that fail and are retuned, each at another point when the operator is killed: none lost or doubled."""
     dice = random.Random(20261125 + seed)
@@ -108,7 +106,7 @@ def test_killed_at_any_point_of_a_start_up_it_goes_on_where_it_was(
         points += sum(condition(item, "Ready").get("status") != "True" for item in serving)
         operator.kill()
         operator.start()
-    record_property("killed_start_ups", points)
+    print(f"{points} start-ups were not at their end when the operator was killed")
     assert points >= 3
     first = [ready(cluster, namespace, name, 90)["status"]["attempts"] for name in names]
     for attempts in first:

@@ -64,4 +64,4 @@ def test_vllm_is_asked_by_nobody_on_a_read_only_root_and_answers(
     assert security["readOnlyRootFilesystem"] is True
     (facts,) = cluster.get("enginefacts")["items"]
     plan = cluster.get("vlmd", "asked", namespace)["status"]["plan"]
-    assert plan["budget"]["weightsBytes"] == facts["spec"]["report"]["weightsBytes"] > 0
+    assert plan["budget"]["weightsBytes"] == facts["spec"]["found"]["weightsBytes"] > 0
