@@ -305,6 +305,7 @@ class FamilyTraits:
 
     Attributes:
         encoder_measured: its encoder was profiled in a published start-up of ``docs/accuracy.md``.
+        encoder_simulated: its encoder's profiling run was simulated in vLLM's own code, and agrees with our figures.
         prefix_attention: tokens of an item attend both ways (vLLM's ``is_mm_prefix_lm``).
         reads_limits_early: its class left out the encoder of a modality with limit 0 before all classes did (0.15).
         rotary_rows: rows a position of the table of its multimodal rotary embeddings.
@@ -312,6 +313,7 @@ class FamilyTraits:
     """
 
     encoder_measured: bool = False
+    encoder_simulated: bool = False
     prefix_attention: bool = False
     reads_limits_early: bool = False
     rotary_rows: RotaryRows = RotaryRows.FOUR

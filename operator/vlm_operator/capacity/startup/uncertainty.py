@@ -25,6 +25,8 @@ RECURRENT_LAYERS_SHARE: Final = 0.15
 for each channel, of which 9 are reckoned."""
 UNMET_ENCODER_SHARE: Final = 0.35
 """Of the encoder's transient and what it keeps, where no published start-up ran an encoder of the family."""
+SIMULATED_ENCODER_SHARE: Final = 0.10
+"""The same where vLLM's own profiling run of it was simulated (``docs/accuracy.md``): all those peaks lie within it."""
 CONVOLUTIONS_SHARE: Final = 0.50
 """The same where the encoder is a network of convolutions: how much cuDNN takes for them beside is not known."""
 EXPERT_PARALLEL_BYTES: Final = int(0.6 * GIB)
@@ -94,7 +96,9 @@ def unseen_bytes(
 def _encoder_share(model: ModelFacts) -> float:
     if model.vision is not None and model.vision.traits.kind is TowerKind.CONVOLUTIONS:
         return CONVOLUTIONS_SHARE
-    return 0.0 if model.traits.encoder_measured else UNMET_ENCODER_SHARE
+    if model.traits.encoder_measured:
+        return 0.0
+    return SIMULATED_ENCODER_SHARE if model.traits.encoder_simulated else UNMET_ENCODER_SHARE
 
 
 def half_width_bytes(variance_without_total: float, total_uncertainty_bytes: int, gpu_memory_utilization: float) -> int:

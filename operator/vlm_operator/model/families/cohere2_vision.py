@@ -68,4 +68,5 @@ FAMILY: Final = Family(
     tokens=_tokens,
     weights=_weights,
     renames=(TOWER_AND_PROJECTOR[0], *TOWER_AND_PROJECTOR[2:]),
+    simulated=True,
 )

@@ -81,4 +81,5 @@ FAMILY: Final = Family(
     weights=_weights,
     renames=TOWER_AND_PROJECTOR,
     prefix_item_tokens=_prefix_item_tokens,
+    simulated=True,
 )

@@ -126,4 +126,5 @@ FAMILY: Final = Family(
     tying=Tying.EITHER,
     renames=VISUAL,
     video_backends={"glm46v": FrameLoader.TIERED, "glmga": FrameLoader.WALKED},
+    simulated=True,
 )

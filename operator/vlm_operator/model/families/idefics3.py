@@ -72,4 +72,5 @@ FAMILY: Final = Family(
     tokens=_tokens,
     weights=_weights,
     tying=Tying.SECTION,
+    simulated=True,
 )

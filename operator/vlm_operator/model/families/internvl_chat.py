@@ -51,4 +51,5 @@ FAMILY: Final = Family(
     place=PLACE,
     tokens=_tokens,
     weights=plain_shuffled_weights,
+    simulated=True,
 )

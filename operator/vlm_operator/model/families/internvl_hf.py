@@ -73,4 +73,5 @@ FAMILY: Final = Family(
     tokens=_tokens,
     weights=_weights,
     renames=TOWER_AND_PROJECTOR,
+    simulated=True,
 )

@@ -78,4 +78,5 @@ FAMILY: Final = Family(
     place=_PLACE,
     tokens=_tokens,
     weights=_weights,
+    simulated=True,
 )

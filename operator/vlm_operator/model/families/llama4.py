@@ -61,4 +61,5 @@ FAMILY: Final = Family(
     weights=_weights,
     tying=Tying.WHOLE,
     reads_limits_early=True,
+    simulated=True,
 )

@@ -54,4 +54,5 @@ FAMILY: Final = Family(
     tying=Tying.EITHER,
     renames=TOWER_AND_PROJECTOR,
     reads_limits_early=True,
+    simulated=True,
 )

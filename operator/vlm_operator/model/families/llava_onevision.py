@@ -67,4 +67,5 @@ FAMILY: Final = Family(
     weights=_weights,
     tying=Tying.EITHER,
     renames=TOWER_AND_PROJECTOR,
+    simulated=True,
 )

@@ -34,4 +34,5 @@ FAMILY: Final = Family(
     weights=merged_rows_weights,
     renames=(*TOWER_AND_PROJECTOR, ("model.", "language_model.model.")),
     reads_limits_early=True,
+    simulated=True,
 )

@@ -75,4 +75,5 @@ FAMILY: Final = Family(
     place=TowerPlace("visual"),
     tokens=_tokens,
     weights=_weights,
+    simulated=True,
 )

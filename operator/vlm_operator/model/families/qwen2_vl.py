@@ -66,4 +66,5 @@ FAMILY: Final = Family(
     renames=RENAMES,
     video_backends={"qwen2_vl": FrameLoader.EVEN_PAIRS},
     reads_limits_early=True,
+    simulated=True,
 )
