@@ -277,3 +277,23 @@ def test_a_vlmdeployment_is_read_with_what_a_new_one_lacks() -> None:
     found = read_target({"metadata": {"name": "m", "namespace": "n", "uid": "u", "resourceVersion": "1"}})
     assert (found.generation, found.spec, found.status) == (0, {}, {})
     assert (found.annotations, found.labels) == ({}, {})
+
+
+def test_gpus_in_use_are_those_of_everybody_elses_pods() -> None:
+    seen = world(vlmdeployment())
+    spec = {"nodeName": "n1", "containers": [{"resources": {"limits": {"nvidia.com/gpu": "3"}}}]}
+    seen.gpu_use.put(
+        {"metadata": {"name": "train", "namespace": "other", "uid": "t", "resourceVersion": "1"}, "spec": spec}
+    )
+    seen.gpu_use.retain(None, {"t"}, 2)
+    key, policy = Key("default", "model"), PodTemplatePolicy.UNRESTRICTED
+    found = gather(seen, Models(no_such_model), key, policy=policy, rejection=None, now=NOW)
+    assert found is not None
+    assert found.gpus_in_use == {"n1": {"nvidia.com/gpu": 3}}
+
+
+def test_a_vlmdeployment_is_read_with_its_annotations_and_labels() -> None:
+    metadata = {"name": "m", "namespace": "n", "uid": "u", "resourceVersion": "1"}
+    marks = {"annotations": {"a": "1"}, "labels": {"l": "2"}}
+    found = read_target({"metadata": {**metadata, **marks}})
+    assert (found.annotations, found.labels, found.deleting) == ({"a": "1"}, {"l": "2"}, False)

@@ -141,3 +141,12 @@ def test_heads_divide_the_ranks_or_ranks_the_heads(kv_heads: int, ranks: int, by
         assert refusal.value.field == "tensor-parallel-size"
         return
     assert kv_layout(model, flags, EngineVersion(0, 32)).bytes_per_block == bytes_per_block
+
+
+@pytest.mark.parametrize("length", [16, 4096, 8191])
+def test_of_uneven_stages_the_one_with_more_layers_bounds_the_context(length: int) -> None:
+    model = read_model_facts({**PLAIN, "num_hidden_layers": 7}, model="small", source="test")
+    settings = EngineSettings(max_num_batched_tokens=2048, pipeline_parallel_size=2)
+    layout = kv_layout(model, settings, EngineVersion(0, 33))
+    least = layout.least_bytes_that_start(length)
+    assert layout.longest_context(least - 1, 8192) < length <= layout.longest_context(least, 8192)

@@ -104,3 +104,16 @@ def test_items_that_fit_a_prompt_are_counted_with_their_text() -> None:
     item = image_tokens(INTERNVL, Image(640, 480), RESOLVED, VERSION)
     assert fitting_items(item, item.prompt_tokens * 3 - 1) == 2
     assert fitting_items(item, -1) == 0
+
+
+def test_without_chunked_prefill_no_more_items_are_profiled_than_one_batch_holds() -> None:
+    images = {
+        "max_model_len": 131_072,
+        "max_num_batched_tokens": 32_768,
+        "limit_mm_per_prompt": (("video", ModalityLimit(0)),),
+    }
+    chunked = encoder_budget(INTERNVL, changed(**images), VERSION)
+    whole = encoder_budget(INTERNVL, changed(**images, enable_chunked_prefill=False, max_num_seqs=1024), VERSION)
+    assert (chunked.items, whole.items) == (32_768 // 3328, 32_768 // 3328)
+    few = encoder_budget(INTERNVL, changed(**images, enable_chunked_prefill=False, max_num_seqs=1), VERSION)
+    assert few.items == min(32_768 // 3328, 131_072 // 3328)
