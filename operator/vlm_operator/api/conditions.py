@@ -35,7 +35,8 @@ CONDITION_MEANINGS: Final = {
     "nothing is applied. Unknown: a fact is not known for certain.",
     ConditionType.CAPACITY_VERIFIED: "True: vLLM passed its own capacity check with these flags. False: it failed. "
     "Unknown: it has not come so far yet.",
-    ConditionType.AVAILABLE: "True: the Deployment has all its replicas ready to answer requests.",
+    ConditionType.AVAILABLE: "True: the Deployment, or the LeaderWorkerSet of a plan over nodes, has all its replicas "
+    "ready to answer requests.",
     ConditionType.READY: "The summary: True exactly if Planned, CapacityVerified and Available are. Its reason is that "
     "of the first of them that is not True. `kubectl wait --for=condition=Ready` waits for it.",
     ConditionType.RECONCILING: "True while the operator or the cluster is still at work on the spec (kstatus: "
@@ -70,14 +71,14 @@ class EventReason(Described):
     PLAN_UNKNOWN = "PlanUnknown", "A fact is not known for certain; nothing is applied."
     DRY_RUN_STARTED = "DryRunStarted", "vLLM is asked in a Job without a GPU; the message says why."
     DRY_RUN_ENDED = "DryRunEnded", "The dry run ended; the message has what vLLM found or refused, or why it failed."
-    DEPLOYED = "Deployed", "The Deployment was created or changed to the plan."
+    DEPLOYED = "Deployed", "The Deployment or LeaderWorkerSet was created or changed to the plan."
     STARTUP_FAILED = "StartupFailed", "A start-up failed; the message has the log's reason and numbers."
     RETUNED = "Retuned", "Flags were changed after a failed start-up; the message says which, why and at what price."
     STOPPED = "Stopped", "Nothing more is tried until the spec changes; the message says what to change."
     CAPACITY_VERIFIED = "CapacityVerified", "vLLM passed its capacity check; measured and predicted tokens."
     READY = "Ready", "The model serves."
     NOT_READY = "NotReady", "The model does not serve any more."
-    REPAIRED = "Repaired", "A Deployment or Service that was edited or deleted by hand was put back."
+    REPAIRED = "Repaired", "A Deployment, LeaderWorkerSet or Service that was edited or deleted by hand was put back."
     NODE_FAULT = "NodeFault", "A node failed or drained the pod; nothing is held against the plan."
     PAUSED = "Paused", "The annotation vlm-operator.dev/paused was set."
     RESUMED = "Resumed", "The annotation vlm-operator.dev/paused was removed."

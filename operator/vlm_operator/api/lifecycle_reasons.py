@@ -45,6 +45,13 @@ class LifecycleReason(Described):
         "Check the network to the Hugging Face Hub, or mount the model and use model.path.",
     )
 
+    LEADER_WORKER_SET_MISSING = (
+        "LeaderWorkerSetMissing",
+        "The plan spans several nodes, which a LeaderWorkerSet runs, and the cluster does not have that kind, or does "
+        "not show it to the operator.",
+        "Install LeaderWorkerSet (the message has the command), or use GPUs of one node.",
+    )
+
     # --- asking vLLM before a plan ---
     DRY_RUNNING = (
         "DryRunning",

@@ -33,8 +33,8 @@ class TopologySpec(ApiModel):
 
     nodes: Nodes | None = Field(
         default=None,
-        description="Nodes of one replica: a number, or auto for as few as hold the model. A Deployment has one; "
-        "several are rendered by `vlmctl render -o leaderworkerset`. Default: 1.",
+        description="Nodes of one replica: a number, or auto for as few as hold the model. One is a "
+        "Deployment, several are a LeaderWorkerSet, which the cluster must have. Default: 1.",
     )
     gpus_per_node: Annotated[Integer, Field(ge=1, le=64)] | None = Field(
         default=None,

@@ -102,6 +102,9 @@ class PlanGPUStatus(StatusModel):
     nodes: Annotated[Integer, Field(ge=0)] | None = Field(
         default=None, description="Nodes of the cluster that have this many GPUs of the product."
     )
+    nodes_per_replica: Annotated[Integer, Field(ge=1)] | None = Field(
+        default=None, description="Nodes that one replica stands on, with as many GPUs each; absent where it is one."
+    )
     choice: Sentence | None = Field(
         default=None,
         description="Why these GPUs, and the runner-up: free ones first, then the fewest, then none given up, then the "

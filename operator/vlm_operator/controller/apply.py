@@ -104,6 +104,10 @@ class Applier:
         for child in decision.children:
             if (rejection := self._rejection(child, situation)) is not None:
                 return rejection
+        for reference in decision.superseded:
+            self._delete(reference, situation)
+            about = {"vlmdeployment": f"{situation.target.namespace}/{situation.target.name}"}
+            LOGGER.info("deleted %s %s: another kind runs the server now", reference.kind, reference.name, extra=about)
         if decision.dry_run is not None:
             return self._start(*decision.dry_run, situation)
         return None

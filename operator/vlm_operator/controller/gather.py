@@ -31,7 +31,7 @@ from vlm_operator.lifecycle.situation import (
     StartupLog,
     Target,
 )
-from vlm_operator.rendering import PodTemplatePolicy
+from vlm_operator.rendering import GROUP_INDEX, WORKER_INDEX, PodTemplatePolicy
 from vlm_operator.sources.dry_run_program import program_files
 
 SERVER_CONTAINER: Final = "vllm"
@@ -91,6 +91,7 @@ def gather(
         dry_run_jobs=tuple(job for job in jobs if is_controlled_by(job, target.uid)),
         dry_run_pods=tuple(sorted(tried, key=lambda pod: (pod.created_at, pod.name), reverse=True)),
         dry_run_program=_program(),
+        missing_kinds=world.missing_kinds(),
     )
 
 
@@ -191,6 +192,7 @@ def read_target(raw: Object) -> Target:
 def read_pod(raw: Mapping[str, Any]) -> Pod:
     """A pod of a model server."""
     metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status") or {}
+    labels: Mapping[str, str] = metadata.get("labels") or {}
     server: Mapping[str, Any] = next((item for item in spec["containers"] if item["name"] == SERVER_CONTAINER), {})
     return Pod(
         name=metadata["name"],
@@ -207,7 +209,7 @@ def read_pod(raw: Mapping[str, Any]) -> Pod:
         },
         annotations=metadata.get("annotations") or {},
         node_name=spec.get("nodeName"),
-        template_hash=(metadata.get("labels") or {}).get("pod-template-hash"),
+        template_hash=labels.get("pod-template-hash"),
         reason=status.get("reason"),
         message=status.get("message"),
         deleting="deletionTimestamp" in metadata,
@@ -216,6 +218,8 @@ def read_pod(raw: Mapping[str, Any]) -> Pod:
         owner_uid=next(
             (str(each["uid"]) for each in metadata.get("ownerReferences") or () if each.get("controller")), None
         ),
+        group=labels.get(GROUP_INDEX),
+        rank=int(labels.get(WORKER_INDEX) or 0),
     )
 
 

@@ -35,6 +35,9 @@ LONGEST_DELAY_SECONDS: Final = 5.0
 REFUSED_DELAY_SECONDS: Final = 300.0
 """Longest time between two tries of a listing that is refused and not required."""
 
+ABSENT_DELAY_SECONDS: Final = 15.0
+"""Longest time between two looks whether a kind that is not required is there now."""
+
 
 class Sink(Protocol):
     """What an informer fills. Called from the informer's thread."""
@@ -89,17 +92,27 @@ class Informer:
         watched: which objects.
         sink: what is filled.
         synced: called once, when the first listing is in the sink, or was refused and is not required.
+        answered: told of each listing what the API server said where it refused it, or None.
 
     Attributes:
         problem: why that is not so yet; None once it is.
     """
 
-    def __init__(self, client: Client, watched: Watched, sink: Sink, synced: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        watched: Watched,
+        sink: Sink,
+        synced: Callable[[], None],
+        answered: Callable[[Watched, str | None], None] = lambda watched, refusal: None,
+    ) -> None:
         self.watched = watched
         self.problem: str | None = f"{watched.path}: not listed yet"
         self._client = client
         self._sink = sink
         self._synced = synced
+        self._answered = answered
+        self._refusal: str | None = None
         self._stopped = threading.Event()
         self._failures = 0
         self._newest = 0
@@ -198,6 +211,8 @@ class Informer:
 
     def _listed(self) -> None:
         self._failures = 0
+        self._refusal = None
+        self._answered(self.watched, None)
         self._settled()
 
     def _settled(self) -> None:
@@ -210,8 +225,12 @@ class Informer:
         words = error.message if isinstance(error, ApiError) else repr(error)
         self._failures += 1
         log, longest = LOGGER.info if self._failures == 1 else LOGGER.warning, LONGEST_DELAY_SECONDS
-        if isinstance(error, Rejected) and not self.watched.required:
-            log, longest = LOGGER.info, REFUSED_DELAY_SECONDS
+        if isinstance(error, Rejected | NotFound) and not self.watched.required:
+            # Said once: a cluster may do without.
+            log = LOGGER.debug if self._refusal is not None else LOGGER.info
+            longest = ABSENT_DELAY_SECONDS if isinstance(error, NotFound) else REFUSED_DELAY_SECONDS
+            self._refusal = words
+            self._answered(self.watched, words)
             self._settled()
         elif self.problem is not None:
             self.problem = words

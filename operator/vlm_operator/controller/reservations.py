@@ -28,7 +28,8 @@ class Reservations:
         stopped = any(item["type"] == "Stalled" and item["status"] == "True" for item in status.get("conditions") or ())
         with self.choosing:
             if plan.get("fingerprint") and gpu.get("count") and not stopped:
-                self._given[key] = AwaitedGPUs(gpu["product"], gpu["resource"], gpu["count"])
+                nodes = int(gpu.get("nodesPerReplica") or 1)
+                self._given[key] = AwaitedGPUs(gpu["product"], gpu["resource"], gpu["count"] // nodes, nodes)
             else:
                 self._given.pop(key, None)
 

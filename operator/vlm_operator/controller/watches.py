@@ -6,7 +6,8 @@ that is down must not keep ``kubectl delete`` hanging.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, DRY_RUN_LABEL
@@ -36,6 +37,29 @@ class World:
         self.cache = Cache(changed)
         self.nodes = Nodes(lambda delay: changed(self.cache.keys(), delay))
         self.gpu_use = GpuUse()
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._missing: dict[Watched, str] = {}
+
+    def missing_kinds(self) -> Mapping[str, str]:
+        """Kinds that the API server does not have or does not show, with its words."""
+        with self._lock:
+            return {watched.kind: words for watched, words in self._missing.items()}
+
+    def answered(self, watched: Watched, refusal: str | None) -> None:
+        """Whether these objects can be listed; what is news makes every VLMDeployment be looked at.
+
+        Args:
+            refusal: the API server's words, None where it listed them.
+        """
+        with self._lock:
+            is_news = (watched in self._missing) != (refusal is not None)
+            if refusal is None:
+                self._missing.pop(watched, None)
+            else:
+                self._missing[watched] = refusal
+        if is_news:
+            self._changed(self.cache.keys(), 0.0)
 
 
 class Watches:
@@ -51,7 +75,8 @@ class Watches:
     def __init__(self, client: Client, world: World, namespaces: Sequence[str], synced: Callable[[], None]) -> None:
         self._synced = synced
         self._informers = [
-            Informer(client, watched, sink, self._one_synced) for watched, sink in watched_kinds(world, namespaces)
+            Informer(client, watched, sink, self._one_synced, world.answered)
+            for watched, sink in watched_kinds(world, namespaces)
         ]
 
     def __len__(self) -> int:
@@ -83,8 +108,10 @@ def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Wat
     yield Watched(API_VERSION, OBSERVATION), KindOfCache(world.cache, OBSERVATION)
     yield Watched(API_VERSION, FACTS), KindOfCache(world.cache, FACTS)
     for namespace in namespaces or (None,):
+        for child in CHILD_KINDS:
+            watched = Watched(child.api_version, child.kind, namespace, labels, required=not child.optional)
+            yield watched, KindOfCache(world.cache, child.kind)
         for api_version, kind, selector in (
-            *((child.api_version, child.kind, labels) for child in CHILD_KINDS),
             ("v1", POD, labels),
             ("batch/v1", JOB, DRY_RUN_LABEL),
             (API_VERSION, ROOT, ""),

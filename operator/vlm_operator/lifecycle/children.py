@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from vlm_operator.lifecycle.decision import ChildReference
 from vlm_operator.lifecycle.situation import Manifest
 
 
@@ -28,23 +29,29 @@ class ChildKind:
     Attributes:
         plural: as it stands in a path of the API server.
         replicas: reads the state of a live object; None for a kind that runs no server.
+        optional: True for a kind that a cluster may not have: what needs it waits until it is there.
     """
 
     api_version: str
     kind: str
     plural: str
     replicas: Callable[[Manifest], Replicas] | None = None
+    optional: bool = False
 
 
-def _deployment_replicas(live: Manifest) -> Replicas:
+def _replicas(live: Manifest) -> Replicas:
+    """Of a Deployment, or of a LeaderWorkerSet: its status counts groups, and a group is ready with all its pods."""
     wanted = (live.get("spec") or {}).get("replicas", 1)
     return Replicas(int(wanted or 0), int((live.get("status") or {}).get("readyReplicas") or 0))
 
 
-DEPLOYMENT: Final = ChildKind("apps/v1", "Deployment", "deployments", _deployment_replicas)
+DEPLOYMENT: Final = ChildKind("apps/v1", "Deployment", "deployments", _replicas)
+LEADER_WORKER_SET: Final = ChildKind(
+    "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "leaderworkersets", _replicas, optional=True
+)
 SERVICE: Final = ChildKind("v1", "Service", "services")
 
-CHILD_KINDS: Final = (DEPLOYMENT, SERVICE)
+CHILD_KINDS: Final = (DEPLOYMENT, LEADER_WORKER_SET, SERVICE)
 """Every kind of child, in the order of application."""
 
 _BY_KIND: Final = {kind.kind: kind for kind in CHILD_KINDS}
@@ -56,10 +63,31 @@ def runs_the_server(child: Manifest) -> bool:
     return kind is not None and kind.replicas is not None
 
 
-def replicas_of(children: Iterable[Manifest]) -> Replicas | None:
-    """Replicas of the live model server, None where no such child is there."""
+def replicas_of(children: Iterable[Manifest], kind: ChildKind | None = None) -> Replicas | None:
+    """Replicas of the live model server, None where no such child is there.
+
+    Args:
+        kind: which child runs it, where another may still be there; None for whichever is.
+    """
     for child in children:
-        kind = _BY_KIND.get(child.get("kind", ""))
-        if kind is not None and kind.replicas is not None:
-            return kind.replicas(child)
+        found = _BY_KIND.get(child.get("kind", ""))
+        if found is not None and found.replicas is not None and kind in (None, found):
+            return found.replicas(child)
     return None
+
+
+def server_kind(nodes: int) -> ChildKind:
+    """The kind that runs a replica on so many nodes."""
+    return DEPLOYMENT if nodes == 1 else LEADER_WORKER_SET
+
+
+def superseded(live: Iterable[Manifest], wanted: Iterable[Manifest]) -> tuple[ChildReference, ...]:
+    """Live children that run the server though another kind is to run it now."""
+    kept = {child["kind"] for child in wanted}
+    if not any(runs_the_server(child) for child in wanted):
+        return ()
+    return tuple(
+        ChildReference(child["apiVersion"], child["kind"], child["metadata"]["name"], uid=child["metadata"]["uid"])
+        for child in live
+        if runs_the_server(child) and child["kind"] not in kept
+    )

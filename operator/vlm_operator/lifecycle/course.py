@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from vlm_operator.api.conditions import ConditionType
+from vlm_operator.api.lifecycle_reasons import LifecycleReason
+from vlm_operator.lifecycle.children import superseded
 from vlm_operator.lifecycle.conditions import Condition, timestamp
 from vlm_operator.lifecycle.decision import Decision, Event, LogRequest
 from vlm_operator.lifecycle.doomed import doomed_pods
@@ -20,6 +22,7 @@ from vlm_operator.lifecycle.observations import used
 from vlm_operator.lifecycle.planned import Planned, Planner
 from vlm_operator.lifecycle.recording import Recorded, record
 from vlm_operator.lifecycle.reported import InForce, conditions_of, refusal_conditions
+from vlm_operator.lifecycle.several_nodes import leader_worker_set_missing
 from vlm_operator.lifecycle.situation import Manifest
 from vlm_operator.lifecycle.startup_outcome import StartupOutcome
 from vlm_operator.lifecycle.status import plan_status, status_with
@@ -40,7 +43,7 @@ def course(planner: Planner, outcome: StartupOutcome) -> Decision:
     step = next_plan(planner, recorded.history, remembered)
     recorded = replace(recorded, observations=(*recorded.observations, *_uses(planner, step, recorded)))
     if step.planned is None:
-        words, unread = planner.offers.refusal(planner.spec.gpu), bool(planner.offers.unreadable)
+        words, unread = planner.offers.refusal(planner.spec.gpu, planner.spec.topology), bool(planner.offers.unreadable)
         return _refused(planner, recorded, "GPUUnknown" if unread else "NoMatchingGPU", words, unknown=unread)
     if (question := question_of(planner, step)) is not None:
         asked = next_step(planner.situation, question, planner.server(step.planned).request, _why(step.planned))
@@ -51,6 +54,8 @@ def course(planner: Planner, outcome: StartupOutcome) -> Decision:
         decision = _in_force(_without_job_rejection(planner), recorded, step, step.planned, outcome)
         return _with_dry_run(replace(decision, events=(*asked.events, *decision.events)), planner, asked)
     planner = _without_job_rejection(planner)
+    if step.fits and (missing := leader_worker_set_missing(planner.situation, step.planned)) is not None:
+        return _refused(planner, recorded, LifecycleReason.LEADER_WORKER_SET_MISSING.value, missing, step.planned)
     if step.stop is None and not step.fits:
         return _does_not_fit(planner, recorded, step.planned)
     return _in_force(planner, recorded, step, step.planned, outcome)
@@ -127,7 +132,11 @@ def _in_force(
     children = server.objects(stopped=step.stop is not None)
     decision = _decision(planner, recorded, conditions, plan, events=events, children=children)
     running = None if step.stop is not None else server.fingerprint
-    return replace(decision, delete=(*doomed_pods(situation.pods, recorded.history, running), *decision.delete))
+    return replace(
+        decision,
+        delete=(*doomed_pods(situation.pods, recorded.history, running), *decision.delete),
+        superseded=superseded(situation.children, children),
+    )
 
 
 def _does_not_fit(planner: Planner, recorded: Recorded, planned: Planned) -> Decision:
@@ -153,7 +162,7 @@ def _refused(
 ) -> Decision:
     before = planner.situation.target.status
     conditions = refusal_conditions(planner, reason, message, unknown=unknown)
-    plan = plan_status(planned, None, {}) if planned is not None else None
+    plan = plan_status(planned, None, before) if planned is not None else None
     events = (
         *startup_events(recorded),
         *refusal_events(before, conditions[0]),

@@ -14,14 +14,14 @@ from vlm_operator.api.names import PAUSED_ANNOTATION
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable, UnknownFact, VlmOperatorError
 from vlm_operator.lifecycle.course import course
-from vlm_operator.lifecycle.decision import Decision, LogRequest
+from vlm_operator.lifecycle.decision import Decision
 from vlm_operator.lifecycle.dry_run.step import DRY_RUN_KINDS
 from vlm_operator.lifecycle.events import resumed_event
 from vlm_operator.lifecycle.history import History
 from vlm_operator.lifecycle.planned import Planner
 from vlm_operator.lifecycle.refusal import paused, refusal_words, refused
+from vlm_operator.lifecycle.replica_outcome import replica_outcome
 from vlm_operator.lifecycle.situation import Situation
-from vlm_operator.lifecycle.startup_outcome import startup_outcome
 from vlm_operator.rendering import check_pod_template
 
 SOURCE_RETRY_SECONDS = 30.0
@@ -50,9 +50,9 @@ def _decide(situation: Situation) -> Decision:
         if situation.model is None and situation.model_error is None:
             return refused(situation, "Planning", "the model's config is being read", requeue_after=1.0, waiting=True)
         planner = Planner.of(situation, spec)
-        outcome = startup_outcome(situation, History.of_status(target.status).handled)
-        if isinstance(outcome, LogRequest):
-            return Decision(needs=(outcome,))
+        outcome = replica_outcome(situation, History.of_status(target.status).handled)
+        if isinstance(outcome, tuple):
+            return Decision(needs=outcome)
         decision = course(planner, outcome)
         rejection = situation.rejection
         is_of_child = rejection is not None and rejection.kind not in DRY_RUN_KINDS

@@ -76,6 +76,7 @@ class Decision:
     Attributes:
         children: manifests that should be, as rendered (no owner references), in the order of application.
         delete: pods that should end now, and Jobs that have answered, before the children are applied.
+        superseded: children that another kind has taken the place of, deleted once that one is applied.
         status: the whole ``status`` that should be; None leaves it as it is.
         events: what just became so.
         observations: ``StartupObservation`` objects that should be (cluster-scoped, no owner).
@@ -87,6 +88,7 @@ class Decision:
 
     children: tuple[Manifest, ...] = ()
     delete: tuple[ChildReference, ...] = ()
+    superseded: tuple[ChildReference, ...] = ()
     status: Manifest | None = None
     events: tuple[Event, ...] = ()
     observations: tuple[Manifest, ...] = ()

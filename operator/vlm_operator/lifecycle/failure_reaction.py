@@ -35,12 +35,20 @@ _WAITING = {
 
 
 def reaction_to(outcome: StartupOutcome, *, served_before: bool) -> tuple[Reaction, str, str]:
-    """(reaction, reason, message) for the newest outcome.
+    """(reaction, reason, message) for the newest outcome; of a group the message says which rank it is of.
 
     Args:
         served_before: the same command has served in this episode: it is to blame only where the log of its restart
             names a start-up failure of memory.
     """
+    reaction, reason, message = _reaction_to(outcome, served_before)
+    pod = outcome.pod
+    if pod is None or pod.group is None or reaction is Reaction.NONE:
+        return reaction, reason, message
+    return reaction, reason, f"rank {pod.rank} (pod {pod.name}): {message}"
+
+
+def _reaction_to(outcome: StartupOutcome, served_before: bool) -> tuple[Reaction, str, str]:
     state = outcome.state
     if state in {StartupState.NONE, StartupState.STARTING, StartupState.SERVING}:
         return Reaction.NONE, "Starting", "the server is starting"

@@ -65,7 +65,7 @@ def _made_anew(planner: Planner, history: History, failed: Planned | None) -> Ne
         return NextPlan(planned, is_new=True)  # a question, not yet a plan
     earlier = history.episode(planned.episode).failed()
     if not planned.plan.fits:
-        return _nothing_fits(planner.spec, planned, earlier)
+        return _nothing_fits(planner.spec, planned, earlier, failed.nodes if failed else planned.nodes)
     if planner.server(planned).fingerprint in fingerprints(earlier):
         return NextPlan(planned, not_converging(planner.spec, earlier[-1]), is_new=True)
     before = failed.settings if failed else (earlier[-1].settings if earlier else None)
@@ -88,8 +88,14 @@ def floor_step(spec: VLMDeploymentSpec, newest: AttemptRecord) -> str:
     return f"lower context.minimum to at most {fits:,}"
 
 
-def _nothing_fits(spec: VLMDeploymentSpec, planned: Planned, earlier: tuple[AttemptRecord, ...]) -> NextPlan:
-    """A refusal before anything ran; after a failure, a stop that keeps the failed command readable."""
+def _nothing_fits(
+    spec: VLMDeploymentSpec, planned: Planned, earlier: tuple[AttemptRecord, ...], nodes: int
+) -> NextPlan:
+    """A refusal before anything ran; after a failure, a stop that keeps the failed command readable.
+
+    Args:
+        nodes: that the failed command's replica stands on.
+    """
     if not earlier:
         return NextPlan(planned, is_new=True)
     plan, newest = planned.plan, earlier[-1]
@@ -101,7 +107,7 @@ def _nothing_fits(spec: VLMDeploymentSpec, planned: Planned, earlier: tuple[Atte
     floor = "" if "context.minimum" in hint else floor_step(spec, newest)
     steps = "; or ".join(step for step in (floor, hint) if step)
     stop = Stop(reason, with_remedy(f"{words}; no change of a flag that is not pinned fixes it", steps, source=""))
-    return NextPlan(replace(planned, settings=newest.settings), stop, is_new=True)
+    return NextPlan(replace(planned, settings=newest.settings, nodes=nodes), stop, is_new=True)
 
 
 def _final(attempt: AttemptRecord) -> Stop | None:

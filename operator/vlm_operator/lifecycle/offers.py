@@ -17,6 +17,7 @@ from vlm_operator.gpu.resources import GPU_RESOURCE, MIG_PREFIX
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.lifecycle.situation import AwaitedGPUs, GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
+from vlm_operator.planning.shapes import MOST_NODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,19 @@ class Offers:
     unreadable: tuple[str, ...] = ()
     sites: Mapping[tuple[str, str], Sequence[tuple[str, int]]] = field(default_factory=dict)
 
-    def refusal(self, gpu: GPUSpec | None) -> str:
+    def refusal(self, gpu: GPUSpec | None, topology: TopologySpec | None = None) -> str:
         """Why nothing matches, with what the cluster has."""
         wanted = " and ".join(
             part
             for part in (
                 f"product {gpu.product}" if gpu and gpu.product else "",
                 f"resource {gpu.resource}" if gpu else "",
-                f"at least {gpu.count} on one node" if gpu and gpu.count else "",
+                f"at least {gpu.count} {_where(topology)}" if gpu and gpu.count else "",
             )
             if part
         )
+        if topology and topology.most_nodes not in (None, 1) and not (gpu and gpu.count):
+            wanted = f"{wanted} on {topology.nodes} nodes" if wanted else f"any product on {topology.nodes} nodes"
         has = f"the cluster has {', '.join(self.others)}" if self.others else "the cluster has no GPU that is known"
         unread = f"; not readable: {'; '.join(self.unreadable)}" if self.unreadable else ""
         return f"no node offers a GPU{f' with {wanted}' if wanted else ''}: {has}{unread}"
@@ -79,10 +82,36 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None, topology: TopologySpe
             sites.setdefault(key[:2], []).append((node.name, offered.count if takes_pods else 0))
             known = found.get(key)
             if known is None:
-                found[key] = GPUOffer(offered.gpu, offered.resource, offered.count, node_label=label)
+                found[key] = GPUOffer(
+                    offered.gpu, offered.resource, offered.count, node_label=label, counts=(offered.count,)
+                )
             else:
-                found[key] = replace(known, count=max(known.count, offered.count), nodes=known.nodes + 1)
+                counts = tuple(sorted((*known.counts, offered.count), reverse=True))
+                found[key] = replace(known, count=counts[0], nodes=known.nodes + 1, counts=counts)
+    for key, offer in list(found.items()):
+        if not _enough_nodes(offer, spec, topology):
+            others[f"{offer.count}x {offer.gpu.label} on {_number(offer.nodes)}"] = None
+            del found[key]
     return Offers(tuple(found.values()), tuple(others), tuple(unreadable), sites)
+
+
+def _enough_nodes(offer: GPUOffer, spec: GPUSpec | None, topology: TopologySpec | None) -> bool:
+    """False where fewer nodes than a replica takes have the GPUs that each of them must have."""
+    nodes, count = topology.most_nodes if topology else 1, spec.count if spec else None
+    if nodes == 1 or (nodes is None and count is None):
+        return True
+    numbers = range(1, MOST_NODES + 1) if nodes is None else (nodes,)
+    return any(offer.nodes_with(-(-(count or 1) // number)) >= number for number in numbers)
+
+
+def _where(topology: TopologySpec | None) -> str:
+    """For people: on what the GPUs of a replica must lie."""
+    nodes = topology.most_nodes if topology else 1
+    return "on nodes that share them evenly" if nodes is None else f"on {_number(nodes)}"
+
+
+def _number(nodes: int) -> str:
+    return "one node" if nodes == 1 else f"{nodes} nodes"
 
 
 def with_free(
@@ -101,7 +130,8 @@ def with_free(
     for offer in found.matching:
         key = (offer.gpu.label, offer.resource)
         counts = [max(count - in_use.get(node, {}).get(offer.resource, 0), 0) for node, count in found.sites[key]]
-        matching.append(replace(offer, free=max(_without(counts, key, waiting))))
+        free = tuple(sorted(_without(counts, key, waiting), reverse=True))
+        matching.append(replace(offer, free=free[0], free_counts=free))
     return replace(found, matching=tuple(matching))
 
 
@@ -111,10 +141,11 @@ def _without(free: list[int], key: tuple[str, str], awaited: Iterable[AwaitedGPU
     for wanted in awaited:
         if (wanted.product, wanted.resource) != key:
             continue
-        index = next((index for index, count in enumerate(left) if count >= wanted.count), None)
-        if index is not None:
-            left[index] -= wanted.count
-            left.sort()
+        for _ in range(wanted.nodes):
+            index = next((index for index, count in enumerate(left) if count >= wanted.count), None)
+            if index is not None:
+                left[index] -= wanted.count
+                left.sort()
     return left
 
 

@@ -6,7 +6,7 @@ A plan that serves is not improved upon: a better figure that another start-up m
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from vlm_operator.api.intent import engine_version, intent_of
@@ -24,7 +24,6 @@ from vlm_operator.lifecycle.episode import episode_of
 from vlm_operator.lifecycle.history import FAILED, History
 from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, key_of
 from vlm_operator.lifecycle.offers import Offers, offers, with_free
-from vlm_operator.lifecycle.one_node import on_one_node
 from vlm_operator.lifecycle.server import Server, server_of
 from vlm_operator.lifecycle.situation import Situation
 from vlm_operator.model.facts import ModelFacts
@@ -53,12 +52,14 @@ class Planned:
         settings: flags of the command.
         offer: the GPUs; None on the CPU backend.
         episode: the episode it belongs to.
+        nodes: nodes that a replica stands on.
     """
 
     plan: Plan | AskedPlan | None
     settings: EngineSettings
     offer: GPUOffer | None
     episode: str
+    nodes: int = 1
 
     @property
     def gpu(self) -> GPUFacts | None:
@@ -192,7 +193,8 @@ class Planner:
             return None
         if history.find(episode, status["fingerprint"]) is None:
             return None
-        return Planned(None, settings_from_json(status["settings"]), offer, episode)
+        nodes = int((status.get("gpu") or {}).get("nodesPerReplica") or 1)
+        return Planned(None, settings_from_json(status["settings"]), offer, episode, nodes)
 
     def fresh(self, history: History, prefer: GPUOffer | None = None) -> Planned | None:
         """A new plan; on ``prefer`` where it fits there. None where no GPU matches.
@@ -224,15 +226,14 @@ class Planner:
             made = cpu_plan(model, self.intent, self.evidence(None, history))
             return Planned(made, made.settings, None, self.episode(None))
         if prefer is not None:
-            intent = replace(self.intent, gpus_available=prefer.count)
-            made = on_one_node(plan(model, prefer.gpu, intent, self.evidence(prefer, history)))
-            if made.fits or len(self.offers.matching) == 1:
-                return Planned(made, made.settings, prefer, self.episode(prefer.gpu))
+            made = plan(model, prefer.gpu, prefer.asked(self.intent), self.evidence(prefer, history))
+            if made.fits or (len(self.offers.matching) == 1 and self.intent.nodes == 1):
+                return Planned(made, made.settings, prefer, self.episode(prefer.gpu), made.nodes)
         chosen = choose_gpu(model, self.offers.matching, self.intent, lambda offer: self.evidence(offer, history))
         if chosen is None:
             return None
-        made, offer = on_one_node(chosen[0]), chosen[1]
-        return Planned(made, made.settings, offer, self.episode(offer.gpu))
+        made, offer = chosen
+        return Planned(made, made.settings, offer, self.episode(offer.gpu), made.nodes)
 
     def _asked(self, history: History, prefer: GPUOffer | None, unknown: VlmOperatorError | None) -> Planned | None:
         """By vLLM's own answer; before there is one, a plan that is ``Unknown`` with the flags to ask about."""
@@ -299,6 +300,7 @@ def _server(planner: Planner, planned: Planned) -> Server:
         offer=planned.offer,
         model=planner.model,
         weights_bytes=planner.told_weights(planned),
+        nodes=planned.nodes,
     )
 
 

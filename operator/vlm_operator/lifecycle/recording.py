@@ -51,6 +51,8 @@ def record(planner: Planner, history: History, planned: Planned, outcome: Startu
         return Recorded(history)
     if outcome.key is not None and outcome.key in history.handled:
         return Recorded(history)
+    if outcome.pod.group is not None and attempt.outcome == FAILED:
+        return Recorded(history)  # the other ranks end with it
     if outcome.state is StartupState.SERVING:
         return _served(planner, history, planned, attempt, outcome)
     reaction, reason, message = reaction_to(outcome, served_before=attempt.outcome == STARTED)

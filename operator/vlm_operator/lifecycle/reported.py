@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_operator.api.conditions import ConditionType
-from vlm_operator.lifecycle.children import replicas_of
+from vlm_operator.lifecycle.children import ChildKind, replicas_of, server_kind
 from vlm_operator.lifecycle.conditions import Condition, Status, summary
 from vlm_operator.lifecycle.failure_reaction import reaction_to
 from vlm_operator.lifecycle.history import STARTED, AttemptRecord, History
@@ -41,7 +41,8 @@ def conditions_of(it: InForce) -> tuple[Condition, ...]:
     """The four conditions, and kstatus' ``Stalled`` or ``Reconciling`` where one of them is true."""
     planned = _planned(it)
     verified = _verified(it)
-    available = available_of(it.planner, is_stopped=it.step.stop is not None)
+    nodes = it.step.planned.nodes if it.step.planned is not None else 1
+    available = available_of(it.planner, is_stopped=it.step.stop is not None, kind_in_force=server_kind(nodes))
     if it.waits_for is not None and available.status != "True":
         words = f"{available.message}; {': '.join(it.waits_for)}"
         available = Condition(available.type, available.status, available.reason, words)
@@ -81,14 +82,18 @@ def refusal_conditions(
     return planned, verified, available, ready, Condition(kstatus, "True", reason, message)
 
 
-def available_of(planner: Planner, *, is_stopped: bool) -> Condition:
-    """Whether the replicas asked for are ready."""
+def available_of(planner: Planner, *, is_stopped: bool, kind_in_force: ChildKind | None = None) -> Condition:
+    """Whether the replicas asked for are ready.
+
+    Args:
+        kind_in_force: the kind that is to run them; None where none is, so that whatever runs counts.
+    """
     kind = ConditionType.AVAILABLE
     if is_stopped:
         return Condition(kind, "False", "ReplicasUnavailable", "the server is stopped: see CapacityVerified")
     if planner.spec.replicas == 0:
         return Condition(kind, "False", "ScaledToZero", "spec.replicas is 0")
-    live = replicas_of(planner.situation.children)
+    live = replicas_of(planner.situation.children, kind_in_force)
     wanted, ready = (live.wanted, live.ready) if live is not None else (1, 0)
     if live is not None and wanted and ready >= wanted:
         return Condition(kind, "True", "MinimumReplicasAvailable", f"{ready} of {wanted} replicas are ready")
@@ -101,7 +106,7 @@ def _verified(it: InForce) -> Condition:
         return Condition(kind, "False", it.step.stop.reason, it.step.stop.message)
     if attempt is not None and attempt.outcome == STARTED:
         return Condition(kind, "True", "CapacityCheckPassed", _measured_words(attempt, it.plan))
-    if _serves_unread(outcome, it.plan):
+    if _serves_unread(it):
         # vLLM answers /health only after its check; the log is asked for again at every look.
         words = f"the server is ready, so vLLM's check has passed; nothing was measured: {outcome.message}"
         return Condition(kind, "True", "CapacityCheckPassed", words)
@@ -119,11 +124,12 @@ def _verified(it: InForce) -> Condition:
     return Condition(kind, "Unknown", reason, message)
 
 
-def _serves_unread(outcome: StartupOutcome, plan: Mapping[str, Any]) -> bool:
+def _serves_unread(it: InForce) -> bool:
     """True where the planned command serves, but its log cannot be read."""
-    if outcome.state is not StartupState.SERVING or outcome.pod is None or not outcome.message:
+    outcome, planned = it.outcome, it.step.planned
+    if outcome.state is not StartupState.SERVING or outcome.pod is None or not outcome.message or planned is None:
         return False
-    return ["vllm", "serve", *outcome.pod.args] == plan.get("command")
+    return it.planner.server(planned).runs_in(outcome.pod)
 
 
 def _measured_words(attempt: AttemptRecord, plan: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from vlm_operator.lifecycle.observations import CPU_PRODUCT
 from vlm_operator.lifecycle.situation import Manifest, Pod
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.gpu_choice import GPUOffer
-from vlm_operator.rendering import ServerRequest, render, server_request
+from vlm_operator.rendering import ServerRequest, leader_worker_set, pod_arguments, render, server_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,18 @@ class Server:
 
     def runs_in(self, pod: Pod) -> bool:
         """True where that pod runs this very command, not an earlier one."""
-        return pod.args == self.request.args and pod.image == self.request.image
+        return pod.args in pod_arguments(self.request) and pod.image == self.request.image
 
     def objects(self, *, stopped: bool = False) -> tuple[Manifest, ...]:
         """The manifests; ``stopped`` keeps them with no replica, so that the GPU is free and the command readable.
 
+        A server that spans nodes is a LeaderWorkerSet, any other a Deployment; the Service is there for both.
+
         Raises:
             PodTemplateClash: the overlay changes what the plan owns.
         """
-        return render(replace(self.request, replicas=0) if stopped else self.request)
+        request = replace(self.request, replicas=0) if stopped else self.request
+        return render(request) if request.nodes == 1 else leader_worker_set(request)
 
 
 def server_of(

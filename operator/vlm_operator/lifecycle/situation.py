@@ -75,11 +75,13 @@ class AwaitedGPUs:
         product: as ``status.plan.gpu.product``.
         resource: extended resource.
         count: GPUs of one node.
+        nodes: nodes with so many.
     """
 
     product: str
     resource: str
     count: int
+    nodes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ class Pod:
         grace_seconds: time that a pod under deletion is given to end, None where it is not being deleted.
         startup_probe_seconds: how long the server's start-up probe lets it start, None without such a probe.
         owner_uid: UID of its controller (a ReplicaSet, or the Job of a dry run).
+        group: group of a LeaderWorkerSet that it belongs to, None for a pod that is a replica of its own.
+        rank: its place in the group; the leader is 0.
     """
 
     name: str
@@ -150,6 +154,8 @@ class Pod:
     grace_seconds: int | None = None
     startup_probe_seconds: int | None = None
     owner_uid: str | None = None
+    group: str | None = None
+    rank: int = 0
 
     def container(self, name: str) -> ContainerStatus | None:
         """The status of the container of that name, or None while the kubelet has not reported it."""
@@ -261,6 +267,7 @@ class Situation:
         dry_run_jobs: live Jobs of dry runs that this VLMDeployment owns.
         dry_run_pods: their pods, newest first.
         dry_run_program: text of the program's files by name.
+        missing_kinds: kinds of children that the API server does not have or does not show, with its words.
     """
 
     target: Target
@@ -280,6 +287,7 @@ class Situation:
     dry_run_jobs: tuple[Manifest, ...] = ()
     dry_run_pods: tuple[Pod, ...] = ()
     dry_run_program: Mapping[str, str] = field(default_factory=dict)
+    missing_kinds: Mapping[str, str] = field(default_factory=dict)
 
     def child(self, kind: str) -> Manifest | None:
         """The live child of that kind, or None. Each kind occurs at most once."""

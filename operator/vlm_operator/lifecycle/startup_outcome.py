@@ -100,7 +100,7 @@ def startup_outcome(situation: Situation, handled: frozenset[StartupKey] = froze
         return _not_running(pod)
     if status.ready and status.state.kind == "running":
         return _serving(situation, pod, status, handled)
-    ended = _ended_run(pod, status)
+    ended = ended_run(pod, status)
     if ended is None:
         return _waiting(pod, status.state)
     key, state, previous = ended
@@ -125,7 +125,7 @@ def _waiting(pod: Pod, state: ContainerState) -> StartupOutcome:
     return StartupOutcome(StartupState.STARTING, pod, final=False)
 
 
-def _ended_run(pod: Pod, status: ContainerStatus) -> tuple[StartupKey, ContainerState, bool] | None:
+def ended_run(pod: Pod, status: ContainerStatus) -> tuple[StartupKey, ContainerState, bool] | None:
     """The newest run that ended: its key, how it ended, and whether its log is the previous container's."""
     if status.state.kind == "terminated":
         return StartupKey(pod.uid, status.name, status.restart_count), status.state, False

@@ -52,6 +52,7 @@ def plan_status(planned: Planned, server: Server | None, before: Manifest) -> di
             "resource": offer.resource,
             "count": plan.gpu_count,
             "nodes": offer.nodes,
+            **({"nodesPerReplica": planned.nodes} if planned.nodes > 1 else {}),
             **({"choice": offer.choice} if offer.choice else {}),
         },
         "flags": {name: value for name, value in report["flags"].items() if value is not None},

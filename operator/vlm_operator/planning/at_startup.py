@@ -24,7 +24,6 @@ AT_STARTUP: Final[Mapping[Reason | InfeasibleReason, tuple[StartupReason, ...]]]
     Reason.ITEM_REJECTED: (StartupReason.ITEM_ABOVE_ENCODER_CACHE,),
     Reason.STATE_BLOCKS_TOO_FEW: (StartupReason.TOO_FEW_MAMBA_BLOCKS,),
     Reason.ALREADY_FAILED: (),
-    Reason.SPANS_NODES: (),
     Reason.LAYOUT_UNKNOWN: (),
     InfeasibleReason.ARCHITECTURE_NOT_IN_RELEASE: (StartupReason.ARCHITECTURE_UNSUPPORTED,),
     InfeasibleReason.KERNEL_UNSUPPORTED: (

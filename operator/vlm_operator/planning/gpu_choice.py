@@ -45,6 +45,8 @@ class GPUOffer:
         nodes: how many nodes have them.
         node_label: value of ``nvidia.com/gpu.product`` on those nodes.
         free: most of them that no pod has asked for on one node that takes pods; None where that is not known.
+        counts: how many each node has, the most first; empty where all nodes have ``count``.
+        free_counts: how many are free on each node, the most first; None where that is not known.
         choice: why these GPUs, and what the runner-up would have been; empty where there was nothing to choose.
     """
 
@@ -55,6 +57,37 @@ class GPUOffer:
     node_label: str = ""
     free: int | None = None
     choice: str = ""
+    counts: tuple[int, ...] = ()
+    free_counts: tuple[int, ...] | None = None
+
+    def nodes_with(self, gpus: int) -> int:
+        """Nodes that have at least so many."""
+        if not self.counts:
+            return self.nodes if gpus <= self.count else 0
+        return sum(count >= gpus for count in self.counts)
+
+    def is_free(self, nodes: int, gpus: int) -> bool:
+        """True where so many nodes have so many free, as far as is known."""
+        if nodes > 1 and self.free_counts is not None:
+            return sum(count >= gpus for count in self.free_counts) >= nodes
+        return gpus <= (self.count if self.free is None else self.free)
+
+    def asked(self, intent: Intent, per_node: int | None = None) -> Intent:
+        """The intent with what these nodes bound it to.
+
+        Args:
+            per_node: GPUs of a node at most; by default the most that enough nodes have.
+        """
+        if per_node is None:
+            sizes = [size for size in self.sizes if self.nodes_with(size) >= (intent.nodes or 1)]
+            per_node = sizes[0] if sizes else self.count
+        nodes = None if intent.nodes == 1 else self.nodes_with(per_node)
+        return replace(intent, gpus_available=per_node, nodes_available=nodes)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The different numbers of GPUs that nodes have, the most first."""
+        return tuple(dict.fromkeys(self.counts)) or (self.count,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +155,47 @@ def _candidates(model: ModelFacts, offer: GPUOffer, intent: Intent, evidence: Ev
     if intent.nodes is not None and (intent.gpu_count or 0) > offer.count * intent.nodes:
         return
     free = offer.count if offer.free is None else offer.free
-    made = _planned(model, offer.gpu, replace(intent, gpus_available=offer.count), evidence)
+    made = _on_nodes(model, offer, intent, evidence)
     if made.gpus_per_node <= offer.count:
-        yield _Candidate(made, offer, made.gpus_per_node <= free, _given_up(made))
+        yield _Candidate(made, offer, offer.is_free(made.nodes, made.gpus_per_node), _given_up(made))
     if 0 < free < made.gpus_per_node and intent.gpu_count is None:
         try:
-            fewer = _planned(model, offer.gpu, replace(intent, gpus_available=free), evidence)
+            fewer = _planned(model, offer.gpu, offer.asked(intent, free), evidence)
         except InputError:
             return
-        if fewer.fits and fewer.gpus_per_node <= free:
+        if fewer.fits and fewer.gpus_per_node <= free and offer.is_free(fewer.nodes, fewer.gpus_per_node):
             yield _Candidate(fewer, offer, True, _given_up(fewer))
+
+
+def _on_nodes(model: ModelFacts, offer: GPUOffer, intent: Intent, evidence: Evidence) -> Plan:
+    """The plan on the nodes with the most GPUs; where it does not fit on so few, on more nodes with fewer each.
+
+    Raises:
+        InputError: no nodes can share the GPUs that are asked for.
+    """
+    first = offer.asked(intent)
+    refusal: InputError | None = None
+    try:
+        made = _planned(model, offer.gpu, first, evidence)
+    except InputError as error:
+        if intent.nodes == 1:
+            raise
+        refusal, made = error, None
+    if made is not None and (made.fits or intent.nodes == 1):
+        return made
+    for size in offer.sizes:
+        if size >= first.gpus_available:
+            continue
+        try:
+            smaller = _planned(model, offer.gpu, offer.asked(intent, size), evidence)
+        except InputError:
+            continue
+        if smaller.fits:
+            return smaller
+    if made is None:
+        assert refusal is not None
+        raise refusal
+    return made
 
 
 def _planned(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) -> Plan:

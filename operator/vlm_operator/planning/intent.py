@@ -86,6 +86,7 @@ class Intent:
         gpu_count: GPUs to use, None where the plan may choose.
         gpus_available: GPUs of that product on one node, which bound what a pod may ask for.
         nodes: nodes that a replica stands on; None where the plan may take as many as it needs.
+        nodes_available: nodes with ``gpus_available`` GPUs, the most that a free plan takes; None where nobody counted.
         reserve_bytes: memory of each GPU that stays free for a desktop or another process.
         allow_fp8_kv_cache: True where the ladder may store the KV cache in eight bits.
         cpu_kv_cache_bytes: plans for vLLM's CPU backend with exactly this container, instead of a GPU.
@@ -103,6 +104,7 @@ class Intent:
     gpu_count: int | None = None
     gpus_available: int = GPUS_PER_NODE
     nodes: int | None = 1
+    nodes_available: int | None = None
     reserve_bytes: int = 0
     allow_fp8_kv_cache: bool = True
     cpu_kv_cache_bytes: int | None = None

@@ -100,7 +100,7 @@ def _counted(model: ModelFacts, intent: Intent) -> Iterator[Shape]:
 def _free(model: ModelFacts, intent: Intent) -> Iterator[Shape]:
     """What the nodes have: on one node the fewest GPUs first, then whole nodes, the fewest first."""
     per_node, replicas, pinned = intent.gpus_available, intent.settings.data_parallel_size, _pinned_stages(intent)
-    if (pinned or 1) * replicas > per_node * (intent.nodes or MOST_NODES):
+    if (pinned or 1) * replicas > per_node * _most_nodes(intent):
         raise _too_many("pipeline-parallel-size", (pinned or 1) * replicas, intent)
     for nodes in _node_counts(intent):
         if nodes > 1:
@@ -125,8 +125,15 @@ def whole_nodes(model: ModelFacts, intent: Intent, nodes: int, per_node: int) ->
 def _node_counts(intent: Intent) -> range:
     """Numbers of nodes to try, ascending."""
     if intent.nodes is None:
-        return range(1, MOST_NODES + 1)
+        return range(1, _most_nodes(intent) + 1)
     return range(intent.nodes, intent.nodes + 1)
+
+
+def _most_nodes(intent: Intent) -> int:
+    """The number of nodes, or the most that may be chosen."""
+    if intent.nodes is not None:
+        return intent.nodes
+    return MOST_NODES if intent.nodes_available is None else max(min(MOST_NODES, intent.nodes_available), 1)
 
 
 def _pinned_stages(intent: Intent) -> int | None:
@@ -146,7 +153,7 @@ def _supported(shape: Shape, intent: Intent) -> Shape:
 
 
 def _too_many(field: str, count: int, intent: Intent) -> InputError:
-    per_node, nodes = intent.gpus_available, intent.nodes or MOST_NODES
+    per_node, nodes = intent.gpus_available, _most_nodes(intent)
     has = f"a node has {per_node}" if nodes == 1 else f"{nodes} nodes of {per_node} cannot share them evenly"
     span = -(-count // per_node)
     return InputError(

@@ -75,11 +75,6 @@ class Reason(Described):
         "The same flags failed before on this GPU, whatever the arithmetic says.",
         "Change a flag, the image or the GPU.",
     )
-    SPANS_NODES = (
-        "SpansNodes",
-        "The plan spans several nodes, and the operator runs a replica in one pod of a Deployment, on one node.",
-        "Render it with vlmctl render -o leaderworkerset, or leave spec.topology.nodes out and use GPUs of one node.",
-    )
     LAYOUT_UNKNOWN = (
         "ModelLayoutUnknown",
         "A field of the model's config, its quantisation or its architecture is not known for certain.",

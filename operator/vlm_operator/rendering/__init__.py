@@ -9,7 +9,7 @@ from vlm_operator.rendering.compose import compose
 from vlm_operator.rendering.docker import docker
 from vlm_operator.rendering.dry_run import DRY_RUN_CONTAINER, DryRunRequest, render_dry_run
 from vlm_operator.rendering.kserve import llm_inference_service
-from vlm_operator.rendering.leader_worker_set import leader_worker_set
+from vlm_operator.rendering.leader_worker_set import GROUP_INDEX, WORKER_INDEX, leader_worker_set, pod_arguments
 from vlm_operator.rendering.manifest_yaml import to_yaml
 from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_template
 from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
@@ -26,6 +26,8 @@ from vlm_operator.rendering.server import (
 __all__ = [
     "CONTAINER",
     "DRY_RUN_CONTAINER",
+    "GROUP_INDEX",
+    "WORKER_INDEX",
     "DryRunRequest",
     "PodTemplateClash",
     "PodTemplatePolicy",
@@ -36,6 +38,7 @@ __all__ = [
     "docker",
     "leader_worker_set",
     "llm_inference_service",
+    "pod_arguments",
     "quadlet",
     "render",
     "render_dry_run",

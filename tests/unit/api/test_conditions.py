@@ -89,7 +89,7 @@ def test_the_words_of_a_reason_are_written_once(reason: StartupReason) -> None:
 
 def test_every_reason_of_a_plan_says_what_the_start_up_would_fail_with() -> None:
     assert set(AT_STARTUP) == {*Reason, *InfeasibleReason}
-    without = {Reason.FITS, Reason.ALREADY_FAILED, Reason.LAYOUT_UNKNOWN, Reason.SPANS_NODES}
+    without = {Reason.FITS, Reason.ALREADY_FAILED, Reason.LAYOUT_UNKNOWN}
     assert {reason for reason, found in AT_STARTUP.items() if not found} == without
 
 

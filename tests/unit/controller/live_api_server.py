@@ -163,6 +163,7 @@ class LiveApiServer:
 
 _PLURALS = {
     "deployments",
+    "leaderworkersets",
     "services",
     "pods",
     "nodes",

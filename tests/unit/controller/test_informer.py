@@ -181,11 +181,32 @@ def test_named_namespaces_are_watched_one_by_one_and_nothing_namespaced_cluster_
         "/apis/vlm-operator.dev/v1alpha1/enginefacts",
     }
     assert {path.split("/namespaces/")[1].split("/")[0] for path in required if "/namespaces/" in path} == {"a", "b"}
-    assert {path for path, needed in paths if not needed} == {
-        "/api/v1/pods",
-        "/api/v1/namespaces/a/pods",
-        "/api/v1/namespaces/b/pods",
-    }
+    optional = {f"/apis/leaderworkerset.x-k8s.io/v1/namespaces/{name}/leaderworkersets" for name in ("a", "b")}
+    pods = {"/api/v1/pods", "/api/v1/namespaces/a/pods", "/api/v1/namespaces/b/pods"}
+    assert {path for path, needed in paths if not needed} == {*pods, *optional}
+
+
+SETS = "/apis/leaderworkerset.x-k8s.io/v1/leaderworkersets"
+
+
+def test_a_kind_that_a_cluster_may_lack_is_waited_for_without_holding_anything_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(informer, "ABSENT_DELAY_SECONDS", 0.02)
+    caplog.set_level("INFO", logger="vlm_operator.controller.informer")
+    server, told = LiveApiServer(), []
+    server.put(f"{ROOT}/model", root())
+    server.refused[SETS] = (404, "NotFound")
+    with watching(server, told) as (world, _):
+        assert "404" in world.missing_kinds()["LeaderWorkerSet"]
+        until(lambda: [path for method, path, _ in server.requests if method == "GET"].count(SETS) > 3)
+        assert len([line for line in caplog.messages if "leaderworkersets" in line]) == 1  # not said again and again
+        looked = len(told)
+        server.refused.clear()
+        until(lambda: not world.missing_kinds())
+        until(lambda: len(told) > looked)
+        server.put(f"{SETS.rpartition('/')[0]}/namespaces/default/leaderworkersets/model", labelled("LeaderWorkerSet"))
+        until(lambda: world.cache.belonging(KEY, ["LeaderWorkerSet"]))
 
 
 def test_a_defect_in_a_sink_is_logged_and_the_kind_listed_anew(caplog: pytest.LogCaptureFixture) -> None:

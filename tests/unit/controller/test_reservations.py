@@ -26,6 +26,11 @@ def test_it_counts_for_others_until_a_pod_holds_it() -> None:
     assert reservations.awaited(ONE, ()) == ()
 
 
+def test_a_group_waits_for_the_gpus_of_each_of_its_nodes() -> None:
+    gpu = {"product": "Tesla-T4", "resource": "r", "count": 16, "nodesPerReplica": 2}
+    assert given({"plan": {"fingerprint": "f", "gpu": gpu}}).awaited(TWO, ()) == (AwaitedGPUs("Tesla-T4", "r", 8, 2),)
+
+
 def test_a_condition_that_is_no_stop_keeps_what_was_given() -> None:
     conditions = [{"type": "Stalled", "status": "False"}, {"type": "Planned", "status": "True"}]
     assert given({**GIVEN, "conditions": conditions}).awaited(TWO, ()) == (T4,)

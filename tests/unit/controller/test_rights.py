@@ -39,7 +39,7 @@ def granted() -> set[tuple[str, str]]:
     """(resource, verb) of every rule in the chart."""
     rules: list[dict[str, Any]] = []
     helpers = (CHART / "_helpers.tpl").read_text()
-    for name in ("namespacedRules", "clusterRules"):
+    for name in ("namespacedRules", "leaderWorkerSetRules", "clusterRules"):
         found = re.search(rf'define "vlm-operator\.{name}" -}}}}(.*?){{{{- end }}}}', helpers, re.DOTALL)
         assert found is not None, name
         rules += yaml.safe_load(found[1])
@@ -84,11 +84,14 @@ def apply_everything(client: Client) -> None:
             ChildReference("batch/v1", "Job", "model-dry-run-0", uid="job"),
         ),
     )
+    superseded = tuple(
+        ChildReference(kind.api_version, kind.kind, "model", uid="child") for kind in CHILD_KINDS if kind.replicas
+    )
     metadata = {"name": "model", "namespace": "default"}
     made = client.create(f"/apis/{GROUP}/namespaces/default/vlmdeployments", {"metadata": metadata})["metadata"]
     target = Target("default", "model", made["uid"], 1, made["resourceVersion"], spec={})
     assert Applier(client, "pod").apply(Situation(target, NOW), decision) is None
-    written_before_the_watch_brought_them = Decision(children=children)
+    written_before_the_watch_brought_them = Decision(children=children, superseded=superseded)
     assert Applier(client, "pod").apply(Situation(target, NOW), written_before_the_watch_brought_them) is None
 
 

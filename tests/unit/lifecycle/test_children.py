@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from group_world import GroupWorld
 from lifecycle_world import World
 from vlm_operator.controller.client import PLURALS, path_of
 from vlm_operator.lifecycle.children import CHILD_KINDS, ChildKind, Replicas, replicas_of, runs_the_server
@@ -16,8 +17,12 @@ def test_a_listed_kind_has_a_path(kind: ChildKind) -> None:
 
 
 def test_what_is_rendered_is_of_the_listed_kinds_in_their_order() -> None:
-    rendered = [(child["apiVersion"], child["kind"]) for child in World().reconcile().children]
-    assert rendered == [(kind.api_version, kind.kind) for kind in CHILD_KINDS]
+    listed = [(kind.api_version, kind.kind) for kind in CHILD_KINDS]
+    on_one = [(child["apiVersion"], child["kind"]) for child in World().reconcile().children]
+    on_two = [(child["apiVersion"], child["kind"]) for child in GroupWorld().reconcile().children]
+    assert [each for each in listed if each in on_one] == on_one
+    assert [each for each in listed if each in on_two] == on_two
+    assert {*on_one, *on_two} == set(listed)
 
 
 @pytest.mark.parametrize(
@@ -28,10 +33,15 @@ def test_what_is_rendered_is_of_the_listed_kinds_in_their_order() -> None:
         pytest.param(({"kind": "Deployment", "spec": {"replicas": 2}},), Replicas(2, 0), id="created, no status"),
         pytest.param(({"kind": "Deployment", "spec": {}, "status": {"readyReplicas": 1}},), Replicas(1, 1), id="ready"),
         pytest.param(({"kind": "Deployment", "spec": {"replicas": 0}},), Replicas(0, 0), id="scaled to zero"),
+        pytest.param(
+            ({"kind": "LeaderWorkerSet", "spec": {"replicas": 2}, "status": {"readyReplicas": 1}},),
+            Replicas(2, 1),
+            id="groups",
+        ),
     ],
 )
 def test_the_state_of_the_server_is_read_from_the_child_that_runs_it(
     children: tuple[dict[str, object], ...], replicas: Replicas | None
 ) -> None:
     assert replicas_of(children) == replicas
-    assert [runs_the_server(child) for child in children] == [child["kind"] == "Deployment" for child in children]
+    assert [runs_the_server(child) for child in children] == [child["kind"] != "Service" for child in children]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dry_run_world import DryRunWorld, recorded
+from group_world import GroupWorld
 from lifecycle_world import MODEL, UNKNOWN_LOG, World
 from vlm_operator.api.conditions import CONDITION_REASONS, EventReason
 from vlm_operator.engine.log_wordings import KINDS, Scope
@@ -89,6 +90,7 @@ CASES: dict[str, Callable[[], World]] = {
     "PodTemplateClash": lambda: _once(World(spec=spec(podTemplate={"spec": {"containers": [
         {"name": "vllm", "image": "mine"}]}}))),
     "NoMatchingGPU": lambda: _once(World(spec=spec(gpu={"product": "NVIDIA-H200"}))),
+    "LeaderWorkerSetMissing": lambda: _without_leader_worker_sets(),  # noqa: PLW0108 - defined below
     "GPUUnknown": lambda: _once(World(product="NVIDIA-Never-Heard-Of")),
     "Retuning": lambda: _retuning(),  # noqa: PLW0108 - defined below
     "RetuneDisabled": lambda: settled(spec=spec(goal="SingleUser", retune={"maxAttempts": 0}), error_bytes=GIB),
@@ -161,6 +163,13 @@ def _node_fault() -> World:
     world.reconcile()
     world.start_up()
     world.reconcile()
+    return world
+
+
+def _without_leader_worker_sets() -> World:
+    world, over_nodes = World(), GroupWorld(missing="404 NotFound")
+    over_nodes.reconcile()
+    world.status = over_nodes.status
     return world
 
 

@@ -14,8 +14,8 @@ def node(name: str, count: int, *, ready: bool = True, cordoned: bool = False) -
     return GpuNode(name, {"nvidia.com/gpu.product": L4}, {"nvidia.com/gpu": str(count)}, ready, cordoned)
 
 
-def awaited(count: int, product: str = L4) -> AwaitedGPUs:
-    return AwaitedGPUs(product, "nvidia.com/gpu", count)
+def awaited(count: int, product: str = L4, *, nodes: int = 1) -> AwaitedGPUs:
+    return AwaitedGPUs(product, "nvidia.com/gpu", count, nodes)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,9 @@ def awaited(count: int, product: str = L4) -> AwaitedGPUs:
         pytest.param((node("a", 4), node("b", 1)), {}, (awaited(1),), 4, id="it goes to the fullest node"),
         pytest.param((node("a", 1),), {}, (awaited(1, "Tesla-T4"),), 1, id="another product is awaited"),
         pytest.param((node("a", 1),), {}, (awaited(4),), 1, id="more awaited than any node has"),
+        pytest.param(
+            (node("a", 4), node("b", 4), node("c", 2)), {}, (awaited(4, nodes=2),), 2, id="a group takes two nodes"
+        ),
     ],
 )
 def test_free_gpus(
