@@ -10,12 +10,14 @@ import click
 from vlm_operator.cli.companion_options import COMPANION_OPTIONS, Beside
 from vlm_operator.cli.intent_options import options
 from vlm_operator.cli.node_options import AUTO, NODE_OPTIONS
+from vlm_operator.cli.roles import DISAGGREGATED, ROLE_OPTIONS, Roles
 from vlm_operator.cli.targets import (
     CLUSTER_TARGETS,
     COMPANIONED,
     COMPANIONS,
     HOST_TARGETS,
     SPANNING,
+    Extras,
     check_count,
     print_objects,
     print_target,
@@ -40,13 +42,14 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Choice([*CLUSTER_TARGETS, COMPANIONS, *HOST_TARGETS]),
+    type=click.Choice([*CLUSTER_TARGETS, DISAGGREGATED, COMPANIONS, *HOST_TARGETS]),
     default="deployment",
     show_default=True,
     help="What to print: manifests for Kubernetes, what runs the server on one machine, or (companions) only what "
     "--with names, for a VLMDeployment that the operator runs.",
 )
 @options(COMPANION_OPTIONS)
+@options(ROLE_OPTIONS)
 @click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
 @click.option("--reserve", metavar="SIZE", help="Memory of each GPU that stays free for others.")
 @options(NODE_OPTIONS)
@@ -77,6 +80,8 @@ def command(
     prometheus: str | None,
     gateway: str | None,
     endpoint_picker: str | None,
+    split: str,
+    roles_by: str,
 ) -> int:
     """Print the manifests that the operator would apply, but for owner references; or another form of the same server.
 
@@ -110,13 +115,16 @@ def command(
             options={"reserve": reserve},
         )
 
-    rows = [_printed(row, output, companions, alone=len(found) == 1) for row in rows_of(found, planned)]
+    rows = [
+        _printed(row, output, Extras(companions, Roles(split, roles_by)), alone=len(found) == 1)
+        for row in rows_of(found, planned)
+    ]
     if len(rows) > 1:
         click.echo(in_words(rows), err=True)
     return max(row.exit_code for row in rows)
 
 
-def _printed(row: Row, output: str, beside: Beside, *, alone: bool) -> Row:
+def _printed(row: Row, output: str, extras: Extras, *, alone: bool) -> Row:
     """Print one server, and its verdict on stderr; what cannot be rendered is the row's error.
 
     Raises:
@@ -126,6 +134,9 @@ def _printed(row: Row, output: str, beside: Beside, *, alone: bool) -> Row:
         if row.planned is None:
             assert row.error is not None
             raise row.error
+        if output == DISAGGREGATED:
+            row = replace(row, planned=extras.language_role(row.planned))
+            assert row.planned is not None
         plan = row.planned.plan
         click.echo(f"{row.name}: {plan.verdict}: {plan.message}", err=True)
         if not plan.fits:
@@ -136,7 +147,7 @@ def _printed(row: Row, output: str, beside: Beside, *, alone: bool) -> Row:
         elif output in HOST_TARGETS:
             print_target(output, row.planned)
         else:
-            print_objects(output, row.planned, beside)
+            print_objects(output, row.planned, extras)
     except VlmOperatorError as error:
         if alone:
             raise

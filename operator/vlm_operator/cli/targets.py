@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from vlm_operator.cli.roles import DISAGGREGATED, language_role, role_objects
 from vlm_operator.errors import InputError
 
 if TYPE_CHECKING:
     from vlm_operator.cli.companion_options import Beside
     from vlm_operator.cli.deployment_file import PlannedDeployment
+    from vlm_operator.cli.roles import Roles
+    from vlm_operator.planning.intent import Intent
 
 HOST_TARGETS: Final = ("command", "docker", "compose", "quadlet")
 
@@ -48,22 +51,43 @@ def print_target(target: str, planned: PlannedDeployment) -> None:
     click.echo(forms[target](planned.server().request), nl=False)
 
 
-def print_objects(target: str, planned: PlannedDeployment, beside: Beside) -> None:
+@dataclass(slots=True)
+class Extras:
+    """What options add to a form.
+
+    Attributes:
+        whole: the intent of the model whose roles stand apart; known once ``language_role`` was asked.
+    """
+
+    beside: Beside
+    roles: Roles
+    whole: Intent | None = None
+
+    def language_role(self, planned: PlannedDeployment) -> PlannedDeployment:
+        """The plan of the language roles."""
+        role, self.whole = language_role(planned)
+        return role
+
+
+def print_objects(target: str, planned: PlannedDeployment, extras: Extras) -> None:
     """Print the manifests of a plan that fits, and its companions.
 
     Where an autoscaler sets the number of replicas, the server's manifest does not: applying it again would undo that.
     """
     from vlm_operator.rendering import leader_worker_set, llm_inference_service, render, to_yaml
 
-    added = beside.objects(target, planned)
+    added = extras.beside.objects(target, planned)
     request = planned.server().request
-    if beside.scales:
+    if extras.beside.scales:
         request = replace(request, replicas=None)
     objects: tuple[Mapping[str, Any], ...]
     if target == "leaderworkerset":
         objects = leader_worker_set(request)
     elif target == "kserve":
         objects = llm_inference_service(request, planned.plan.settings)
+    elif target == DISAGGREGATED:
+        assert extras.whole is not None
+        objects = role_objects(planned, extras.whole, extras.roles)
     elif target == COMPANIONS:
         objects = ()
     else:

@@ -6,6 +6,7 @@ Belongs here: one file a form, templates, the strategic merge of ``podTemplate``
 
 from vlm_operator.rendering.command_line import command_line
 from vlm_operator.rendering.compose import compose
+from vlm_operator.rendering.disaggregated import disaggregated_set, inference_service_of_roles
 from vlm_operator.rendering.docker import docker
 from vlm_operator.rendering.dry_run import DRY_RUN_CONTAINER, DryRunRequest, render_dry_run
 from vlm_operator.rendering.kserve import llm_inference_service
@@ -14,6 +15,7 @@ from vlm_operator.rendering.manifest_yaml import to_yaml
 from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_template
 from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
 from vlm_operator.rendering.quadlet import quadlet
+from vlm_operator.rendering.roles import RolePod
 from vlm_operator.rendering.server import (
     ServerRequest,
     render,
@@ -31,11 +33,14 @@ __all__ = [
     "DryRunRequest",
     "PodTemplateClash",
     "PodTemplatePolicy",
+    "RolePod",
     "ServerRequest",
     "check_pod_template",
     "command_line",
     "compose",
+    "disaggregated_set",
     "docker",
+    "inference_service_of_roles",
     "leader_worker_set",
     "llm_inference_service",
     "pod_arguments",

@@ -60,15 +60,15 @@ def llm_inference_service(request: ServerRequest, settings: EngineSettings) -> t
         "annotations": pod["metadata"]["annotations"],
     }
     if request.nodes == 1:
-        spec["template"] = _main(pod["spec"])
+        spec["template"] = main_container(pod["spec"])
     else:
-        spec["template"] = _main(ranked(pod, headless=False)["spec"])
-        spec["worker"] = _main(ranked(pod, headless=True)["spec"])
+        spec["template"] = main_container(ranked(pod, headless=False)["spec"])
+        spec["worker"] = main_container(ranked(pod, headless=True)["spec"])
     kind = {"apiVersion": "serving.kserve.io/v1alpha2", "kind": "LLMInferenceService"}
     return ({**kind, "metadata": metadata, "spec": spec},)
 
 
-def _main(pod: dict[str, Any]) -> dict[str, Any]:
+def main_container(pod: dict[str, Any]) -> dict[str, Any]:
     """The pod with KServe's name for the container of the model server."""
     containers = [{**each, "name": MAIN} if each["name"] == CONTAINER else each for each in pod["containers"]]
     return {**pod, "containers": containers}

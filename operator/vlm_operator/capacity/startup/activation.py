@@ -71,7 +71,7 @@ def activation(
     )
     samples = stage.is_last and not _pools(model)
     sampler = _sampler(model, rules, sequences, tokens) if samples else 0
-    encoder = NOTHING if run is None else _encoder(model, gpu, settings, version, rules=rules, run=run)
+    encoder = NOTHING if run is None else encoder_run_memory(model, gpu, settings, version, rules=rules, run=run)
     workspace = CUBLAS_WORKSPACE_BYTES[gpu.compute_capability is None or gpu.compute_capability >= (9, 0)]
     programs = _program_buffer(model, gpu, rules, sequences, tokens) if samples else 0
     received = stage.received_bytes(model, settings)
@@ -140,7 +140,7 @@ def _sampler(model: ModelFacts, rules: BudgetRules, sequences: int, tokens: int)
     )
 
 
-def _encoder(
+def encoder_run_memory(
     model: ModelFacts,
     gpu: GPUFacts,
     settings: EngineSettings,
