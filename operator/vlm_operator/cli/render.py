@@ -115,10 +115,8 @@ def command(
             options={"reserve": reserve},
         )
 
-    rows = [
-        _printed(row, output, Extras(companions, Roles(split, roles_by)), alone=len(found) == 1)
-        for row in rows_of(found, planned)
-    ]
+    extras = Extras(companions, Roles(split, roles_by))
+    rows = [_printed(row, output, extras, alone=len(found) == 1) for row in rows_of(found, planned)]
     if len(rows) > 1:
         click.echo(in_words(rows), err=True)
     return max(row.exit_code for row in rows)
@@ -134,10 +132,11 @@ def _printed(row: Row, output: str, extras: Extras, *, alone: bool) -> Row:
         if row.planned is None:
             assert row.error is not None
             raise row.error
+        planned = row.planned
         if output == DISAGGREGATED:
-            row = replace(row, planned=extras.language_role(row.planned))
-            assert row.planned is not None
-        plan = row.planned.plan
+            planned = extras.language_role(planned)
+            row = replace(row, planned=planned)
+        plan = planned.plan
         click.echo(f"{row.name}: {plan.verdict}: {plan.message}", err=True)
         if not plan.fits:
             from vlm_operator.planning.more_nodes import nodes_that_hold
@@ -145,9 +144,9 @@ def _printed(row: Row, output: str, extras: Extras, *, alone: bool) -> Row:
             for hint in filter(None, (plan.hint, nodes_that_hold(plan))):
                 click.echo(f"{row.name}: hint: {hint}", err=True)
         elif output in HOST_TARGETS:
-            print_target(output, row.planned)
+            print_target(output, planned)
         else:
-            print_objects(output, row.planned, extras)
+            print_objects(output, planned, extras)
     except VlmOperatorError as error:
         if alone:
             raise

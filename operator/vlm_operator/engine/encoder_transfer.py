@@ -2,8 +2,9 @@
 
 Sources (vLLM 0.30 to 0.33): ``distributed/ec_transfer/ec_connector/cpu`` (``ECCPUConnector``: a region of shared memory
 on both sides, read through NIXL; from 0.26 to 0.29 it only kept outputs on the host of the same instance),
-``config/vllm.py: _resolve_mm_encoder_only`` (a producer loads no language model), ``_resolve_allow_missing_mm_embeddings``
-(a consumer takes items without pixels), ``envs.py``. The connector needs the V2 runner.
+``config/vllm.py: _resolve_mm_encoder_only`` (a producer loads no language model) and
+``_resolve_allow_missing_mm_embeddings`` (a consumer takes items without pixels), ``envs.py``. The connector needs the
+V2 runner.
 """
 
 from __future__ import annotations

@@ -260,12 +260,13 @@ def _language(language: Plan, region: int, figures: tuple[Figure, ...]) -> Role:
     cache_bytes = int(METADATA_CACHE_GIB * GIB)
     shared = region + QUEUE_BYTES
     host = shared + 2 * cache_bytes + processes * PROCESS_BYTES
+    assert language.evaluation is not None
+    utilization = language.evaluation.settings.gpu_memory_utilization or 0.0
     held_back = Figure(
         "gpu-memory-utilization",
-        f"{language.settings.gpu_memory_utilization or 0:g}"
-        if language.settings.gpu_memory_utilization
-        else "vLLM's own",
-        "planned without the vision encoder; received outputs lie beside the KV cache, and vLLM does not profile them",
+        f"{utilization:g}",
+        f"planned without the vision encoder; {format_gib(language.intent.reserve_bytes)} stay free for received "
+        "outputs beside the KV cache, which vLLM does not profile",
     )
     told = (held_back, *figures, *_host(shared, region, host, cache_bytes, processes))
     return Role(language.settings, ranks, region, METADATA_CACHE_GIB, shared, host, told)
@@ -283,7 +284,7 @@ def _described(model: ModelFacts, intent: Intent) -> tuple[RequestSize, Workload
     workload = intent.workload
     if workload is None or not (workload.images or workload.videos):
         raise InputError(
-            "workload: sizes between encoder and language role follow from the items of a request, and none is described",
+            "workload: sizes between encoder and language role follow from a request's items, and none is described",
             field="workload",
             hint="set spec.workload.images or spec.workload.videos",
         )

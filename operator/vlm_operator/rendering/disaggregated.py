@@ -1,7 +1,7 @@
 """Roles apart as one object: a DisaggregatedSet of the LeaderWorkerSet project, or KServe's LLMInferenceService.
 
-A DisaggregatedSet (``disaggregatedset.x-k8s.io/v1``) makes a LeaderWorkerSet for each role. KServe (v1alpha2) knows prefill
-and decode, so the encoder is a Deployment beside its LLMInferenceService.
+A DisaggregatedSet (``disaggregatedset.x-k8s.io/v1``) makes a LeaderWorkerSet for each role. KServe (v1alpha2) knows
+prefill and decode, so the encoder is a Deployment beside its LLMInferenceService.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One role of a model whose encoder, prefill and decode stand apart: its pod and its Service.
 
-Roles find one another through whoever routes requests (llm-d's coordinator or sidecar): it sends items to an encoder, and
-their addresses with the request to a language role.
+Roles find one another through whoever routes requests (llm-d's coordinator, for instance): it sends items to an
+encoder, and their addresses with the request to a language role.
 """
 
 from __future__ import annotations
