@@ -109,7 +109,7 @@ def language_intent(model: ModelFacts, intent: Intent) -> Intent:
     size, workload = _described(model, intent)
     tokens = size.tokens
     text = Workload(
-        prompt_tokens=tokens.prompt_tokens + tokens.image_tokens + tokens.video_tokens,
+        prompt_tokens=tokens.total_tokens - tokens.output_tokens,
         output_tokens=tokens.output_tokens,
         concurrent_requests=workload.concurrent_requests,
     )
@@ -141,7 +141,7 @@ def disaggregation(whole: Intent, language: Plan) -> Disaggregation:
         )
     size, workload = _described(model, whole)
     settings = language.evaluation.settings
-    limits = whole.settings.limit_mm_per_prompt or choose_limits(model, workload)[0]
+    limits = whole.settings.limit_mm_per_prompt or choose_limits(model, workload, whole.settings)[0]
     flags = language.settings.with_(
         max_model_len=settings.max_model_len,
         tensor_parallel_size=1,
@@ -169,14 +169,12 @@ class _Items:
 
     Attributes:
         requests: requests that a language role works on at once.
-        count: items of one request.
         tokens: encoder tokens of one request.
         largest_tokens: of the largest item that is accepted.
-        pixel_bytes: of one request's items as the processor makes them.
+        pixel_bytes: of one request's images and videos as the processor makes them.
     """
 
     requests: int
-    count: int
     tokens: int
     largest_tokens: int
     token_bytes: int
@@ -193,13 +191,17 @@ class _Items:
         requests = workload.concurrent_requests or max(1, min(most, math.floor(held)))
         images = workload.images.count if workload.images else 0
         videos = workload.videos.count if workload.videos else 0
-        tokens = images * (size.image_encoder_tokens or size.tokens_per_image)
-        tokens += videos * (size.video_encoder_tokens or size.tokens_per_video)
+        seen = images * (size.image_encoder_tokens or size.tokens_per_image)
+        seen += videos * (size.video_encoder_tokens or size.tokens_per_video)
         tower = model.vision
         colours = 3 * tower.patch_size**2 * tower.frames * max(tower.merge_size, 1) ** 2
         element = pixel_bytes(model.traits.pixels, language.version, model.dtype.size_bytes).encoding
         return cls(
-            requests, images + videos, tokens, instance.cache_tokens, instance.token_bytes, tokens * colours * element
+            requests=requests,
+            tokens=seen + size.tokens.audio_tokens,
+            largest_tokens=instance.cache_tokens,
+            token_bytes=instance.token_bytes,
+            pixel_bytes=seen * colours * element,
         )
 
     def region(self, generations: int) -> tuple[int, str]:
@@ -282,7 +284,7 @@ def _host(shared: int, region: int, host: int, cache: int, processes: int) -> tu
 
 def _described(model: ModelFacts, intent: Intent) -> tuple[RequestSize, Workload]:
     workload = intent.workload
-    if workload is None or not (workload.images or workload.videos):
+    if workload is None or not (workload.images or workload.videos or workload.audios):
         raise InputError(
             "workload: sizes between encoder and language role follow from a request's items, and none is described",
             field="workload",
