@@ -59,6 +59,7 @@ check: install ## Lint, format, types, layers, generated files
 	$(BIN)/python hack/generators/diagnosis-reference --check
 	$(BIN)/python hack/generators/audit-reference --check
 	$(BIN)/python hack/generators/cli-reference --check
+	$(BIN)/python hack/generators/model-coverage --check
 
 generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generators/api
@@ -67,6 +68,7 @@ generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generators/diagnosis-reference
 	$(BIN)/python hack/generators/audit-reference
 	$(BIN)/python hack/generators/cli-reference
+	$(BIN)/python hack/generators/model-coverage
 
 $(SITE_VENV)/.installed: hack/site/requirements.lock
 	@$(PYTHON) -c '' 2>/dev/null || { echo "error: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3"; exit 1; }

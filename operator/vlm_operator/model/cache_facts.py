@@ -109,6 +109,8 @@ class StateCache:
         chunk_size: tokens of the scan's chunk (``mamba_chunk_size`` or ``chunk_size``); 0 where the config has none.
         caches_every_block: True where the architecture can keep a state at every block (vLLM's
             ``SupportsMambaPrefixCaching``).
+        exports_checkpoints: False for a gated delta net whose class asks for no checkpoints of the prefill kernel
+            (OLMo Hybrid; 0.33: ``layers/mamba/gdn/``, ``prefill_checkpoint_alignment``).
     """
 
     kind: StateKind
@@ -122,6 +124,7 @@ class StateCache:
     dtype_source: StateDType = StateDType.MODEL
     chunk_size: int = 0
     caches_every_block: bool = False
+    exports_checkpoints: bool = True
 
 
 CacheLayer = AttentionCache | LatentCache | StateCache

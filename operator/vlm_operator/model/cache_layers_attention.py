@@ -40,6 +40,15 @@ _FULL_FIRST_OF_TYPE = {"cwm": 4, "granite_swa": 4, "granitemoe_swa": 4}
 """As above, but the first of each n layers is the one that attends to everything."""
 
 
+def _leading_dense(text: TextConfig) -> list[str]:
+    """Kinds of dense layers that have a pattern of their own before the others (``Cohere2MoeConfig``)."""
+    if text.model_type != "cohere2_moe":
+        return []
+    first = min(text.config.integer("first_k_dense_replace", 0, least=0), text.layers)
+    period = text.config.integer("prefix_dense_sliding_window_pattern", 1)
+    return [SLIDING if (index + 1) % period else FULL for index in range(first)]
+
+
 def layer_types(text: TextConfig, *, period: int | None = None) -> list[str] | None:
     """Kind of each layer: as listed, or as the config class lists them where the config does not.
 
@@ -57,7 +66,8 @@ def layer_types(text: TextConfig, *, period: int | None = None) -> list[str] | N
         for field in _PATTERN_FIELDS:
             if text.config.has(field) and not isinstance(text.config.values[field], str):
                 period = text.config.integer(field)
-        default = [SLIDING if (index + 1) % period else FULL for index in range(layers)]
+        first = _leading_dense(text)
+        default = [*first, *(SLIDING if (index + 1) % period else FULL for index in range(layers - len(first)))]
     elif text.model_type in _FULL_FIRST_OF_TYPE:
         period = _FULL_FIRST_OF_TYPE[text.model_type]
         default = [SLIDING if index % period else FULL for index in range(layers)]

@@ -7,6 +7,9 @@ defaults.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.cache_layers_attention import Caches, attention
 from vlm_operator.model.cache_layers_latent import latent_layer
@@ -14,8 +17,7 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.facts import AttentionCache, CacheLayer, DType, StateCache, StateDType, StateKind
 from vlm_operator.model.text_config import TextConfig
 
-_RECURRENT = ("linear_attention", "mamba")
-_ATTENTION = ("full_attention", "attention")
+_RECURRENT, _ATTENTION = ("linear_attention", "mamba"), ("full_attention", "attention")
 
 
 def _by_kind(text: TextConfig, kinds: list[str], attention_layer: CacheLayer, state: StateCache) -> Caches:
@@ -69,10 +71,24 @@ def gated_delta_net(text: TextConfig) -> Caches:
     return _by_kind(text, kinds, attention(text), _gated_delta_net(text))
 
 
+_READS_STATE_TYPE: Final = frozenset(
+    f"Qwen3_5{kind}For{task}" for kind in ("", "Moe") for task in ("CausalLM", "ConditionalGeneration")
+)
+"""Whole models for which vLLM reads ``mamba_ssm_dtype`` (``models/config.py: MODELS_CONFIG_MAP``); others around the
+same language model keep states in the model's own type."""
+
+
 def gated_delta_net_typed(text: TextConfig) -> Caches:
-    """Qwen3.5: the same, with the state's element type from ``mamba_ssm_dtype`` (``qwen3_5.py``)."""
+    """Qwen3.5: the same, the state's element type from ``mamba_ssm_dtype`` where vLLM reads it (``qwen3_5.py``)."""
+    source = StateDType.CONFIG if text.architecture in _READS_STATE_TYPE else StateDType.MODEL
     kinds = text.layer_types(_periodic(text.layers, text.config.integer("full_attention_interval", 4))) or []
-    return _by_kind(text, kinds, attention(text), _gated_delta_net(text, StateDType.CONFIG))
+    return _by_kind(text, kinds, attention(text), _gated_delta_net(text, source))
+
+
+def gated_delta_net_of_its_own(text: TextConfig) -> Caches:
+    """OLMo Hybrid: the same as Qwen3-Next, without checkpoints of the prefill kernel (``olmo_hybrid.py``)."""
+    kinds = text.layer_types(_periodic(text.layers, 4)) or []
+    return _by_kind(text, kinds, attention(text), replace(_gated_delta_net(text), exports_checkpoints=False))
 
 
 def jamba(text: TextConfig) -> Caches:

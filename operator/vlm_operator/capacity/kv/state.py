@@ -143,6 +143,7 @@ def _exports_checkpoints(cache: StateCache, rules: KVCacheRules, compute_capabil
     return (
         rules.gpu_dependent_checkpoints
         and cache.kind is StateKind.GATED_DELTA_NET
+        and cache.exports_checkpoints
         and gdn_exports_checkpoints(cache.state_size, compute_capability)
     )
 

@@ -1,6 +1,6 @@
-"""R-4B and Bee: LLaVA-NeXT's count over the config's own resolutions; their weights were not read.
+"""R-4B and Bee: LLaVA-NeXT's count over the config's own resolutions, a normed projector, whole on every rank.
 
-Source: vLLM 0.32 ``model_executor/models/rvl.py`` and ``bee.py``.
+Source: vLLM 0.32 and 0.33 ``model_executor/models/rvl.py`` and ``bee.py``.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.selected_features import pinpoints, selected_tokens
 from vlm_operator.model.processors import AnyResolution, MultimodalFacts
-from vlm_operator.model.towers.named import DEFAULTS
+from vlm_operator.model.towers.named import named_tower, place_of
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.tower import Tower
-from vlm_operator.model.towers.unread import UnreadTower
+from vlm_operator.model.weights.two_layer_projector import line_break
+from vlm_operator.model.weights.wrapper import IMAGE, Wrapper
+
+_BEE: Final = "BeeForConditionalGeneration"
+_PLACE: Final = TowerPlace("vision_tower", IMAGE)
 
 
 def _tower(config: Config) -> Tower:
-    vision = config.section("vision_config")
-    defaults = DEFAULTS.get(vision.text("model_type") or "", {})
-    output = text_width(config)
-    return UnreadTower.read(vision, defaults, output_size=output, merge_size=1)
+    return named_tower(config, "siglip_vision_model", text_width(config))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -41,7 +42,7 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
             field="image_grid_pinpoints",
             hint="give the model's complete config.json",
         )
-    bee = "BeeForConditionalGeneration" in (config.items("architectures") or [])
+    bee = _is_bee(config)
     family = config.text("model_type") or ("bee" if bee else "rvl")
     return MultimodalFacts(
         family, ("image",), AnyResolution(side, patches, base, listed, max_tiles=_any_resolution_tiles(config, bee))
@@ -59,13 +60,31 @@ def _any_resolution_tiles(config: Config, bee: bool) -> int:
     return int(digits)
 
 
+def _is_bee(config: Config) -> bool:
+    return _BEE in (config.items("architectures") or [])
+
+
+def _weights(wrapper: Wrapper) -> None:
+    """Bee's projector is four times as wide between its matrices as the language model."""
+    line_break(wrapper)
+    tower, hidden = _tower(wrapper.config), wrapper.text.hidden_size
+    tower.build(wrapper.collection, place_of(tower, _PLACE))
+    between = 4 * hidden if _is_bee(wrapper.config) else hidden
+    projector = wrapper.projector(sharded=False)
+    projector.norm("pre_norm", tower.width, bias=True)
+    projector.linear("linear_1", between, tower.width, bias=True, quantizable=False)
+    projector.linear("linear_2", hidden, between, bias=True, quantizable=False)
+    wrapper.read_language()
+
+
 FAMILY: Final = Family(
     name="bee",
     variants=(
-        Variant(architecture="BeeForConditionalGeneration", weights_known=False),
-        Variant(architecture="RForConditionalGeneration", weights_known=False),
+        Variant(architecture=_BEE),
+        Variant(architecture="RForConditionalGeneration"),
     ),
     tower=_tower,
-    place=TowerPlace("vision_tower", ("image",)),
+    place=_PLACE,
     tokens=_tokens,
+    weights=_weights,
 )

@@ -1,27 +1,40 @@
-"""BLIP-2: one token a query; its weights were not read.
+"""BLIP-2: one token a query of a Q-Former between EVA-CLIP's tower and OPT.
 
-Source: vLLM 0.32 ``model_executor/models/blip2.py``.
+Source: vLLM 0.32 and 0.33 ``model_executor/models/blip2.py``, ``blip.py``.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from vlm_operator.model.config import Config
+from vlm_operator.model.facts import Component
 from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FixedTokens, MultimodalFacts
+from vlm_operator.model.towers.blip_vit import BlipTower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.tower import Tower
-from vlm_operator.model.towers.unread import UnreadTower
+from vlm_operator.model.weights.modules import Block
+from vlm_operator.model.weights.wrapper import IMAGE, Wrapper
+
+_PLACE: Final = TowerPlace("vision_model", IMAGE)
+_QFORMER: Final[Mapping[str, Any]] = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "encoder_hidden_size": 1408,
+    "cross_attention_frequency": 2,
+}
+"""What ``Blip2QFormerConfig`` fills in."""
 
 
 def _tower(config: Config) -> Tower | None:
     if not config.has("vision_config"):
         return None
-    output = text_width(config)
-    return UnreadTower.read(config.section("vision_config"), {}, output_size=output, merge_size=1)
+    return BlipTower.read(config.section("vision_config"), output_size=text_width(config))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -29,14 +42,46 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
     return MultimodalFacts("blip-2", ("image",), processor, item_limits=(("image", 1),))
 
 
+def _weights(wrapper: Wrapper) -> None:
+    config = wrapper.config
+    former = config.section("qformer_config").over(_QFORMER)
+    width = former.integer("hidden_size")
+    BlipTower.read(config.section("vision_config"), output_size=0).build(wrapper.collection, _PLACE)
+    top = wrapper.projector("", sharded=False)
+    top.tensor("query_tokens", config.integer("num_query_tokens", 32) * width)
+    top.norm("qformer.layernorm", width, bias=True)
+    count, step = former.integer("num_hidden_layers"), former.integer("cross_attention_frequency")
+    blocks = _former(wrapper, count)
+    _attention(blocks, "attention", width, width)
+    for name, rows, columns in (
+        ("intermediate_query.dense", former.integer("intermediate_size"), width),
+        ("output_query.dense", width, former.integer("intermediate_size")),
+    ):
+        blocks.linear(name, rows, columns, bias=True, quantizable=False)
+    blocks.norm("output_query.LayerNorm", width, bias=True)
+    _attention(_former(wrapper, -(-count // step)), "crossattention", width, former.integer("encoder_hidden_size"))
+    top.linear("language_projection", wrapper.text.hidden_size, width, bias=True, quantizable=False)
+    wrapper.read_language()
+
+
+def _former(wrapper: Wrapper, blocks: int) -> Block:
+    return wrapper.collection.tower(
+        "qformer.encoder.layer.{}", blocks, component=Component.PROJECTOR, modalities=IMAGE, sharded=False
+    )
+
+
+def _attention(blocks: Block, module: str, width: int, source: int) -> None:
+    for name, columns in (("query", width), ("key", source), ("value", source)):
+        blocks.linear(f"{module}.attention.{name}", width, columns, bias=True, quantizable=False)
+    blocks.linear(f"{module}.output.dense", width, width, bias=True, quantizable=False)
+    blocks.norm(f"{module}.output.LayerNorm", width, bias=True)
+
+
 FAMILY: Final = Family(
     name="blip2",
-    variants=(
-        Variant(
-            architecture="Blip2ForConditionalGeneration", model_types=("blip-2",), nested="opt", weights_known=False
-        ),
-    ),
+    variants=(Variant(architecture="Blip2ForConditionalGeneration", model_types=("blip-2",), nested="opt"),),
     tower=_tower,
-    place=TowerPlace("vision_model", ("image",)),
+    place=_PLACE,
     tokens=_tokens,
+    weights=_weights,
 )

@@ -62,7 +62,7 @@ FAMILY: Final = Family(
     name="deepseek_ocr",
     variants=(
         Variant(architecture="DeepseekOCRForCausalLM", model_types=("deepseek_ocr",), nested="deepseek_v2"),
-        Variant(architecture=_UNLIMITED, weights_known=False),
+        Variant(architecture=_UNLIMITED, model_types=("unlimited-ocr", "unlimited_ocr"), nested="deepseek_v2"),
         Variant(architecture=_SECOND, model_types=("deepseek_ocr2",), nested="deepseek_ocr2_text", weights_known=False),
     ),
     tower=_tower,

@@ -1,6 +1,6 @@
-"""Eagle 2.5: SigLIP over InternVL's tiles, whose side ``force_image_size`` may set; its weights were not read.
+"""Eagle 2.5: SigLIP over InternVL's tiles, whose side ``force_image_size`` may set.
 
-Source: vLLM 0.32 ``model_executor/models/eagle2_5_vl.py``.
+Source: vLLM 0.32 and 0.33 ``model_executor/models/eagle2_5_vl.py``.
 """
 
 from __future__ import annotations
@@ -8,24 +8,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from vlm_operator.errors import UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.aspect_tiles import aspect_tiles
-from vlm_operator.model.multimodal.families import patches_along, shuffled_tokens, text_width
+from vlm_operator.model.multimodal.families import patches_along, shuffle_ratio, shuffled_tokens, text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts
+from vlm_operator.model.towers.depth import within
 from vlm_operator.model.towers.place import TowerPlace
-from vlm_operator.model.towers.square import SIGLIP
-from vlm_operator.model.towers.tower import Tower
-from vlm_operator.model.towers.unread import UnreadTower
+from vlm_operator.model.towers.square import SIGLIP, SquareTower
 from vlm_operator.model.weights.shuffled_projector import merged_side
+from vlm_operator.model.weights.wrapper import IMAGE, Wrapper
+
+_PLACE: Final = TowerPlace("vision_model.vision_model", IMAGE)
 
 
-def _tower(config: Config) -> Tower:
+def _tower(config: Config) -> SquareTower:
     vision = config.section("vision_config")
-    defaults = SIGLIP if vision.text("model_type") == "siglip_vision_model" else {}
-    output = text_width(config)
-    return UnreadTower.read(vision, defaults, output_size=output, merge_size=merged_side(config, 1))
+    whole, selected = vision.over(SIGLIP).integer("num_hidden_layers"), config.values.get("select_layer", -1)
+    if isinstance(selected, bool) or not isinstance(selected, int):
+        raise UnknownFact(f"select_layer: {str(selected)[:40]!r} is not a layer", field="select_layer")
+    built = within(config, "select_layer", whole + selected + 1 if selected < 0 else selected + 1, whole)
+    merge = merged_side(config, 1)
+    return SquareTower.read(vision, SIGLIP, merge_size=merge, output_size=text_width(config), built=built)
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -38,10 +44,22 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
     return MultimodalFacts("eagle2_5_vl", ("image",), processor)
 
 
+def _weights(wrapper: Wrapper) -> None:
+    tower, hidden = _tower(wrapper.config), wrapper.text.hidden_size
+    tower.build(wrapper.collection, _PLACE)
+    inputs = tower.width * int(1 / shuffle_ratio(wrapper.config, "downsample_ratio")) ** 2
+    projector = wrapper.projector("mlp1", sharded=False)
+    projector.norm("0", inputs, bias=True)
+    projector.linear("1", hidden, inputs, bias=True, quantizable=False)
+    projector.linear("3", hidden, hidden, bias=True, quantizable=False)
+    wrapper.read_language()
+
+
 FAMILY: Final = Family(
     name="eagle2_5_vl",
-    variants=(Variant(architecture="Eagle2_5_VLForConditionalGeneration", weights_known=False),),
+    variants=(Variant(architecture="Eagle2_5_VLForConditionalGeneration"),),
     tower=_tower,
-    place=TowerPlace("vision_model", ("image",)),
+    place=_PLACE,
     tokens=_tokens,
+    weights=_weights,
 )

@@ -1,20 +1,19 @@
-"""EXAONE 4.5: images and videos counted as Qwen2-VL's, a tower of gated MLPs.
+"""EXAONE 4.5: images and videos counted as Qwen2-VL's, a tower as Qwen2.5-VL's with fewer keys and values than queries.
 
-Source: vLLM 0.32 ``model_executor/models/exaone4_5.py``; transformers 5 ``models/exaone4_5``.
+Source: vLLM 0.32 and 0.33 ``model_executor/models/exaone4_5.py``; transformers 5 ``models/exaone4_5``.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.tower_traits import Activation, Rotation, TowerTraits
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.smart_resize import frame_bounded, require_files
 from vlm_operator.model.processors import MultimodalFacts
+from vlm_operator.model.towers.gated_merger import GatedMergerTower
 from vlm_operator.model.towers.place import TowerPlace
-from vlm_operator.model.towers.unread import UnreadTower
 
 _VISION: Final = {
     "depth": 32,
@@ -22,27 +21,15 @@ _VISION: Final = {
     "intermediate_size": 3420,
     "num_heads": 16,
     "patch_size": 14,
+    "num_key_value_heads": 8,
     "spatial_merge_size": 2,
     "out_hidden_size": 3584,
 }
 """What ``Exaone4_5_VisionConfig`` fills in."""
 
 
-def _tower(config: Config) -> UnreadTower:
-    vision = config.section("vision_config").over(_VISION)
-    return UnreadTower.read(
-        vision,
-        _VISION,
-        output_size=vision.integer("out_hidden_size"),
-        merge_size=vision.integer("spatial_merge_size"),
-        traits=TowerTraits(
-            gated=True,
-            rotation=Rotation.SHARED,
-            fused_norms=True,
-            activation=Activation.SILU_AND_MUL,
-            projections_kept=True,
-        ),
-    )
+def _tower(config: Config) -> GatedMergerTower:
+    return GatedMergerTower.read(config.section("vision_config"), _VISION, grouped=True)
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -58,7 +45,6 @@ FAMILY: Final = Family(
             architecture="Exaone4_5_ForConditionalGeneration",
             model_types=("exaone4_5",),
             text=LanguageModel(architecture="Exaone4ForCausalLM", model_type="exaone4"),
-            weights_known=False,
         ),
     ),
     tower=_tower,

@@ -1,7 +1,7 @@
 """MiniCPM-V 4.6 and 4.7: SigLIP, windows of patches merged inside the tower and once more before the language model.
 
-Sources: vLLM 0.32 ``model_executor/models/minicpmv4_6.py``; transformers' processor (slices of 448 pixels, 9 at most,
-16 patches a token). The weights of 4.7 were not read.
+Sources: vLLM 0.32 ``model_executor/models/minicpmv4_6.py``, 0.33 ``minicpmv4_7.py``; transformers' processor (slices of
+448 pixels, 9 at most, 16 patches a token).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ FAMILY: Final = Family(
         Variant(
             architecture="MiniCPMV4_6ForConditionalGeneration", model_types=("minicpmv4_6",), nested="qwen3_5_text"
         ),
-        Variant(architecture=_LATER, model_types=("minicpmv4_7",), nested="qwen3_5_text", weights_known=False),
+        Variant(architecture=_LATER, model_types=("minicpmv4_7",), nested="qwen3_5_text"),
     ),
     tower=_tower,
     place=_PLACE,

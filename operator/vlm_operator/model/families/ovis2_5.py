@@ -74,8 +74,8 @@ FAMILY: Final = Family(
     name="ovis2_5",
     variants=(
         Variant(architecture="Ovis2_5", model_types=("ovis2_5",)),
-        Variant(architecture="Ovis2_6ForCausalLM", model_types=("ovis2_5",), weights_known=False),
-        Variant(architecture="Ovis2_6_MoeForCausalLM", model_types=("ovis2_5",), weights_known=False),
+        Variant(architecture="Ovis2_6ForCausalLM", model_types=("ovis2_5",)),
+        Variant(architecture="Ovis2_6_MoeForCausalLM", model_types=("ovis2_5",)),
     ),
     tower=_tower,
     place=TowerPlace("visual_tokenizer.vit.vision_model"),

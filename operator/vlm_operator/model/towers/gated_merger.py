@@ -23,6 +23,7 @@ class GatedMergerTower(Tower):
 
     Attributes:
         channels, frames: colours of a pixel, frames of a patch.
+        kv_heads: key and value heads of a block's attention; 0: as many as query heads.
     """
 
     traits: ClassVar[TowerTraits] = TowerTraits(
@@ -35,10 +36,17 @@ class GatedMergerTower(Tower):
 
     channels: int
     frames: int
+    kv_heads: int = 0
 
     @classmethod
-    def read(cls, vision: Config, defaults: Mapping[str, Any]) -> Self:
-        """The tower of this section, its class's ``defaults`` filled in."""
+    def read(cls, vision: Config, defaults: Mapping[str, Any], *, grouped: bool = False) -> Self:
+        """The tower of this section, its class's ``defaults`` filled in.
+
+        Args:
+            vision: ``vision_config``.
+            defaults: what the tower's class fills in.
+            grouped: ``num_key_value_heads`` is read (``exaone4_5.py``).
+        """
         filled = vision.over(defaults)
         return cls(
             layers=filled.integer("depth"),
@@ -50,6 +58,7 @@ class GatedMergerTower(Tower):
             output_size=filled.integer("out_hidden_size"),
             channels=filled.integer("in_channels", 3),
             frames=filled.integer("temporal_patch_size", 2),
+            kv_heads=filled.integer("num_key_value_heads") if grouped else 0,
         )
 
     @property
@@ -64,7 +73,12 @@ class GatedMergerTower(Tower):
         blocks = place.part(collection, "blocks.{}", self.layers)
         blocks.norm("norm1", self.width)
         blocks.norm("norm2", self.width)
-        fused_attention(blocks, self.width, bias=True)
+        if self.kv_heads:
+            names, size = ("qkv", "qkv", "qkv"), self.head_size
+            blocks.qkv("attn", self.heads, self.kv_heads, size, self.width, bias=True, names=names, fused="qkv")
+            blocks.row("attn.proj", self.width, self.width, bias=True)
+        else:
+            fused_attention(blocks, self.width, bias=True)
         self.mlp(blocks, bias=True)
         merger = place.merger(collection, "merger")
         merger.norm("ln_q", self.width)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.model import registry
-from vlm_operator.model.weights import dense, experts, hybrid, latent, transformers_backend
+from vlm_operator.model.weights import (
+    classic,
+    dense,
+    experts,
+    gated_experts,
+    hybrid,
+    latent,
+    recurrent,
+    transformers_backend,
+    variations,
+)
 from vlm_operator.model.weights.language import LanguageReader
 
 LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
@@ -75,6 +85,36 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "Lfm2MoeForCausalLM": hybrid.lfm2_moe,
     "MiniCPMForCausalLM": dense.minicpm,
     "Step3TextForCausalLM": experts.step3_text,
+    "GPT2LMHeadModel": classic.gpt2,
+    "GPTJForCausalLM": classic.gptj,
+    "OPTForCausalLM": classic.opt,
+    "BloomForCausalLM": classic.bloom,
+    "FalconForCausalLM": classic.falcon,
+    "OrionForCausalLM": classic.orion,
+    "DbrxForCausalLM": classic.dbrx,
+    "Cohere2MoeForCausalLM": gated_experts.cohere2_moe,
+    "ExaoneMoeForCausalLM": gated_experts.exaone_moe,
+    "ExaoneMoEForCausalLM": gated_experts.exaone_moe,
+    "AfmoeForCausalLM": gated_experts.afmoe,
+    "HYV3ForCausalLM": gated_experts.hy_v3,
+    "AXK1ForCausalLM": gated_experts.axk1,
+    "BailingMoeForCausalLM": gated_experts.bailing_moe,
+    "BailingMoeV2ForCausalLM": gated_experts.bailing_moe,
+    "LagunaForCausalLM": gated_experts.laguna,
+    "ApertusForCausalLM": variations.apertus,
+    "ArceeForCausalLM": variations.arcee,
+    "ExaoneForCausalLM": variations.exaone,
+    "GraniteSWAForCausalLM": variations.granite_swa,
+    "GraniteMoeSWAForCausalLM": variations.granitemoe_swa,
+    "HyperCLOVAXForCausalLM": variations.hyperclovax,
+    "SolarForCausalLM": dense.llama,
+    "TeleChat2ForCausalLM": variations.telechat2,
+    "TeleFLMForCausalLM": dense.llama,
+    "MambaForCausalLM": recurrent.mamba,
+    "FalconMambaForCausalLM": recurrent.mamba,
+    "Mamba2ForCausalLM": recurrent.mamba2_only,
+    "FalconH1ForCausalLM": recurrent.falcon_h1,
+    "OlmoHybridForCausalLM": recurrent.olmo_hybrid,
 }
 """Text architectures, also as the language model inside a vision-language one."""
 
@@ -95,6 +135,7 @@ LANGUAGE_OF_MODEL_TYPE: Final[dict[str, str]] = {
     "ministral3": "Ministral3ForCausalLM",
     "mistral": "MistralForCausalLM",
     "mixtral": "MixtralForCausalLM",
+    "opt": "OPTForCausalLM",
     "phi3": "Phi3ForCausalLM",
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",

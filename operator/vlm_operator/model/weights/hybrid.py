@@ -142,7 +142,7 @@ def _gated_delta_net(language: Language, block: Block, *, fused_names: bool) -> 
 
 @dataclass(frozen=True, slots=True)
 class Mamba2:
-    """Dimensions of a Mamba2 mixer."""
+    """Dimensions of a Mamba2 mixer; ``norm`` is False where its output is not normed."""
 
     heads: int
     head_size: int
@@ -151,6 +151,7 @@ class Mamba2:
     kernel: int
     bias: bool = False
     conv_bias: bool = True
+    norm: bool = True
 
 
 def mamba2(block: Block, module: str, hidden: int, mixer: Mamba2) -> None:
@@ -169,7 +170,8 @@ def mamba2(block: Block, module: str, hidden: int, mixer: Mamba2) -> None:
     block.tensor(f"{module}.A", mixer.heads, Sharding.OUTPUT, dtype=DType.FLOAT32)
     block.tensor(f"{module}.D", mixer.heads, Sharding.OUTPUT)
     block.tensor(f"{module}.dt_bias", mixer.heads, Sharding.OUTPUT)
-    block.tensor(f"{module}.norm.weight", inner, Sharding.OUTPUT)
+    if mixer.norm:
+        block.tensor(f"{module}.norm.weight", inner, Sharding.OUTPUT)
 
 
 NEMOTRON_KINDS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
