@@ -87,8 +87,8 @@ def gated_delta_net_typed(text: TextConfig) -> Caches:
 
 def gated_delta_net_of_its_own(text: TextConfig) -> Caches:
     """OLMo Hybrid: the same as Qwen3-Next, without checkpoints of the prefill kernel (``olmo_hybrid.py``)."""
-    kinds = text.layer_types(_periodic(text.layers, 4)) or []
-    return _by_kind(text, kinds, attention(text), replace(_gated_delta_net(text), exports_checkpoints=False))
+    state = replace(_gated_delta_net(text), exports_checkpoints=False)
+    return _by_kind(text, text.layer_types(_periodic(text.layers, 4)) or [], attention(text), state)
 
 
 def jamba(text: TextConfig) -> Caches:
@@ -280,10 +280,13 @@ _BLOCK_KINDS = {
     "moe": "",
 }
 
+_READS_NEMOTRON_TYPE: Final = frozenset({"NemotronHForCausalLM", "NemotronHPuzzleForCausalLM", "NemotronH_Nano_VL_V2"})
+"""The same for ``mamba_ssm_cache_dtype``; the Omni models' states are in the model's own type."""
+
 
 def nemotron_h(text: TextConfig) -> Caches:
     """Nemotron-H: Mamba2, attention and MLP layers in a listed order (``nemotron_h.py``)."""
-    config = text.config
+    config, kept = text.config, text.architecture in _READS_NEMOTRON_TYPE
     heads, head_size = config.integer("mamba_num_heads", 128), config.integer("mamba_head_dim", 64)
     state = _mamba2_state(
         text,
@@ -294,14 +297,11 @@ def nemotron_h(text: TextConfig) -> Caches:
         state_size=config.integer("ssm_state_size", 128),
         conv_kernel=text.first("conv_kernel", "mamba_d_conv", default=4),
         dtype=_dtype(config, "mamba_ssm_cache_dtype"),
-        source=StateDType.NEMOTRON_H,
+        source=StateDType.NEMOTRON_H if kept else StateDType.MODEL,
     )
-    window = text.sliding_window
-    layer = AttentionCache(text.kv_heads, text.head_size, text.head_size, sliding_window=window)
-    caches: Caches = []
-    for kind in _nemotron_h_kinds(config):
-        caches.append((state,) if kind == "state" else (layer,) if kind == "attention" else ())
-    return caches
+    layer = AttentionCache(text.kv_heads, text.head_size, text.head_size, sliding_window=text.sliding_window)
+    cached: dict[str, tuple[CacheLayer, ...]] = {"state": (state,), "attention": (layer,)}
+    return [cached.get(kind, ()) for kind in _nemotron_h_kinds(config)]
 
 
 def _nemotron_h_kinds(config: Config) -> list[str]:

@@ -74,12 +74,13 @@ def _sections() -> Mapping[str, LanguageModel]:
 
 def by_architecture(architecture: object) -> Known | None:
     """The family of an architecture, None where no record has it; of a language model no record is read."""
-    if _is_text(architecture):
+    if is_text(architecture):
         return None
     return _by_architecture().get(architecture) if isinstance(architecture, str) else None
 
 
-def _is_text(architecture: object) -> bool:
+def is_text(architecture: object) -> bool:
+    """Whether vLLM serves the architecture as a language model on its own, whatever sections its config has."""
     from vlm_operator.model.cache_layers import TEXT_ARCHITECTURES
 
     return architecture in TEXT_ARCHITECTURES
@@ -93,7 +94,7 @@ def by_model_type(model_type: str) -> Known | None:
 def family_of(config: Config) -> Known | None:
     """The family of a config: by its first architecture that a record has, its ``model_type``, or a section."""
     for architecture in config.items("architectures") or []:
-        if _is_text(architecture):
+        if is_text(architecture):
             return None
         known = by_architecture(architecture)
         if known is not None:

@@ -68,7 +68,10 @@ def test_names_that_no_record_has_are_nobodys(names: object) -> None:
     assert registry.family_of(Config({"architectures": names, "model_type": "no_such_type"})) is None
 
 
-STATED = {"glm4v_9b", "h2ovl", "internvl_chat", "nvlm"}
+STATED = {
+    *("glm4v_9b", "h2ovl", "internvl_chat", "nvlm"),
+    *("cosmos3", "nemotron_nano_vl", "opencua", "step3_vl"),
+}
 """Families whose towers have no class with defaults."""
 
 
@@ -83,6 +86,8 @@ def test_a_tower_builds_the_blocks_that_its_dimensions_say(family: Family) -> No
         if family.name in STATED:
             section |= {"num_hidden_layers": 3, "hidden_size": 64, "intermediate_size": 128, "patch_size": 14}
             section |= {"num_attention_heads": 4, "num_heads": 4, "num_positions": 100}
+            section |= {"depth": 3, "out_hidden_size": 64, "args": {"model": "vit_small_patch16_224"}}
+            section |= {"layers": 3, "width": 64, "heads": 4, "mlp_ratio": 2.0}
         tower = family.tower(
             Config(
                 {

@@ -144,6 +144,11 @@ def read(section: dict[str, Any], architecture: str = "LlamaForCausalLM") -> Qua
             id="Quark, MXFP4",
         ),
         pytest.param(
+            {"quant_method": "mxfp8", "ignored_layers": ["lm_head"]},
+            Quantization("modelopt", 8, 32, scale_bytes=1, ignored=("lm_head",), head=True),
+            id="MXFP8 under MiniMax's tag",
+        ),
+        pytest.param(
             {"quant_method": "experts_int8"}, Quantization("experts_int8", 8, -1, experts_only=True), id="int8"
         ),
         pytest.param({"config_groups": {}, "quant_algo": "FP8"}, None, id="no method: vLLM builds it unquantised"),

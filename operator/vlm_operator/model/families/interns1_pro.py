@@ -1,7 +1,7 @@
-"""Intern-S1-Pro, Intern-S2, Cosmos3 and Qwen4: the DeepStack tower, times before patches; weights are not read.
+"""Intern-S1-Pro, Intern-S2 and Qwen4: the DeepStack tower, times before patches; weights are not read.
 
-Sources: vLLM 0.32 ``model_executor/models/interns1_pro.py``, ``interns2_preview.py``, ``interns2_mobius.py``,
-``cosmos3.py`` (all take ``Qwen3_VisionTransformer``).
+Sources: vLLM 0.32 ``model_executor/models/interns1_pro.py``, ``interns2_preview.py``, ``interns2_mobius.py`` (all take
+``Qwen3_VisionTransformer``).
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ FAMILY: Final = Family(
             "InternS1ProForConditionalGeneration",
             "InternS2PreviewForConditionalGeneration",
             "InternS2MobiusForConditionalGeneration",
-            "Cosmos3ForConditionalGeneration",
             "Qwen4ExpForConditionalGeneration",
         )
     ),

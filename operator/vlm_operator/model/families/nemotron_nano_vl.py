@@ -1,7 +1,7 @@
 """Nemotron Nano VL 12B v2 and the Omni models: RADIO over tiles of one size, or over native patches.
 
 Sources: vLLM 0.32 ``model_executor/models/nano_nemotron_vl.py``; ``nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16`` (tiles
-of 512 pixels, 12 at most). Weights were not read.
+of 512 pixels, 12 at most). The weights of a sound encoder were not read.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from typing import Final
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, Variant
-from vlm_operator.model.multimodal.families import patches_along, shuffled_tokens, text_width
+from vlm_operator.model.multimodal.families import patches_along, shuffle_ratio, shuffled_tokens, text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import AspectTiles, FramedAudio, MultimodalFacts, NativePatches, VideoText
 from vlm_operator.model.processors_audio import SAMPLING_RATE, Step
 from vlm_operator.model.towers.place import TowerPlace
+from vlm_operator.model.towers.radio import RadioTower
 from vlm_operator.model.towers.tower import Tower
-from vlm_operator.model.towers.unread import UnreadTower
+from vlm_operator.model.weights.hybrid import nemotron_h
 from vlm_operator.model.weights.shuffled_projector import merged_side
+from vlm_operator.model.weights.wrapper import Wrapper
 
+_ITEMS: Final = ("image", "video", "audio")
+_PLACE: Final = TowerPlace("vision_model", _ITEMS)
 _HALVES: Final = 0.5
 """The only ``downsample_ratio`` that vLLM's dynamic tiler takes (``DynamicResolutionImageTiler.__init__``)."""
 
@@ -31,12 +35,31 @@ _SHORTEST_CLIP: Final = 0.1
 
 
 def _tower(config: Config) -> Tower | None:
-    """RADIO: its config states no dimensions."""
+    """RADIO: its dimensions by the name of the model."""
     if not config.has("vision_config"):
         return None
-    output = text_width(config)
     vision = config.section("vision_config")
-    return UnreadTower.read(vision, {}, output_size=output, merge_size=merged_side(config, 1))
+    return RadioTower.read(vision, merge_size=merged_side(config, 2), output_size=text_width(config))
+
+
+def _weights(wrapper: Wrapper) -> None:
+    config = wrapper.config
+    if config.has("sound_config"):
+        raise UnknownFact("sound_config: the weights of a sound encoder are not known", field="sound_config")
+    tower = _tower(config)
+    if tower is None:
+        raise UnknownFact("vision_config is missing from the config", field="vision_config")
+    tower.build(wrapper.collection, _PLACE)
+    width, between = config.integer("vit_hidden_size", tower.width), config.integer("projector_hidden_size")
+    text = config.section("text_config" if config.has("text_config") else "llm_config")
+    inputs = width * round(1 / shuffle_ratio(config, "downsample_ratio")) ** 2
+    projector = wrapper.projector("mlp1", modalities=_ITEMS, sharded=False)
+    projector.norm("0", inputs)
+    projector.linear("1", between, inputs, quantizable=False)
+    projector.linear("3", wrapper.text.hidden_size, between, quantizable=False)
+    if text.integer("num_nextn_predict_layers", 0, least=0):
+        projector.norm("vision_final_layernorm", width, bias=True)
+    nemotron_h(wrapper.language(section="text_config" if config.has("text_config") else "llm_config"))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -125,16 +148,16 @@ def _sound(sound: Config) -> FramedAudio:
 FAMILY: Final = Family(
     name="nemotron_nano_vl",
     variants=(
-        Variant(architecture="NemotronH_Nano_VL_V2", model_types=("NemotronH_Nano_VL_V2",), weights_known=False),
+        Variant(architecture="NemotronH_Nano_VL_V2", model_types=("NemotronH_Nano_VL_V2",)),
         Variant(
             architecture="NemotronH_Nano_Omni_Reasoning_V3",
             model_types=("NemotronH_Nano_Omni_Reasoning_V3",),
-            weights_known=False,
         ),
-        Variant(architecture="NemotronH_Super_Omni_Reasoning_V3", weights_known=False),
-        Variant(architecture="NemotronH_Omni_Reasoning_V3", weights_known=False),
+        Variant(architecture="NemotronH_Super_Omni_Reasoning_V3"),
+        Variant(architecture="NemotronH_Omni_Reasoning_V3"),
     ),
     tower=_tower,
-    place=TowerPlace("vision_model"),
+    place=_PLACE,
     tokens=_tokens,
+    weights=_weights,
 )

@@ -1,4 +1,4 @@
-"""Step3, and Step3-VL-10B and Step 3.7, whose weights were not read: a CLIP-like tower that two convolutions thin.
+"""Step3: a CLIP-like tower that two convolutions thin; Step3-VL-10B and Step 3.7: the Perception Encoder.
 
 Source: vLLM 0.32 ``model_executor/models/step3_vl.py`` (its own processor: a view of 728 pixels and 169 tokens,
 windows of 504 pixels and 81 tokens).
@@ -13,13 +13,20 @@ from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts, WindowPatches
+from vlm_operator.model.towers.perception_encoder import PerceptionEncoder
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.thinned import THINNED, ThinnedTower
 from vlm_operator.model.towers.tower import Tower
-from vlm_operator.model.towers.unread import UnreadTower
 from vlm_operator.model.weights.wrapper import IMAGE, Wrapper
 
 _PLACE: Final = TowerPlace("vision_model", IMAGE, data_parallel=True)
+
+
+def _is_step_vl(config: Config) -> bool:
+    """Step3-VL-10B and Step 3.7, whose tower is another one."""
+    named = {"StepVLForConditionalGeneration", "Step3p7ForConditionalGeneration"}
+    given = config.items("architectures") or []
+    return bool(named & {str(each) for each in given}) or config.text("model_type") in {"step_robotics", "step3p7"}
 
 
 def _tower(config: Config) -> Tower | None:
@@ -29,8 +36,8 @@ def _tower(config: Config) -> Tower | None:
     stride = config.integer("understand_projector_stride", 0, least=0)
     merge = 2 * stride if stride else 4
     vision = config.section("vision_config")
-    if config.text("model_type") in {"step_robotics", "step3p7"}:
-        return UnreadTower.read(vision, {}, output_size=output, merge_size=merge)
+    if _is_step_vl(config):
+        return PerceptionEncoder.read(vision, output_size=output, merge_size=merge)
     return ThinnedTower.read(vision, THINNED, output_size=output, merge_size=merge)
 
 
@@ -41,6 +48,9 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
 
 def _weights(wrapper: Wrapper) -> None:
     config = wrapper.config
+    if _is_step_vl(config):
+        _step_vl_weights(wrapper)
+        return
     tower = ThinnedTower.read(config.section("vision_config"), THINNED, output_size=0, merge_size=4)
     tower.build(wrapper.collection, _PLACE)
     output = tower.thinned_width
@@ -52,6 +62,16 @@ def _weights(wrapper: Wrapper) -> None:
     wrapper.read_own_language()
 
 
+def _step_vl_weights(wrapper: Wrapper) -> None:
+    section = wrapper.config.section("vision_config")
+    tower = PerceptionEncoder.read(section, output_size=0, merge_size=4)
+    tower.build(wrapper.collection, _PLACE)
+    bias = wrapper.config.boolean("projector_bias", True)
+    projector = wrapper.projector("", data_parallel=True)
+    projector.column("vit_large_projector", wrapper.text.hidden_size, 4 * tower.width, bias=bias)
+    wrapper.read_language()
+
+
 FAMILY: Final = Family(
     name="step3_vl",
     variants=(
@@ -60,8 +80,8 @@ FAMILY: Final = Family(
             model_types=("step3_vl",),
             text=LanguageModel(architecture="Step3TextForCausalLM", model_type="step3_text"),
         ),
-        Variant(architecture="StepVLForConditionalGeneration", model_types=("step_robotics",), weights_known=False),
-        Variant(architecture="Step3p7ForConditionalGeneration", model_types=("step3p7",), weights_known=False),
+        Variant(architecture="StepVLForConditionalGeneration", model_types=("step_robotics",), nested="qwen3"),
+        Variant(architecture="Step3p7ForConditionalGeneration", model_types=("step3p7",)),
     ),
     tower=_tower,
     place=_PLACE,

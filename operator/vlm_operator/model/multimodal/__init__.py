@@ -62,7 +62,7 @@ def read_multimodal(
     if known is not None and (not architectures or known.variant.architecture in architectures):
         return known.family.tokens(view, files)
     model_type = view.text("model_type")
-    if not any(view.has(key) for key in _ENCODER_KEYS):
+    if not any(view.has(key) for key in _ENCODER_KEYS) or registry.is_text(next(iter(architectures), None)):
         return None
     raise UnknownFact(
         f"model_type: the token arithmetic of {model_type or (architectures or ['this model'])[0]} is not known",

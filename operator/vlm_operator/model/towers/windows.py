@@ -19,6 +19,7 @@ from vlm_operator.model.weights.modules import Collection
 _WINDOW, _SIDE = 14, 64
 """Patches a side of a window, and of the whole image of 1024 pixels; every third block attends to the whole."""
 _NECK: Final = 256
+_DECODER_WIDTH, _DECODER_INNER, _DECODER_LAYERS, _DECODER_HEADS = 896, 4864, 24, 14
 _CLIP_POSITIONS: Final = 257
 """Positions of CLIP at 224 pixels, and its class token."""
 
@@ -28,9 +29,14 @@ class WindowsTower(Tower):
     """SAM ViT-B, whole on every rank, its neck, and CLIP ViT-L divided over ranks.
 
     CLIP sees a sixteenth of what SAM sees, so that SAM's dimensions decide about memory.
+
+    Attributes:
+        outputs: elements of an output of SAM's last convolution.
     """
 
     traits: ClassVar[TowerTraits] = TowerTraits(kind=TowerKind.WINDOWS)
+
+    outputs: int = 4 * _NECK
 
     @classmethod
     def fixed(cls, output_size: int) -> Self:
@@ -79,4 +85,35 @@ class WindowsTower(Tower):
         tower.norm("neck.1", _NECK, bias=True)
         tower.norm("neck.3", _NECK, bias=True)
         tower.linear("net_2", 2 * _NECK, _NECK * 3**2)
-        tower.linear("net_3", 4 * _NECK, 2 * _NECK * 3**2)
+        tower.linear("net_3", self.outputs, 2 * _NECK * 3**2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsDecoderTower(WindowsTower):
+    """SAM ViT-B, then a small Qwen2 that reads its features behind learned queries (``deepencoder2.py``)."""
+
+    @classmethod
+    def fixed(cls, output_size: int) -> Self:
+        """The towers as vLLM fixes them."""
+        dimensions = {"layers": 12, "width": 768, "inner": 3072, "heads": 12, "patch_size": 16, "merge_size": 4}
+        return cls(**dimensions, output_size=output_size, outputs=_DECODER_WIDTH)
+
+    def build(self, collection: Collection, place: TowerPlace) -> None:
+        """SAM, its neck, the decoder's layers, the queries of views and of tiles."""
+        self._sam(collection, place)
+        width, size = _DECODER_WIDTH, _DECODER_WIDTH // _DECODER_HEADS
+        whole = {"modalities": place.modalities, "sharded": False, "quantizable": False}
+        top = collection.tower("qwen2_model", 1, **whole)  # type: ignore[arg-type]
+        top.tensor("query_768.weight", 144 * width)
+        top.tensor("query_1024.weight", 256 * width)
+        top.norm("model.model.norm", width)
+        top.tensor("model.model.rotary_emb.inv_freq", size // 2, dtype=DType.FLOAT32, times=2)
+        blocks = collection.tower("qwen2_model.model.model.layers.{}", _DECODER_LAYERS, **whole)  # type: ignore[arg-type]
+        for name, rows in (("q", width), ("k", 2 * size), ("v", 2 * size)):
+            blocks.linear(f"self_attn.{name}_proj", rows, width, bias=True)
+        blocks.linear("self_attn.o_proj", width, width)
+        for name in ("gate", "up"):
+            blocks.linear(f"mlp.{name}_proj", _DECODER_INNER, width)
+        blocks.linear("mlp.down_proj", width, _DECODER_INNER)
+        blocks.norm("input_layernorm", width)
+        blocks.norm("post_attention_layernorm", width)

@@ -15,6 +15,7 @@ from vlm_operator.model.weights import (
     recurrent,
     transformers_backend,
     variations,
+    zamba2,
 )
 from vlm_operator.model.weights.language import LanguageReader
 
@@ -67,6 +68,7 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "GptOssForCausalLM": experts.gpt_oss,
     "MiniMaxM2ForCausalLM": experts.minimax_m2,
     "MiMoV2FlashForCausalLM": experts.mimo_v2,
+    "MiMoV2ForCausalLM": experts.mimo_v2,
     "Glm4MoeForCausalLM": experts.glm4_moe,
     "GraniteMoeForCausalLM": experts.granitemoe,
     "GraniteMoeSharedForCausalLM": experts.granitemoe,
@@ -115,6 +117,7 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "Mamba2ForCausalLM": recurrent.mamba2_only,
     "FalconH1ForCausalLM": recurrent.falcon_h1,
     "OlmoHybridForCausalLM": recurrent.olmo_hybrid,
+    "Zamba2ForCausalLM": zamba2.zamba2,
 }
 """Text architectures, also as the language model inside a vision-language one."""
 

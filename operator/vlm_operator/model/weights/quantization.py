@@ -268,6 +268,11 @@ def _modelopt(section: Config) -> Quantization:
     return replace(MODELOPT_STORAGE[algorithm], ignored=tuple(patterns), head=True)
 
 
+def _mxfp8(section: Config) -> Quantization:
+    """MiniMax's own tag for what ModelOpt calls MXFP8 (0.24 to 0.33: ``ModelOptMxFp8Config.from_config``)."""
+    return replace(MODELOPT_STORAGE["MXFP8"], ignored=_names(section, "ignored_layers"), head=True)
+
+
 def _mxfp4(section: Config) -> Quantization:
     ignored = _names(section, "modules_to_not_convert")
     return Quantization("mxfp4", 4, 32, scale_bytes=1, ignored=ignored, experts_only=True)
@@ -327,6 +332,7 @@ READERS: Final[dict[str, Callable[[Config], Quantization]]] = {
     "modelopt_fp4": _modelopt,
     "modelopt_mixed": _modelopt,
     "mxfp4": _mxfp4,
+    "mxfp8": _mxfp8,
     "bitsandbytes": _bitsandbytes,
     "experts_int8": _experts_int8,
     "quark": quark,
