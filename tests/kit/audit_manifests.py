@@ -21,6 +21,7 @@ def node(
     cordoned: bool = False,
     ready: bool = True,
     labels: dict[str, str] | None = None,
+    taints: list[Manifest] | None = None,
 ) -> Manifest:
     """A node with the labels of GPU feature discovery; of MIG slices and shared GPUs as ``labels`` adds."""
     gpu = find_gpu(product)
@@ -32,7 +33,7 @@ def node(
             "name": name,
             "labels": {"nvidia.com/gpu.product": product, "kubernetes.io/hostname": name, **memory, **(labels or {})},
         },
-        "spec": {"unschedulable": True} if cordoned else {},
+        "spec": {**({"unschedulable": True} if cordoned else {}), **({"taints": taints} if taints else {})},
         "status": {
             "allocatable": {"cpu": "64", "memory": "512Gi", "pods": "110", resource: str(count)},
             "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
@@ -63,6 +64,7 @@ def pod(
     volumes: list[Manifest] | None = None,
     mounts: list[Manifest] | None = None,
     init: list[Manifest] | None = None,
+    placed: Manifest | None = None,
 ) -> Manifest:
     """A pod on the node ``at`` that serves; ``owner`` is (kind, name) of its controller."""
     limits: dict[str, str] = {resource: str(gpus)} if gpus else {}
@@ -89,6 +91,7 @@ def pod(
     spec |= {"nodeName": at} if at else {}
     spec |= {"nodeSelector": selector} if selector else {}
     spec |= {"initContainers": init} if init else {}
+    spec |= placed or {}
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -67,8 +67,9 @@ class FindingKind(Described):
     )
     NO_NODE_TAKES_IT = (
         "NoNodeTakesIt",
-        "No node has the labels and the number of GPUs that the pod asks for: it would stay pending after a restart.",
-        "Change the node selector or the number of GPUs, or label a node.",
+        "No node has the number of GPUs that the pod asks for, and takes it by node selector, required affinity and "
+        "taints: it would stay pending after a restart.",
+        "Change the node selector, the affinity, the tolerations or the number of GPUs, or label a node.",
     )
     NODE_CLOSED = (
         "NodeClosed",

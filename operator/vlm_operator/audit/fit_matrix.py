@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from vlm_operator.audit.finding import FindingKind
 from vlm_operator.audit.node_groups import NodeGroup
+from vlm_operator.audit.placement import ANYWHERE, Placement
 from vlm_operator.audit.planner import Planner
 from vlm_operator.errors import InputError
+from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.intent import GPUS_PER_NODE, Intent
 from vlm_operator.planning.plan import Plan
@@ -34,11 +37,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WantedModel:
-    """A model to be placed: what is asked of it is its intent."""
+    """A model to be placed.
+
+    Attributes:
+        intent: what is asked of it.
+        placement: what its pods ask of a node; anything goes where no pod is known.
+    """
 
     name: str
     facts: ModelFacts
     intent: Intent = field(default_factory=Intent)
+    placement: Placement = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,46 +90,83 @@ def fit_matrix(
     """
     cells = []
     chosen = tuple(groups)
+    gpus = _interned(group.gpu for group in chosen)
     for model in models:
+        row = _Row(model, planner)
         for group in chosen:
-            cells.append(_fit(model, group, planner))
+            cells.append(row.fit(group, gpus[group.gpu]))
             progress()
     return tuple(cells)
 
 
-def _fit(model: WantedModel, group: NodeGroup, planner: Planner) -> Fit:
-    """The plan on up to eight GPUs holds on every node that has as many as it takes; on others it is made anew.
-
-    That is so because numbers of GPUs are tried in ascending order, and what fits on none of eight fits on none of
-    fewer. A server takes one MIG slice at most, because NCCL does not connect slices, and one share of a shared GPU,
-    because two may be of the same GPU.
-    """
-    is_single = group.gpu.mig_profile is not None or group.gpu.shared
-    most = 1 if is_single else max(group.count, GPUS_PER_NODE)
-    try:
-        made = planner.plan(model.facts, group.gpu, replace(model.intent, gpus_available=most))
-        if made.fits and group.count < made.gpu_count:
-            here = planner.plan(model.facts, group.gpu, replace(model.intent, gpus_available=group.count))
-            made = here if here.fits else made
-    except InputError as error:
-        return Fit(model.name, group, Outcome.REFUSED, Verdict.DOES_NOT_FIT, "InputError", error.message, 0, 0)
-    return _cell(model.name, group, made)
+def _interned(gpus: Iterable[GPUFacts]) -> dict[GPUFacts, GPUFacts]:
+    """One object for equal GPUs: the planning functions remember what they know of a GPU by its identity."""
+    return {gpu: gpu for gpu in gpus}
 
 
-def _cell(name: str, group: NodeGroup, made: Plan) -> Fit:
-    container, levers = made.container, _levers(made)
+class _Row:
+    """The cells of one model."""
+
+    def __init__(self, model: WantedModel, planner: Planner) -> None:
+        self._model, self._planner = model, planner
+        self._too_few: dict[GPUFacts, int] = {}
+
+    def fit(self, group: NodeGroup, gpu: GPUFacts) -> Fit:
+        """The cell of a group, whose GPU is ``gpu``.
+
+        The plan on up to eight GPUs holds on every node that has as many as it takes; on others it is made anew. That
+        is so because numbers of GPUs are tried in ascending order, and what fits on none of eight fits on none of
+        fewer. A server takes one MIG slice at most, because NCCL does not connect slices, and one share of a shared
+        GPU, because two may be of the same GPU.
+        """
+        is_single = gpu.mig_profile is not None or gpu.shared
+        try:
+            made = self._plan(gpu, 1 if is_single else max(group.count, GPUS_PER_NODE))
+        except InputError as error:
+            return Fit(
+                self._model.name, group, Outcome.REFUSED, Verdict.DOES_NOT_FIT, "InputError", error.message, 0, 0
+            )  # fmt: skip
+        if made.fits and group.count < made.gpus_per_node:
+            made = self._on_fewer(gpu, group.count) or made
+        return _cell(self._model, group, made)
+
+    def _plan(self, gpu: GPUFacts, gpus_per_node: int) -> Plan:
+        return self._planner.plan(self._model.facts, gpu, replace(self._model.intent, gpus_available=gpus_per_node))
+
+    def _on_fewer(self, gpu: GPUFacts, gpus_per_node: int) -> Plan | None:
+        """The plan that fits on nodes with so few GPUs; None where none does, as on nodes with fewer still."""
+        if gpus_per_node <= self._too_few.get(gpu, 0):
+            return None
+        try:
+            made = self._plan(gpu, gpus_per_node)
+        except InputError:  # a number of GPUs that the user pinned
+            made = None
+        if made is not None and made.fits:
+            return made
+        self._too_few[gpu] = max(gpus_per_node, self._too_few.get(gpu, 0))
+        return None
+
+
+def _cell(model: WantedModel, group: NodeGroup, made: Plan) -> Fit:
+    container, name = made.container, model.name
     if not made.fits:
         unknown = made.verdict is Verdict.UNKNOWN
         outcome = Outcome.UNKNOWN if unknown else Outcome.REFUSED
         longest = container.max_model_len if container is not None and made.verdict is Verdict.DOES_NOT_FIT else 0
         return Fit(name, group, outcome, made.verdict, str(made.reason), made.message, 0, longest, plan=made)
-    if made.gpu_count > group.count:
+    refusals = group.refusals(model.placement)
+    if len(refusals) == len(group.members):
+        message = f"it would fit, but no node of the group takes the pod: {next(iter(refusals.values()))}"
+        reason = str(FindingKind.NO_NODE_TAKES_IT)
+        return Fit(name, group, Outcome.REFUSED, Verdict.UNSUPPORTED, reason, message, 0, 0, plan=made)
+    levers = _levers(made)
+    if made.gpus_per_node > group.count or made.nodes > len(group.members) - len(refusals):
         outcome = Outcome.NEEDS_MORE
     elif made.verdict is Verdict.FITS_TIGHT:
         outcome = Outcome.TIGHT
     else:
         outcome = Outcome.WITH_LEVERS if levers else Outcome.AS_WANTED
-    startable = sum(member.free // made.gpu_count for member in group.members)
+    startable = group.startable(made.gpus_per_node, besides=refusals) // made.nodes
     return Fit(
         name, group, outcome, made.verdict, str(made.reason), made.message, made.gpu_count,
         container.max_model_len if container is not None else 0, levers, _idle_share(made), startable, made,

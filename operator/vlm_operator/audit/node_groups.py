@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from vlm_operator.audit.container_command import Manifest
+from vlm_operator.audit.placement import ANYWHERE, Placement, Site, read_taints
 from vlm_operator.audit.server_pod import GPU_RESOURCES, gpus_of
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.facts import GPUFacts
@@ -16,6 +17,9 @@ from vlm_operator.gpu.node_labels import is_planning_label, read_node_gpus
 from vlm_operator.gpu.resources import GPU_RESOURCE
 
 _REPLICAS: Final = f"{GPU_RESOURCE}.replicas"
+
+
+_NOWHERE: Final = Site("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +30,14 @@ class Member:
         free: GPUs that no pod asks for; 0 where the node takes no pods now.
         takes_pods: ready and not cordoned.
         replicas: pods that may share one GPU (time slicing), 1 where none do.
+        site: its labels and taints.
     """
 
     name: str
     free: int
     takes_pods: bool = True
     replicas: int = 1
+    site: Site = _NOWHERE
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,25 @@ class NodeGroup:
         """Most free GPUs of one node."""
         return max((member.free for member in self.members), default=0)
 
+    @cached_property
+    def _free_counts(self) -> Counter[int]:
+        """How many nodes have so many free GPUs."""
+        return Counter(member.free for member in self.members)
+
+    def refusals(self, placement: Placement) -> dict[str, str]:
+        """By name the nodes that do not take such a pod, with what is in the way."""
+        if placement is ANYWHERE:
+            return {}
+        refused = ((member.name, placement.refusal(member.site)) for member in self.members)
+        return {name: words for name, words in refused if words is not None}
+
+    def startable(self, gpus: int, *, besides: Mapping[str, str]) -> int:
+        """Servers of so many GPUs of one node that the free GPUs hold now, on all nodes besides those named."""
+        counts = self._free_counts
+        if besides:
+            counts = Counter(member.free for member in self.members if member.name not in besides)
+        return sum(free // gpus * nodes for free, nodes in counts.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
@@ -71,28 +96,24 @@ class Fleet:
         groups: in the order of their names, largest counts first.
         unreadable: nodes whose GPUs cannot be told: (node, reason).
         places: by node and resource, its group.
-        labels: of every node.
+        sites: of every node by name, its labels and taints.
         closed: nodes that take no pods now: not ready, or cordoned.
     """
 
     groups: tuple[NodeGroup, ...]
     unreadable: tuple[tuple[str, str], ...]
     places: Mapping[tuple[str, str], NodeGroup]
-    labels: Mapping[str, Mapping[str, str]]
+    sites: Mapping[str, Site]
     closed: frozenset[str] = frozenset()
 
     def group_of(self, node: str, resource: str) -> NodeGroup | None:
         """The group of the GPUs that a pod with this resource has on the node; None where the node has none."""
         return self.places.get((node, resource))
 
-    def nodes_for(self, selector: Mapping[str, str], resource: str, count: int) -> tuple[str, ...]:
-        """Nodes whose labels match and that have ``count`` of the resource at all, free or not."""
+    def nodes_with(self, resource: str, count: int) -> tuple[str, ...]:
+        """Nodes that have ``count`` of the resource at all, free or not."""
         return tuple(
-            name
-            for (name, offered), group in self.places.items()
-            if offered == resource
-            and group.count >= count
-            and all(self.labels[name].get(key) == value for key, value in selector.items())
+            name for (name, offered), group in self.places.items() if offered == resource and group.count >= count
         )
 
 
@@ -105,13 +126,13 @@ def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> Fleet:
     read: dict[_Shape, Any] = {}
     found: dict[tuple[GPUFacts, str, int], list[Member]] = {}
     places: dict[tuple[str, str], tuple[GPUFacts, str, int]] = {}
-    labels: dict[str, Mapping[str, str]] = {}
+    sites: dict[str, Site] = {}
     unreadable: list[tuple[str, str]] = []
     closed: set[str] = set()
     for node in nodes:
         name = str((node.get("metadata") or {}).get("name"))
         own: Mapping[str, str] = (node.get("metadata") or {}).get("labels") or {}
-        labels[name] = own
+        sites[name] = Site(name, own, read_taints(node))
         takes_pods = _takes_pods(node)
         if not takes_pods:
             closed.add(name)
@@ -124,14 +145,14 @@ def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> Fleet:
             free = max(each.count - asked[name, each.resource], 0) if takes_pods else 0
             text = own.get(_REPLICAS, "1")
             replicas = int(text) if text.isdecimal() and int(text) > 0 and each.gpu.shared else 1
-            found.setdefault(key, []).append(Member(name, free, takes_pods, replicas))
+            found.setdefault(key, []).append(Member(name, free, takes_pods, replicas, sites[name]))
             places[name, each.resource] = key
     groups = _named(found)
     return Fleet(
         tuple(groups.values()),
         tuple(unreadable),
         {place: groups[key] for place, key in places.items()},
-        labels,
+        sites,
         frozenset(closed),
     )
 

@@ -32,7 +32,7 @@ def summary(audit: Audit) -> dict[str, Any]:
     return {
         "models": len({fit.model for fit in audit.fits}),
         "nodeGroups": len(audit.fleet.groups),
-        "nodes": len(audit.fleet.labels),
+        "nodes": len(audit.fleet.sites),
         "servers": len(audit.servers),
         "findings": {str(severity): severities[str(severity)] for severity in Severity},
         "known": len(audit.findings) - len(new),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from vlm_operator.audit.finding import Finding, FindingKind, Severity
@@ -144,15 +145,16 @@ def gpus_of_command(server: Server, fleet: Fleet) -> Iterator[Finding]:
 def placement(server: Server, fleet: Fleet) -> Iterator[Finding]:
     """Nodes that would take the pod if it had to be placed again."""
     pod = server.pod
-    if not pod.resource or not fleet.labels:
+    if not pod.resource or not fleet.sites:
         return
-    fitting = fleet.nodes_for(pod.node_selector, pod.resource, pod.gpus)
+    enough = fleet.nodes_with(pod.resource, pod.gpus)
+    refusals = {name: pod.placement.refusal(fleet.sites[name]) for name in enough}
+    fitting = [name for name, refusal in refusals.items() if refusal is None]
     if not fitting:
-        wanted = ", ".join(f"{key}={value}" for key, value in sorted(pod.node_selector.items())) or "no label"
         yield server.finding(
             FindingKind.NO_NODE_TAKES_IT, Severity.ERROR,
-            f"no node has {pod.gpus} {pod.resource} and the labels that the pod asks for ({wanted})",
-            gpus=pod.gpus, nodeSelector=dict(pod.node_selector),
+            f"no node would take the pod again: {_why_none(refusals, pod.gpus, pod.resource)}",
+            gpus=pod.gpus, nodeSelector=dict(pod.placement.selector), nodesWithTheGPUs=len(enough),
         )  # fmt: skip
         return
     if pod.node not in fleet.closed:
@@ -172,6 +174,15 @@ def placement(server: Server, fleet: Fleet) -> Iterator[Finding]:
             f"(at most {most})",
             node=pod.node, gpus=pod.gpus, mostFree=most,
         )  # fmt: skip
+
+
+def _why_none(refusals: Mapping[str, str | None], gpus: int, resource: str) -> str:
+    """The refusals of nodes that have the GPUs, the commonest first."""
+    if not refusals:
+        return f"none has {gpus} {resource}"
+    counted = Counter(refusals.values()).most_common(3)
+    words = "; ".join(f"{refusal} ({count})" for refusal, count in counted)
+    return f"of {len(refusals)} with {gpus} {resource} each lacks or has: {words}"
 
 
 def unasked_gpu(server: Server, fleet: Fleet) -> Iterator[Finding]:

@@ -108,7 +108,7 @@ def _no_group(pod: ServerPod, fleet: Fleet) -> str:
         return "the pod asks for no GPU"
     if not pod.node:
         return "the pod has no node yet"
-    if pod.node not in fleet.labels:
+    if pod.node not in fleet.sites:
         return f"node {pod.node} is not among the nodes that were read"
     reason = dict(fleet.unreadable).get(pod.node)
     return f"node {pod.node}: {reason}" if reason else f"node {pod.node} offers no {pod.resource}"

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from vlm_operator.api.names import DEPLOYMENT_LABEL
 from vlm_operator.audit.container_command import ConfigMaps, Manifest, find_command, is_resolved
+from vlm_operator.audit.placement import Placement, read_placement
 from vlm_operator.audit.serve_command import ServeCommand
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
@@ -74,7 +75,7 @@ class ServerPod:
         shared_memory: a volume in memory is at /dev/shm, or the host's is used.
         model: the model's Hugging Face id, as far as it can be told, else the path.
         environment: variables whose value is known.
-        node_selector: labels that its node must have.
+        placement: what it asks of its node.
         pods_of_group: pods that share the command's ranks (LeaderWorkerSet): the GPUs of all of them count.
         notes: what could not be read.
     """
@@ -92,7 +93,7 @@ class ServerPod:
     shared_memory: bool
     model: str
     environment: Mapping[str, str] = field(default_factory=dict)
-    node_selector: Mapping[str, str] = field(default_factory=dict)
+    placement: Placement = field(default_factory=Placement)
     claims_devices: bool = False
     pods_of_group: int = 1
     state: PodState = field(default_factory=PodState)
@@ -138,7 +139,7 @@ def _read(pod: Manifest, config_maps: ConfigMaps) -> ServerPod | None:
             shared_memory=bool(spec.get("hostIPC")) or _has_shared_memory(container, spec),
             model=model,
             environment=found.environment,
-            node_selector=spec.get("nodeSelector") or {},
+            placement=read_placement(spec),
             claims_devices=bool(spec.get("resourceClaims")),
             pods_of_group=int(group) if group.isdecimal() else 1,
             state=_state(str(container.get("name")), status),

@@ -6,13 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from vlm_operator.audit.fit_matrix import WantedModel
+from vlm_operator.audit.placement import read_placement
 from vlm_operator.audit.server_pod import ServerPod
 from vlm_operator.cli.audit_files import documents
 from vlm_operator.errors import InputError, VlmOperatorError
+from vlm_operator.gpu.resources import AMD_DOMAIN, NVIDIA_DOMAIN
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.sources import load_model
 
 CATALOGUE: Final = "catalogue"
+_RENDERED_TOLERATIONS: Final = tuple(
+    {"key": f"{domain}gpu", "operator": "Exists", "effect": "NoSchedule"} for domain in (NVIDIA_DOMAIN, AMD_DOMAIN)
+)
+"""Those that the operator gives every server (``rendering.server``)."""
 _ENDINGS: Final = (".yaml", ".yml", ".json", ".txt")
 
 
@@ -94,4 +100,6 @@ def _of_deployment(document: dict[str, Any], offline: bool) -> WantedModel:
     model = deployment.spec.model
     facts = load_model(model.source, revision=model.revision, offline=offline)
     intent = intent_of(deployment.spec, engine_version(deployment.spec))
-    return WantedModel(f"{deployment.metadata.name} ({model.source})", facts, intent)
+    spec = ((deployment.spec.pod_template or {}).get("spec")) or {}
+    placed = read_placement({**spec, "tolerations": [*(spec.get("tolerations") or ()), *_RENDERED_TOLERATIONS]})
+    return WantedModel(f"{deployment.metadata.name} ({model.source})", facts, intent, placed)

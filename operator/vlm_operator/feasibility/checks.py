@@ -17,6 +17,7 @@ from vlm_operator.feasibility.element_type import element_type
 from vlm_operator.feasibility.encoder_heads import encoder_heads
 from vlm_operator.feasibility.flag_pairs import expert_parallelism, prompts_are_read_whole, whole_prompts
 from vlm_operator.feasibility.gpu_generation import gpu_generation
+from vlm_operator.feasibility.mig_slices import mig_slices
 from vlm_operator.feasibility.pipeline_stages import pipeline_stages
 from vlm_operator.feasibility.quantization_support import quantization_support
 from vlm_operator.feasibility.quantized_shards import quantized_shards
@@ -37,6 +38,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     quantization_support,
     attention_kernel,
     cache_scales,
+    mig_slices,
     pipeline_stages,
     tensor_parallel,
     encoder_heads,

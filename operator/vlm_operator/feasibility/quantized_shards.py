@@ -75,9 +75,26 @@ def _first_cut(command: Command) -> Cut | None:
             return None  # a matrix is packed as one row of elements, whatever its groups
         message = f"{model.model} is stored in bitsandbytes' format, which tensor parallelism cannot divide"
         return Cut(message, WHOLE, expert=False)
-    for found in _cuts(command):
-        return found
-    return None
+    return None if _is_whole(model, command) else next(_cuts(command), None)
+
+
+def _layout_of(command: Command) -> tuple[object, ...]:
+    """What the cuts depend on beside the model, but for the GPU's name in their messages."""
+    settings, version, capability = command.settings, command.version, command.capability
+    return (
+        None if kernels.marlin_pads(version) else capability,
+        kernels.expert_blocks_are_refined(version, capability),
+        version,
+        command.ranks,
+        settings.limit_mm_per_prompt,
+        settings.language_model_only,
+    )
+
+
+@cached_by_identity(1, by=_layout_of)
+def _is_whole(model: ModelFacts, command: Command) -> bool:
+    """Whether the ranks of ``command``, which serves ``model``, hold whole blocks, groups and tiles."""
+    return next(_cuts(command), None) is None
 
 
 def _cuts(command: Command) -> Iterator[Cut]:

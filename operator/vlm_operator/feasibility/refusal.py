@@ -30,6 +30,11 @@ class InfeasibleReason(Described):
         "--tensor-parallel-size does not divide the attention heads of the vision encoder.",
         "Set --mm-encoder-tp-mode to data if the release has it, or use a number of GPUs that the hint names.",
     )
+    MIG_SLICES_NOT_CONNECTED = (
+        "MIGSlicesNotConnected",
+        "The command divides the model over several MIG slices, which NCCL does not connect.",
+        "Use one slice, a larger slice, or whole GPUs.",
+    )
     FLAGS_CONTRADICT = (
         "FlagsContradict",
         "Two flags exclude each other for this model.",

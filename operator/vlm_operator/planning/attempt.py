@@ -11,6 +11,7 @@ from typing import Any, Final
 from vlm_operator.capacity.startup.first_check import free_at_start_bytes, requested_bytes
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.planning.candidate import weights_exceed_memory
 from vlm_operator.planning.combination import Choice, apply_choice, cheapest
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.intent import Goal
@@ -147,6 +148,13 @@ class Attempt:
         return True
 
     @cached_property
+    def _weights_exceed_memory(self) -> bool:
+        """True where a rank cannot hold its weights, whatever the levers: all that they take from them is a tower."""
+        if self.judge.is_measured or self.wanted.verdict is not Verdict.DOES_NOT_FIT:
+            return False
+        return weights_exceed_memory(self.model, self.judge.gpu, self.wanted.requested, self.intent.version)
+
+    @cached_property
     def levers(self) -> tuple[Lever, ...]:
         """What the user left free to change."""
         return self.levers_but(self.intent.pinned)
@@ -174,6 +182,10 @@ class Attempt:
 
     def pull(self, *, mild: bool) -> bool:
         """Choose the cheapest combination of levers that fits; False where there is none."""
+        if self._weights_exceed_memory:
+            self._is_mild_exhausted = True
+            self.is_exhausted = self.is_exhausted or not mild
+            return False
         found, tried = self.levers, None
         if mild:
             found = tuple(lever.mild_part() for lever in found if lever.mild_levels())

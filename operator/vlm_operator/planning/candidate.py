@@ -144,3 +144,22 @@ def _state_bytes(layout: KVLayout, settings: EngineSettings, version: EngineVers
     if settings.enforce_eager or all(group.kind != CacheKind.MAMBA for group in layout.groups):
         return 0
     return state_blocks_needed(version, settings.sequences) * layout.bytes_per_block
+
+
+def weights_exceed_memory(model: ModelFacts, gpu: GPUFacts, requested: EngineSettings, version: EngineVersion) -> bool:
+    """True where a rank cannot hold the weights of the language model alone: no flags on the same ranks ever fit.
+
+    Only ranks, element type and quantisation, and the modalities that are switched off change how much a rank loads.
+
+    Raises:
+        UnknownFact: as ``candidate``.
+    """
+    found = candidate(model, gpu, requested, version)
+    if not any(_weights_exceed_memory(rank.terms) for rank in found.ranks):
+        return False
+    alone = stage_terms(model, gpu, found.settings.with_(language_model_only=True), version)
+    return any(map(_weights_exceed_memory, alone))
+
+
+def _weights_exceed_memory(terms: StartupTerms) -> bool:
+    return terms.weights_bytes > max(terms.free_at_start_bytes, terms.free_at_start_high_bytes)

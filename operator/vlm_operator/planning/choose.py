@@ -7,6 +7,9 @@ grown where that costs nothing. Pinned flags are read, never written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
+
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import require_known
 from vlm_operator.errors import InputError, UnknownFact
@@ -20,7 +23,7 @@ from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.fitting import what_would_fit
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.judge import Judge
-from vlm_operator.planning.plan import Plan, Refusal, Remedy
+from vlm_operator.planning.plan import Plan, Refusal, Remedy, no_hint
 from vlm_operator.planning.remedies import as_hint, remedies
 from vlm_operator.planning.shapes import shapes
 from vlm_operator.planning.validation import validate, validate_reserve
@@ -181,13 +184,13 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
     """The plan of an evaluation; a refusal takes the place of its verdict."""
     verdict, reason = evaluation.verdict, evaluation.reason
     refusal: Refusal | None = None
-    found: tuple[Remedy, ...] = ()
-    hint: str | None = None
+    find_remedies: Callable[[], tuple[Remedy, ...]] = tuple
+    find_hint: Callable[[], str | None] = no_hint
     if refused is not None:
         verdict, (reason, refusal) = Verdict.DOES_NOT_FIT, refused
     elif verdict is not Verdict.FITS:
-        found = remedies(attempt, evaluation)
-        hint = as_hint(found, evaluation, attempt.intent.uncounted_flags)
+        find_remedies = cache(lambda: remedies(attempt, evaluation))
+        find_hint = partial(_hint, attempt, evaluation, find_remedies)
     elif attempt.intent.uncounted_flags:
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
         flags = ", ".join(attempt.intent.uncounted_flags)
@@ -197,7 +200,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
             # What a name says of a quantisation was up to 48 % off the weights: that is no prediction.
             known = Verdict.FITS_TIGHT if attempt.model.quantization is None else Verdict.UNKNOWN
             verdict, reason = known, Reason.MODEL_DERIVED
-        refusal = _said_as_derived(attempt.model.derived, refusal or Refusal(evaluation.message(), hint))
+        refusal = _said_as_derived(attempt.model.derived, refusal or Refusal(evaluation.message(), find_hint()))
     settings = evaluation.settings
     return Plan(
         model=attempt.model,
@@ -216,9 +219,14 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
         refusal=refusal,
         moves=attempt.moves,
         others=lambda chosen: alternatives(chosen, lambda intent: _planned_or_none(attempt.judge, intent)),
-        remedies=found,
-        remedy_hint=hint,
+        find_remedies=find_remedies,
+        find_hint=find_hint,
     )
+
+
+def _hint(attempt: Attempt, failed: Evaluation, found: Callable[[], tuple[Remedy, ...]]) -> str:
+    one_only = attempt.judge.gpu.mig_profile is not None
+    return as_hint(found(), failed, attempt.intent.uncounted_flags, one_only=one_only)
 
 
 def _said_as_derived(derived: str, refusal: Refusal) -> Refusal:

@@ -89,6 +89,7 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int, evidence:
     if short is not None:
         verdict, reason, refused = Verdict.DOES_NOT_FIT, Reason.FREE_MEMORY_TOO_LOW, short
     remedies = _remedies(layout, context, container_bytes, least) if reason is Reason.KV_CACHE_TOO_SMALL else ()
+    hint = _hint(reason, intent, evaluation, (remedies, layout.longest_context(container_bytes, context.cap)))
     return Plan(
         model=model,
         gpu=None,
@@ -102,9 +103,9 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int, evidence:
         context=context,
         limit_sentences=(*sentences, *raised),
         refusal=refused[1] if refused else None,
-        remedies=remedies,
+        find_remedies=lambda: remedies,
         sources=tuple(f"measured figures replace estimates: {source}" for source in evidence.sources),
-        remedy_hint=_hint(reason, intent, evaluation, (remedies, layout.longest_context(container_bytes, context.cap))),
+        find_hint=lambda: hint,
     )
 
 

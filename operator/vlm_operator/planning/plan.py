@@ -68,6 +68,11 @@ class Refusal:
     hint: str | None = None
 
 
+def no_hint() -> str | None:
+    """No next step: the plan fits, or says it in its refusal."""
+    return None
+
+
 def _no_others(plan: Plan) -> tuple[Alternative, ...]:
     return ()
 
@@ -90,7 +95,8 @@ class Plan:
         refusal: words in the place of the evaluation's.
         hint: the next step, None where there is none to take.
         moves: works out the ladder.
-        remedies: what would make it fit, where it does not.
+        find_remedies: works out what would make it fit, where it does not.
+        find_hint: works out the next step of the same, None where there is none.
         others: works out what other numbers of GPUs would give.
     """
 
@@ -111,8 +117,8 @@ class Plan:
     refusal: Refusal | None = None
     vendor_free: VendorFree | None = None
     moves: Callable[[], tuple[Move, ...]] = field(default=tuple, compare=False, repr=False)
-    remedies: tuple[Remedy, ...] = ()
-    remedy_hint: str | None = None
+    find_remedies: Callable[[], tuple[Remedy, ...]] = field(default=tuple, compare=False, repr=False)
+    find_hint: Callable[[], str | None] = field(default=no_hint, compare=False, repr=False)
     others: Callable[[Plan], tuple[Alternative, ...]] = field(default=_no_others, compare=False, repr=False)
 
     @property
@@ -135,7 +141,12 @@ class Plan:
     @property
     def hint(self) -> str | None:
         """The next step, None where there is none to take."""
-        return self.refusal.hint if self.refusal is not None else self.remedy_hint
+        return self.refusal.hint if self.refusal is not None else self.find_hint()
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """Changes with which it would fit, each judged to work; none where it fits."""
+        return self.find_remedies()
 
     @property
     def environment(self) -> dict[str, str]:

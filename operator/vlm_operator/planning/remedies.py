@@ -127,17 +127,22 @@ def _together(attempt: Attempt, failed: Evaluation, pinned: frozenset[str]) -> I
     yield Remedy(changes, f"set together: {words}", any(attempt.is_pinned(field) for field, _ in changes))
 
 
-def smallest_gpu(failed: Evaluation) -> str:
-    """How large a GPU would have to be at this utilisation, in words."""
+def smallest_gpu(failed: Evaluation, *, one_only: bool = False) -> str:
+    """How large a GPU would have to be at this utilisation, in words.
+
+    Args:
+        one_only: a server cannot take several of these (MIG slices).
+    """
     pinned = failed.settings.kv_cache_memory_bytes
     if pinned is not None:
         missing, share = failed.budget.in_use_bytes(pinned) - failed.budget.free_at_start_bytes, 1.0
     else:
         missing, share = -failed.headroom_bytes, failed.settings.gpu_memory_utilization or 1.0
     total = failed.budget.total_bytes + int(missing / share)
+    more = "" if one_only else "more GPUs, "
     return (
         f"use a GPU with at least {format_gib(total)} as CUDA reports it (this one has "
-        f"{format_gib(failed.budget.total_bytes)}), more GPUs, or a smaller or more quantised model"
+        f"{format_gib(failed.budget.total_bytes)}), {more}or a smaller or more quantised model"
     )
 
 
@@ -150,10 +155,16 @@ def send_smaller(rejected: RejectedItem) -> str:
     )
 
 
-def as_hint(found: tuple[Remedy, ...], failed: Evaluation, uncounted_flags: tuple[str, ...] = ()) -> str:
-    """The remedies in one line, at most four of them; ``uncounted_flags`` take memory that none of them allows for."""
+def as_hint(
+    found: tuple[Remedy, ...], failed: Evaluation, uncounted_flags: tuple[str, ...] = (), *, one_only: bool = False
+) -> str:
+    """The remedies in one line, at most four of them; ``uncounted_flags`` take memory that none of them allows for.
+
+    Args:
+        one_only: as for ``smallest_gpu``.
+    """
     if not found:
-        return send_smaller(failed.rejected) if failed.rejected is not None else smallest_gpu(failed)
+        return send_smaller(failed.rejected) if failed.rejected is not None else smallest_gpu(failed, one_only=one_only)
     free = [remedy.text for remedy in found if not remedy.pinned]
     pinned = [remedy.text for remedy in found if remedy.pinned]
     parts = []

@@ -69,7 +69,8 @@ def kv_layout(
         InputError: a flag is out of range, or the model cannot be divided over the ranks.
         UnknownFact: the release, the cache type or an alignment is not known.
     """
-    return _layout(as_served(model, settings, version), _flags_of(settings, version, compute_capability))
+    served = as_served(model, settings, version)
+    return _layout(served, _flags_of(served, settings, version, compute_capability))
 
 
 def stage_layouts(
@@ -84,10 +85,14 @@ def stage_layouts(
     """
     if settings.pipeline_parallel_size == 1:
         return (kv_layout(model, settings, version, compute_capability),)
-    return _stage_layouts(as_served(model, settings, version), _flags_of(settings, version, compute_capability))
+    served = as_served(model, settings, version)
+    return _stage_layouts(served, _flags_of(served, settings, version, compute_capability))
 
 
-def _flags_of(settings: EngineSettings, version: EngineVersion, compute_capability: tuple[int, int] | None) -> _Flags:
+def _flags_of(
+    model: ModelFacts, settings: EngineSettings, version: EngineVersion, compute_capability: tuple[int, int] | None
+) -> _Flags:
+    """What the layout depends on; the GPU only where the model has recurrent states."""
     return _Flags(
         settings.tensor_parallel_size,
         settings.pipeline_parallel_size,
@@ -99,8 +104,13 @@ def _flags_of(settings: EngineSettings, version: EngineVersion, compute_capabili
         settings.runner,
         settings.pp_layer_partition,
         version,
-        compute_capability,
+        compute_capability if _has_states(model) else None,
     )
+
+
+@cached_by_identity()
+def _has_states(model: ModelFacts) -> bool:
+    return any(isinstance(cache, StateCache) for cache in _caches(model))
 
 
 def derived_max_model_len(model: ModelFacts, version: EngineVersion) -> int:

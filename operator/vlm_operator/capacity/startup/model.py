@@ -215,7 +215,7 @@ def _startup_terms(
         )
     encoder = measured.encoder
     if measured.weights_bytes is None:
-        weights = _weights(model, gpu, settings, version)
+        weights = _weights(model, settings, version, gpu.compute_capability)
     else:
         weights = ((measured.weights_bytes, 0),) * settings.pipeline_parallel_size
     if not budget_rules(version, settings.runner or "V1").profiles_encoder:
@@ -226,19 +226,41 @@ def _startup_terms(
     return _terms_of_run(model, gpu, settings, version, loaded)
 
 
+def _flags_of_weights(
+    settings: EngineSettings, version: EngineVersion, compute_capability: tuple[int, int] | None
+) -> tuple[object, ...]:
+    return (
+        settings.tensor_parallel_size,
+        settings.pipeline_parallel_size,
+        settings.pp_layer_partition,
+        settings.data_parallel_size,
+        settings.enable_expert_parallel,
+        settings.max_num_batched_tokens,
+        settings.limit_mm_per_prompt,
+        settings.language_model_only,
+        settings.mm_encoder_tp_mode,
+        version,
+        compute_capability,
+    )
+
+
+@cached_by_identity(1, by=_flags_of_weights)
 def _weights(
-    model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion
+    model: ModelFacts,
+    settings: EngineSettings,
+    version: EngineVersion,
+    compute_capability: tuple[int, int] | None,
 ) -> tuple[tuple[int, int], ...]:
     """What "Model loading took" counts on each stage, and how much more it is in an image with other kernels."""
-    counted = stage_weight_bytes(model, settings, version, gpu.compute_capability)
+    counted = stage_weight_bytes(model, settings, version, compute_capability)
     buffers = loaded_buffer_bytes(model, settings, version)
     # vLLM leaves the head out of models that it serves for embeddings (models/adapters.py).
     left_out = [stage.by_component.get(Component.HEAD, 0) if model.pooling else 0 for stage in counted]
     sizes = [stage.total + buffers - head for stage, head in zip(counted, left_out, strict=True)]
-    other = mxfp4_kernel_elsewhere(version, gpu.compute_capability)
+    other = mxfp4_kernel_elsewhere(version, compute_capability)
     if other is None or model.quantization is None or model.quantization.method != "mxfp4":
         return tuple((size, 0) for size in sizes)
-    elsewhere = stage_weight_bytes(model, settings, version, gpu.compute_capability, other)
+    elsewhere = stage_weight_bytes(model, settings, version, compute_capability, other)
     doubts = [there.total - here.total for there, here in zip(elsewhere, counted, strict=True)]
     return tuple(zip(sizes, doubts, strict=True))
 

@@ -11,11 +11,28 @@ from vlm_operator.engine.encoder_rules import reckoned_tokens_per_encoded
 from vlm_operator.engine.settings import MODALITIES, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.model.processors import FramedAudio, MultimodalFacts, OverlapCrops, SmartResize, SoftTokenBudget
 
 
+def _flags(settings: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
+    return (
+        settings.max_model_len,
+        settings.max_num_seqs,
+        settings.max_num_batched_tokens,
+        settings.enable_chunked_prefill,
+        settings.limit_mm_per_prompt,
+        settings.language_model_only,
+        settings.mm_processor_kwargs,
+        settings.media_io_kwargs,
+        settings.runner,
+        version,
+    )
+
+
+@cached_by_identity(1, by=_flags)
 def profiled_encoder(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> EncoderRun | None:
     """The dummy items of the profiling run, None for a text model or where every modality is switched off.
 
