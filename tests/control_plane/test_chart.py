@@ -59,6 +59,10 @@ def test_the_chart_lints_strictly(cluster: Cluster) -> None:
         pytest.param((), id="defaults"),
         pytest.param(("--set=watchNamespaces={default}",), id="one namespace"),
         pytest.param(("--set=metrics.service.enabled=true", "--set=logLevel=debug"), id="metrics"),
+        pytest.param(
+            ("--set=audit.schedule=0 5 * * *", "--set=audit.dashboard.enabled=true", "--set=audit.rbac.create=true"),
+            id="audit",
+        ),
         pytest.param(("--set=networkPolicy.enabled=true", "--set=replicas=2"), id="network policy and budget"),
         pytest.param(("--set=fullnameOverride=" + "a" * 63, "--set=crds.keep=false"), id="a long name"),
     ],
@@ -105,7 +109,7 @@ def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> 
     assert [binding["metadata"]["namespace"] for binding in bindings] == [NAMESPACE, "team-a", "team-b"]
     (cluster_role,) = of_kind(documents, "ClusterRole")
     resources = {resource for rule in cluster_role["rules"] for resource in rule["resources"]}
-    assert resources == {"nodes", "startupobservations", "enginefacts"}
+    assert resources == {"nodes", "startupobservations", "enginefacts", "gpufitreports"}
     (deployment,) = of_kind(documents, "Deployment")
     assert "--namespaces=team-a,team-b" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
 
@@ -135,6 +139,8 @@ def test_named_namespaces_may_have_all_pods_listed_for_the_gpus_in_use(cluster: 
         ("create", "events.events.k8s.io", True),
         ("create", "startupobservations.vlm-operator.dev", True),
         ("create", "enginefacts.vlm-operator.dev", True),
+        ("watch", "gpufitreports.vlm-operator.dev", True),
+        ("patch", "gpufitreports.vlm-operator.dev", False),
         ("create", "jobs.batch", True),
         ("patch", "jobs.batch", False),
         ("create", "configmaps", True),
@@ -202,14 +208,19 @@ def test_the_alerts_are_about_metrics_that_the_operator_has(cluster: Cluster) ->
     from vlm_operator.controller.metrics import Metrics
 
     flags = [f"--set=metrics.{name}.enabled=true" for name in ("service", "serviceMonitor", "prometheusRule")]
+    flags.append("--set=audit.schedule=0 5 * * *")
     documents = template(cluster, *flags)
     (rule,), (service,) = of_kind(documents, "PrometheusRule"), of_kind(documents, "Service")
     alerts = [alert for group in rule["spec"]["groups"] for alert in group["rules"]]
-    assert {alert["alert"] for alert in alerts} == {"VLMOperatorQueueOld", "VLMOperatorNoLeader"}
+    assert {alert["alert"] for alert in alerts} == {
+        *("VLMOperatorQueueOld", "VLMOperatorNoLeader"),
+        *("VLMServersWouldNotComeBack", "VLMGPUMemoryNotNeeded", "VLMAuditOld"),
+    }
     exposed = Metrics().text().decode()
     for alert in alerts:
-        (name,) = set(re.findall(r"vlm_operator_\w+", alert["expr"]))
-        assert f"# TYPE {name} gauge" in exposed
+        names = set(re.findall(r"vlm_operator_\w+", alert["expr"]))
+        assert names
+        assert [name for name in names if f"# TYPE {name} gauge" not in exposed] == []
         assert f'job="{service["metadata"]["name"]}"' in alert["expr"]
 
 

@@ -96,4 +96,25 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [vlm-operator.dev]
   resources: [startupobservations, enginefacts]
   verbs: [list, watch, create, patch, delete]
+# What the scheduled audit found, for the metrics.
+- apiGroups: [vlm-operator.dev]
+  resources: [gpufitreports]
+  verbs: [list, watch]
+{{- end }}
+
+{{- /* What 'vlmctl audit' reads. */ -}}
+{{- define "vlm-operator.auditRules" -}}
+- apiGroups: [""]
+  resources: [nodes, pods]
+  verbs: [list]
+{{- if .Values.audit.rbac.configFiles }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
+{{- end }}
+{{- if .Values.audit.rbac.metrics }}
+- apiGroups: [""]
+  resources: [pods/proxy]
+  verbs: [get]
+{{- end }}
 {{- end }}

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from vlm_operator.api.base import ApiModel
 from vlm_operator.api.engine_facts import EngineFacts
+from vlm_operator.api.gpu_fit_report import GPUFitReport
 from vlm_operator.api.names import GROUP, VERSION
 from vlm_operator.api.startup_observation import StartupObservation
 from vlm_operator.api.vlm_deployment import VLMDeployment
@@ -58,6 +59,15 @@ SCALE_PATHS: Final = {
 }
 """Where ``kubectl scale`` and autoscalers find the number of replicas and the pods that they measure."""
 
+GPU_FIT_REPORT_COLUMNS: Final[tuple[dict[str, Any], ...]] = (
+    {"name": "Servers", "type": "integer", "jsonPath": ".spec.summary.servers"},
+    {"name": "Errors", "type": "integer", "jsonPath": ".spec.summary.findings.error"},
+    {"name": "Warnings", "type": "integer", "jsonPath": ".spec.summary.findings.warning"},
+    {"name": "Nodes", "type": "integer", "jsonPath": ".spec.summary.nodes"},
+    {"name": "Audited", "type": "date", "jsonPath": ".spec.auditedAt"},
+    {"name": "Worst", "type": "string", "priority": 1, "jsonPath": ".spec.findings[0].message"},
+)
+
 _STANDARD_FIELDS: Final = {
     "apiVersion": "Version of this API: vlm-operator.dev/v1alpha1.",
     "kind": "Kind of the object.",
@@ -98,9 +108,20 @@ def engine_facts_crd() -> dict[str, Any]:
     )
 
 
+def gpu_fit_report_crd() -> dict[str, Any]:
+    """The CustomResourceDefinition of ``GPUFitReport``."""
+    return _crd(
+        GPUFitReport,
+        plural="gpufitreports",
+        short_names=("gpufit",),
+        scope="Cluster",
+        columns=GPU_FIT_REPORT_COLUMNS,
+    )
+
+
 def all_crds() -> tuple[dict[str, Any], ...]:
     """Every CustomResourceDefinition of the project."""
-    return vlm_deployment_crd(), startup_observation_crd(), engine_facts_crd()
+    return vlm_deployment_crd(), startup_observation_crd(), engine_facts_crd(), gpu_fit_report_crd()
 
 
 def _crd(

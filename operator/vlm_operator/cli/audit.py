@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -44,6 +45,9 @@ _NEVER: Final = "never"
 )
 @click.option("--baseline", metavar="FILE", help="An earlier answer (-o json): its findings are accepted.")
 @click.option("--context", help="Live: context of the kubeconfig.")
+@click.option(
+    "--write-report", metavar="NAME", help="Live: write the answer into the cluster as the GPUFitReport of this name."
+)
 @click.option("-n", "--namespace", help="Only servers of this namespace.")
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @click.option(
@@ -57,12 +61,23 @@ _NEVER: Final = "never"
 def command(**values: Any) -> int:
     """Audit the vLLM servers and GPUs of a cluster.
 
-    Live by the kubeconfig, reading only; or offline with --nodes and --pods. Exit codes: 0 nothing found, 1 findings
-    at or above --fail-on, 2 bad input, 5 cluster not reachable or a right is missing.
+    Live by the kubeconfig, reading only but for --write-report; or offline with --nodes and --pods. Exit codes: 0
+    nothing found, 1 findings at or above --fail-on, 2 bad input, 5 cluster not reachable or a right is missing.
     """
     from vlm_operator.cli.audit_forms import print_as
 
+    if values["write_report"] and values["nodes"]:
+        raise InputError(
+            "write-report: a report is of the cluster that was audited live",
+            field="write-report",
+            hint="leave --nodes and --pods out, or -o json",
+        )
+    audited_at = datetime.now(UTC)
     made = _audit(values)
+    if values["write_report"]:
+        from vlm_operator.cli.audit_report_writer import write_report
+
+        write_report(made, values["write_report"], f"{audited_at:%Y-%m-%dT%H:%M:%SZ}", values["context"])
     print_as(values["output"], made, fail_on=None if values["fail_on"] == _NEVER else Severity(values["fail_on"]))
     return _exit_code(made, values["fail_on"])
 

@@ -39,15 +39,9 @@ def read_live(context: str | None, namespace: str | None, *, with_metrics: bool)
         InputError: no such context.
         ClusterUnreachable: the API server does not answer, or a right is missing that the audit cannot do without.
     """
-    from kubernetes import client, config
-    from urllib3 import Retry
+    from kubernetes import client
 
-    try:
-        connection = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
-    except config.ConfigException as error:
-        raise InputError(f"context: {error}", field="context", hint="kubectl config get-contexts lists them") from None
-    connection.configuration.retries = Retry(total=0, raise_on_status=False)
-    api = _Api(client.ApiClient(connection.configuration))
+    api = _Api(client.ApiClient(connect(context)))
     nodes, pods = list(api.listed("nodes")), list(api.listed("pods"))
     own = [pod for pod in pods if namespace in (None, pod["metadata"]["namespace"])]
     servers = {(each.workload.namespace, each.name): each for each in read_servers(own, {})}
@@ -56,6 +50,31 @@ def read_live(context: str | None, namespace: str | None, *, with_metrics: bool)
     for words in api.missing:
         click.echo(words, err=True)
     return in_namespace(read_cluster(nodes, pods, data_of(config_maps), traffic), namespace)
+
+
+def connect(context: str | None) -> Any:
+    """Configuration of a connection: a kubeconfig's, or in a pod without one that of its ServiceAccount.
+
+    Raises:
+        InputError: no such context, or nothing says which cluster.
+    """
+    from kubernetes import client, config
+    from urllib3 import Retry
+
+    try:
+        configuration = config.new_client_from_config(context=context).configuration  # type: ignore[no-untyped-call]
+    except config.ConfigException as error:
+        configuration = client.Configuration()
+        try:
+            if context is not None:
+                raise error
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            raise InputError(
+                f"context: {error}", field="context", hint="kubectl config get-contexts lists them"
+            ) from None
+    configuration.retries = Retry(total=0, raise_on_status=False)
+    return configuration
 
 
 def _name(pod: dict[str, Any]) -> tuple[str, str]:

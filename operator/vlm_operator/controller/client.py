@@ -44,6 +44,7 @@ PLURALS: Final = {
     "VLMDeployment": "vlmdeployments",
     "StartupObservation": "startupobservations",
     "EngineFacts": "enginefacts",
+    "GPUFitReport": "gpufitreports",
     "Job": "jobs",
     "ConfigMap": "configmaps",
     "Event": "events",

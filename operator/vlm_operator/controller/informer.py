@@ -62,7 +62,7 @@ class Watched:
         namespace: None for all namespaces, or for a kind that has none.
         labels: label selector.
         fields: field selector.
-        required: False where the operator works without it if the API server refuses the listing.
+        required: False where the operator works without it if the API server refuses the listing, or has no such kind.
     """
 
     api_version: str

@@ -122,7 +122,7 @@ async def run(options: Options) -> None:
     loop = asyncio.get_running_loop()
     client, metrics, health = Client.connect(connections=options.workers + SPARE_CONNECTIONS), Metrics(), Health()
     world = World(Mailbox(loop, queue := WorkQueue()).post)
-    client.wrote = world.cache.wrote
+    client.wrote, metrics.fit_reports = world.cache.wrote, world.fit_reports.specs
     instance = os.environ.get("POD_NAME") or socket.gethostname()
     if (leadership := _leadership(options, instance)) is not None:
         client.may_write = leadership.may_write

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,6 +10,7 @@ from prometheus_client.exposition import generate_latest
 
 from vlm_operator import __version__
 from vlm_operator.api.conditions import EventReason
+from vlm_operator.controller.fit_report_metrics import FitReportGauges
 from vlm_operator.controller.queue import Key
 from vlm_operator.lifecycle.decision import Event
 
@@ -19,7 +20,11 @@ _BUDGET: Final = ("requested", "weights", "activationPeak", "nonTorch", "cudaGra
 
 
 class Metrics:
-    """One set of metrics with a registry of its own, so that tests may have several."""
+    """One set of metrics with a registry of its own, so that tests may have several.
+
+    Attributes:
+        fit_reports: what each GPUFitReport says, by its name; asked at each scrape.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -66,6 +71,8 @@ class Metrics:
         )
         build = Gauge("vlm_operator_build_info", "Version of the operator.", ["version"], registry=self.registry)
         build.labels(version=__version__).set(1)
+        self.fit_reports: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
+        self._fit_report_gauges = FitReportGauges(self.registry)
         self._shown: dict[Key, tuple[set[_Labels], dict[_Labels, int]]] = {}
 
     def show(self, key: Key, status: Mapping[str, Any]) -> None:
@@ -105,4 +112,5 @@ class Metrics:
 
     def text(self) -> bytes:
         """In Prometheus' text format."""
+        self._fit_report_gauges.show(self.fit_reports())
         return bytes(generate_latest(self.registry))

@@ -13,6 +13,7 @@ from typing import Final
 from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, DRY_RUN_LABEL
 from vlm_operator.controller.cache import FACTS, JOB, OBSERVATION, POD, ROOT, Cache, Changed, DryRunPods, KindOfCache
 from vlm_operator.controller.client import Client
+from vlm_operator.controller.fit_reports import FIT_REPORT, FitReports
 from vlm_operator.controller.informer import Informer, Sink, Watched
 from vlm_operator.controller.nodes import GpuUse, Nodes
 from vlm_operator.lifecycle.children import CHILD_KINDS
@@ -31,12 +32,14 @@ class World:
         cache: VLMDeployments, children, pods of model servers, observations, facts, Jobs of dry runs and their pods.
         nodes: nodes with GPUs.
         gpu_use: GPUs that pods of anybody ask for.
+        fit_reports: what audits found; only exported.
     """
 
     def __init__(self, changed: Changed) -> None:
         self.cache = Cache(changed)
         self.nodes = Nodes(lambda delay: changed(self.cache.keys(), delay))
         self.gpu_use = GpuUse()
+        self.fit_reports = FitReports()
         self._changed = changed
         self._lock = threading.Lock()
         self._missing: dict[Watched, str] = {}
@@ -107,6 +110,7 @@ def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Wat
     yield Watched("v1", "Node"), world.nodes
     yield Watched(API_VERSION, OBSERVATION), KindOfCache(world.cache, OBSERVATION)
     yield Watched(API_VERSION, FACTS), KindOfCache(world.cache, FACTS)
+    yield Watched(API_VERSION, FIT_REPORT, required=False), world.fit_reports
     for namespace in namespaces or (None,):
         for child in CHILD_KINDS:
             watched = Watched(child.api_version, child.kind, namespace, labels, required=not child.optional)

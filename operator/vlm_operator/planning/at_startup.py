@@ -43,7 +43,7 @@ AT_STARTUP: Final[Mapping[Reason | InfeasibleReason, tuple[StartupReason, ...]]]
     ),
     InfeasibleReason.TENSOR_PARALLEL_NOT_DIVISIBLE: (StartupReason.TENSOR_PARALLEL_NOT_DIVISIBLE,),
     InfeasibleReason.VISION_HEADS_NOT_DIVISIBLE: (StartupReason.TENSOR_PARALLEL_NOT_DIVISIBLE,),
-    InfeasibleReason.MIG_SLICES_NOT_CONNECTED: (),
+    InfeasibleReason.MIG_SLICES_NOT_CONNECTED: (StartupReason.TOO_FEW_GPUS,),
     InfeasibleReason.FLAGS_CONTRADICT: (
         StartupReason.BATCHED_TOKENS_BELOW_CONTEXT,
         StartupReason.ITEM_ABOVE_BATCHED_TOKENS,

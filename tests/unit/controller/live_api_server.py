@@ -172,6 +172,7 @@ _PLURALS = {
     "leases",
     "events",
     "enginefacts",
+    "gpufitreports",
     "jobs",
     "configmaps",
 }
