@@ -9,14 +9,22 @@ import yaml
 
 from vlm_operator.cli.audit_cluster import RIGHTS
 
-TEMPLATE = Path(__file__).resolve().parents[3] / "charts/vlm-operator/templates/audit.yaml"
+TEMPLATES = Path(__file__).resolve().parents[3] / "charts/vlm-operator/templates"
+HELPER = "vlm-operator.auditRules"
 
 
 def test_the_role_is_what_the_audit_needs() -> None:
-    text = re.sub(r"^\s*\{\{.*?\}\}\s*$", "", TEMPLATE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    role = yaml.safe_load(re.sub(r"\{\{.*?\}\}", "x", text.split("---")[0]))
-    granted = {(verb, resource) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    helpers = (TEMPLATES / "_helpers.tpl").read_text(encoding="utf-8")
+    rules = helpers.split(f'define "{HELPER}" -}}}}\n')[1].split("{{- define")[0]
+    found = yaml.safe_load(re.sub(r"^\s*\{\{.*?\}\}\s*$", "", rules, flags=re.MULTILINE))
+    granted = {(verb, resource) for rule in found for resource in rule["resources"] for verb in rule["verbs"]}
     assert granted == {(verb, resource) for verb, resource, _ in RIGHTS}
+
+
+def test_the_role_for_people_has_these_rules_and_no_others() -> None:
+    role = (TEMPLATES / "audit.yaml").read_text(encoding="utf-8").split("kind: ClusterRole\n")[1].split("---")[0]
+    assert f'include "{HELPER}"' in role
+    assert "verbs" not in role
 
 
 def test_an_audit_only_reads() -> None:

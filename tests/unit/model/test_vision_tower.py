@@ -187,8 +187,8 @@ MODEL_TYPES = sorted(
     {name for f in registry.families() if f.tower for variant in f.variants for name in variant.model_types}
 )
 STATED_ONLY = frozenset({
-    "Llama_Nemotron_Nano_VL", "NVLM_D", "NemotronH_Nano_Omni_Reasoning_V3", "NemotronH_Nano_VL_V2", "bagel", "blip-2",
-    "deepseek_ocr2", "gemma4_unified", "granite4_vision", "h2ovl_chat", "internvl_chat", "isaac",
+    "Llama_Nemotron_Nano_VL", "NVLM_D", "NemotronH_Nano_Omni_Reasoning_V3", "NemotronH_Nano_VL_V2",
+    "gemma4_unified", "granite4_vision", "h2ovl_chat", "internvl_chat",
     "molmo2", "moondream3", "opencua", "ovis", "ovis2_5", "step3p7",
     "step_robotics",
 })  # fmt: skip
