@@ -4,12 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 SITE_VENV := build/site-venv
+IMAGE  ?= ghcr.io/vlm-operator/vlm-operator:dev
+VERSION ?= 0.1.0
 PYTEST := $(BIN)/pytest
 # The newest Python from 3.11 on that is at hand; name another with `make PYTHON=…`.
 PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes),$(p))) no-python-3.11-or-newer)
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools demo test test-unit test-control-plane test-kind test-real test-engine check generate docs accuracy bench
+.PHONY: help install tools demo test test-unit test-control-plane test-kind test-real test-engine check generate docs image chart accuracy bench
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +82,12 @@ docs: install $(SITE_VENV)/.installed ## The documentation as a site in build/si
 	NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/mkdocs build --strict --clean --quiet
 	VLM_OPERATOR_SITE=build/site $(PYTEST) tests/site
 	@echo "build/site/index.html; with search: $(PYTHON) -m http.server --bind 127.0.0.1 --directory build/site 8000"
+
+image: ## The operator's image by Docker: make image IMAGE=NAME:TAG
+	docker build -f hack/image/Dockerfile -t $(IMAGE) .
+
+chart: ## The Helm chart as a file in build/chart: make chart VERSION=X.Y.Z
+	helm package charts/vlm-operator --version $(VERSION) --app-version $(VERSION) --destination build/chart
 
 accuracy: install ## Predictions against recorded start-ups: how far off, and in which direction
 	$(BIN)/python hack/accuracy
