@@ -234,6 +234,8 @@ def _sentence(model: type[ApiModel], problem: Any) -> tuple[str, str]:
     # The error's location is a path of aliases and list positions, as the user wrote them.
     name = ""
     for part in problem["loc"]:
+        if part == "[key]":  # pydantic's own word: the key is named before it
+            continue
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else str(part)
     value = problem.get("input")
     if problem["type"] == "extra_forbidden":
@@ -241,6 +243,12 @@ def _sentence(model: type[ApiModel], problem: Any) -> tuple[str, str]:
         return name, "unknown field" + (f", did you mean {near[0]}?" if near else "")
     if problem["type"] == "missing":
         return name, "required, but missing"
+    if problem["type"] in {"model_type", "model_attributes_type"}:
+        fields = ", ".join(_fields_at(model, problem["loc"])[:6])
+        of_fields = f" with fields such as {fields}" if fields else ""
+        return name, f"{str(value)[:60]!r} is not valid: write a mapping{of_fields}"
+    if problem["type"] in {"tuple_type", "list_type"}:
+        return name, f"{str(value)[:60]!r} is not valid: write a list, each item on a line of its own after a dash"
     said = problem["msg"][:1].lower() + problem["msg"][1:]
     if isinstance(value, str | int | float | bool):
         return name, f"{str(value)[:60]!r} is not valid: {said}"

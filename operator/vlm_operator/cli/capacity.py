@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("model")
 @click.option("--vllm-version", metavar="V", help=f"vLLM release.  [default: {DEFAULT}]")
-@click.option("--tensor-parallel-size", type=int, default=1, show_default=True, help="Ranks that share each layer.")
+@click.option(
+    "-tp", "--tensor-parallel-size", type=int, default=1, show_default=True, help="Ranks that share each layer."
+)
 @click.option("--pipeline-parallel-size", type=int, default=1, show_default=True, help="Stages that share the layers.")
 @click.option("--kv-cache-dtype", metavar="D", default="auto", show_default=True, help="auto, fp8, bfloat16 …")
 @click.option("--dtype", type=click.Choice(FLAGS["dtype"].choices), default="auto", show_default=True, help="Elements.")
@@ -106,9 +108,16 @@ def _lengths(given: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _containers(given: tuple[str, ...]) -> tuple[int, ...]:
+    from vlm_operator.errors import InputError
     from vlm_operator.units import parse_bytes
 
-    return tuple(parse_bytes(size, field="kv-cache-memory") for size in given)
+    sizes = tuple(parse_bytes(size, field="kv-cache-memory") for size in given)
+    for text, size in zip(given, sizes, strict=True):
+        if text.strip().isdigit() and size < 2**20:  # nobody means so few bytes, but a unit is easily forgotten
+            raise InputError(
+                f"kv-cache-memory: {size} bytes hold nothing", field="kv-cache-memory", hint=f"did you mean {size}GiB?"
+            )
+    return sizes
 
 
 def _shown_by_default(limit: int) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -17,7 +17,7 @@ from vlm_operator.cli.intent_options import overridden
 from vlm_operator.cli.node_options import on_nodes
 from vlm_operator.cli.observation_file import evidence_from
 from vlm_operator.cli.this_machine import LOCAL, local_gpu, on_this_machine
-from vlm_operator.cli.yaml_file import read_documents
+from vlm_operator.cli.yaml_file import DEPLOYMENT_LINES, read_documents
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.resources import GPU_RESOURCE
@@ -67,7 +67,7 @@ def read_deployments(path: str) -> Iterator[VLMDeployment]:
             found = True
             yield parse(VLMDeployment, document)
     if not found:
-        raise InputError(f"filename: {path} holds no VLMDeployment", field="filename", hint="kind: VLMDeployment")
+        raise InputError(f"filename: {path} holds no VLMDeployment", field="filename", hint=DEPLOYMENT_LINES)
 
 
 def plan_deployment(

@@ -80,6 +80,7 @@ def _print(answer: Diagnosis) -> None:
     version = f"vLLM {answer.vllm_version}" if answer.vllm_version else "vLLM (version not in the log)"
     if not answer.recognised and failure is None:
         click.echo("No sign of vLLM in this log.")
+        click.echo("hint: give what 'vllm serve' printed, from its first line on", err=True)
         return
     click.echo(f"{answer.outcome}: {version}")
     if failure is not None:

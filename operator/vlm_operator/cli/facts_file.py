@@ -26,7 +26,7 @@ def read_facts(path: str) -> EngineFacts:
     Raises:
         InputError: the file cannot be read, or holds something else.
     """
-    found = [from_document(document) for document in read_documents(path) if document is not None]
+    found = [from_document(document) for document in read_documents(path, "facts") if document is not None]
     if len(found) != 1:
         raise InputError(f"facts: {path} holds {len(found)} documents, and one is read", field="facts")
     return found[0]

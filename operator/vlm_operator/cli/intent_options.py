@@ -25,7 +25,34 @@ _VIDEOS: Final = re.compile(
 )
 _AUDIOS: Final = re.compile(r"(\d{1,12})(?:@(\d{1,12}(?:\.\d{1,9})?)s)?", re.ASCII)
 
-_TYPES: Final = {Kind.COUNT: int, Kind.SHARE: float}
+
+class Share(click.ParamType[float]):
+    """A share of the GPU's memory."""
+
+    name = "float"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; its range is checked with the other flags."""
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number: give a share of the GPU's memory, for instance 0.9", param, ctx)
+
+
+class Tokens(click.ParamType[int]):
+    """A number of tokens: 32768, 32k (32,000) or 32K (32,768)."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number as an int."""
+        try:
+            return whole_number(value, field="")
+        except InputError:
+            self.fail(f"{value!r} is not a whole number of tokens: write for instance 32768 or 32k", param, ctx)
+
+
+_TYPES: Final = {Kind.COUNT: int, Kind.SHARE: Share()}
 _METAVARS: Final = {
     Kind.CONTEXT: "TOKENS",
     Kind.TOKENS: "TOKENS",
@@ -61,8 +88,8 @@ class GoalName(click.Choice[str]):
 
 WORKLOAD_OPTIONS: Final = (
     click.option("--goal", type=GoalName([str(goal) for goal in Goal]), help="What the server is for."),
-    click.option("--prompt-tokens", type=int, help="Text of one request, tokens."),
-    click.option("--output-tokens", type=int, help="Longest answer, tokens."),
+    click.option("--prompt-tokens", type=Tokens(), help="Text of one request, tokens."),
+    click.option("--output-tokens", type=Tokens(), help="Longest answer, tokens."),
     click.option(
         "--images", metavar="N[@WxH]", help="Images of one request: 4@1920x1080, the size where none is given."
     ),
@@ -74,8 +101,8 @@ WORKLOAD_OPTIONS: Final = (
     click.option("--tokens-per-image", type=int, help="Tokens of one image, where the family is not known."),
     click.option("--tokens-per-video", type=int, help="Tokens of one video, where the family is not known."),
     click.option("--tokens-per-audio", type=int, help="Tokens of one sound, where the family is not known."),
-    click.option("--min-context", type=int, help="Floor of the context: below it the plan refuses, tokens."),
-    click.option("--max-context", type=int, help="Cap of the context, tokens."),
+    click.option("--min-context", type=Tokens(), help="Floor of the context: below it the plan refuses, tokens."),
+    click.option("--max-context", type=Tokens(), help="Cap of the context, tokens."),
     click.option("--no-fp8-kv-cache", is_flag=True, help="Never propose a KV cache in eight bits."),
     click.option("--reserve", metavar="SIZE", help="Memory of each GPU that stays free for others, such as 4GiB."),
     click.option("--vllm-version", help=f"Release to plan for [default: {DEFAULT}]."),

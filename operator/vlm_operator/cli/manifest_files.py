@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from vlm_operator.api.base import parse
 from vlm_operator.api.vlm_deployment import VLMDeployment
-from vlm_operator.cli.yaml_file import read_documents
+from vlm_operator.cli.yaml_file import DEPLOYMENT_LINES, read_documents
 from vlm_operator.errors import InputError, VlmOperatorError
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
@@ -68,7 +68,7 @@ def deployments_in(file: str, *, named: bool = True) -> list[VLMDeployment]:
     """
     found = [document for document in read_documents(file) if _is_deployment(document)]
     if named and not found:
-        raise InputError(f"filename: {file} holds no VLMDeployment", field="filename", hint="kind: VLMDeployment")
+        raise InputError(f"filename: {file} holds no VLMDeployment", field="filename", hint=DEPLOYMENT_LINES)
     whole = [document for document in found if named or "model" in (document.get("spec") or {})]
     return [parse(VLMDeployment, document) for document in whole]
 

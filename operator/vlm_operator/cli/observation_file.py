@@ -13,4 +13,4 @@ def evidence_from(path: str, key: ObservationKey) -> Evidence:
     Raises:
         InputError: the file cannot be read or holds something else.
     """
-    return evidence_of(read_observations(read_documents(path)), key)
+    return evidence_of(read_observations(read_documents(path, "observations")), key)

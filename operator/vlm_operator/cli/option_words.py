@@ -26,6 +26,8 @@ _OPTIONS: Final = {
 }
 _FIELD: Final = re.compile(rf"(?:spec\.)?\b({'|'.join(map(re.escape, _OPTIONS))})(?:\.count)?\b(?!\.)")
 
+_IN_A_FILE: Final = re.compile(r" \([\w.]+ in a VLMDeployment\)")
+
 
 def in_options(words: str) -> str:
     """The same words with each field replaced by its option; fields that no option sets stay.
@@ -33,6 +35,7 @@ def in_options(words: str) -> str:
     >>> in_options("lower context.minimum to at most 8,192, or spec.workload.images.count")
     'lower --min-context to at most 8,192, or --images'
     """
+    words = _IN_A_FILE.sub("", words)
     return _FIELD.sub(lambda field: _OPTIONS[field[1]], words)
 
 

@@ -21,6 +21,7 @@ from vlm_operator.units import parse_bytes
 if TYPE_CHECKING:
     from vlm_operator.cli.deployment_file import PlannedDeployment
     from vlm_operator.cli.manifest_files import Broken, Found
+    from vlm_operator.cli.quantised_variants import Variant
     from vlm_operator.gpu.facts import GPUFacts
     from vlm_operator.planning.evidence import Evidence
     from vlm_operator.planning.intent import Intent
@@ -147,10 +148,13 @@ def _run(values: dict[str, Any]) -> int:
         return EXIT_CODES[plan.verdict]
     from vlm_operator.planning.report import plan_to_json
 
+    variants = _variants(plan)
     answer = {**plan_to_json(plan), "command": list(answered.command)}
+    if variants:
+        answer["variants"] = [variant.to_json() for variant in variants]
     if not values["filename"]:
         answer = all_in_options(answer)
-    emit(answer, values["output"], lambda: _print_table(answered, words, explain=values["explain"]))
+    emit(answer, values["output"], lambda: _print_table(answered, words, variants, explain=values["explain"]))
     return EXIT_CODES[plan.verdict]
 
 
@@ -182,6 +186,7 @@ def _print_facts_plan(values: dict[str, Any]) -> int:
 def _compare(plan: Plan, values: dict[str, Any]) -> int:
     """Print what changes with the vLLM release that ``--compare`` names."""
     from vlm_operator.cli.plan_comparison import compared, print_comparison
+    from vlm_operator.engine.version import EngineVersion
 
     if values["output"] in (*HOST_TARGETS, "html"):
         raise InputError(
@@ -189,16 +194,31 @@ def _compare(plan: Plan, values: dict[str, Any]) -> int:
             field="output",
             hint="leave --compare out, or use -o table, json or yaml",
         )
+    EngineVersion.parse(values["compare"], field="compare")
     other = _answer(values, values["compare"]).plan
     answer = compared(plan, other)
     emit(answer, values["output"], lambda: print_comparison(answer))
     return max(EXIT_CODES[plan.verdict], EXIT_CODES[other.verdict])
 
 
-def _print_table(answered: _Answer, words: Callable[[str], str], *, explain: bool) -> None:
+def _variants(plan: Plan) -> tuple[Variant, ...]:
+    """Quantised variants that fit where the model does not, planned for the same intent on the same GPU."""
+    if plan.verdict != "DoesNotFit" or plan.gpu is None:
+        return ()
+    from vlm_operator.cli.quantised_variants import variants_that_fit
+    from vlm_operator.planning.choose import plan as planned
+
+    gpu = plan.gpu
+    return variants_that_fit(plan, lambda model: planned(model, gpu, plan.intent))
+
+
+def _print_table(
+    answered: _Answer, words: Callable[[str], str], variants: tuple[Variant, ...], *, explain: bool
+) -> None:
     from vlm_operator.cli.plan_table import print_plan  # rich, only where a person reads
 
-    print_plan(answered.plan, answered.command, explain=explain, words=words)
+    hints = [variant.sentence for variant in variants]
+    print_plan(answered.plan, answered.command, explain=explain, words=words, more_hints=hints)
 
 
 def _print_target(planned: PlannedDeployment, target: str, words: Callable[[str], str]) -> int:

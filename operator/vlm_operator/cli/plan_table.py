@@ -27,13 +27,21 @@ STYLES: Final = {
 }
 
 
-def print_plan(plan: Plan, command: Sequence[str], *, explain: bool = False, words: Callable[[str], str] = str) -> None:
+def print_plan(
+    plan: Plan,
+    command: Sequence[str],
+    *,
+    explain: bool = False,
+    words: Callable[[str], str] = str,
+    more_hints: Sequence[str] = (),
+) -> None:
     """Print the plan to stdout.
 
     Args:
         command: serves it; printed only where it can.
         explain: every figure, flag and lever too, not only what matters most.
         words: how sentences name what a user sets.
+        more_hints: next steps beside the plan's own.
     """
     console = Console(highlight=False)
     gpu = f"{plan.gpu_count} x {plan.gpu.label}" if plan.gpu else "CPU"
@@ -45,6 +53,8 @@ def print_plan(plan: Plan, command: Sequence[str], *, explain: bool = False, wor
         console.print(Text(f"hint: {words(plan.hint)}"))
     if more := nodes_that_hold(plan):
         console.print(Text(f"hint: {more}"))
+    for hint in more_hints:
+        console.print(Text(f"hint: {hint}"))
     if plan.budget is not None:
         console.print()
         print_budget(console, plan)

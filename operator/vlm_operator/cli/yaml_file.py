@@ -25,6 +25,9 @@ MOST_NODES: Final = 500_000
 LARGEST_EXPANSION: Final = 4 * 1024**2
 """Bytes by which the aliases of one document may make it larger: more than an API server takes."""
 
+DEPLOYMENT_LINES: Final = "it begins with 'apiVersion: vlm-operator.dev/v1alpha1' and 'kind: VLMDeployment'"
+"""What tells a VLMDeployment from other documents."""
+
 _NODE_BYTES: Final = 8
 """What a value counts for beside its text: quotes, commas, a mapping's or list's own marks."""
 
@@ -38,7 +41,7 @@ _WORDS: Final = {
 }
 
 
-def read_text(path: str) -> str:
+def read_text(path: str, field: str = "filename") -> str:
     """The text of a file, or of standard input for ``-``.
 
     Raises:
@@ -47,12 +50,12 @@ def read_text(path: str) -> str:
     try:
         data = sys.stdin.buffer.read(LARGEST_FILE + 1) if path == "-" else _head(Path(path))
         if len(data) > LARGEST_FILE:
-            raise InputError(f"filename: {path} is larger than 16 MiB", field="filename")
+            raise InputError(f"{field}: {path} is larger than 16 MiB", field=field)
         return data.decode()
     except OSError as error:
-        raise InputError(f"filename: {path}: {error.strerror}", field="filename", hint="give a readable file") from None
+        raise InputError(f"{field}: {path}: {error.strerror}", field=field, hint="give a readable file") from None
     except UnicodeDecodeError:
-        raise InputError(f"filename: {path} is not UTF-8 text", field="filename") from None
+        raise InputError(f"{field}: {path} is not UTF-8 text", field=field, hint="give a YAML or JSON file") from None
 
 
 def _head(path: Path) -> bytes:
@@ -60,16 +63,18 @@ def _head(path: Path) -> bytes:
         return file.read(LARGEST_FILE + 1)
 
 
-def read_documents(path: str) -> list[Any]:
-    """The YAML or JSON documents of a file.
+def read_documents(path: str, field: str = "filename") -> list[Any]:
+    """The YAML or JSON documents of a file, which the option ``field`` names.
 
     Raises:
         InputError: not YAML, or YAML that no Kubernetes object can hold; with line and column.
     """
-    text = read_text(path)
+    text = read_text(path, field)
     try:
         _check_depth(path, text)
         return [item for item in _documents(path, text) if item is not None]
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(path, text, error) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(f"filename: {path} is not YAML: {error}", field="filename") from None
 
@@ -149,12 +154,25 @@ class _Checked:
             if key.tag == _MERGE:
                 continue
             if key.tag != _STRING:
-                raise _refusal(
-                    self._path, key.start_mark, f"the key {str(key.value)[:40]!r} is not text: put it in quotes"
-                )
+                words = f"the key {str(key.value)[:40]!r} is not text: put it in quotes"
+                if not isinstance(key, yaml.ScalarNode):
+                    words = "a key is not text; where '{{ … }}' is a placeholder, fill the template in first"
+                raise _refusal(self._path, key.start_mark, words)
             if key.value in seen:
                 raise _refusal(self._path, key.start_mark, f"the key {key.value[:40]!r} stands twice in one mapping")
             seen.add(key.value)
+
+
+def _not_yaml(path: str, text: str, error: yaml.MarkedYAMLError) -> InputError:
+    """The parser's words with the place, and what is usually wrong there."""
+    mark = error.problem_mark or error.context_mark
+    lines = text.splitlines()
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    hint = "check brackets, colons and indentation at that place and just before it"
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        hint = "indent with spaces: YAML allows no tabs there"
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    return InputError(f"filename: {path} is not YAML: {place}{error.problem}", field="filename", hint=hint)
 
 
 def _refusal(path: str, mark: Any, words: str) -> InputError:

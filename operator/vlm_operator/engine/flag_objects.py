@@ -20,9 +20,15 @@ def parse_object(text: str | None, field: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{field}: {text[:60]!r} is not JSON: {error}", field=field) from None
+        raise InputError(
+            f"{field}: {text[:60]!r} is not JSON: {error}",
+            field=field,
+            hint="names in double quotes, the whole in single quotes for the shell: '{\"image\": 4}'",
+        ) from None
     if not isinstance(value, dict):
-        raise InputError(f"{field}: {text[:60]!r} is not a JSON object", field=field, hint="write {…}")
+        raise InputError(
+            f"{field}: {text[:60]!r} is not a JSON object", field=field, hint="write it in braces: '{\"image\": 4}'"
+        )
     return value
 
 
