@@ -28,6 +28,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 tools: ## The control-plane binaries: from the cache, KUBEBUILDER_ASSETS, a download, or a Go build
 	@$(PYTHON) hack/tools/get
+	@! command -v go >/dev/null || $(PYTHON) hack/tools/get --only lws-manager # its project publishes no binary
 
 demo: install ## A plan at once, then the operator on a real control plane with simulated GPU nodes (KEEP=1 keeps it)
 	@$(BIN)/python hack/demo/run

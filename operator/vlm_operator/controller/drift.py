@@ -20,6 +20,9 @@ _IDENTITIES: Final = ("name", "containerPort", "port", "mountPath", "key", "topo
 _QUANTITIES: Final = frozenset({"limits", "requests", "sizeLimit"})
 """Fields whose values the API server may write in another way than we do: ``1000m`` as ``1``."""
 
+_WHOLE: Final = frozenset({"selector", "nodeSelector"})
+"""Maps that are one value: an entry that is not wanted selects something else (``x-kubernetes-map-type: atomic``)."""
+
 _SUFFIXES: Final = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": Decimal(10**3), "M": Decimal(10**6),
     "G": Decimal(10**9), "T": Decimal(10**12), "P": Decimal(10**15), "Ki": Decimal(2**10), "Mi": Decimal(2**20),
@@ -38,6 +41,7 @@ def _holds(wanted: Any, live: Any, *, quantities: bool = False) -> bool:
         # An empty value and an absent one are the same to the API server.
         return isinstance(live, dict) and all(
             _holds(value, live[key], quantities=quantities or key in _QUANTITIES)
+            and (key not in _WHOLE or not isinstance(value, dict) or value.keys() == live[key].keys())
             if key in live
             else value in ({}, [], None, "")
             for key, value in wanted.items()

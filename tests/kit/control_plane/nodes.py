@@ -65,6 +65,7 @@ RTX_5090 = SimulatedGpuNode("simulated-rtx-5090", "NVIDIA-GeForce-RTX-5090", 326
 L4 = SimulatedGpuNode("simulated-l4", "NVIDIA-L4", 23034, (8, 9))
 T4 = SimulatedGpuNode("simulated-t4", "Tesla-T4", 15360, (7, 5))
 H100_PAIR = SimulatedGpuNode("simulated-2x-h100", "NVIDIA-H100-80GB-HBM3", 81559, (9, 0), count=2)
+H100_OCTET = SimulatedGpuNode("simulated-8x-h100", "NVIDIA-H100-80GB-HBM3", 81559, (9, 0), count=8)
 
 PLAIN = {
     "apiVersion": "v1",

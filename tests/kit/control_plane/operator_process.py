@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from kit.control_plane.ports import free_port
 
 
 class OperatorProcess:
@@ -30,7 +31,7 @@ class OperatorProcess:
         self.log = log
         self.flags = flags
         self.environment = dict(environment or {})
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, ready_within: float = 60) -> None:
@@ -101,9 +102,3 @@ class OperatorProcess:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -7,6 +7,10 @@ KWOK plays everything else of a node. Annotations of a Node change what happens 
   ``simulated-node/fails-times`` for so many starts only.
 - ``simulated-node/evicts``: the pod fails as a whole, with this reason.
 - ``simulated-node/loses-logs``: logs of runs that ended are gone.
+- ``simulated-node/rank``: all of these for pods of this rank of a group only.
+
+Pods of a LeaderWorkerSet start as a group: the leader serves once all ranks have loaded, and when one ends the others
+lose their connection to it.
 """
 
 from __future__ import annotations
@@ -34,9 +38,18 @@ from vlm_operator.api.names import DEPLOYMENT_LABEL
 from vlm_operator.controller.api_errors import ApiError, NotFound, Outdated
 from vlm_operator.controller.client import Client
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.rendering import GROUP_INDEX, WORKER_INDEX
 
 CONTAINER: Final = "vllm"
 PREFIX: Final = "simulated-node/"
+SET_NAME: Final = "leaderworkerset.sigs.k8s.io/name"
+GROUP_SIZE: Final = "leaderworkerset.sigs.k8s.io/size"
+PEER_SECONDS: Final = 0.2
+"""Until a rank notices that another has ended."""
+
+GRACE_SECONDS: Final = 1.0
+"""How long a pod of a group ends where it is given more: vLLM does not heed SIGTERM while it loads."""
+
 LAST_LINES: Final = 2048
 """Bytes of the log's end that the kubelet keeps as termination message."""
 
@@ -51,6 +64,20 @@ class Run:
     started: str = ""
     last: dict[str, Any] | None = None
     outcome: Outcome | None = None
+    ended: bool = False
+
+    @property
+    def group(self) -> tuple[str, str, str] | None:
+        """Namespace, set and number of its group; None for a pod that is a replica of its own."""
+        labels = self.pod["metadata"]["labels"]
+        if GROUP_INDEX not in labels:
+            return None
+        return self.pod["metadata"]["namespace"], labels[SET_NAME], labels[GROUP_INDEX]
+
+    @property
+    def rank(self) -> int:
+        """Its place in the group; 0 for the leader."""
+        return int(self.pod["metadata"]["labels"].get(WORKER_INDEX, "0"))
 
 
 class ApiServer(Client):
@@ -140,8 +167,9 @@ class SimulatedNodes:
             self._runs.pop(uid, None)
         elif "deletionTimestamp" in pod["metadata"]:
             if pod["spec"].get("nodeName"):
-                self._runs.setdefault(uid, Run(pod, self._folder))
-                self._later("end", uid, 0)
+                run = self._runs.setdefault(uid, Run(pod, self._folder))
+                grace = pod["metadata"].get("deletionGracePeriodSeconds") or 0
+                self._later("end", uid, GRACE_SECONDS if run.group and grace > GRACE_SECONDS else 0)
         elif uid not in self._runs and pod["spec"].get("nodeName"):
             folder = self._folder / uid
             folder.mkdir(parents=True, exist_ok=True)
@@ -169,6 +197,9 @@ class SimulatedNodes:
         name, namespace = run.pod["metadata"]["name"], run.pod["metadata"]["namespace"]
         node = self._api.get(f"/api/v1/nodes/{run.pod['spec']['nodeName']}")
         notes = {k: v for k, v in (node["metadata"].get("annotations") or {}).items() if k.startswith(PREFIX)}
+        if notes.get(f"{PREFIX}rank", str(run.rank)) != str(run.rank):
+            notes = {}
+        run.ended = False
         if reason := notes.get(f"{PREFIX}evicts"):
             self._api.set_pod_status(namespace, name, {"phase": "Failed", "reason": reason, "message": "simulated"})
             return
@@ -187,6 +218,12 @@ class SimulatedNodes:
     def _finish(self, uid: str, run: Run) -> None:
         """The start-up ends: it serves, or its process is gone."""
         assert run.outcome is not None
+        if run.ended:
+            return
+        if run.outcome.serves and run.rank == 0 and not self._is_complete(run):
+            self._later("finish", uid, PEER_SECONDS)
+            return
+        run.ended = True
         (run.folder / "current.log").write_text(_cri(run.outcome.log))
         if run.outcome.serves:
             self._write_status(run, "Running", {"running": {"startedAt": run.started}}, ready=True)
@@ -195,8 +232,29 @@ class SimulatedNodes:
         ended = {"exitCode": 1, "reason": "Error", "startedAt": run.started, "finishedAt": _now(), "message": message}
         self._write_status(run, "Running", {"terminated": ended})
         run.last = ended
+        self._lose_peers(uid, run)
         # As the kubelet does: the first restart comes at once, the next ones after a growing while.
         self._later("restart", uid, 0.3 if run.restarts == 0 else 0.0)
+
+    def _peers(self, uid: str, run: Run) -> list[tuple[str, Run]]:
+        """The other ranks of its group that run."""
+        if run.group is None:
+            return []
+        return [(other, peer) for other, peer in self._runs.items() if other != uid and peer.group == run.group]
+
+    def _is_complete(self, run: Run) -> bool:
+        """True where all other ranks have loaded."""
+        others = [peer for _, peer in self._peers(run.pod["metadata"]["uid"], run)]
+        size = int((run.pod["metadata"].get("annotations") or {}).get(GROUP_SIZE, "1"))
+        return len(others) == size - 1 and all(peer.ended and peer.outcome and peer.outcome.serves for peer in others)
+
+    def _lose_peers(self, uid: str, run: Run) -> None:
+        """The others notice that their connection to it is gone."""
+        for other, peer in self._peers(uid, run):
+            if peer.outcome is not None and peer.started and not (peer.ended and not peer.outcome.serves):
+                peer.outcome = self._scripted(peer.pod, "Unknown-peer")
+                peer.ended = False
+                self._later("finish", other, PEER_SECONDS)
 
     def _restart(self, uid: str, run: Run) -> None:
         """Start the container again, or wait first."""
@@ -225,8 +283,7 @@ class SimulatedNodes:
         start = (node["metadata"]["name"], scripted or "")
         if scripted and self._failed_starts.get(start, 0) < int(notes.get(f"{PREFIX}fails-times", "1000000")):
             self._failed_starts[start] = self._failed_starts.get(start, 0) + 1
-            words = wordings.Wordings(version, model, "Qwen3VLForConditionalGeneration", flags)
-            return Outcome(serves=False, log=(*words.beginning(), *words.scripted(scripted)))
+            return self._scripted(pod, scripted)
         limits = (container.get("resources") or {}).get("limits") or {}
         count = sum(int(value) for resource, value in limits.items() if resource.startswith("nvidia.com/"))
         product = node["metadata"]["labels"].get("nvidia.com/gpu.product", CPU) if count else CPU
@@ -240,7 +297,17 @@ class SimulatedNodes:
             cpu_kv_cache_gib=float(cpu_space) if cpu_space and product == CPU else None,
             used_by_others_gib=float(notes.get(f"{PREFIX}used-by-others-gib", "0")),
         )
-        return play(record, server)
+        return _of_rank(play(record, server), headless="headless" in flags)
+
+    def _scripted(self, pod: Mapping[str, Any], failure: str) -> Outcome:
+        """A failure of ``wordings.SCRIPTED`` in the words of the pod's release."""
+        container = next(item for item in pod["spec"]["containers"] if item["name"] == CONTAINER)
+        model, flags = parse_arguments(container.get("args") or ())
+        release = EngineVersion.of_image(container["image"]) or EngineVersion(0, 32)
+        words = wordings.Wordings(
+            (release.major, release.minor, release.patch), model, "Qwen3VLForConditionalGeneration", flags
+        )
+        return Outcome(serves=False, log=(*words.beginning(), *words.scripted(failure)))
 
     def _write_status(self, run: Run, phase: str, state: Mapping[str, Any], *, ready: bool = False) -> None:
         metadata, now = run.pod["metadata"], _now()
@@ -266,6 +333,15 @@ class SimulatedNodes:
         body = {"phase": phase, "startTime": metadata["creationTimestamp"], "conditions": conditions}
         body |= {"containerStatuses": status, "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]}
         self._api.set_pod_status(metadata["namespace"], metadata["name"], body)
+
+
+def _of_rank(outcome: Outcome, *, headless: bool) -> Outcome:
+    """What a rank prints: one without an API server says nothing of what its leader sizes and serves."""
+    if not headless or not outcome.serves:
+        return outcome
+    return Outcome(
+        True, tuple(line for line in outcome.log if "APIServer" not in line and "kv_cache_utils" not in line)
+    )
 
 
 def _cri(lines: tuple[str, ...]) -> str:

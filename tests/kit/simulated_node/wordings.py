@@ -26,6 +26,11 @@ SCRIPTED = {
         "dict_keys(['LlamaForCausalLM'])",
         "inspect_model_cls",
     ),
+    "Unknown-peer": (
+        "RuntimeError: [/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:544] Connection closed by peer "
+        "[10.0.0.1]:38271",
+        "init_device",
+    ),
     "Unknown": ("RuntimeError: the flux capacitor of {architecture} ran dry", "execute_model"),
 }
 """Failures a node can be told to play: the error and the function it was raised in, which names the stage."""

@@ -131,3 +131,19 @@ def test_drift_is_seen(change: Any) -> None:
 def test_an_annotation_that_looks_like_a_quantity_is_text() -> None:
     wanted = {"metadata": {"annotations": {"size": "1000m"}}}
     assert not is_applied(wanted, {"metadata": {"annotations": {"size": "1"}}})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "applied"),
+    [
+        pytest.param({"a": "1"}, {"a": "1"}, True, id="the same"),
+        pytest.param({"a": "1"}, {"a": "1", "b": "2"}, False, id="one entry too many"),
+        pytest.param({"a": "1", "b": "2"}, {"a": "1"}, False, id="one entry too few"),
+    ],
+)
+@pytest.mark.parametrize("field", ["selector", "nodeSelector"])
+def test_a_map_that_is_one_value_is_compared_as_a_whole(
+    field: str, wanted: dict[str, str], live: dict[str, str], applied: bool
+) -> None:
+    """A Service keeps asking the leader only where the label of the leader is not taken out of its selector."""
+    assert is_applied({"spec": {field: wanted}}, {"spec": {field: live}}) is applied
