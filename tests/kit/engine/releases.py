@@ -7,6 +7,7 @@ the program simulates the device and needs no compiled part of vLLM. ``VLM_OPERA
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -20,14 +21,14 @@ from typing import Final
 
 RELEASES: Final = ("0.23.0", "0.28.0", "0.32.0")
 TORCH: Final = ("torch==2.13.0", "torchvision==0.28.0")
-FURTHER: Final = ("timm", "numba", "diskcache", "opencv-python-headless")
+FURTHER: Final = ("timm", "numba", "diskcache", "opencv-python-headless", "gguf")
 _NEEDLESS: Final = re.compile(
     r"torch|nvidia|flashinfer|quack|tilelang|apache-tvm|cuda|humming|triton|fastsafetensors|tokenspeed|outlines"
     r"|opencv|ray|mooncake|nixl|numba|nvtx|instanttensor|intel|lm-format|xgrammar|llguidance|deep.?gemm|pynvvideocodec",
     re.IGNORECASE,
 )
 """Requirements that compile for a GPU or serve requests: neither loading nor profiling a model imports them."""
-_MARK: Final = "complete"
+_MARK: Final = f"complete-{hashlib.sha256(repr((RELEASES[-1], TORCH, FURTHER)).encode()).hexdigest()[:8]}"
 
 SIZES: Final = (
     f"vLLM {', '.join(RELEASES)}: about 0.5 GB each as wheels, downloaded one after the other; 60 MB each are kept",
@@ -83,7 +84,7 @@ def _python() -> Path:
 
 
 def _is_installed() -> bool:
-    """True where the interpreter and all its packages are there: an installation that was cut has no mark."""
+    """True where the interpreter and all its packages are there: one that was cut, or of others, has no mark."""
     named = os.environ.get("VLM_OPERATOR_ENGINE_PYTHON")
     return Path(named).is_file() if named else (_python().parents[1] / _MARK).is_file()
 
