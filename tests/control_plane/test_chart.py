@@ -130,7 +130,7 @@ def test_named_namespaces_may_have_all_pods_listed_for_the_gpus_in_use(cluster: 
         ("delete", "vlmdeployments.vlm-operator.dev", False),
         ("create", "deployments.apps", True),
         ("delete", "services", False),
-        ("delete", "deployments.apps", False),
+        ("delete", "deployments.apps", True),
         ("get", "pods/log", True),
         ("delete", "pods", True),
         ("list", "customresourcedefinitions.apiextensions.k8s.io", False),
