@@ -24,11 +24,13 @@ TORCH: Final = ("torch==2.13.0", "torchvision==0.28.0")
 FURTHER: Final = ("timm", "numba", "diskcache", "opencv-python-headless", "gguf")
 _NEEDLESS: Final = re.compile(
     r"torch|nvidia|flashinfer|quack|tilelang|apache-tvm|cuda|humming|triton|fastsafetensors|tokenspeed|outlines"
-    r"|opencv|ray|mooncake|nixl|numba|nvtx|instanttensor|intel|lm-format|xgrammar|llguidance|deep.?gemm|pynvvideocodec",
+    r"|opencv|ray|mooncake|nixl|numba|nvtx|instanttensor|intel|lm-format|deep.?gemm|pynvvideocodec",
     re.IGNORECASE,
 )
 """Requirements that compile for a GPU or serve requests: neither loading nor profiling a model imports them."""
-_MARK: Final = f"complete-{hashlib.sha256(repr((RELEASES[-1], TORCH, FURTHER)).encode()).hexdigest()[:8]}"
+_MARK: Final = (
+    f"complete-{hashlib.sha256(repr((RELEASES[-1], TORCH, FURTHER, _NEEDLESS.pattern)).encode()).hexdigest()[:8]}"
+)
 
 SIZES: Final = (
     f"vLLM {', '.join(RELEASES)}: about 0.5 GB each as wheels, downloaded one after the other; 60 MB each are kept",
