@@ -28,7 +28,7 @@ _FLASHINFER_PREFIX_SINCE: Final = EngineVersion(0, 32)
 _WEIGHT_ONLY_KEEPS_E5M2_SINCE: Final = EngineVersion(0, 24)
 """First release in which checkpoints of compressed-tensors refuse ``fp8_e5m2`` only if they hold scales of the cache
 (``layers/attention/attention.py: _init_kv_cache_quant``; read in 0.24.0, not in 0.23.0)."""
-_SCALES_OF_CACHE: Final = frozenset({"fp8", "modelopt", "quark"})
+_SCALES_OF_CACHE: Final = frozenset({"fp8", "modelopt", "mxfp8", "quark"})
 """Methods whose ``get_quant_method`` gives every attention layer a ``BaseKVCacheMethod`` (0.11.2 to 0.33.0)."""
 
 

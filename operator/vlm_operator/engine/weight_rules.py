@@ -15,6 +15,9 @@ _TOWERS_SKIPPED_SINCE: Final = EngineVersion(0, 15)
 """Since 0.15 every encoder is left out where the limits of its modalities are 0 (``models/interfaces.py``,
 ``_mark_tower_model``)."""
 
+_MXFP8_TAG_SINCE: Final = EngineVersion(0, 24)
+"""First release that reads a checkpoint whose ``quant_method`` is ``mxfp8``: before, the name was only that of
+quantising while loading (``layers/quantization/__init__.py: get_quantization_config``; read in 0.23.0 and 0.24.0)."""
 _WITHOUT_BITSANDBYTES_SINCE: Final = EngineVersion(0, 28)
 """0.28 removed ``quantization/bitsandbytes.py``."""
 
@@ -77,8 +80,15 @@ def skips_disabled_towers(version: EngineVersion, *, reads_limits_early: bool) -
 
 
 def loads_quantization(version: EngineVersion, method: str) -> bool:
-    """Whether the release still loads checkpoints of this quantisation method."""
+    """Whether the release loads checkpoints of this quantisation method."""
+    if method == "mxfp8":
+        return version >= _MXFP8_TAG_SINCE
     return method != "bitsandbytes" or version < _WITHOUT_BITSANDBYTES_SINCE
+
+
+def first_minor_that_loads(method: str) -> int | None:
+    """The first minor release of 0.x that loads the method; None where all known ones from the first on do."""
+    return _MXFP8_TAG_SINCE.minor if method == "mxfp8" else None
 
 
 def last_minor_that_loads(method: str) -> int | None:

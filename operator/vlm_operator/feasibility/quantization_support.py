@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.engine.element_types import least_capability
-from vlm_operator.engine.weight_rules import last_minor_that_loads, loads_quantization
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.engine.weight_rules import first_minor_that_loads, last_minor_that_loads, loads_quantization
 from vlm_operator.feasibility.command import Command
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
 from vlm_operator.model.facts import Quantization
@@ -18,20 +19,12 @@ METHODS: Final = "model_executor/layers/quantization/__init__.py: QUANTIZATION_M
 
 
 def quantization_support(command: Command) -> Infeasible | None:
-    """Refuse a method that the release no longer has, and one that needs a newer GPU."""
+    """Refuse a method that the release does not have (yet, or any more), and one that needs a newer GPU."""
     quantization, version = command.model.quantization, command.version
     if quantization is None:
         return None
     if not loads_quantization(version, quantization.method):
-        last = last_minor_that_loads(quantization.method)
-        older = "" if last is None else f", or vLLM 0.{last} (engine.image, --vllm-version)"
-        return Infeasible(
-            InfeasibleReason.KERNEL_UNSUPPORTED,
-            f"vLLM {version} does not load {quantization.method!r} checkpoints any more",
-            "quantization",
-            f"use another quantisation of the model{older}",
-            METHODS,
-        )
+        return _not_loaded(version, quantization.method)
     if command.capability is None:
         return None
     for kind in kinds_of(quantization):
@@ -49,11 +42,24 @@ def quantization_support(command: Command) -> Infeasible | None:
     return None
 
 
+def _not_loaded(version: EngineVersion, method: str) -> Infeasible:
+    first, last = first_minor_that_loads(method), last_minor_that_loads(method)
+    problem, other = f"vLLM {version} does not load {method!r} checkpoints", ""
+    if first is not None:
+        problem, other = f"{problem} yet", f", or vLLM 0.{first} or newer (engine.image, --vllm-version)"
+    elif last is not None:
+        problem, other = f"{problem} any more", f", or vLLM 0.{last} (engine.image, --vllm-version)"
+    remedy = f"use another quantisation of the model{other}"
+    return Infeasible(InfeasibleReason.KERNEL_UNSUPPORTED, problem, "quantization", remedy, METHODS)
+
+
 def kinds_of(quantization: Quantization) -> tuple[str, ...]:
     """Names under which the method's storages are known to ``least_capability``."""
     method = quantization.method
     storages = [quantization] if not quantization.listed_only else []
     storages += [storage for _, storage in quantization.listed]
+    if method == "mxfp8":
+        return ("modelopt-mxfp8",)
     if method == "modelopt":
         if quantization.listed_only:
             return ("modelopt-mixed",)

@@ -25,8 +25,10 @@ LOST_PEER: Final = re.compile(
     r"|Timed out after \d+ seconds waiting for clients|Executor failed|EngineCore failed to start"
     r"|Engine core initialization failed|WorkerProc initialization failed"
 )
-"""Sentences of a rank that lost another: PyTorch's (``distributed``, gloo's ``transport/tcp/pair.cc``, TCPStore), and
-vLLM's about its own processes (``v1/executor/multiproc_executor.py``). None says why the other one ended."""
+"""Sentences of a rank that lost another: PyTorch's (``distributed``, gloo's ``transport/tcp/pair.cc``, TCPStore) and
+NCCL's ("remote process exited or there was a network error"), looked up in PyTorch 2.13 and its NCCL, and vLLM's about
+its own processes (``v1/executor/multiproc_executor.py``, ``v1/engine/core.py`` and ``utils.py``; 0.11.2 and 0.33.0).
+None says why the other one ended."""
 
 _ENDED: Final = frozenset(
     {

@@ -71,6 +71,9 @@ def test_a_plan_counts_what_is_served() -> None:
         pytest.param(Quantization("mxfp4", 4, 32, experts_only=True), "T4", 32, [TOO_LOW], id="MXFP4 on Turing"),
         pytest.param(Quantization("mxfp4", 4, 32, experts_only=True), "A100", 32, [], id="MXFP4 on Ampere"),
         pytest.param(Quantization("bitsandbytes", 4, 64), "A100", 28, [KERNEL], id="bitsandbytes is gone"),
+        pytest.param(Quantization("mxfp8", 8, 32, scale_bytes=1), "B200", 23, [KERNEL], id="MiniMax's tag before 0.24"),
+        pytest.param(Quantization("mxfp8", 8, 32, scale_bytes=1), "B200", 24, [], id="MiniMax's tag since"),
+        pytest.param(Quantization("mxfp8", 8, 32, scale_bytes=1), "T4", 24, [TOO_LOW], id="MiniMax's tag on Turing"),
         pytest.param(Quantization("bitsandbytes", 4, 64), "A100", 27, [], id="bitsandbytes until 0.27"),
     ],
 )

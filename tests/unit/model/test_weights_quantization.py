@@ -145,7 +145,7 @@ def read(section: dict[str, Any], architecture: str = "LlamaForCausalLM") -> Qua
         ),
         pytest.param(
             {"quant_method": "mxfp8", "ignored_layers": ["lm_head"]},
-            Quantization("modelopt", 8, 32, scale_bytes=1, ignored=("lm_head",), head=True),
+            Quantization("mxfp8", 8, 32, scale_bytes=1, ignored=("lm_head",), head=True),
             id="MXFP8 under MiniMax's tag",
         ),
         pytest.param(

@@ -109,6 +109,7 @@ MATCHERS: dict[str, Callable[[tuple[str, ...]], Matcher]] = {
     "gptq": _fused_expression,
     "modelopt": _wildcard,
     "mxfp4": _exact,
+    "mxfp8": _wildcard,
     "quark": _expression,
 }
 """How each method reads its list."""

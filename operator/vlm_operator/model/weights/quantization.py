@@ -270,7 +270,7 @@ def _modelopt(section: Config) -> Quantization:
 
 def _mxfp8(section: Config) -> Quantization:
     """MiniMax's own tag for what ModelOpt calls MXFP8 (0.24 to 0.33: ``ModelOptMxFp8Config.from_config``)."""
-    return replace(MODELOPT_STORAGE["MXFP8"], ignored=_names(section, "ignored_layers"), head=True)
+    return replace(MODELOPT_STORAGE["MXFP8"], method="mxfp8", ignored=_names(section, "ignored_layers"), head=True)
 
 
 def _mxfp4(section: Config) -> Quantization:
