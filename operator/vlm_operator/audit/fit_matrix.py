@@ -88,14 +88,17 @@ def fit_matrix(
     Args:
         progress: called after each cell.
     """
-    cells = []
+    cells: list[Fit] = []
     chosen = tuple(groups)
     gpus = _interned(group.gpu for group in chosen)
+    # What does not fit on nodes with many GPUs fits on none with fewer: those are asked about last.
+    order = sorted(range(len(chosen)), key=lambda place: -chosen[place].count)
     for model in models:
-        row = _Row(model, planner)
-        for group in chosen:
-            cells.append(row.fit(group, gpus[group.gpu]))
+        row, found = _Row(model, planner), {}
+        for place in order:
+            found[place] = row.fit(chosen[place], gpus[chosen[place].gpu])
             progress()
+        cells += (found[place] for place in range(len(chosen)))
     return tuple(cells)
 
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 from vlm_operator.capacity.startup.first_check import free_at_start_bytes, requested_bytes
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.planning.candidate import weights_exceed_memory
 from vlm_operator.planning.combination import Choice, apply_choice, cheapest
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.intent import Goal
@@ -86,7 +85,12 @@ class Attempt:
         self.chosen = self.wanted
         self.found: tuple[Lever, ...] = ()
         self.choice: Choice = ()
-        self.is_exhausted = self._is_mild_exhausted = False
+        # All that levers take from the weights is a tower.
+        is_too_small = self.wanted.verdict is Verdict.DOES_NOT_FIT and judge.weights_exceed_memory(
+            self.wanted.requested
+        )
+        self.is_exhausted = is_too_small
+        self._is_mild_exhausted = False
 
     def _balance(self) -> None:
         """Divide the layers over the stages otherwise than vLLM does, where that leaves the tightest more room."""
@@ -148,13 +152,6 @@ class Attempt:
         return True
 
     @cached_property
-    def _weights_exceed_memory(self) -> bool:
-        """True where a rank cannot hold its weights, whatever the levers: all that they take from them is a tower."""
-        if self.judge.is_measured or self.wanted.verdict is not Verdict.DOES_NOT_FIT:
-            return False
-        return weights_exceed_memory(self.model, self.judge.gpu, self.wanted.requested, self.intent.version)
-
-    @cached_property
     def levers(self) -> tuple[Lever, ...]:
         """What the user left free to change."""
         return self.levers_but(self.intent.pinned)
@@ -182,10 +179,6 @@ class Attempt:
 
     def pull(self, *, mild: bool) -> bool:
         """Choose the cheapest combination of levers that fits; False where there is none."""
-        if self._weights_exceed_memory:
-            self._is_mild_exhausted = True
-            self.is_exhausted = self.is_exhausted or not mild
-            return False
         found, tried = self.levers, None
         if mild:
             found = tuple(lever.mild_part() for lever in found if lever.mild_levels())
@@ -210,7 +203,7 @@ class Attempt:
         if self.judge.is_measured:  # some flags are known to have failed, and of others like them more is certain
             found = tuple(replace(lever, only_helps=False) for lever in found)
         judge = self.judge
-        return cheapest(found, self.wanted.requested, self.bounds, judge.fits, judge.may_hold, tried=tried)
+        return cheapest(found, self.wanted.requested, self.bounds, judge.fits, judge.lacks_memory, tried=tried)
 
     def _most_sequences(self, found: tuple[Lever, ...], choice: Choice) -> tuple[Lever, ...]:
         """The levers with the chosen level of ``max_num_seqs`` raised to the most that fit beside the other levels."""

@@ -12,8 +12,12 @@ from operator import attrgetter
 from vlm_operator.capacity.kv import KVLayout, stage_layouts
 from vlm_operator.capacity.kv.page import CacheKind
 from vlm_operator.capacity.startup import Budget
-from vlm_operator.capacity.startup.first_check import requested_bytes
-from vlm_operator.capacity.startup.model import StartupTerms, stage_terms
+from vlm_operator.capacity.startup.first_check import (
+    free_at_start_bytes,
+    free_at_start_high_bytes,
+    requested_bytes,
+)
+from vlm_operator.capacity.startup.model import StartupTerms, stage_terms, stage_weights
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes
 from vlm_operator.engine.kv_cache_rules import state_blocks_needed
 from vlm_operator.engine.settings import EngineSettings
@@ -154,12 +158,7 @@ def weights_exceed_memory(model: ModelFacts, gpu: GPUFacts, requested: EngineSet
     Raises:
         UnknownFact: as ``candidate``.
     """
-    found = candidate(model, gpu, requested, version)
-    if not any(_weights_exceed_memory(rank.terms) for rank in found.ranks):
-        return False
-    alone = stage_terms(model, gpu, found.settings.with_(language_model_only=True), version)
-    return any(map(_weights_exceed_memory, alone))
-
-
-def _weights_exceed_memory(terms: StartupTerms) -> bool:
-    return terms.weights_bytes > max(terms.free_at_start_bytes, terms.free_at_start_high_bytes)
+    settings = resolved(requested, model, gpu, version).with_(language_model_only=True)
+    ranks = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    free = max(free_at_start_bytes(gpu, version, ranks), free_at_start_high_bytes(gpu, version, ranks))
+    return any(weights > free for weights in stage_weights(model, gpu, settings, version))

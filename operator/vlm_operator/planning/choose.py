@@ -25,7 +25,7 @@ from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Refusal, Remedy, no_hint
 from vlm_operator.planning.remedies import as_hint, remedies
-from vlm_operator.planning.shapes import shapes
+from vlm_operator.planning.shapes import Shape, shapes
 from vlm_operator.planning.validation import validate, validate_reserve
 from vlm_operator.planning.vendor_free import VendorFree, vendor_free
 from vlm_operator.planning.verdict import Reason, Verdict
@@ -126,13 +126,19 @@ def unsupported_plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, infeasibl
 
 def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) -> Plan:
     judge = Judge(model, gpu, intent, evidence)
+    is_contradicted = contradiction(model, intent, judge.context, judge.start) is not None
     attempts: list[Attempt] = []
+    too_small: Shape | None = None
     errors: list[InputError | UnknownFact] = []
     infeasible: tuple[Infeasible, ...] = ()
     for shape in shapes(model, intent):
-        refusals = judge.infeasible(judge.feasible(on_shape(judge.start, shape)))
+        settings = judge.feasible(on_shape(judge.start, shape))
+        refusals = judge.infeasible(settings)
         if refusals:
             infeasible = infeasible or refusals
+            continue
+        if not is_contradicted and judge.weights_exceed_memory(settings):
+            too_small = shape  # an attempt is worth its time only where this shape is the one to be shown
             continue
         try:
             attempt = Attempt(judge, shape)
@@ -146,12 +152,27 @@ def _plan(model: ModelFacts, gpu: GPUFacts, intent: Intent, evidence: Evidence) 
         if attempt.fits_as_wanted() or (not intent.is_prediction and attempt.pull(mild=True)):
             return _written(attempt, attempt.settle())
         attempts.append(attempt)
+        too_small = None
     if not intent.is_prediction:
         for attempt in attempts:
             if attempt.pull(mild=False):
                 return _written(attempt, attempt.settle())
+    if too_small is not None:
+        try:
+            attempts.append(Attempt(judge, too_small))
+        except (InputError, UnknownFact) as error:
+            errors.append(error)
     if not attempts and not errors:
         return unsupported_plan(model, gpu, intent, infeasible)
+    return _that_does_not_fit(attempts, errors)
+
+
+def _that_does_not_fit(attempts: list[Attempt], errors: list[InputError | UnknownFact]) -> Plan:
+    """The plan to be shown where no attempt fits for certain: one that may fit, else the last.
+
+    Raises:
+        InputError, UnknownFact: the first of ``errors`` where it says more than the attempts.
+    """
     tight = next((attempt for attempt in attempts if attempt.chosen.verdict is Verdict.FITS_TIGHT), None)
     if tight is None:
         unknown = [error for error in errors if isinstance(error, UnknownFact)]

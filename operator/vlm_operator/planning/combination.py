@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Callable, Iterator
 from operator import le
 from typing import Final, NamedTuple
@@ -30,7 +31,7 @@ def cheapest(
     base: EngineSettings,
     bounds: Bounds,
     fits: Callable[[EngineSettings], bool],
-    may_hold: Callable[[EngineSettings], bool],
+    lacks_memory: Callable[[EngineSettings], bool],
     *,
     tried: Choice | None = None,
 ) -> Choice | None:
@@ -41,72 +42,87 @@ def cheapest(
 
     Args:
         fits: True where the flags would do.
-        may_hold: False where memory is not enough, whatever items are described: what all levers together do not bring
-            about, fewer do not either.
+        lacks_memory: True where memory is known not to be enough, whatever items are described: what all levers
+            together do not bring about, fewer do not either.
         tried: levels up to which every combination has been judged before, in vain; none where None.
     """
     everything = tuple(len(lever.levels) for lever in found)
-    # A lever that may take memory instead of giving it is left out once: the others may be enough without it.
-    giving = tuple(0 if lever.may_take_memory else len(lever.levels) for lever in found)
-    furthest = [(choice, apply_choice(base, found, choice, bounds)) for choice in dict.fromkeys((everything, giving))]
-    if not any(may_hold(settings) for _, settings in furthest):
+
+    def flags(choice: Choice) -> EngineSettings:
+        return apply_choice(base, found, choice, bounds)
+
+    furthest = [choice for choice in _furthest(found) if not lacks_memory(flags(choice))]
+    if not furthest:
         return None
-    most = furthest[0][1]
+    least = _least_levels(furthest, lambda choice: lacks_memory(flags(choice)))
     # Levers that are sure to help are pulled last: what does not fit with all of them does not fit with some of them.
     helping = [place for place, lever in enumerate(found) if lever.only_helps]
     order = [*(place for place, lever in enumerate(found) if not lever.only_helps), *helping]
     first_help = len(order) - len(helping)
-    help_given = {found[place].flag: getattr(most, found[place].flag) for place in helping}
     tried = tried or (-1,) * len(found)
     help_tried = all(tried[place] == everything[place] for place in helping)
-    queue = [_Combination(0.0, (0,) * len(found), 0, base)]
+    queue = [_Combination(0.0, least, 0)]
     for _ in range(SEARCH_LIMIT):
         if not queue:
             break
         reached = heapq.heappop(queue)
-        settings, choice = reached.settings(found, order, bounds), reached.choice
+        choice = reached.choice
         is_tried, helpless = all(map(le, choice, tried)), False
-        if helping and not any(choice[place] for place in helping):
-            helpless = (is_tried and help_tried) or not fits(settings.with_(**help_given))
-        if not (is_tried or helpless) and fits(settings):
+        if helping and all(choice[place] == least[place] for place in helping):
+            helped = tuple(everything[place] if place in helping else level for place, level in enumerate(choice))
+            helpless = (is_tried and help_tried) or not fits(flags(helped))
+        if not (is_tried or helpless) and fits(flags(choice)):
             return choice
-        for further in reached.further(found, order[:first_help] if helpless else order, settings):
+        for further in reached.further(found, order[:first_help] if helpless else order):
             heapq.heappush(queue, further)
-    reached_at_most = next((choice for choice, settings in furthest if fits(settings)), None)
+    reached_at_most = next((choice for choice in furthest if fits(flags(choice))), None)
     if reached_at_most is None:
         return None
-    return _let_go(found, reached_at_most, lambda choice: fits(apply_choice(base, found, choice, bounds)))
+    return _let_go(found, reached_at_most, lambda choice: fits(flags(choice)))
+
+
+def _furthest(found: tuple[Lever, ...]) -> Iterator[Choice]:
+    """The combinations of which one needs the least memory: everything pulled, but for levers that may take memory."""
+    levels = (range(len(lever.levels), -1 if lever.may_take_memory else len(lever.levels) - 1, -1) for lever in found)
+    return itertools.product(*levels)
+
+
+def _least_levels(furthest: list[Choice], lacks_memory: Callable[[Choice], bool]) -> Choice:
+    """The level of each lever below which memory is not enough, however far the others are pulled."""
+
+    def is_enough(place: int, level: int) -> bool:
+        return any(not lacks_memory((*choice[:place], level, *choice[place + 1 :])) for choice in furthest)
+
+    most = tuple(map(max, zip(*furthest, strict=True)))
+    return tuple(
+        next((level for level in range(most[place]) if is_enough(place, level)), most[place])
+        for place in range(len(most))
+    )
 
 
 class _Combination(NamedTuple):
     """A combination on the way, compared by price, then by levels.
 
     Attributes:
+        price: of what is pulled beyond the least levels.
         last: where in the order of pulling the last lever pulled stands; only it and later ones are pulled further, so
             that every combination comes up once.
-        before: the flags without that lever.
     """
 
     price: float
     choice: Choice
     last: int
-    before: EngineSettings
 
-    def settings(self, found: tuple[Lever, ...], order: list[int], bounds: Bounds) -> EngineSettings:
-        """The flags with every lever of the combination pulled."""
-        level = self.choice[order[self.last]] if order else 0
-        return found[order[self.last]].levels[level - 1].apply(self.before, bounds) if level else self.before
-
-    def further(self, found: tuple[Lever, ...], order: list[int], settings: EngineSettings) -> Iterator[_Combination]:
+    def further(self, found: tuple[Lever, ...], order: list[int]) -> Iterator[_Combination]:
         """The combinations with one lever pulled one level further."""
-        price, choice, last, before = self
+        price, choice, last = self
         for index in range(last, len(order)):
             place = order[index]
             levels, level = found[place].levels, choice[place]
             if level < len(levels):
                 step = levels[level].weight - (levels[level - 1].weight if level else 0)
                 pulled = (*choice[:place], level + 1, *choice[place + 1 :])
-                yield _Combination(price + step, pulled, index, before if index == last else settings)
+                yield _Combination(price + step, pulled, index)
 
 
 def _let_go(found: tuple[Lever, ...], choice: Choice, fits: Callable[[Choice], bool]) -> Choice:

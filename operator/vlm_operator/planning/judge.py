@@ -12,7 +12,7 @@ from vlm_operator.feasibility import Infeasible, checks_of
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.gpu.reserve import with_reserve
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.planning.candidate import candidate
+from vlm_operator.planning.candidate import candidate, weights_exceed_memory
 from vlm_operator.planning.evaluation import Evaluation, evaluate
 from vlm_operator.planning.evidence import NOTHING, Evidence, experience
 from vlm_operator.planning.intent import Intent
@@ -88,6 +88,15 @@ class Judge:
             return replace(found, rejected=rejected)
         return replace(found, verdict=Verdict.DOES_NOT_FIT, reason=Reason.ITEM_REJECTED, rejected=rejected)
 
+    def weights_exceed_memory(self, requested: EngineSettings) -> bool:
+        """True where a rank cannot hold its weights, whatever the levers: all that they take from them is a tower."""
+        if self.is_measured or self.intent.is_prediction:
+            return False
+        try:
+            return weights_exceed_memory(self.model, self.gpu, requested, self.intent.version)
+        except (InputError, UnknownFact):
+            return False
+
     def fits(self, requested: EngineSettings) -> bool:
         """True where these flags fit for certain; False also where vLLM or the model refuses them."""
         if self.infeasible(requested):
@@ -100,19 +109,20 @@ class Judge:
         except (InputError, UnknownFact):
             return False
 
-    def may_hold(self, requested: EngineSettings) -> bool:
-        """False where memory is not enough, whatever the described items and however what was measured is read."""
-        if self.infeasible(requested):
-            return False
+    def lacks_memory(self, requested: EngineSettings) -> bool:
+        """True where memory is known not to be enough, whatever else may be wrong with the flags.
+
+        Described items are left aside, and what was measured is read as favourably as it allows.
+        """
         try:
             found = candidate(self.model, self.gpu, requested, self.intent.version)
         except (InputError, UnknownFact):
             return False
         share = requested.gpu_memory_utilization
         if self._experience is None:
-            return found.fits(share)
+            return not found.fits(share)
         ruled_out = self._experience.rules_out
-        return not any(ruled_out(found.budget(share, rank), rank.least_bytes) for rank in found.ranks)
+        return any(ruled_out(found.budget(share, rank), rank.least_bytes) for rank in found.ranks)
 
     def outlook(self, requested: EngineSettings) -> tuple[EngineSettings, int]:
         """(these flags with everything filled in as vLLM would, low bound of the KV cache less what the cup takes).

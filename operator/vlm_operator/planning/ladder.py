@@ -44,6 +44,7 @@ def levers(
     """
     found: list[Lever] = []
     current = base.gpu_memory_utilization or 0.0
+    hybrid = any(isinstance(run.cache, StateCache) for run in model.cache_layers)
     if "gpu_memory_utilization" not in pinned:
         found.append(_utilization(bounds.ceiling, bounds.highest, current, gpu.total_bytes))
     if "limit_mm_per_prompt" not in pinned and intent.workload is None:
@@ -52,12 +53,11 @@ def levers(
     if "max_num_batched_tokens" not in pinned:
         sequences = base.sequences
         least = sequences if "max_num_seqs" in pinned else 1
-        found.append(_batched_tokens(base.batch_tokens, sequences, least))
+        found.append(_batched_tokens(base.batch_tokens, sequences, least, hybrid=hybrid))
     if "max_num_seqs" not in pinned:
         wanted = intent.workload.concurrent_requests if intent.workload else None
         found.append(_sequences(base.sequences, wanted or 1))
     found += item_levers(model, intent, base, bounds.request, pinned=pinned)
-    hybrid = any(isinstance(run.cache, StateCache) for run in model.cache_layers)
     if "enforce_eager" not in pinned and not base.enforce_eager and (hybrid or intent.version >= GRAPHS_CHARGED_SINCE):
         found.append(_EAGER)
     if "kv_cache_dtype" not in pinned and intent.allow_fp8_kv_cache and fp8_kv_cache_allowed(model, gpu, base):
@@ -127,11 +127,12 @@ BATCH_SIZES: Final = ((4096, 2), (2048, 3), (1024, 4), (512, 6), (256, 8))
 
 
 @lru_cache(maxsize=256)
-def _batched_tokens(now: int, sequences: int, least: int) -> Lever:
+def _batched_tokens(now: int, sequences: int, least: int, *, hybrid: bool) -> Lever:
     """Smaller batches, mild; every running request needs a token of the batch.
 
     Args:
         least: sequences that the user pinned: no batch is smaller.
+        hybrid: the model has recurrent states: a smaller batch may make the blocks larger that are aligned to them.
     """
     levels: list[Level] = []
     first_weight: int | None = None
@@ -143,7 +144,7 @@ def _batched_tokens(now: int, sequences: int, least: int) -> Lever:
         if size < sequences:
             cost += f"; at most {size:,} concurrent requests"
         levels.append(Level(2 + weight - first_weight, cost, setting(max_num_batched_tokens=size), mild=True))
-    return Lever("max_num_batched_tokens", tuple(levels))
+    return Lever("max_num_batched_tokens", tuple(levels), may_take_memory=hybrid)
 
 
 def sequences_level(size: int, weight: float, *, mild: bool) -> Level:

@@ -22,6 +22,10 @@ def lever(flag: str, *weights: float, only_helps: bool = False) -> Lever:
     return Lever(flag, tuple(levels), only_helps=only_helps)
 
 
+def never(settings: EngineSettings) -> bool:
+    return False
+
+
 def price(found: tuple[Lever, ...], choice: tuple[int, ...]) -> float:
     return sum(each.levels[level - 1].weight for each, level in zip(found, choice, strict=True) if level)
 
@@ -47,7 +51,7 @@ def test_no_combination_that_fits_is_cheaper(
 
     every = itertools.product(*(range(count + 1) for count in levels))
     fitting = [choice for choice in every if fits(apply_choice(START, found, choice, BOUNDS))]
-    choice = cheapest(found, START, BOUNDS, fits, fits)
+    choice = cheapest(found, START, BOUNDS, fits, lambda settings: not fits(settings))
     assert (choice is None) is (not fitting)
     if choice is not None:
         assert choice in fitting
@@ -60,7 +64,7 @@ def test_of_combinations_that_cost_the_same_the_later_levers_are_pulled() -> Non
     def fits(settings: EngineSettings) -> bool:
         return bool(settings.max_num_seqs or settings.max_model_len)
 
-    assert cheapest(found, START, BOUNDS, fits, fits) == (0, 1)
+    assert cheapest(found, START, BOUNDS, fits, lambda settings: not fits(settings)) == (0, 1)
 
 
 def test_a_lever_that_goes_too_far_for_an_item_is_left_alone() -> None:
@@ -71,7 +75,11 @@ def test_a_lever_that_goes_too_far_for_an_item_is_left_alone() -> None:
         return bool(settings.max_model_len)
 
     choice = cheapest(
-        found, START, BOUNDS, lambda settings: holds(settings) and not settings.max_num_batched_tokens, holds
+        found,
+        START,
+        BOUNDS,
+        lambda settings: holds(settings) and not settings.max_num_batched_tokens,
+        lambda settings: not holds(settings),
     )
     assert choice == (0, 1)
 
@@ -79,8 +87,8 @@ def test_a_lever_that_goes_too_far_for_an_item_is_left_alone() -> None:
 def test_where_something_was_measured_less_may_fit_where_everything_does_not() -> None:
     """Of flags close to a measured start-up more is certain than of others."""
     found = (lever("max_model_len", 4, 8), lever("max_num_batched_tokens", 2))
-    assert cheapest(found, START, BOUNDS, lambda settings: settings.max_model_len == 1, lambda settings: True) == (1, 0)
-    assert cheapest(found, START, BOUNDS, lambda settings: False, lambda settings: True) is None
+    assert cheapest(found, START, BOUNDS, lambda settings: settings.max_model_len == 1, never) == (1, 0)
+    assert cheapest(found, START, BOUNDS, never, never) is None
 
 
 def test_levers_that_are_sure_to_help_are_not_tried_one_by_one_where_together_they_are_too_little() -> None:
@@ -94,7 +102,7 @@ def test_levers_that_are_sure_to_help_are_not_tried_one_by_one_where_together_th
         judged += 1
         return sum(getattr(settings, flag) for flag in FLAGS) >= 7 and bool(settings.enforce_eager)
 
-    choice = cheapest(found, START, BOUNDS, fits, fits)
+    choice = cheapest(found, START, BOUNDS, fits, lambda settings: not fits(settings))
     assert choice is not None
     assert price(found, choice) == 71
     assert judged < 500
@@ -107,4 +115,30 @@ def test_a_lever_that_may_take_memory_is_left_out_where_the_others_do_only_witho
     def fits(settings: EngineSettings) -> bool:
         return settings.max_model_len == 1 and settings.max_num_seqs == 0
 
-    assert cheapest(found, START, BOUNDS, fits, fits) == (0, 1)
+    assert cheapest(found, START, BOUNDS, fits, lambda settings: not fits(settings)) == (0, 1)
+
+
+def test_where_everything_pulled_is_refused_fewer_levers_may_do() -> None:
+    """vLLM refuses a batch that does not hold the largest image of some models, however much memory there is."""
+    found = (lever("max_num_batched_tokens", 2, 4), lever("max_num_seqs", 1))
+
+    def fits(settings: EngineSettings) -> bool:
+        return settings.max_num_batched_tokens < 2 and bool(settings.max_num_seqs)
+
+    assert cheapest(found, START, BOUNDS, fits, never) == (0, 1)
+
+
+def test_what_is_needed_in_any_case_is_pulled_before_the_search_begins() -> None:
+    """6 levels each of 4 levers: 2,401 combinations, and only the last three of each lever can be enough."""
+    found = tuple(lever(flag, 10, 20, 30, 40, 50, 60) for flag in FLAGS)
+    judged = 0
+
+    def fits(settings: EngineSettings) -> bool:
+        nonlocal judged
+        judged += 1
+        return sum(getattr(settings, flag) for flag in FLAGS) >= 22
+
+    choice = cheapest(found, START, BOUNDS, fits, lambda settings: not fits(settings))
+    assert choice is not None
+    assert price(found, choice) == 220
+    assert judged < 100

@@ -46,6 +46,22 @@ def given_up(found: Plan) -> set[str]:
         ),
         pytest.param("Qwen/Qwen3.5-27B", "RTX-4090", None, 4, {"max_num_seqs"}, id="four instead of eight"),
         pytest.param("Qwen/Qwen3.6-27B-FP8", "H200", None, 1, set(), id="nothing has to give way"),
+        pytest.param(
+            "google/gemma-4-26B-A4B-it",
+            "RTX-5090",
+            None,
+            2,
+            {"max_num_seqs"},
+            id="a smaller batch would be refused, fewer sequences are not",
+        ),
+        pytest.param(
+            "nvidia/Gemma-4-26B-A4B-NVFP4",
+            "RTX-4090",
+            None,
+            1,
+            {"gpu_memory_utilization", "max_num_seqs"},
+            id="the same on one GPU",
+        ),
     ],
 )
 def test_mild_levers_are_preferred_to_more_gpus(

@@ -132,6 +132,18 @@ def stage_terms(
     return _startup_terms(as_served(model, settings, version), gpu, settings, version, _Measured(weights, encoder))
 
 
+def stage_weights(
+    model: ModelFacts, gpu: GPUFacts, settings: EngineSettings, version: EngineVersion
+) -> tuple[int, ...]:
+    """What "Model loading took" counts on a GPU of each pipeline stage, bytes; ``settings`` must be resolved.
+
+    Raises:
+        UnknownFact: the weights are not known.
+    """
+    found = _weights(as_served(model, settings, version), settings, version, gpu.compute_capability)
+    return tuple(weights for weights, _ in found)
+
+
 def startup_budget(
     model: ModelFacts,
     gpu: GPUFacts,
