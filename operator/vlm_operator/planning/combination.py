@@ -51,8 +51,8 @@ def cheapest(
     def flags(choice: Choice) -> EngineSettings:
         return apply_choice(base, found, choice, bounds)
 
-    furthest = [choice for choice in _furthest(found) if not lacks_memory(flags(choice))]
-    if not furthest:
+    furthest = tuple(_furthest(found))
+    if all(lacks_memory(flags(choice)) for choice in furthest):
         return None
     least = _least_levels(furthest, lambda choice: lacks_memory(flags(choice)))
     # Levers that are sure to help are pulled last: what does not fit with all of them does not fit with some of them.
@@ -87,13 +87,13 @@ def _furthest(found: tuple[Lever, ...]) -> Iterator[Choice]:
     return itertools.product(*levels)
 
 
-def _least_levels(furthest: list[Choice], lacks_memory: Callable[[Choice], bool]) -> Choice:
+def _least_levels(furthest: tuple[Choice, ...], lacks_memory: Callable[[Choice], bool]) -> Choice:
     """The level of each lever below which memory is not enough, however far the others are pulled."""
 
     def is_enough(place: int, level: int) -> bool:
         return any(not lacks_memory((*choice[:place], level, *choice[place + 1 :])) for choice in furthest)
 
-    most = tuple(map(max, zip(*furthest, strict=True)))
+    most = furthest[0]
     return tuple(
         next((level for level in range(most[place]) if is_enough(place, level)), most[place])
         for place in range(len(most))

@@ -146,7 +146,7 @@ def _image_caps(items: _Items, largest: int) -> Iterator[Lever]:
             mild = not items.asked.images and tokens >= FULL_HD_TOKENS
             levels += _cap_level(items, "image", tokens, weight, mild=mild)
     if levels:
-        yield Lever("mm_processor_kwargs", tuple(levels), "image")
+        yield Lever("mm_processor_kwargs", tuple(levels), "image", may_take_memory=True)
 
 
 def _video_caps(items: _Items, tokens: int) -> Iterator[Lever]:
@@ -157,7 +157,7 @@ def _video_caps(items: _Items, tokens: int) -> Iterator[Lever]:
         found = _cap_level(items, "video", -(-tokens // divisor), weight, unnoticed=divisor == 1)
         levels += found or _cap_level(items, "frame", -(-tokens // (pairs * divisor)), weight, unnoticed=divisor == 1)
     if levels:
-        yield Lever("mm_processor_kwargs", tuple(levels), "video")
+        yield Lever("mm_processor_kwargs", tuple(levels), "video", may_take_memory=True)
 
 
 def _cap_level(
@@ -199,7 +199,7 @@ def _frames(items: _Items, videos: Videos, frames: int) -> Iterator[Lever]:
         cost = f"{target:,} frames are sampled from each video instead of {frames:,}, one every {every:.1f} s"
         levels.append(Level(weight, cost, _media(options)))
     if levels:
-        yield Lever("media_io_kwargs", tuple(levels))
+        yield Lever("media_io_kwargs", tuple(levels), may_take_memory=True)
 
 
 def frame_options(
