@@ -61,10 +61,26 @@ class AttentionCache:
 
 @dataclass(frozen=True, slots=True)
 class LatentCache:
-    """A layer of multi-head latent attention (MLA): one compressed vector a token, replicated over ranks."""
+    """A layer of multi-head latent attention (MLA): one compressed vector a token, replicated over ranks.
+
+    Attributes:
+        selected: tokens that an indexer selects for attention (``index_topk``); 0 where attention reads all.
+        shares_selection: True where the layer has no indexer and reads what an earlier one selected.
+        fp8_on_blackwell: True where vLLM takes an FP8 cache on data-centre Blackwell unless told otherwise (GLM-5).
+    """
 
     kv_lora_rank: int
     qk_rope_head_dim: int
+    selected: int = 0
+    shares_selection: bool = False
+    fp8_on_blackwell: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexerCache:
+    """An indexer of sparse attention: one key a token in FP8 with its scale, replicated over ranks."""
+
+    head_size: int
 
 
 class StateKind(StrEnum):
@@ -127,7 +143,7 @@ class StateCache:
     exports_checkpoints: bool = True
 
 
-CacheLayer = AttentionCache | LatentCache | StateCache
+CacheLayer = AttentionCache | LatentCache | IndexerCache | StateCache
 
 
 @dataclass(frozen=True, slots=True)

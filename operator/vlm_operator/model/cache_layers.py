@@ -150,6 +150,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "Glm4MoeLiteForCausalLM",
         "KimiK2ForCausalLM",
     ),
+    latent.sparse: ("DeepseekV32ForCausalLM", "GlmMoeDsaForCausalLM"),
     latent.two_per_layer: ("LongcatFlashForCausalLM",),
     latent.decompressed: ("MiniCPM3ForCausalLM",),
     recurrent.gated_delta_net: ("Qwen3NextForCausalLM",),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from vlm_operator.capacity.startup.sparse_attention import selected_tokens
 from vlm_operator.engine.loading_rules import multimodal_rotary_rows
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
+from vlm_operator.engine.sparse_attention import selection_bytes
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.facts import ModelFacts, Tensors
 
@@ -13,9 +15,12 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
 
     DeepStack levels: one buffer of input embeddings of a batch for each (``deepstack_input_embeds`` of the
     model's class in vLLM). Multimodal
-    rotary embeddings: rows that later releases leave out.
+    rotary embeddings: rows that later releases leave out. Sparse attention: the buffer of selected tokens.
     """
     size = 0
+    selected = selected_tokens(model)
+    if selected:
+        size += selection_bytes(selected, settings.batch_tokens)
     vision = model.vision
     if vision is not None and vision.deepstack_levels and any(map(settings.enabled, MODALITIES)):
         tokens = settings.batch_tokens

@@ -1,0 +1,38 @@
+"""Bytes of a token in layers of sparse latent attention, by release, GPU and cache type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vlm_operator.engine.sparse_attention import latent_token_bytes, require_known_kernel, require_shared_selection
+from vlm_operator.engine.version import EngineVersion
+from vlm_operator.errors import UnknownFact
+from vlm_operator.model.facts import CacheLayer, DType, LatentCache
+
+
+def sparse_token_bytes(
+    caches: Iterable[CacheLayer],
+    dtype: DType,
+    kv_cache_dtype: str,
+    version: EngineVersion,
+    compute_capability: tuple[int, int] | None,
+) -> int:
+    """Bytes of one token's latent vector in layers that an indexer selects for; 0 for a model without.
+
+    Raises:
+        UnknownFact: the GPU's kernels, the cache's format or the release's layers are not known.
+    """
+    sparse = [cache for cache in caches if isinstance(cache, LatentCache) and cache.selected]
+    if not sparse:
+        return 0
+    require_known_kernel(compute_capability)
+    if dtype is not DType.BFLOAT16:
+        raise UnknownFact(
+            f"dtype: whether the kernels for sparse attention take {dtype} is not known",
+            field="dtype",
+            hint="serve in bfloat16",
+        )
+    if any(cache.shares_selection for cache in sparse):
+        require_shared_selection(version)
+    fp8 = any(cache.fp8_on_blackwell for cache in sparse)
+    return latent_token_bytes(kv_cache_dtype, version, compute_capability, fp8_on_blackwell=fp8)
