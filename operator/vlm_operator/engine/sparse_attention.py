@@ -98,7 +98,7 @@ def require_known_kernel(capability: tuple[int, int] | None) -> None:
     """
     if capability == CPU_CAPABILITY:
         raise UnknownFact("gpu: sparse attention on vLLM's CPU backend is not known", field="gpu")
-    if capability is not None and capability[0] == CONSUMER_MAJOR:
+    if capability is not None and capability[0] not in MAJORS:
         raise UnknownFact(
             f"gpu: whether vLLM has a kernel for sparse attention on compute capability "
             f"{capability[0]}.{capability[1]} depends on its build of FlashInfer",
@@ -107,18 +107,36 @@ def require_known_kernel(capability: tuple[int, int] | None) -> None:
         )
 
 
-def require_block_size(block_size: int | None) -> None:
+_BLOCK_OF_ALL_BACKENDS_SINCE: Final = EngineVersion(0, 31)
+"""First release that takes a block size which every layer's backend accepts; before, the first layer's own."""
+
+
+def require_own_block_size(version: EngineVersion, block_size: int) -> None:
+    """Raise where the release would take the first layer's block size, which the index does not take (MiniMax M3).
+
+    Raises:
+        UnknownFact: before 0.31.
+    """
+    if version < _BLOCK_OF_ALL_BACKENDS_SINCE:
+        raise UnknownFact(
+            f"block-size: vLLM {version} takes the first layer's size, and sparse layers need {block_size} tokens",
+            field="block-size",
+            hint=f"set --block-size {block_size}, or plan for vLLM 0.31 or later",
+        )
+
+
+def require_block_size(block_size: int | None, own: int = BLOCK_SIZE) -> None:
     """Raise where the size asked for is not the kernels' own.
 
     Raises:
-        InputError: not a multiple of 64 tokens.
+        InputError: not a multiple of it.
         UnknownFact: a larger multiple: not every release divides blocks.
     """
-    if block_size is None or block_size == BLOCK_SIZE:
+    if block_size is None or block_size == own:
         return
-    message = f"block-size: {block_size} where the kernels of sparse attention read blocks of {BLOCK_SIZE} tokens"
-    hint = f"leave it unset, or use {BLOCK_SIZE}"
-    if block_size % BLOCK_SIZE:
+    message = f"block-size: {block_size} where the kernels of sparse attention read blocks of {own} tokens"
+    hint = f"leave it unset, or use {own}"
+    if block_size % own:
         raise InputError(message, field="block-size", hint=hint)
     raise UnknownFact(f"{message} is not known", field="block-size", hint=hint)
 

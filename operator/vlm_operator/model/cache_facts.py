@@ -78,9 +78,17 @@ class LatentCache:
 
 @dataclass(frozen=True, slots=True)
 class IndexerCache:
-    """An indexer of sparse attention: one key a token in FP8 with its scale, replicated over ranks."""
+    """An indexer of sparse attention: one key a token, replicated over ranks.
+
+    Attributes:
+        head_size: elements of a key.
+        scaled: True where keys are in FP8 with a scale for every 128 elements; else they are in 16 bit.
+        block_size: tokens of a block: the kernels take no other.
+    """
 
     head_size: int
+    scaled: bool = True
+    block_size: int = 64
 
 
 class StateKind(StrEnum):

@@ -49,6 +49,11 @@ def latent(text: TextConfig) -> Caches:
     return [(latent_layer(text),)] * text.layers
 
 
+def always(text: TextConfig) -> Caches:
+    """One compressed vector a token, whatever the model type (``sarvam.py: SarvamMLAAttention``)."""
+    return [(latent_layer(text),)] * text.layers
+
+
 def sparse(text: TextConfig) -> Caches:
     """DeepSeek V3.2 and GLM-5: a compressed vector and, where the layer selects tokens itself, the indexer's key.
 

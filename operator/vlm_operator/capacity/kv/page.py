@@ -124,7 +124,8 @@ def layer_page(cache: CacheLayer, rank: RankShape) -> LayerPage | None:
     if isinstance(cache, LatentCache):
         return _latent_page(cache, rank)
     if isinstance(cache, IndexerCache):
-        return _vector_page(cache.head_size + 4 * (cache.head_size // INDEX_HEAD), rank)
+        scales = 4 * (cache.head_size // INDEX_HEAD)
+        return _vector_page(cache.head_size + scales if cache.scaled else 2 * cache.head_size, rank)
     return _state_page(cache, rank)
 
 

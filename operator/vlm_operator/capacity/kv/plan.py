@@ -12,7 +12,7 @@ from vlm_operator.capacity.as_served import as_served
 from vlm_operator.capacity.kv.grouping import LayerGroup, group_layers, stage_of_layers
 from vlm_operator.capacity.kv.layout import KVGroup, KVLayout, WeightedDemands, weighted
 from vlm_operator.capacity.kv.page import CacheKind, LayerPage, RankShape, heads_on_rank, layer_page
-from vlm_operator.capacity.kv.sparse import sparse_token_bytes
+from vlm_operator.capacity.kv.sparse import index_block_size, sparse_token_bytes
 from vlm_operator.capacity.kv.state import StateBlocks, element_bytes, state_blocks, state_mode
 from vlm_operator.engine.kv_cache_rules import (
     DEFAULT_BATCHED_TOKENS,
@@ -26,8 +26,6 @@ from vlm_operator.engine.kv_cache_rules import (
 )
 from vlm_operator.engine.runner import model_runner
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.engine.sparse_attention import BLOCK_SIZE as SPARSE_BLOCK_SIZE
-from vlm_operator.engine.sparse_attention import require_block_size
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.identity_cache import cached_by_identity
@@ -185,9 +183,8 @@ def _rank_shape(model: ModelFacts, flags: _Flags, rules: KVCacheRules) -> RankSh
     sparse = sparse_token_bytes(
         _caches(model), model.dtype, flags.kv_cache_dtype, flags.version, flags.compute_capability
     )
-    if sparse:
-        require_block_size(flags.block_size)
-    block_size = SPARSE_BLOCK_SIZE if sparse else _block_size(flags.block_size)
+    indexed = index_block_size(_caches(model), flags.block_size, flags.version, flags.compute_capability)
+    block_size = indexed or _block_size(flags.block_size)
     states = _states(model, flags, rules, element, block_size)
     tokens = _batched_tokens(model, flags.max_num_batched_tokens, rules)
     return RankShape(

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vlm_operator.engine.sparse_attention import latent_token_bytes, require_known_kernel, require_shared_selection
+from vlm_operator.engine.sparse_attention import (
+    latent_token_bytes,
+    require_block_size,
+    require_known_kernel,
+    require_own_block_size,
+    require_shared_selection,
+)
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
-from vlm_operator.model.facts import CacheLayer, DType, LatentCache
+from vlm_operator.model.facts import CacheLayer, DType, IndexerCache, LatentCache
+
+
+def index_block_size(
+    caches: Iterable[CacheLayer],
+    asked: int | None,
+    version: EngineVersion,
+    compute_capability: tuple[int, int] | None,
+) -> int:
+    """Tokens of a block where an index decides; 0 for a model without.
+
+    Raises:
+        InputError: the size asked for is no multiple of it.
+        UnknownFact: another multiple of it, or the GPU's kernels or the release's choice are not known.
+    """
+    index = next((cache for cache in caches if isinstance(cache, IndexerCache)), None)
+    if index is None:
+        return 0
+    require_known_kernel(compute_capability)
+    require_block_size(asked, index.block_size)
+    if asked is None and not index.scaled:
+        require_own_block_size(version, index.block_size)
+    return index.block_size
 
 
 def sparse_token_bytes(

@@ -66,7 +66,7 @@ def sparse(language: Language) -> None:
     block.linear("self_attn.indexer.wk_weights_proj", size + heads, hidden, quantizable=False)
     block.tensor("self_attn.indexer.k_norm", size, dtype=DType.FLOAT32, times=2)
     if not config.boolean("indexer_rope_interleave", False):
-        _latent_rotary(language, config.integer("qk_rope_head_dim"), of="indexer")
+        latent_rotary(language, config.integer("qk_rope_head_dim"), of="indexer")
 
 
 def _deepseek(language: Language) -> None:
@@ -81,7 +81,7 @@ def _deepseek(language: Language) -> None:
     if config.integer("qk_nope_head_dim", 0, least=0) + config.integer("qk_rope_head_dim", 0, least=0):
         size = latent_attention(language, layers, fused=True)
         layers.attention_scales("self_attn.mla_attn")
-        _latent_rotary(language, size)
+        latent_rotary(language, size)
     else:
         size = hidden // text.attention_heads
         layers.qkv("self_attn", text.attention_heads, text.kv_heads, size, hidden)
@@ -102,7 +102,7 @@ def _deepseek(language: Language) -> None:
     norms(layers, hidden)
 
 
-def _latent_rotary(language: Language, size: int, *, of: str = "") -> None:
+def latent_rotary(language: Language, size: int, *, of: str = "") -> None:
     """The table of rotated parts: any scaling is taken for DeepSeek's YaRN; ``of`` sets a second table apart."""
     kind = language.rope()["rope_type"]
     overrides: dict[str, object] = {} if kind == "default" else {"rope_type": "deepseek_yarn"}
@@ -126,7 +126,7 @@ def glm4_moe_lite(language: Language) -> None:
     shared_expert(moe, "mlp.shared_experts", hidden, width * config.integer("n_shared_experts", 0, least=0))
     moe.experts("mlp.experts", experts, hidden, width)
     norms(layers, hidden)
-    _latent_rotary(language, size)
+    latent_rotary(language, size)
 
 
 def minicpm3(language: Language) -> None:
