@@ -14,6 +14,7 @@ from typing import Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model import cache_layers_attention as plain
+from vlm_operator.model import cache_layers_delta as delta
 from vlm_operator.model import cache_layers_latent as latent
 from vlm_operator.model import cache_layers_recurrent as recurrent
 from vlm_operator.model import registry
@@ -38,6 +39,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "Grok1ModelForCausalLM",
         "HYV3ForCausalLM",
         "HyperCLOVAXForCausalLM",
+        "K2HorizonForCausalLM",
         "MiMoForCausalLM",
         "MiniMaxM2ForCausalLM",
         "MixtralForCausalLM",
@@ -94,6 +96,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "MellumForCausalLM",
         "Ministral3ForCausalLM",
         "MistralForCausalLM",
+        "MuseGlimmerForCausalLM",
         "NanbeigeForCausalLM",
         "Olmo2ForCausalLM",
         "Olmo3ForCausalLM",
@@ -180,7 +183,8 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "MiniMaxM1ForCausalLM",
         "MiniMaxText01ForCausalLM",
     ),
-    recurrent.kimi_delta_attention: ("KimiLinearForCausalLM",),
+    delta.delta_and_gated_attention: ("AliceAIForCausalLM",),
+    delta.kimi_delta_attention: ("KimiLinearForCausalLM",),
 }
 
 _BY_ARCHITECTURE: Final = {name: rule for rule, names in _RULES.items() for name in names}

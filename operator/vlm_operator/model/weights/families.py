@@ -7,6 +7,7 @@ from typing import Final
 from vlm_operator.model import registry
 from vlm_operator.model.weights import (
     classic,
+    delta_attention,
     dense,
     experts,
     gated_experts,
@@ -16,6 +17,7 @@ from vlm_operator.model.weights import (
     latent_experts,
     looped,
     recurrent,
+    routed_values,
     transformers_backend,
     transformers_more,
     variations,
@@ -95,6 +97,11 @@ LANGUAGE_MODELS: Final[dict[str, LanguageReader]] = {
     "DeepseekV3ForCausalLM": latent.deepseek,
     "DeepseekV32ForCausalLM": latent.sparse,
     "GlmMoeDsaForCausalLM": latent.sparse,
+    "KimiLinearForCausalLM": delta_attention.kimi_linear,
+    "AliceAIForCausalLM": delta_attention.alice_ai,
+    "DeciLMForCausalLM": routed_values.nemotron_nas,
+    "K2HorizonForCausalLM": routed_values.k2_horizon,
+    "MuseGlimmerForCausalLM": routed_values.muse_glimmer,
     "MistralLarge3ForCausalLM": latent.deepseek,
     "SarvamMLAForCausalLM": latent_experts.sarvam_mla,
     "PanguUltraMoEForCausalLM": latent_experts.pangu_ultra_moe,
