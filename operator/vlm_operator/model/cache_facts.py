@@ -134,7 +134,8 @@ class StateCache:
         caches_every_block: True where the architecture can keep a state at every block (vLLM's
             ``SupportsMambaPrefixCaching``).
         exports_checkpoints: False for a gated delta net whose class asks for no checkpoints of the prefill kernel
-            (OLMo Hybrid; 0.33: ``layers/mamba/gdn/``, ``prefill_checkpoint_alignment``).
+            (OLMo Hybrid; 0.33: ``layers/mamba/gdn/``, ``prefill_checkpoint_alignment``), and for delta attention but
+            Kimi K3's.
     """
 
     kind: StateKind

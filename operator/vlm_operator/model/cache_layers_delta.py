@@ -5,6 +5,8 @@ Sources (vLLM): ``kimi_linear.py`` (to 0.26), ``models/kimi_k3/``, ``alice_ai.py
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model.cache_layers_attention import Caches, attention
 from vlm_operator.model.cache_layers_latent import latent_layer
@@ -19,6 +21,9 @@ def kimi_delta_attention(text: TextConfig) -> Caches:
     linear = text.config.section("linear_attn_config")
     kernel = linear.integer("short_conv_kernel_size", 4)
     state = _delta_state(linear.integer("num_heads"), linear.integer("head_dim"), kernel)
+    # FlashKDA's prefill keeps a checkpoint; it takes heads of 128 and a bounded gate (``is_flashkda_supported``).
+    flash = linear.boolean("use_full_rank_gate", False) and state.head_size == 128 and linear.has("gate_lower_bound")
+    state = replace(state, exports_checkpoints=flash)
     layer = latent_layer(text)
     return [(state,) if recurrent else (layer,) for recurrent in delta_layers(text.config, text.layers)]
 
@@ -48,6 +53,7 @@ def _delta_state(heads: int, size: int, kernel: int) -> StateCache:
         state_size=size,
         conv_kernel=kernel,
         dtype_source=StateDType.FLOAT32,
+        exports_checkpoints=False,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from vlm_operator.capacity.startup.budget import Moments, Term
 from vlm_operator.capacity.startup.coefficients import CUBLAS_WORKSPACE_BYTES, SMALL_BUFFERS_BYTES
+from vlm_operator.capacity.startup.delta_attention import delta_workspace_bytes
 from vlm_operator.capacity.startup.encoder import NOTHING, EncoderMemory, EncoderRun, encoder_memory
 from vlm_operator.capacity.startup.sampler import bytes_per_logit, program_buffer_bytes, sampler_bytes
 from vlm_operator.capacity.startup.sparse_attention import SparseAttention, sparse_attention_memory
@@ -80,6 +81,7 @@ def activation(
     sparse = sparse_attention_memory(model, settings, version, gpu.compute_capability)
     sampling = text.hidden_bytes + sampler + programs
     layers, persistent = _layers_and_workspace(text, sparse, rules)
+    persistent = max(persistent, delta_workspace_bytes(model, settings))
     # The encoder runs before the workspace of expert layers exists.
     constant = workspace + SMALL_BUFFERS_BYTES
     beside = constant + persistent + received + encoder.kept_bytes
