@@ -119,6 +119,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
     plain.own_window_heads: ("MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM"),
     plain.grouped_by_setting: ("Step3p5ForCausalLM",),
     plain.indexed: ("MiniMaxM3SparseForCausalLM",),
+    plain.listed_or_all_windows: ("BeamForCausalLM",),
     plain.looped: ("IQuestLoopCoderForCausalLM",),
     plain.window_a_layer: ("Plamo3ForCausalLM",),
     plain.stacked: ("HrmTextForCausalLM",),
@@ -162,6 +163,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "PanguUltraMoEForCausalLM",
     ),
     latent.always: ("SarvamMLAForCausalLM",),
+    latent.sparse_as_listed: ("HYV4ForCausalLM",),
     latent.sparse: ("DeepseekV32ForCausalLM", "GlmMoeDsaForCausalLM"),
     latent.two_per_layer: ("LongcatFlashForCausalLM", "LongcatFlashNgramForCausalLM"),
     latent.decompressed: ("MiniCPM3ForCausalLM",),
@@ -175,7 +177,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
     recurrent.bamba: ("BambaForCausalLM",),
     recurrent.falcon_h1: ("FalconH1ForCausalLM",),
     recurrent.zamba2: ("Zamba2ForCausalLM",),
-    recurrent.nemotron_h: ("NemotronHForCausalLM",),
+    recurrent.nemotron_h: ("NemotronHForCausalLM", "NemotronHPuzzleForCausalLM"),
     recurrent.short_convolution: ("Lfm2ForCausalLM",),
     recurrent.short_convolution_experts: ("Lfm2MoeForCausalLM",),
     recurrent.lightning_attention: (
@@ -183,6 +185,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "MiniMaxM1ForCausalLM",
         "MiniMaxText01ForCausalLM",
     ),
+    delta.linear_and_latent: ("BailingMoeV2_5ForCausalLM",),
     delta.delta_and_gated_attention: ("AliceAIForCausalLM",),
     delta.kimi_delta_attention: ("KimiLinearForCausalLM",),
 }

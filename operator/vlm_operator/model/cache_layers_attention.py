@@ -110,6 +110,13 @@ def listed(text: TextConfig) -> Caches:
     return [(windowed if kind == SLIDING else full,) for kind in types]
 
 
+def listed_or_all_windows(text: TextConfig) -> Caches:
+    """Beam: every layer has a window where none are listed (``BeamConfig``), else those listed as sliding."""
+    types = text.layer_types([SLIDING] * text.layers) or []
+    layer, window = attention(text), text.sliding_window or 4096
+    return [(replace(layer, sliding_window=window) if kind == SLIDING else layer,) for kind in types]
+
+
 def listed_only(text: TextConfig) -> Caches:
     """The same for families where a window never holds for layers that are not listed as sliding (``laguna.py``)."""
     types = layer_types(text)

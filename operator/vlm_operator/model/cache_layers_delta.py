@@ -1,6 +1,7 @@
-"""Caches of models with delta attention: Kimi Linear, Kimi K3, Alice AI.
+"""Caches of models with delta attention (Kimi Linear, K3, Alice AI), and linear beside latent attention (Ring 2.5).
 
-Sources (vLLM): ``kimi_linear.py`` (to 0.26), ``models/kimi_k3/``, ``alice_ai.py``; ``mamba_utils.py: kda_state_shape``.
+Sources (vLLM): ``kimi_linear.py`` (to 0.26), ``models/kimi_k3/``, ``alice_ai.py``,
+``bailing_moe_linear.py``; ``mamba_utils.py: kda_state_shape``.
 """
 
 from __future__ import annotations
@@ -41,6 +42,23 @@ def delta_and_gated_attention(text: TextConfig) -> Caches:
         config.integer("linear_conv_kernel_dim", 4),
     )
     return by_kind(text, kinds, attention(text), state)
+
+
+def linear_and_latent(text: TextConfig) -> Caches:
+    """Ring and Ling 2.5: linear attention, latent attention in the last layer of each group."""
+    config, heads = text.config, text.attention_heads
+    group, size = config.integer("layer_group_size", 1, least=0), config.integer("head_dim", text.hidden_per_head)
+    state = StateCache(
+        kind=StateKind.LINEAR_ATTENTION,
+        intermediate_size=0,
+        groups=heads,
+        heads=heads,
+        head_size=size,
+        state_size=size,
+        conv_kernel=1,
+    )
+    layer = latent_layer(text)
+    return [(state,) if group and (index + 1) % group else (layer,) for index in range(text.layers)]
 
 
 def _delta_state(heads: int, size: int, kernel: int) -> StateCache:

@@ -54,8 +54,12 @@ def always(text: TextConfig) -> Caches:
     return [(latent_layer(text),)] * text.layers
 
 
-def sparse(text: TextConfig) -> Caches:
+def sparse(text: TextConfig, selecting: list[bool] | None = None) -> Caches:
     """DeepSeek V3.2 and GLM-5: a compressed vector and, where the layer selects tokens itself, the indexer's key.
+
+    Args:
+        text: the language model.
+        selecting: layers that select; None: as these two classes read them from the config.
 
     Raises:
         UnknownFact: dimensions that no kernel is known to take.
@@ -75,7 +79,36 @@ def sparse(text: TextConfig) -> Caches:
     own = replace(layer, selected=selected, fp8_on_blackwell=text.architecture == "GlmMoeDsaForCausalLM")
     shared = replace(own, shares_selection=True)
     indexer = IndexerCache(index_head)
-    return [(own, indexer) if selects else (shared,) for selects in selecting_layers(config, text.layers)]
+    return [(own, indexer) if selects else (shared,) for selects in selecting or selecting_layers(config, text.layers)]
+
+
+SPARSE_KINDS = frozenset({"sparse_attention", "sparse", "indexed_attention", "deepseek_sparse_attention"})
+"""Kinds of layers of HY V4 whose attention is sparse."""
+
+
+def sparse_as_listed(text: TextConfig) -> Caches:
+    """HY V4: sparse layers as ``layer_types`` lists them, the others with whole latent attention (``hy_v4``)."""
+    kinds = text.layer_types() or [""] * text.layers
+    whole = (latent_layer(text),)
+    if not any(kind in SPARSE_KINDS for kind in kinds):
+        return [whole] * text.layers
+    sparse_layers = sparse(text, shared_selection(text.config, text.layers))
+    return [of if kind in SPARSE_KINDS else whole for of, kind in zip(sparse_layers, kinds, strict=True)]
+
+
+def shared_selection(config: Config, layers: int) -> list[bool]:
+    """Which layers of HY V4 would select tokens themselves: as listed, else the first and every fourth after it.
+
+    Raises:
+        InputError: not one entry a layer.
+    """
+    listed = config.items("indexer_types")
+    if listed is None:
+        return [index == 0 or (index - 1) % 4 == 0 for index in range(layers)]
+    if len(listed) != layers:
+        field = config.field("indexer_types")
+        raise InputError(f"{field}: {len(listed)} entries for {layers} layers", field=field)
+    return [kind != "shared" for kind in listed]
 
 
 def index_head_size(text: TextConfig) -> int:
@@ -99,8 +132,8 @@ def selecting_layers(config: Config, layers: int) -> list[bool]:
     return [max(index - offset + 1, 0) % every == 0 for index in range(layers)]
 
 
-_INDEX_TOPK = {"glm_moe_dsa": 2048}
-_INDEX_HEAD = {"glm_moe_dsa": 128}
+_INDEX_TOPK = {"glm_moe_dsa": 2048, "hy_v4": 2048}
+_INDEX_HEAD = {"glm_moe_dsa": 128, "hy_v4": 128}
 """``index_topk`` and ``index_head_dim`` of the config classes; DeepSeek's has neither."""
 
 
@@ -113,11 +146,13 @@ def latent_layer(text: TextConfig) -> LatentCache:
 
 _RANKS: dict[str, tuple[int | None, int | None]] = {
     "axk1": (512, 64),
+    "bailing_hybrid": (512, 64),
     "deepseek_v2": (512, 64),
     "deepseek_v3": (512, 64),
     "deepseek_v32": (512, 64),
     "glm4_moe_lite": (512, 64),
     "glm_moe_dsa": (512, 64),
+    "hy_v4": (512, 64),
     "kimi_k2": (512, 64),
 }
 """``kv_lora_rank`` and ``qk_rope_head_dim`` of the config classes."""

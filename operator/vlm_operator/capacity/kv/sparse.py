@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from vlm_operator.engine.sparse_attention import (
+    MAJORS,
     latent_token_bytes,
     require_block_size,
     require_known_kernel,
@@ -28,10 +29,18 @@ def index_block_size(
         InputError: the size asked for is no multiple of it.
         UnknownFact: another multiple of it, or the GPU's kernels or the release's choice are not known.
     """
+    caches = tuple(caches)
     index = next((cache for cache in caches if isinstance(cache, IndexerCache)), None)
     if index is None:
         return 0
     require_known_kernel(compute_capability)
+    whole = any(isinstance(cache, LatentCache) and not cache.selected for cache in caches)
+    if whole and compute_capability is not None and compute_capability[0] > MAJORS[0]:
+        raise UnknownFact(
+            "block-size: blocks that kernels of whole and of sparse latent attention share on this GPU are not known",
+            field="block-size",
+            hint="plan for a GPU of compute capability 9.0",
+        )
     require_block_size(asked, index.block_size)
     if asked is None and not index.scaled:
         require_own_block_size(version, index.block_size)

@@ -1,7 +1,8 @@
-"""Kimi Linear, Kimi K3's language model and Alice AI: delta attention beside latent or ordinary attention.
+"""Kimi Linear, Kimi K3's language model, Alice AI, Ring 2.5: delta or linear attention beside latent or ordinary.
 
 Sources: vLLM 0.33, ``models/kimi_k3/nvidia/``: ``model.py``, ``kda.py``, ``mla.py``;
-``model_executor/layers/mamba/gdn/kda_linear_attn.py``; ``model_executor/models/alice_ai.py``.
+``model_executor/layers/mamba/gdn/kda_linear_attn.py``; ``model_executor/models/``: ``alice_ai.py``,
+``bailing_moe_linear.py``; ``layers/mamba/linear/bailing_linear_attn.py``.
 """
 
 from __future__ import annotations
@@ -127,3 +128,52 @@ def alice_ai(language: Language) -> None:
     _residual(language.end("model.attnres_final"), "res", hidden)
     if full:
         language.rotary()
+
+
+def bailing_linear(language: Language) -> None:
+    """Ring and Ling 2.5: gated linear attention with grouped norms, latent attention at the end of each group."""
+    config, text = language.config, language.text
+    hidden, heads = text.hidden_size, text.attention_heads
+    group, size = config.integer("layer_group_size", 1, least=0), config.integer("head_dim", text.head_size)
+    linear = [n for n in language.numbers if group and (n + 1) % group]
+    bias, module = config.boolean("use_bias", False), "self_attn"
+    language.embeddings("model.word_embeddings")
+    language.final_norm()
+    language.head()
+    block, inner = language.layers(linear), heads * size
+    names = (f"{module}.query_key_value",) * 3
+    qkv_bias = bias or config.boolean("use_qkv_bias", False)
+    block.qkv("", heads, heads, size, hidden, bias=qkv_bias, names=names, fused=names[0])
+    block.column(f"{module}.g_proj", inner, hidden)
+    block.row(f"{module}.dense", hidden, inner, bias=bias)
+    # Ranks must divide the groups of this norm.
+    groups = config.integer("group_norm_size", 1)
+    block.tensor(f"{module}.g_norm", groups, Sharding.OUTPUT, times=inner // groups)
+    if config.boolean("use_qk_norm", False):
+        block.norm(f"{module}.query_layernorm", size)
+        block.norm(f"{module}.key_layernorm", size)
+    latent = language.layers([n for n in language.numbers if n not in set(linear)])
+    rotated = latent_attention(language, latent, fused=True)
+    latent.attention_scales(f"{module}.attn")
+    _bailing_mlp(language)
+    language.rotary(size)
+    language.rotary(rotated, overrides={"partial_rotary_factor": 1.0, "of": "latent"})
+
+
+def _bailing_mlp(language: Language) -> None:
+    config, text, bias = language.config, language.text, language.config.boolean("use_bias", False)
+    hidden, experts = text.hidden_size, config.integer("num_experts", 0, least=0)
+    first = config.integer("first_k_dense_replace", 0, least=0)
+    width = config.integer("moe_intermediate_size", 0, least=0)
+    sparse = [n for n in language.numbers if experts > 1 and n >= first]
+    dense = language.layers([n for n in language.numbers if n not in set(sparse)])
+    dense.gated_mlp("mlp", hidden, text.intermediate_size, bias=bias)
+    moe = language.layers(sparse)
+    in_fp32 = config.text("router_dtype") in (None, "fp32")
+    router(moe, "mlp.gate", experts, hidden, dtype=DType.FLOAT32 if in_fp32 else DType.BFLOAT16)
+    if config.boolean("moe_router_enable_expert_bias", False):
+        moe.tensor("mlp.gate.expert_bias", experts, dtype=DType.FLOAT32)
+    shared = config.integer("moe_shared_expert_intermediate_size", width, least=0)
+    shared_expert(moe, "mlp.shared_experts", hidden, shared * config.integer("num_shared_experts", 0, least=0))
+    moe.experts("mlp.experts", experts, hidden, width)
+    norms(language.layers(), hidden)

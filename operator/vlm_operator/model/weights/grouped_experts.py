@@ -11,7 +11,7 @@ from vlm_operator.model.cache_layers_attention import SLIDING, index_flags
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType, Sharding
 from vlm_operator.model.weights.experts import expert_count, norms, router, shared_expert
-from vlm_operator.model.weights.gated_experts import head_norms
+from vlm_operator.model.weights.gated_experts import head_norms, mlp_kinds
 from vlm_operator.model.weights.language import Language
 from vlm_operator.model.weights.lists import integers, strings
 
@@ -180,3 +180,26 @@ def minimax_m3(language: Language) -> None:
     factor = config.number("partial_rotary_factor", 0.5)
     theta = config.number("rope_theta", 5000000.0)
     language.rotary(overrides={"rope_type": "default", "rope_theta": theta, "partial_rotary_factor": factor})
+
+
+def beam(language: Language) -> None:
+    """Beam: a gate beside query, key and value, four norms a layer, a table in fp32."""
+    config, text = language.config, language.text
+    hidden, experts = text.hidden_size, expert_count(config, "num_experts", default=128)
+    language.frame()
+    layers = language.layers()
+    language.attention(layers)
+    inner = text.attention_heads * text.head_size
+    layers.column("self_attn.gate_proj", inner, hidden, fused="self_attn.qkv_gate_proj")
+    layers.tensor("self_attn.gate_bias", text.attention_heads, Sharding.OUTPUT)
+    head_norms(layers, text.head_size)
+    dense, sparse = mlp_kinds(language, 0)
+    language.layers(dense).gated_mlp("mlp", hidden, text.intermediate_size)
+    moe = language.layers(sparse)
+    router(moe, "mlp.gate", experts, hidden, dtype=DType.FLOAT32)
+    moe.tensor("mlp.gate.e_score_correction_bias", experts, dtype=DType.FLOAT32)
+    moe.experts("mlp.experts", experts, hidden, config.integer("moe_intermediate_size", 768))
+    norms(layers, hidden)
+    layers.norm("pre_feedforward_layernorm", hidden)
+    layers.norm("post_feedforward_layernorm", hidden)
+    language.rotary(dtype=DType.FLOAT32)

@@ -56,17 +56,21 @@ def deepseek(language: Language) -> None:
 
 def sparse(language: Language) -> None:
     """DeepSeek V3.2 and GLM-5: DeepSeek V3 with an indexer in each layer that selects tokens (``deepseek_v32``)."""
-    config, hidden = language.config, language.text.hidden_size
+    config = language.config
     _deepseek(language)
     selecting = selecting_layers(config, len(language.numbers))
-    block = language.layers([number for number in language.numbers if selecting[number]])
-    heads, size = config.integer("index_n_heads"), config.integer("index_head_dim")
-    block.linear("self_attn.indexer.wq_b", heads * size, config.integer("q_lora_rank"))
-    # Fused in 16 bit whatever the quantisation: only the query's matrix is handed one.
-    block.linear("self_attn.indexer.wk_weights_proj", size + heads, hidden, quantizable=False)
-    block.tensor("self_attn.indexer.k_norm", size, dtype=DType.FLOAT32, times=2)
+    indexer(language, [number for number in language.numbers if selecting[number]])
     if not config.boolean("indexer_rope_interleave", False):
         latent_rotary(language, config.integer("qk_rope_head_dim"), of="indexer")
+
+
+def indexer(language: Language, numbers: list[int]) -> None:
+    """The indexer of these layers; its key and weights are one matrix in 16 bit whatever the quantisation."""
+    config, block = language.config, language.layers(numbers)
+    heads, size = config.integer("index_n_heads"), config.integer("index_head_dim")
+    block.linear("self_attn.indexer.wq_b", heads * size, config.integer("q_lora_rank"))
+    block.linear("self_attn.indexer.wk_weights_proj", size + heads, language.text.hidden_size, quantizable=False)
+    block.tensor("self_attn.indexer.k_norm", size, dtype=DType.FLOAT32, times=2)
 
 
 def _deepseek(language: Language) -> None:
