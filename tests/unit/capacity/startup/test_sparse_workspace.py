@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from startup_shapes import gpu, model, resolved
 
 from vlm_operator.capacity.startup.activation import activation
 from vlm_operator.capacity.startup.loaded_buffers import loaded_buffer_bytes
 from vlm_operator.engine.budget_rules import budget_rules
-from vlm_operator.model.facts import IndexerCache, LatentCache, LayerRun, ModelFacts
+from vlm_operator.model.facts import (
+    Component,
+    IndexerCache,
+    LatentCache,
+    LayerRun,
+    Linear,
+    ModelFacts,
+    Placement,
+    Quantization,
+    Sharding,
+)
 from vlm_operator.units import MIB
 
 LATENT = LatentCache(512, 64)
@@ -52,3 +64,40 @@ def test_the_buffer_of_selected_tokens_is_loaded_with_the_weights() -> None:
     settings, version = resolved("0.33.0", of, gpu(), max_num_batched_tokens=8192)
     assert loaded_buffer_bytes(of, settings, version) == 4 * 2048 * 8192
     assert loaded_buffer_bytes(built(LATENT), settings, version) == 0
+
+
+@pytest.mark.parametrize(
+    ("quantization", "flags", "copies"),
+    [
+        pytest.param(Quantization("fp8", 8, block_shape=(128, 128)), {}, 4 * 4096 * 512 * 2, id="fp8"),
+        pytest.param(
+            Quantization("fp8", 8, block_shape=(128, 128)),
+            {"tensor_parallel_size": 2},
+            4 * 2048 * 512 * 2,
+            id="its-heads-are-divided",
+        ),
+        pytest.param(
+            Quantization("fp8", 8, ignored=("model.layers.0.self_attn.kv_b_proj",)),
+            {},
+            3 * 4096 * 512 * 2,
+            id="one-stays-unquantised",
+        ),
+        pytest.param(Quantization("mxfp4", 4, 32, experts_only=True), {}, 0, id="experts-alone-are-quantised"),
+        pytest.param(None, {}, 0, id="views-of-what-is-not-quantised"),
+    ],
+)
+def test_quantised_up_projections_are_kept_a_second_time_in_16_bit(
+    quantization: Quantization | None, flags: dict[str, int], copies: int
+) -> None:
+    up = Linear(
+        Component.LANGUAGE_LAYERS,
+        "model.layers.{}.self_attn.kv_b_proj",
+        4,
+        4096,
+        512,
+        Sharding.OUTPUT,
+        placement=Placement(layers=(0, 1, 2, 3)),
+    )
+    of = replace(built(LATENT), weights=(up,), quantization=quantization)
+    settings, version = resolved("0.33.0", of, gpu(), **flags)
+    assert loaded_buffer_bytes(of, settings, version) == copies
