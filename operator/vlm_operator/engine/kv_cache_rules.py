@@ -89,6 +89,7 @@ class KVCacheRules:
         state_block_follows: True where blocks of hybrids are rounded to multiples of ``--block-size``; before, of 16.
         latent_block_alignment: tokens that blocks of hybrids with MLA are a multiple of.
         checkpoint_pages: True where Mamba2 layers keep a third page in ``align`` mode.
+        delta_checkpoints: True where Kimi K3's delta attention does so too.
         gpu_dependent_checkpoints: True where gated-delta-net layers do so too if the GPU's prefill kernel exports
             checkpoints (``exports_checkpoints``).
         yarn_scales_length: True where a YaRN factor multiplies the original context; before 0.30 it does, since then
@@ -124,6 +125,7 @@ class KVCacheRules:
     state_block_follows: bool = False
     latent_block_alignment: int = 64
     checkpoint_pages: bool = False
+    delta_checkpoints: bool = False
     gpu_dependent_checkpoints: bool = False
     yarn_scales_length: bool = True
     raises_batched_tokens: bool = False
@@ -159,7 +161,7 @@ _CHANGES: Final[dict[int, dict[str, Any]]] = {
     26: {"in_flight_batches": True},
     27: {"merged_full_attention": True, "latent_block_alignment": 128},
     28: {"state_prefix_caching": True, "state_mode_all": False},
-    29: {"null_block": True, "inclusive_windows": True},
+    29: {"null_block": True, "inclusive_windows": True, "delta_checkpoints": True},
     30: {"smallest_window_block": False, "yarn_scales_length": False},
     32: {"checkpoint_pages": True},
     33: {"gpu_dependent_checkpoints": True},

@@ -22,6 +22,7 @@ from vlm_operator.feasibility.pipeline_stages import pipeline_stages
 from vlm_operator.feasibility.quantization_support import quantization_support
 from vlm_operator.feasibility.quantized_shards import quantized_shards
 from vlm_operator.feasibility.refusal import Infeasible
+from vlm_operator.feasibility.sparse_attention import sparse_attention
 from vlm_operator.feasibility.state_batch import state_batch, states_are_cached_by_block
 from vlm_operator.feasibility.tensor_parallel import tensor_parallel
 from vlm_operator.feasibility.whole_items import items_are_read_whole, whole_items
@@ -37,6 +38,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     element_type,
     quantization_support,
     attention_kernel,
+    sparse_attention,
     cache_scales,
     mig_slices,
     pipeline_stages,

@@ -61,10 +61,34 @@ class AttentionCache:
 
 @dataclass(frozen=True, slots=True)
 class LatentCache:
-    """A layer of multi-head latent attention (MLA): one compressed vector a token, replicated over ranks."""
+    """A layer of multi-head latent attention (MLA): one compressed vector a token, replicated over ranks.
+
+    Attributes:
+        selected: tokens that an indexer selects for attention (``index_topk``); 0 where attention reads all.
+        shares_selection: True where the layer has no indexer and reads what an earlier one selected.
+        fp8_on_blackwell: True where vLLM takes an FP8 cache on data-centre Blackwell unless told otherwise (GLM-5).
+    """
 
     kv_lora_rank: int
     qk_rope_head_dim: int
+    selected: int = 0
+    shares_selection: bool = False
+    fp8_on_blackwell: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexerCache:
+    """An indexer of sparse attention: one key a token, replicated over ranks.
+
+    Attributes:
+        head_size: elements of a key.
+        scaled: True where keys are in FP8 with a scale for every 128 elements; else they are in 16 bit.
+        block_size: tokens of a block: the kernels take no other.
+    """
+
+    head_size: int
+    scaled: bool = True
+    block_size: int = 64
 
 
 class StateKind(StrEnum):
@@ -110,7 +134,8 @@ class StateCache:
         caches_every_block: True where the architecture can keep a state at every block (vLLM's
             ``SupportsMambaPrefixCaching``).
         exports_checkpoints: False for a gated delta net whose class asks for no checkpoints of the prefill kernel
-            (OLMo Hybrid; 0.33: ``layers/mamba/gdn/``, ``prefill_checkpoint_alignment``).
+            (OLMo Hybrid; 0.33: ``layers/mamba/gdn/``, ``prefill_checkpoint_alignment``), and for delta attention but
+            Kimi K3's.
     """
 
     kind: StateKind
@@ -127,7 +152,7 @@ class StateCache:
     exports_checkpoints: bool = True
 
 
-CacheLayer = AttentionCache | LatentCache | StateCache
+CacheLayer = AttentionCache | LatentCache | IndexerCache | StateCache
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model import cache_layers_attention as plain
+from vlm_operator.model import cache_layers_delta as delta
 from vlm_operator.model import cache_layers_latent as latent
 from vlm_operator.model import cache_layers_recurrent as recurrent
 from vlm_operator.model import registry
@@ -38,15 +39,18 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "Grok1ModelForCausalLM",
         "HYV3ForCausalLM",
         "HyperCLOVAXForCausalLM",
+        "K2HorizonForCausalLM",
         "MiMoForCausalLM",
         "MiniMaxM2ForCausalLM",
         "MixtralForCausalLM",
         "NemotronForCausalLM",
         "PanguEmbeddedForCausalLM",
+        "Param2MoEForCausalLM",
         "PersimmonForCausalLM",
         "PhiMoEForCausalLM",
         "Qwen3ForCausalLM",
         "Qwen3MoeForCausalLM",
+        "SarvamMoEForCausalLM",
         "SolarForCausalLM",
     ),
     plain.uniform_hidden: (
@@ -92,6 +96,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "MellumForCausalLM",
         "Ministral3ForCausalLM",
         "MistralForCausalLM",
+        "MuseGlimmerForCausalLM",
         "NanbeigeForCausalLM",
         "Olmo2ForCausalLM",
         "Olmo3ForCausalLM",
@@ -113,6 +118,11 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
     plain.chunked: ("Llama4ForCausalLM",),
     plain.own_window_heads: ("MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM"),
     plain.grouped_by_setting: ("Step3p5ForCausalLM",),
+    plain.indexed: ("MiniMaxM3SparseForCausalLM",),
+    plain.listed_or_all_windows: ("BeamForCausalLM",),
+    plain.looped: ("IQuestLoopCoderForCausalLM",),
+    plain.window_a_layer: ("Plamo3ForCausalLM",),
+    plain.stacked: ("HrmTextForCausalLM",),
     plain.single_kv_head: ("Step3TextForCausalLM",),
     plain.falcon: ("FalconForCausalLM", "RWForCausalLM"),
     plain.chatglm: ("ChatGLMForConditionalGeneration", "ChatGLMModel"),
@@ -149,8 +159,13 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "DeepseekV3ForCausalLM",
         "Glm4MoeLiteForCausalLM",
         "KimiK2ForCausalLM",
+        "MistralLarge3ForCausalLM",
+        "PanguUltraMoEForCausalLM",
     ),
-    latent.two_per_layer: ("LongcatFlashForCausalLM",),
+    latent.always: ("SarvamMLAForCausalLM",),
+    latent.sparse_as_listed: ("HYV4ForCausalLM",),
+    latent.sparse: ("DeepseekV32ForCausalLM", "GlmMoeDsaForCausalLM"),
+    latent.two_per_layer: ("LongcatFlashForCausalLM", "LongcatFlashNgramForCausalLM"),
     latent.decompressed: ("MiniCPM3ForCausalLM",),
     recurrent.gated_delta_net: ("Qwen3NextForCausalLM",),
     recurrent.gated_delta_net_of_its_own: ("OlmoHybridForCausalLM",),
@@ -162,7 +177,7 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
     recurrent.bamba: ("BambaForCausalLM",),
     recurrent.falcon_h1: ("FalconH1ForCausalLM",),
     recurrent.zamba2: ("Zamba2ForCausalLM",),
-    recurrent.nemotron_h: ("NemotronHForCausalLM",),
+    recurrent.nemotron_h: ("NemotronHForCausalLM", "NemotronHPuzzleForCausalLM"),
     recurrent.short_convolution: ("Lfm2ForCausalLM",),
     recurrent.short_convolution_experts: ("Lfm2MoeForCausalLM",),
     recurrent.lightning_attention: (
@@ -170,7 +185,9 @@ _RULES: Final[dict[Rule, tuple[str, ...]]] = {
         "MiniMaxM1ForCausalLM",
         "MiniMaxText01ForCausalLM",
     ),
-    recurrent.kimi_delta_attention: ("KimiLinearForCausalLM",),
+    delta.linear_and_latent: ("BailingMoeV2_5ForCausalLM",),
+    delta.delta_and_gated_attention: ("AliceAIForCausalLM",),
+    delta.kimi_delta_attention: ("KimiLinearForCausalLM",),
 }
 
 _BY_ARCHITECTURE: Final = {name: rule for rule, names in _RULES.items() for name in names}

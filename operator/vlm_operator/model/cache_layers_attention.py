@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.config import Config
-from vlm_operator.model.facts import AttentionCache, CacheLayer
+from vlm_operator.model.facts import AttentionCache, CacheLayer, IndexerCache
 from vlm_operator.model.text_config import TextConfig
 
 Caches = list[tuple[CacheLayer, ...]]
@@ -110,6 +110,13 @@ def listed(text: TextConfig) -> Caches:
     return [(windowed if kind == SLIDING else full,) for kind in types]
 
 
+def listed_or_all_windows(text: TextConfig) -> Caches:
+    """Beam: every layer has a window where none are listed (``BeamConfig``), else those listed as sliding."""
+    types = text.layer_types([SLIDING] * text.layers) or []
+    layer, window = attention(text), text.sliding_window or 4096
+    return [(replace(layer, sliding_window=window) if kind == SLIDING else layer,) for kind in types]
+
+
 def listed_only(text: TextConfig) -> Caches:
     """The same for families where a window never holds for layers that are not listed as sliding (``laguna.py``)."""
     types = layer_types(text)
@@ -205,6 +212,52 @@ def grouped_by_setting(text: TextConfig) -> Caches:
         sliding = types[index] == SLIDING if types else index % 2 == 0
         caches.append((replace(layer, sliding_window=window if sliding else None),))
     return caches
+
+
+def indexed(text: TextConfig) -> Caches:
+    """MiniMax M3: ordinary heads, and the keys of an index in layers whose attention is sparse (``minimax_m3``)."""
+    layer = AttentionCache(text.kv_heads, text.head_size, text.head_size)
+    section = text.config.section("sparse_attention_config")
+    index = IndexerCache(section.integer("sparse_index_dim", 128), scaled=False, block_size=128)
+    return [(layer, index) if flag else (layer,) for flag in index_flags(text.config, text.layers)]
+
+
+def index_flags(config: Config, layers: int) -> list[bool]:
+    """Which layers of MiniMax M3 attend sparsely: as listed; all but three where the config has no section."""
+    if not config.has("sparse_attention_config"):
+        return [index >= 3 for index in range(layers)]
+    listed = config.section("sparse_attention_config").items("sparse_attention_freq") or []
+    return [index < len(listed) and listed[index] != 0 for index in range(layers)]
+
+
+def window_a_layer(text: TextConfig) -> Caches:
+    """PLaMo 3: a window for each layer, null where there is none (``plamo3.py``)."""
+    config = text.config
+    key = "interleaved_sliding_window" if config.has("interleaved_sliding_window") else "sliding_window"
+    listed = config.items(key) or []
+    field = config.field(key)
+    if len(listed) != text.layers:
+        raise InputError(f"{field}: {len(listed)} entries for {text.layers} layers", field=field)
+    windows = Config({str(at): window for at, window in enumerate(listed)}, field)
+    layer = attention(text)
+    sizes = [windows.integer(str(at)) if windows.has(str(at)) else None for at in range(text.layers)]
+    return [(replace(layer, sliding_window=size),) for size in sizes]
+
+
+def looped(text: TextConfig) -> Caches:
+    """IQuest Loop-Coder: a cache for each pass, whole in the first and a window in the others."""
+    full = replace(attention(text, head_size=text.hidden_per_head), sliding_window=text.sliding_window)
+    window = replace(full, sliding_window=text.config.integer("loop_window_size", 64))
+    return [(full, *[window] * (text.config.integer("loop_num", 2) - 1))] * text.layers
+
+
+def stacked(text: TextConfig) -> Caches:
+    """HRM: every layer of two stacks caches as often as the cycles run it (``hrm_text.py``)."""
+    config = text.config
+    stack, slow = config.integer("num_layers_per_stack"), config.integer("H_cycles", 2)
+    layer = attention(text, kv_heads=text.attention_heads)
+    fast: Caches = [(layer,) * (slow * config.integer("L_cycles", 3))] * stack
+    return fast + [(layer,) * slow] * stack
 
 
 def single_kv_head(text: TextConfig) -> Caches:

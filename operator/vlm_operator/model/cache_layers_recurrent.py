@@ -12,7 +12,6 @@ from typing import Final
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model.cache_layers_attention import Caches, attention
-from vlm_operator.model.cache_layers_latent import latent_layer
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import AttentionCache, CacheLayer, DType, StateCache, StateDType, StateKind
 from vlm_operator.model.text_config import TextConfig
@@ -20,7 +19,12 @@ from vlm_operator.model.text_config import TextConfig
 _RECURRENT, _ATTENTION = ("linear_attention", "mamba"), ("full_attention", "attention")
 
 
-def _by_kind(text: TextConfig, kinds: list[str], attention_layer: CacheLayer, state: StateCache) -> Caches:
+def by_kind(text: TextConfig, kinds: list[str], attention_layer: CacheLayer, state: StateCache) -> Caches:
+    """A state or an attention cache in each layer, as its kind says.
+
+    Raises:
+        UnknownFact: another kind.
+    """
     caches: Caches = []
     for kind in kinds:
         if kind in _RECURRENT:
@@ -68,7 +72,7 @@ def _dtype(config: Config, key: str) -> DType | None:
 def gated_delta_net(text: TextConfig) -> Caches:
     """Qwen3-Next: three gated-delta-net layers to one of attention (``qwen3_next.py``)."""
     kinds = text.layer_types(_periodic(text.layers, text.config.integer("full_attention_interval", 4))) or []
-    return _by_kind(text, kinds, attention(text), _gated_delta_net(text))
+    return by_kind(text, kinds, attention(text), _gated_delta_net(text))
 
 
 _READS_STATE_TYPE: Final = frozenset(
@@ -82,13 +86,13 @@ def gated_delta_net_typed(text: TextConfig) -> Caches:
     """Qwen3.5: the same, the state's element type from ``mamba_ssm_dtype`` where vLLM reads it (``qwen3_5.py``)."""
     source = StateDType.CONFIG if text.architecture in _READS_STATE_TYPE else StateDType.MODEL
     kinds = text.layer_types(_periodic(text.layers, text.config.integer("full_attention_interval", 4))) or []
-    return _by_kind(text, kinds, attention(text), _gated_delta_net(text, source))
+    return by_kind(text, kinds, attention(text), _gated_delta_net(text, source))
 
 
 def gated_delta_net_of_its_own(text: TextConfig) -> Caches:
     """OLMo Hybrid: the same as Qwen3-Next, without checkpoints of the prefill kernel (``olmo_hybrid.py``)."""
     state = replace(_gated_delta_net(text), exports_checkpoints=False)
-    return _by_kind(text, text.layer_types(_periodic(text.layers, 4)) or [], attention(text), state)
+    return by_kind(text, text.layer_types(_periodic(text.layers, 4)) or [], attention(text), state)
 
 
 def jamba(text: TextConfig) -> Caches:
@@ -106,7 +110,7 @@ def jamba(text: TextConfig) -> Caches:
         conv_kernel=config.integer("mamba_d_conv", 4),
         caches_every_block=True,
     )
-    return _by_kind(text, kinds, attention(text, head_size=text.hidden_per_head), state)
+    return by_kind(text, kinds, attention(text, head_size=text.hidden_per_head), state)
 
 
 def mamba(text: TextConfig) -> Caches:
@@ -213,7 +217,7 @@ def granite_hybrid(text: TextConfig) -> Caches:
     if not any(kind in _ATTENTION for kind in kinds):
         field = text.config.field("layer_types")
         raise UnknownFact(f"{field}: a hybrid without any attention layer is not known", field=field)
-    return _by_kind(text, kinds, attention(text, head_size=text.hidden_per_head), _named_mamba2_state(text))
+    return by_kind(text, kinds, attention(text, head_size=text.hidden_per_head), _named_mamba2_state(text))
 
 
 def bamba(text: TextConfig) -> Caches:
@@ -223,7 +227,7 @@ def bamba(text: TextConfig) -> Caches:
     if "full_attention" not in kinds:
         field = text.config.field("attn_layer_indices")
         raise UnknownFact(f"{field}: a hybrid without any attention layer is not known", field=field)
-    return _by_kind(text, kinds, attention(text, head_size=text.hidden_per_head), _named_mamba2_state(text))
+    return by_kind(text, kinds, attention(text, head_size=text.hidden_per_head), _named_mamba2_state(text))
 
 
 def falcon_h1(text: TextConfig) -> Caches:
@@ -374,27 +378,4 @@ def lightning_attention(text: TextConfig) -> Caches:
         state_size=size,
         conv_kernel=1,
     )
-    return _by_kind(text, kinds, attention(text), state)
-
-
-def kimi_delta_attention(text: TextConfig) -> Caches:
-    """Kimi Linear: delta attention, latent attention at ``full_attn_layers`` (``kimi_linear.py``)."""
-    linear = text.config.section("linear_attn_config")
-    recurrent = linear.items("kda_layers")
-    if not recurrent:
-        field = linear.field("kda_layers")
-        raise UnknownFact(f"{field} is missing, so which layers are recurrent is not known", field=field)
-    heads, size = linear.integer("num_heads"), linear.integer("head_dim")
-    state = StateCache(
-        kind=StateKind.KIMI_DELTA_ATTENTION,
-        intermediate_size=heads * size,
-        groups=heads,
-        heads=heads,
-        head_size=size,
-        state_size=size,
-        conv_kernel=linear.integer("short_conv_kernel_size", 4),
-        dtype_source=StateDType.FLOAT32,
-    )
-    layer = latent_layer(text)
-    # The config counts layers from one.
-    return [(state,) if index + 1 in recurrent else (layer,) for index in range(text.layers)]
+    return by_kind(text, kinds, attention(text), state)

@@ -17,6 +17,7 @@ from vlm_operator.model.cache_facts import (
     AttentionCache,
     CacheLayer,
     DType,
+    IndexerCache,
     LatentCache,
     LayerRun,
     StateCache,
@@ -28,6 +29,7 @@ __all__ = [
     "AttentionCache",
     "CacheLayer",
     "DType",
+    "IndexerCache",
     "LatentCache",
     "LayerRun",
     "StateCache",
@@ -159,6 +161,8 @@ class Linear:
         follows: True for the second and later members of a module that vLLM fuses (``k_proj`` after ``q_proj``):
             tensors the fused module has once (GPTQ's ``g_idx``) are counted with the first.
         fused_name: name of the fused module in vLLM, ``{}`` as in ``name``; empty where it is not fused.
+        least_shard: for expert weights, the width to which a rank's share is padded where ranks divide it.
+        multiple: rows of a rank's share are padded to a multiple of it (0: not).
     """
 
     component: Component
@@ -175,6 +179,8 @@ class Linear:
     dtype: DType | None = None
     follows: bool = False
     fused_name: str = ""
+    least_shard: int = 0
+    multiple: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,10 +139,22 @@ def _intermediate_size(text: TextConfig) -> int:
         return 4 * text.hidden_size
     if config.has("ffn_config"):
         return config.section("ffn_config").integer("ffn_hidden_size", 0, least=0)
+    if config.has("block_configs"):
+        return _widest_block(config, text.hidden_size)
     if config.has("moe_intermediate_size") or text.model_type in ("mamba", "mamba2", "falcon_mamba"):
         return 0
     field = config.field("intermediate_size")
     raise UnknownFact(f"{field} is missing from the config and has no known default", field=field)
+
+
+def _widest_block(config: Config, hidden: int) -> int:
+    """The widest MLP of a model whose blocks differ (vLLM: ``nemotron_nas.py: _ffn_mult_to_intermediate_size``)."""
+    widths = [0]
+    for number, block in enumerate(config.items("block_configs") or []):
+        mlp = Config({"block": block}, f"block_configs[{number}]").section("block").section("ffn")
+        if not (mlp.boolean("no_op", False) or mlp.boolean("replace_with_linear", False)):
+            widths.append(int(2 * (mlp.number("ffn_mult") or 0.0) * hidden / 3))
+    return -(-max(widths) // 256) * 256
 
 
 def _experts(text: TextConfig) -> MixtureOfExperts | None:

@@ -158,8 +158,8 @@ def test_overrides_are_merged_into_nested_objects() -> None:
         pytest.param({**LLAMA, "architectures": None}, "architectures", id="none named"),
         pytest.param(
             {**LLAMA, "architectures": ["DeepseekV32ForCausalLM"], "model_type": "deepseek_v32"},
-            "DeepseekV32",
-            id="sparse latent attention",
+            "index_topk",
+            id="sparse attention without an indexer",
         ),
     ],
 )

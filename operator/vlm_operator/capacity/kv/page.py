@@ -12,8 +12,9 @@ from enum import StrEnum
 
 from vlm_operator.capacity.kv.state import StateBlocks
 from vlm_operator.engine.kv_cache_rules import KERNEL_BLOCK_SIZE, KVCacheRules, StateMode
+from vlm_operator.engine.sparse_attention import INDEX_HEAD
 from vlm_operator.errors import InputError
-from vlm_operator.model.facts import AttentionCache, CacheLayer, LatentCache, StateCache
+from vlm_operator.model.facts import AttentionCache, CacheLayer, IndexerCache, LatentCache, StateCache
 
 UNBOUNDED_TOKENS = 2**62
 """More tokens than any context: a layer that caches all of them."""
@@ -83,6 +84,7 @@ class RankShape:
         batched_tokens: ``max_num_batched_tokens``.
         in_flight_tokens: tokens scheduled and not yet settled, which windows hold in addition.
         states: block and padding of recurrent layers, None for a model without.
+        sparse_token_bytes: bytes of one token's latent vector in layers of sparse attention; 0 for a model without.
     """
 
     rules: KVCacheRules
@@ -92,6 +94,7 @@ class RankShape:
     batched_tokens: int
     in_flight_tokens: int
     states: StateBlocks | None
+    sparse_token_bytes: int = 0
 
 
 def heads_on_rank(kv_heads: int, tensor_parallel_size: int) -> int:
@@ -120,6 +123,9 @@ def layer_page(cache: CacheLayer, rank: RankShape) -> LayerPage | None:
         return None if cache.encoder_only else _attention_page(cache, rank)
     if isinstance(cache, LatentCache):
         return _latent_page(cache, rank)
+    if isinstance(cache, IndexerCache):
+        scales = 4 * (cache.head_size // INDEX_HEAD)
+        return _vector_page(cache.head_size + scales if cache.scaled else 2 * cache.head_size, rank)
     return _state_page(cache, rank)
 
 
@@ -150,10 +156,15 @@ def _attention_page(cache: AttentionCache, rank: RankShape) -> LayerPage:
 
 
 def _latent_page(cache: LatentCache, rank: RankShape) -> LayerPage:
-    size = cache.kv_lora_rank + cache.qk_rope_head_dim
-    page = rank.block_size * size * rank.element_bytes
+    size = (cache.kv_lora_rank + cache.qk_rope_head_dim) * rank.element_bytes
+    return _vector_page(rank.sparse_token_bytes if cache.selected else size, rank)
+
+
+def _vector_page(token_bytes: int, rank: RankShape) -> LayerPage:
+    """A page of vectors that every rank holds whole."""
     demand = Demand(rank.block_size, UNBOUNDED_TOKENS)
-    return LayerPage(CacheKind.MLA_ATTENTION, rank.block_size, page, demand, shape=(1, size, 0, rank.element_bytes))
+    page = rank.block_size * token_bytes
+    return LayerPage(CacheKind.MLA_ATTENTION, rank.block_size, page, demand, shape=(1, token_bytes, 0, 1))
 
 
 def _state_page(cache: StateCache, rank: RankShape) -> LayerPage:

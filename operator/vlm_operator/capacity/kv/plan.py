@@ -12,6 +12,7 @@ from vlm_operator.capacity.as_served import as_served
 from vlm_operator.capacity.kv.grouping import LayerGroup, group_layers, stage_of_layers
 from vlm_operator.capacity.kv.layout import KVGroup, KVLayout, WeightedDemands, weighted
 from vlm_operator.capacity.kv.page import CacheKind, LayerPage, RankShape, heads_on_rank, layer_page
+from vlm_operator.capacity.kv.sparse import index_block_size, sparse_token_bytes
 from vlm_operator.capacity.kv.state import StateBlocks, element_bytes, state_blocks, state_mode
 from vlm_operator.engine.kv_cache_rules import (
     DEFAULT_BATCHED_TOKENS,
@@ -92,7 +93,7 @@ def stage_layouts(
 def _flags_of(
     model: ModelFacts, settings: EngineSettings, version: EngineVersion, compute_capability: tuple[int, int] | None
 ) -> _Flags:
-    """What the layout depends on; the GPU only where the model has recurrent states."""
+    """What the layout depends on; the GPU only where the model has recurrent states or sparse attention."""
     return _Flags(
         settings.tensor_parallel_size,
         settings.pipeline_parallel_size,
@@ -104,13 +105,15 @@ def _flags_of(
         settings.runner,
         settings.pp_layer_partition,
         version,
-        compute_capability if _has_states(model) else None,
+        compute_capability if _depends_on_gpu(model) else None,
     )
 
 
 @cached_by_identity()
-def _has_states(model: ModelFacts) -> bool:
-    return any(isinstance(cache, StateCache) for cache in _caches(model))
+def _depends_on_gpu(model: ModelFacts) -> bool:
+    return any(
+        isinstance(cache, StateCache) or (isinstance(cache, LatentCache) and cache.selected) for cache in _caches(model)
+    )
 
 
 def derived_max_model_len(model: ModelFacts, version: EngineVersion) -> int:
@@ -177,7 +180,11 @@ def _of_stage(model: ModelFacts, flags: _Flags, pool: _Pool, stage: int, checked
 
 def _rank_shape(model: ModelFacts, flags: _Flags, rules: KVCacheRules) -> RankShape:
     element = cache_element_bytes(flags.kv_cache_dtype, element_bytes(model.dtype), flags.version)
-    block_size = _block_size(flags.block_size)
+    sparse = sparse_token_bytes(
+        _caches(model), model.dtype, flags.kv_cache_dtype, flags.version, flags.compute_capability
+    )
+    indexed = index_block_size(_caches(model), flags.block_size, flags.version, flags.compute_capability)
+    block_size = indexed or _block_size(flags.block_size)
     states = _states(model, flags, rules, element, block_size)
     tokens = _batched_tokens(model, flags.max_num_batched_tokens, rules)
     return RankShape(
@@ -188,6 +195,7 @@ def _rank_shape(model: ModelFacts, flags: _Flags, rules: KVCacheRules) -> RankSh
         batched_tokens=tokens,
         in_flight_tokens=tokens * (_concurrent_batches(model, flags) if rules.in_flight_batches else 1),
         states=states,
+        sparse_token_bytes=sparse,
     )
 
 

@@ -135,7 +135,10 @@ class StateBlocks:
             return 1
         if _exports_checkpoints(cache, self.rules, self.compute_capability):
             return 3
-        return 3 if self.rules.checkpoint_pages and cache.kind is StateKind.MAMBA2 else 2
+        kept = self.rules.checkpoint_pages and cache.kind is StateKind.MAMBA2
+        if cache.kind is StateKind.KIMI_DELTA_ATTENTION and cache.exports_checkpoints:
+            kept = self.rules.delta_checkpoints
+        return 3 if kept else 2
 
 
 def _exports_checkpoints(cache: StateCache, rules: KVCacheRules, compute_capability: tuple[int, int] | None) -> bool:

@@ -7,13 +7,16 @@ sampler runs beside hidden states and the encoder's outputs. What stays allocate
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from vlm_operator.capacity.startup.budget import Moments, Term
 from vlm_operator.capacity.startup.coefficients import CUBLAS_WORKSPACE_BYTES, SMALL_BUFFERS_BYTES
+from vlm_operator.capacity.startup.delta_attention import delta_workspace_bytes
 from vlm_operator.capacity.startup.encoder import NOTHING, EncoderMemory, EncoderRun, encoder_memory
 from vlm_operator.capacity.startup.sampler import bytes_per_logit, program_buffer_bytes, sampler_bytes
+from vlm_operator.capacity.startup.sparse_attention import SparseAttention, sparse_attention_memory
 from vlm_operator.capacity.startup.stage import NO_PIPELINE, PipelineStage
-from vlm_operator.capacity.startup.text_forward import text_forward
+from vlm_operator.capacity.startup.text_forward import TextForward, text_forward
 from vlm_operator.engine.budget_rules import BudgetRules, expert_chunk_tokens
 from vlm_operator.engine.encoder_rules import encoder_rules, pixel_bytes
 from vlm_operator.engine.settings import EngineSettings
@@ -75,11 +78,10 @@ def activation(
     workspace = CUBLAS_WORKSPACE_BYTES[gpu.compute_capability is None or gpu.compute_capability >= (9, 0)]
     programs = _program_buffer(model, gpu, rules, sequences, tokens) if samples else 0
     received = stage.received_bytes(model, settings)
+    sparse = sparse_attention_memory(model, settings, version, gpu.compute_capability)
     sampling = text.hidden_bytes + sampler + programs
-    if rules.persistent_expert_workspace:
-        layers, persistent = max(text.transient_bytes, text.experts_bytes), text.workspace_bytes
-    else:
-        layers, persistent = max(text.transient_bytes, text.experts_bytes + text.workspace_bytes), 0
+    layers, persistent = _layers_and_workspace(text, sparse, rules)
+    persistent = max(persistent, delta_workspace_bytes(model, settings))
     # The encoder runs before the workspace of expert layers exists.
     constant = workspace + SMALL_BUFFERS_BYTES
     beside = constant + persistent + received + encoder.kept_bytes
@@ -93,7 +95,7 @@ def activation(
         Term("text pass", layers, f"{tokens:,} tokens through the widest layer, over {ranks} rank(s)"),
         _sampling_term(model, rules, stage, min(sequences, tokens), sampling),
         Term("received hidden states", received, "buffers for what the stage before hands on"),
-        Term("expert workspace", persistent, "kept between layers and runs"),
+        Term(_WORKSPACE[persistent == sparse.workspace_bytes], persistent, "kept between layers and runs"),
         Term("encoder", encoder.transient_bytes, _encoded(run, model) if run else "not profiled"),
         Term("encoder outputs", encoder.kept_bytes, "inputs and outputs kept until the sampler has run"),
     )
@@ -107,6 +109,19 @@ def activation(
         modality=run.modality if run else None,
         terms=tuple(term for term in terms if term.size_bytes),
     )
+
+
+_WORKSPACE: Final = {True: "sparse attention workspace", False: "expert workspace"}
+
+
+def _layers_and_workspace(text: TextForward, sparse: SparseAttention, rules: BudgetRules) -> tuple[int, int]:
+    """(bytes while the widest layer runs, bytes of the work space that stays)."""
+    if rules.persistent_expert_workspace:
+        layers, persistent = max(text.transient_bytes, text.experts_bytes), text.workspace_bytes
+    else:
+        layers, persistent = max(text.transient_bytes, text.experts_bytes + text.workspace_bytes), 0
+    # One work space serves experts and the indexer: it is as large as what the largest asks for.
+    return max(layers, sparse.transient_bytes), max(persistent, sparse.workspace_bytes)
 
 
 def _sampling_term(model: ModelFacts, rules: BudgetRules, stage: PipelineStage, rows: int, sampling: int) -> Term:

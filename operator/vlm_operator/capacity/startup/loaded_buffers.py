@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from vlm_operator.capacity.startup.sparse_attention import selected_tokens
+from vlm_operator.capacity.weights.ranks import Ranks, shape_of
+from vlm_operator.capacity.weights.unquantized import matcher, names_of, never_quantized
 from vlm_operator.engine.loading_rules import multimodal_rotary_rows
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
+from vlm_operator.engine.sparse_attention import selection_bytes
 from vlm_operator.engine.version import EngineVersion
-from vlm_operator.model.facts import ModelFacts, Tensors
+from vlm_operator.model.facts import Linear, ModelFacts, Tensors
 
 
 def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:
@@ -13,9 +17,13 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
 
     DeepStack levels: one buffer of input embeddings of a batch for each (``deepstack_input_embeds`` of the
     model's class in vLLM). Multimodal
-    rotary embeddings: rows that later releases leave out.
+    rotary embeddings: rows that later releases leave out. Sparse attention: the buffer of selected tokens. Latent
+    attention: ``kv_b_proj`` in 16 bit where the checkpoint has it quantised.
     """
-    size = 0
+    size = _absorbed_bytes(model, settings)
+    selected = selected_tokens(model)
+    if selected:
+        size += selection_bytes(selected, settings.batch_tokens)
     vision = model.vision
     if vision is not None and vision.deepstack_levels and any(map(settings.enabled, MODALITIES)):
         tokens = settings.batch_tokens
@@ -32,3 +40,22 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
             )
         )
     return size
+
+
+def _absorbed_bytes(model: ModelFacts, settings: EngineSettings) -> int:
+    """Copies of quantised up-projections that decoding multiplies by, a stage's share of them.
+
+    ``MLAAttention.process_weights_after_loading`` (0.11 to 0.33) takes them out of their quantisation; of unquantised
+    ones it keeps views.
+    """
+    rule = model.quantization
+    if rule is None or model.weights is None:
+        return 0
+    ranks, matches = Ranks.of(settings), matcher(rule.method, rule.ignored)
+    elements = 0
+    for module in model.weights:
+        if isinstance(module, Linear) and module.name.endswith("kv_b_proj") and not never_quantized(module, rule):
+            shape = shape_of(module, ranks)
+            quantized = sum(not (rule.ignored and matches(*names)) for names in names_of(module))
+            elements += quantized * shape.rows * shape.columns
+    return -(-elements // settings.pipeline_parallel_size) * model.dtype.size_bytes

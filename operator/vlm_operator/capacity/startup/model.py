@@ -22,6 +22,7 @@ from vlm_operator.capacity.startup.non_torch import EXPERT_PARALLEL_BYTES, non_t
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
 from vlm_operator.capacity.startup.regimes import Regime, regime_of
 from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
+from vlm_operator.capacity.startup.sparse_attention import selected_tokens
 from vlm_operator.capacity.startup.stage import PipelineStage, pipeline_stages
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes, variance
 from vlm_operator.capacity.weights import stage_weight_bytes
@@ -172,11 +173,15 @@ class _Measured(NamedTuple):
 
 
 class _Loaded(NamedTuple):
-    """Weights and doubt about them, bytes of each stage, and what the profiling run encodes with them."""
+    """Weights and doubt about them, bytes of each stage, and what the profiling run encodes with them.
+
+    ``context`` is the longest context where the model's work space depends on it (sparse attention), else 0.
+    """
 
     weights: tuple[tuple[int, int], ...]
     weights_measured: bool
     encoder: EncoderRun | None
+    context: int = 0
 
 
 def _flags(settings: EngineSettings, version: EngineVersion, others: object) -> tuple[object, ...]:
@@ -234,7 +239,9 @@ def _startup_terms(
         encoder = None
     elif encoder is None:
         encoder = profiled_encoder(model, settings, version)
-    loaded = _Loaded(weights, measured.weights_bytes is not None, encoder)
+    context = settings.max_model_len or model.derived_max_model_len
+    context = context if selected_tokens(model) else 0
+    loaded = _Loaded(weights, measured.weights_bytes is not None, encoder, context)
     return _terms_of_run(model, gpu, settings, version, loaded)
 
 

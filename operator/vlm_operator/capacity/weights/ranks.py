@@ -122,6 +122,7 @@ def shape_of(linear: Linear, ranks: Ranks) -> Shape:
             pass
         case Sharding.OUTPUT:
             rows = divide(rows, tensor, linear.name)
+            rows += -rows % linear.multiple if linear.multiple else 0
         case Sharding.INPUT:
             columns = divide(columns, tensor, linear.name)
         case Sharding.KV_HEADS:
@@ -130,10 +131,11 @@ def shape_of(linear: Linear, ranks: Ranks) -> Shape:
             rows = divide(padded_vocabulary(rows), tensor, linear.name)
         case Sharding.EXPERT_OUTPUT | Sharding.EXPERT_INPUT:
             count = count // linear.experts * -(-linear.experts // ranks.experts)
+            least = linear.least_shard if ranks.expert_tensor > 1 else 0
             if linear.sharding is Sharding.EXPERT_OUTPUT:
-                rows = divide(rows, ranks.expert_tensor, linear.name)
+                rows = max(divide(rows, ranks.expert_tensor, linear.name), least)
             else:
-                columns = divide(columns, ranks.expert_tensor, linear.name)
+                columns = max(divide(columns, ranks.expert_tensor, linear.name), least)
         case Sharding.REPLICATED:
             pass
     return Shape(rows, columns, count, linear.inputs, rows if linear.bias else 0)

@@ -24,6 +24,7 @@ _YARN_MINISTRAL3: Final = {"rope_type": "yarn", "factor": 16.0, "original_max_po
 _YARN_GPT_OSS: Final = {"rope_type": "yarn", "factor": 32.0, "original_max_position_embeddings": 4096}
 
 FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "bailing_hybrid": {"kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128},
     "deepseek_v2": {
         "kv_lora_rank": 512, "moe_intermediate_size": 1407, "n_routed_experts": 64, "n_shared_experts": 2,
         "q_lora_rank": 1536, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "topk_method": "greedy",
@@ -41,7 +42,17 @@ FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
         "kv_lora_rank": 512, "moe_intermediate_size": 1536, "n_routed_experts": 64, "n_shared_experts": 1,
         "q_lora_rank": 768, "qk_nope_head_dim": 192, "qk_rope_head_dim": 64, "v_head_dim": 256,
     },
+    "glm_moe_dsa": {
+        "first_k_dense_replace": 3, "index_head_dim": 128, "index_n_heads": 32, "index_topk": 2048,
+        "kv_lora_rank": 512, "moe_intermediate_size": 2048, "n_routed_experts": 256, "n_shared_experts": 1,
+        "q_lora_rank": 2048, "qk_nope_head_dim": 192, "qk_rope_head_dim": 64, "v_head_dim": 256,
+    },
     "gpt_oss": {"num_local_experts": 128, "rope_parameters": _YARN_GPT_OSS},
+    "hy_v4": {
+        "index_head_dim": 128, "index_n_heads": 16, "index_topk": 2048, "kv_lora_rank": 512,
+        "moe_intermediate_size": 768, "n_routed_experts": 256, "n_shared_experts": 1, "q_lora_rank": 1536,
+        "qk_nope_head_dim": 192, "qk_rope_head_dim": 64, "v_head_dim": 256,
+    },
     "kimi_k2": _DEEPSEEK_V3,
     "mimo_v2_flash": {
         "head_dim": 192, "moe_intermediate_size": 2048, "n_routed_experts": 256, "num_attention_heads": 64,

@@ -306,6 +306,16 @@ def bert(language: Language) -> None:
     layers.norm("output.LayerNorm", hidden, bias=True)
 
 
+def bert_masked(language: Language) -> None:
+    """BERT with the head of masked words: a matrix of its own for them, with a bias."""
+    bert(language)
+    hidden, vocabulary = language.text.hidden_size, language.text.vocab_size
+    head = language.end("mlm_head")
+    head.linear("dense", hidden, hidden, bias=True, quantizable=False)
+    head.norm("layer_norm", hidden, bias=True)
+    head.linear("decoder", vocabulary, hidden, bias=True, quantizable=False)
+
+
 def exaone4(language: Language) -> None:
     """EXAONE 4: norms after attention and MLP, and on each head's query and key."""
     text = language.text

@@ -7,6 +7,7 @@ Sources: vLLM 0.32, ``model_executor/models/deepseek_v2.py``, ``minicpm3.py``, `
 from __future__ import annotations
 
 from vlm_operator.errors import UnknownFact
+from vlm_operator.model.cache_layers_latent import selecting_layers
 from vlm_operator.model.facts import DType
 from vlm_operator.model.weights.experts import expert_count, norms, router, shared_expert
 from vlm_operator.model.weights.language import Language
@@ -43,14 +44,38 @@ def latent_attention(language: Language, block: Block, *, fused: bool, value_def
 
 def deepseek(language: Language) -> None:
     """DeepSeek V2, V3 and R1, Kimi K2: latent attention, dense first layers, shared experts; MTP is not loaded."""
-    language.tied(False)
-    config, text = language.config, language.text
+    config = language.config
     if config.has("index_topk"):
         raise UnknownFact(
-            f"{config.field('index_topk')}: weights of a sparse-attention indexer are not known",
+            f"{config.field('index_topk')}: weights of a sparse-attention indexer are not known for this class",
             field=config.field("index_topk"),
             hint="give a checkpoint directory, whose headers hold the exact weights",
         )
+    _deepseek(language)
+
+
+def sparse(language: Language) -> None:
+    """DeepSeek V3.2 and GLM-5: DeepSeek V3 with an indexer in each layer that selects tokens (``deepseek_v32``)."""
+    config = language.config
+    _deepseek(language)
+    selecting = selecting_layers(config, len(language.numbers))
+    indexer(language, [number for number in language.numbers if selecting[number]])
+    if not config.boolean("indexer_rope_interleave", False):
+        latent_rotary(language, config.integer("qk_rope_head_dim"), of="indexer")
+
+
+def indexer(language: Language, numbers: list[int]) -> None:
+    """The indexer of these layers; its key and weights are one matrix in 16 bit whatever the quantisation."""
+    config, block = language.config, language.layers(numbers)
+    heads, size = config.integer("index_n_heads"), config.integer("index_head_dim")
+    block.linear("self_attn.indexer.wq_b", heads * size, config.integer("q_lora_rank"))
+    block.linear("self_attn.indexer.wk_weights_proj", size + heads, language.text.hidden_size, quantizable=False)
+    block.tensor("self_attn.indexer.k_norm", size, dtype=DType.FLOAT32, times=2)
+
+
+def _deepseek(language: Language) -> None:
+    language.tied(False)
+    config, text = language.config, language.text
     hidden = text.hidden_size
     experts = expert_count(config, "n_routed_experts", default=0)
     first, step = config.integer("first_k_dense_replace", 0, least=0), config.integer("moe_layer_freq", 1)
@@ -60,7 +85,7 @@ def deepseek(language: Language) -> None:
     if config.integer("qk_nope_head_dim", 0, least=0) + config.integer("qk_rope_head_dim", 0, least=0):
         size = latent_attention(language, layers, fused=True)
         layers.attention_scales("self_attn.mla_attn")
-        _latent_rotary(language, size)
+        latent_rotary(language, size)
     else:
         size = hidden // text.attention_heads
         layers.qkv("self_attn", text.attention_heads, text.kv_heads, size, hidden)
@@ -81,10 +106,11 @@ def deepseek(language: Language) -> None:
     norms(layers, hidden)
 
 
-def _latent_rotary(language: Language, size: int) -> None:
-    """The table of rotated parts: any scaling is taken for DeepSeek's YaRN."""
+def latent_rotary(language: Language, size: int, *, of: str = "") -> None:
+    """The table of rotated parts: any scaling is taken for DeepSeek's YaRN; ``of`` sets a second table apart."""
     kind = language.rope()["rope_type"]
-    language.rotary(size, overrides={} if kind == "default" else {"rope_type": "deepseek_yarn"})
+    overrides: dict[str, object] = {} if kind == "default" else {"rope_type": "deepseek_yarn"}
+    language.rotary(size, overrides={**overrides, "of": of} if of else overrides)
 
 
 def glm4_moe_lite(language: Language) -> None:
@@ -104,7 +130,7 @@ def glm4_moe_lite(language: Language) -> None:
     shared_expert(moe, "mlp.shared_experts", hidden, width * config.integer("n_shared_experts", 0, least=0))
     moe.experts("mlp.experts", experts, hidden, width)
     norms(layers, hidden)
-    _latent_rotary(language, size)
+    latent_rotary(language, size)
 
 
 def minicpm3(language: Language) -> None:

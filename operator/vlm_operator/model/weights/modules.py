@@ -71,6 +71,7 @@ class Block:
         follows: bool = False,
         fused: str = "",
         times: int = 1,
+        multiple: int = 0,
     ) -> None:
         """One weight matrix in each block."""
         if self.times <= 0 or outputs <= 0 or inputs <= 0:
@@ -90,6 +91,7 @@ class Block:
                 dtype=dtype or self.dtype,
                 follows=follows,
                 fused_name=self.name(fused) if fused else "",
+                multiple=multiple,
             )
         )
 
@@ -204,11 +206,21 @@ class Block:
         gated: bool = True,
         bias: bool = False,
         names: tuple[str, str, str] = ("gate_proj", "down_proj", "up_proj"),
+        least: int = 0,
     ) -> None:
-        """The routed experts of a layer: ``w13`` (gate and up) and ``w2`` (down), one of each an expert."""
+        """The routed experts of a layer: ``w13`` (gate and up) and ``w2`` (down), one of each an expert.
+
+        ``least`` is the width to which vLLM pads a rank's share.
+        """
         if self.times <= 0 or experts <= 0:
             return
-        shared = {"placement": self.placement, "experts": experts, "bias": bias, "fused_name": self.name(module)}
+        shared = {
+            "placement": self.placement,
+            "experts": experts,
+            "bias": bias,
+            "fused_name": self.name(module),
+            "least_shard": least,
+        }
         count = self.times * experts
         for position, (name, rows, columns, sharding) in enumerate(
             (

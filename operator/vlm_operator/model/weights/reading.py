@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vlm_operator.errors import UnknownFact
 from vlm_operator.model import registry
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from vlm_operator.model.weights.wrapper import Wrapper
 
 CLASSIFIER = "ForSequenceClassification"
+
+_NESTED: Final = frozenset({"MiniMaxM3SparseForCausalLM"})
+"""Text classes whose config may be the whole model's, with their own fields in its ``text_config``."""
 
 
 def read_weight_modules(config: Mapping[str, Any], architecture: str, text: TextFacts) -> tuple[WeightModule, ...]:
@@ -37,7 +40,8 @@ def read_weight_modules(config: Mapping[str, Any], architecture: str, text: Text
     reader = language_reader(architecture)
     wrapper = multimodal_reader(architecture) if reader is None else None
     if reader is not None:
-        reader(Language(filled(whole), text, collection))
+        section = whole.section("text_config") if architecture in _NESTED and whole.has("text_config") else whole
+        reader(Language(filled(section), text, collection))
     elif wrapper is not None:
         from vlm_operator.model.weights.wrapper import Wrapper
 
