@@ -69,7 +69,7 @@ def test_names_that_no_record_has_are_nobodys(names: object) -> None:
 
 
 STATED = {
-    *("glm4v_9b", "h2ovl", "internvl_chat", "nvlm"),
+    *("glm4v_9b", "h2ovl", "internvl_chat", "interns2_mobius", "interns2_preview", "nvlm"),
     *("cosmos3", "nemotron_nano_vl", "opencua", "step3_vl"),
 }
 """Families whose towers have no class with defaults."""
@@ -96,6 +96,9 @@ def test_a_tower_builds_the_blocks_that_its_dimensions_say(family: Family) -> No
                     "vision_config": section,
                     "vit_config": section,
                     "thinker_config": {"vision_config": section},
+                    "visual_tokenizer_config": {"backbone_config": {"model_type": "aimv2", **section}},
+                    "downsample_rate": "4/8",
+                    "deepstack_layer_map": [[-1, 0]],
                 }
             )
         )
