@@ -189,7 +189,7 @@ MODEL_TYPES = sorted(
 STATED_ONLY = frozenset({
     "Llama_Nemotron_Nano_VL", "NVLM_D", "NemotronH_Nano_Omni_Reasoning_V3", "NemotronH_Nano_VL_V2",
     "granite4_vision", "h2ovl_chat", "internvl_chat",
-    "moondream3", "opencua", "ovis", "ovis2_5", "step3p7",
+    "opencua", "ovis", "ovis2_5", "step3p7",
     "step_robotics",
 })  # fmt: skip
 """Types of whole configs whose tower no class fills in."""
