@@ -51,8 +51,13 @@ def test_a_model_that_nobody_has_is_refused_as_by_plan() -> None:
     "config",
     [
         pytest.param(
-            {"architectures": ["Moondream3ForCausalLM"], "model_type": "moondream3", "max_position_embeddings": 4096},
-            id="a language model that nobody read",
+            {
+                "architectures": ["Moondream3ForCausalLM"],
+                "model_type": "moondream3",
+                "max_position_embeddings": 4096,
+                "config": {"text": {"dim": 1024}},
+            },
+            id="a language model under names that nobody read",
         ),
         pytest.param(
             {
