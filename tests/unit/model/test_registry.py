@@ -95,6 +95,7 @@ def test_a_tower_builds_the_blocks_that_its_dimensions_say(family: Family) -> No
                     "model_type": model_type,
                     "vision_config": section,
                     "vit_config": section,
+                    "vision_encoder": section,
                     "thinker_config": {"vision_config": section},
                     "visual_tokenizer_config": {"backbone_config": {"model_type": "aimv2", **section}},
                     "downsample_rate": "4/8",
