@@ -38,8 +38,8 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
 
 
 def _caches(text: TextConfig) -> Caches:
-    """Heads as wide as the width over their number; all layers see everything unless they are listed otherwise."""
-    full = attention(text, head_size=text.hidden_per_head)
+    """All layers see everything unless they are listed otherwise."""
+    full = attention(text)
     types = text.layer_types([FULL] * text.layers) or []
     if SLIDING not in types:
         return [(full,)] * text.layers
@@ -51,7 +51,7 @@ def _language(language: Language) -> None:
     """One norm before both attention and MLP; the head is the embeddings'."""
     language.tied(True)
     config, text = language.config, language.text
-    size, bias = text.hidden_size // text.attention_heads, config.boolean("attention_bias", False)
+    size, bias = text.head_size, config.boolean("attention_bias", False)
     language.every_stage = True
     language.embeddings()
     language.final_norm()
