@@ -12,12 +12,12 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
     """Bytes on every rank.
 
     DeepStack levels: one buffer of input embeddings of a batch for each (``deepstack_input_embeds`` of the
-    model's class in vLLM); a class with levels of its own holds theirs whatever is enabled (0.33:
-    ``granite4_vision.py``, ``_ds_buffers``). Multimodal rotary embeddings: rows that later releases leave out.
+    model's class in vLLM). Multimodal
+    rotary embeddings: rows that later releases leave out.
     """
     size = 0
     vision = model.vision
-    if vision is not None:
+    if vision is not None:  # held whatever is enabled (0.33: ``granite4_vision.py``, ``_ds_buffers``)
         size += vision.kept_inputs * settings.batch_tokens * model.text.hidden_size * model.dtype.size_bytes
     if vision is not None and vision.deepstack_levels and any(map(settings.enabled, MODALITIES)):
         tokens = settings.batch_tokens
