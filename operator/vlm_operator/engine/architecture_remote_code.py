@@ -5,6 +5,8 @@ checkpoints vLLM tests with ``trust_remote_code=True``: their config class, proc
 checkpoint's repository, and neither Transformers nor vLLM (``transformers_utils/config.py: _CONFIG_REGISTRY``) has it,
 or had it in an earlier release than the newest. Classes that vLLM tests so although Transformers has had them since
 before 0.11 (Cohere, DeepSeek-V2 and -V3, Phi-MoE, …) are left out: no code of a repository runs without need.
+Intern-S2 and LLaVA-OneVision 2 came later: no config class of theirs is in Transformers 5.19 or vLLM 0.33, and the
+latter's processor is taken from the repository (0.33: ``models/llava_onevision2.py: _load_ov2_processor``).
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ _NAMES: Final = (
     "HCXVisionV2ForCausalLM HunYuanMoEV1ForCausalLM HyperCLOVAXForCausalLM InternLM2ForCausalLM "
     "InternLM2ForRewardModel InternLM2VEForCausalLM InternLM3ForCausalLM InternLMForCausalLM "
     "InternS1ForConditionalGeneration InternS1ProForConditionalGeneration InternVLChatModel IQuestCoderForCausalLM "
+    "InternS2MobiusForConditionalGeneration InternS2PreviewForConditionalGeneration "
+    "LlavaOnevision2ForConditionalGeneration "
     "IQuestLoopCoderForCausalLM IsaacForConditionalGeneration KananaVForConditionalGeneration "
     "KeyeForConditionalGeneration KeyeVL1_5ForConditionalGeneration KimiK25ForConditionalGeneration "
     "KimiLinearForCausalLM KimiVLForConditionalGeneration Llama_Nemotron_Nano_VL "

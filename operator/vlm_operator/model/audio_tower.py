@@ -19,6 +19,8 @@ class AudioTower:
         samples: samples behind one position.
         most_positions: positions that go through it together at most, 0 where there is no such bound.
         whole: every rank holds all of it, and encodes everything.
+        front_bytes: bytes of a position in what stands before the blocks (convolutions), where that may be the peak.
+        front_positions: positions that go through it together at most, 0 where there is no such bound.
         traits: what decides about its memory beside dimensions.
     """
 
@@ -30,6 +32,8 @@ class AudioTower:
     samples: int
     most_positions: int = 0
     whole: bool = False
+    front_bytes: int = 0
+    front_positions: int = 0
     traits: TowerTraits = PLAIN_TOWER
     merge_size: int = 1
     deepstack_levels: int = 0

@@ -200,7 +200,6 @@ _BY_MODEL_TYPE: Final[dict[str, Rule]] = {
     "chatglm": plain.chatglm,
     "cohere": plain.uniform,
     "cohere2": plain.inclusive,
-    "cosmos3_edge_text": plain.uniform,
     "deepseek_ocr2_text": latent.latent,
     "deepseek_v2": latent.latent,
     "deepseek_v3": latent.latent,
@@ -253,7 +252,6 @@ _WRAPPERS: Final = frozenset(
     {
         "AudioFlamingo3ForConditionalGeneration",
         "AyaVisionForConditionalGeneration",
-        "Cosmos3EdgeForConditionalGeneration",
         "Emu3ForConditionalGeneration",
         "GlmAsrForConditionalGeneration",
         "GraniteSpeechForConditionalGeneration",

@@ -286,6 +286,9 @@ class VisionTower:
         deepstack_levels: extra levels of features that are kept beside the output (DeepStack: 3), else 0.
         traits: what decides about its memory beside dimensions.
         frames: frames of a video that one patch spans; an image is repeated as often.
+        kept_inputs: buffers of a batch's input embeddings that the model's class holds for levels of features, beside
+            those of DeepStack.
+        choice_bytes: bytes of an output while the tower chooses it among visual words; 0 where it does not.
     """
 
     layers: int
@@ -298,6 +301,8 @@ class VisionTower:
     deepstack_levels: int = 0
     traits: TowerTraits = PLAIN_TOWER
     frames: int = 1
+    kept_inputs: int = 0
+    choice_bytes: int = 0
 
     @property
     def inputs_per_patch(self) -> int:

@@ -125,7 +125,7 @@ class Family:
     place: TowerPlace
     tokens: Callable[[Config, Preprocessor], MultimodalFacts]
     tower: Callable[[Config], Tower | None] | None = None
-    hears: Callable[[Config], AudioTower] | None = None
+    hears: Callable[[Config], AudioTower | None] | None = None
     section: str = ""
     weights: Callable[[Wrapper], None] | None = None
     tying: Tying = Tying.INHERITED

@@ -18,6 +18,7 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.context_length import derived_context
 from vlm_operator.model.declarations import declared_cache_dtype
 from vlm_operator.model.facts import FamilyTraits, ModelFacts, Quantization, VisionTower, WeightModule
+from vlm_operator.model.mistral_format import from_mistral_format, is_mistral_format
 from vlm_operator.model.resaved import as_published
 from vlm_operator.model.text import element_type, read_text
 from vlm_operator.model.text_config import TextConfig, architecture_of
@@ -50,6 +51,8 @@ def read_model_facts(
     if hf_overrides:
         _require_plausible(hf_overrides)
         config = merged(config, hf_overrides)
+    if is_mistral_format(config):
+        config = from_mistral_format(config)
     config = as_published(config)
     architecture = architecture_of(config)
     whole = Config(config)

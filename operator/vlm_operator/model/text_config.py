@@ -19,6 +19,9 @@ from vlm_operator.model.config_defaults import nested_type, text_defaults, windo
 _SECTIONS: Final = ("text_config", "llm_config", "language_config", "text_model_config")
 """Names under which configs nest the language model, in the order they are looked for."""
 
+_WRAPPERS: Final = ("thinker_config", "vlm_config")
+"""Names of a whole vision-language model inside a larger one."""
+
 _OLDER_NAMES: Final = {
     "n_layer": "num_hidden_layers",
     "n_layers": "num_hidden_layers",
@@ -168,11 +171,9 @@ class TextConfig:
 
 
 def _find_section(whole: Config) -> Config:
-    thinker = whole.section("thinker_config") if whole.has("thinker_config") else whole
-    for name in _SECTIONS:
-        if thinker.has(name):
-            return thinker.section(name)
-    return thinker
+    inner = next((whole.section(name) for name in _WRAPPERS if whole.has(name)), whole)
+    places = (inner, whole)  # a wrapper that vLLM saved anew may have its parts at the top
+    return next((place.section(name) for place in places for name in _SECTIONS if place.has(name)), inner)
 
 
 def architecture_of(config: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.errors import InputError
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.sources.json_document import LARGEST_CONFIG_BYTES, parse_object, read_object, unreadable
 from vlm_operator.sources.model_files import CONFIG_NAME, ModelFiles
@@ -30,16 +30,15 @@ def load_path(name: str, *, hf_overrides: Mapping[str, Any] | None = None) -> Mo
     return files.facts(model=name, source=source, hf_overrides=hf_overrides)
 
 
-def files_at(name: str, *, own_format: bool = False) -> tuple[ModelFiles, str]:
+def files_at(name: str) -> tuple[ModelFiles, str]:
     """What the files at a path (or on standard input) say, and where they were read, in words.
 
     Args:
-        name: a directory, a ``config.json``, or ``-``.
-        own_format: a folder in Mistral's own format is read too; its ``params.json`` says how images are counted.
+        name: a directory, a ``config.json``, or ``-``. Of a folder in Mistral's own format alone ``params.json`` is
+            read.
 
     Raises:
         InputError: the folder has no config, or a file is not what it should be; the file is named.
-        UnknownFact: a folder in Mistral's own format where that is not to be read.
     """
     if name == STANDARD_INPUT:
         content = sys.stdin.buffer.read(LARGEST_CONFIG_BYTES + 1)
@@ -54,7 +53,7 @@ def files_at(name: str, *, own_format: bool = False) -> tuple[ModelFiles, str]:
     if not is_directory:
         beside = path.name == CONFIG_NAME and path.is_file()  # files beside another name may be of another model
         return ModelFiles.in_folder(path.parent) if beside else ModelFiles(read_object(path), {}), f"{path}"
-    if own_format and not (path / CONFIG_NAME).is_file() and (path / MISTRAL_CONFIG_NAME).is_file():
+    if not (path / CONFIG_NAME).is_file() and (path / MISTRAL_CONFIG_NAME).is_file():
         return ModelFiles(read_object(path / MISTRAL_CONFIG_NAME), {}), f"{path / MISTRAL_CONFIG_NAME}"
     _require_config(path)
     files = ModelFiles.in_folder(path).with_tensors(read_headers(path))
@@ -67,12 +66,6 @@ def _require_config(directory: Path) -> None:
         return
     if config.is_symlink():
         raise InputError(f"{config} is a link to a file that is not there", field=str(config))
-    if (directory / MISTRAL_CONFIG_NAME).is_file():
-        raise UnknownFact(
-            f"{directory} describes its model in Mistral's own format ({MISTRAL_CONFIG_NAME}) only",
-            field=MISTRAL_CONFIG_NAME,
-            hint=f"put the {CONFIG_NAME} of the same model's Hugging Face format beside it",
-        )
     raise InputError(
         f"{directory} has no {CONFIG_NAME}",
         field=CONFIG_NAME,

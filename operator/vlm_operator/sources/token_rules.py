@@ -38,7 +38,7 @@ def load_token_rules(name: str, *, offline: bool = False, hf_overrides: Mapping[
         ModelNotFound, SourceUnavailable: as ``load_model``.
     """
     if is_path(name):
-        files, source = directory.files_at(name, own_format=True)
+        files, source = directory.files_at(name)
         try:
             return _rules_of(files.facts(model=name, source=source, hf_overrides=hf_overrides), name)
         except (InputError, UnknownFact):  # a field that counting does not need

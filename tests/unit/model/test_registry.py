@@ -69,6 +69,7 @@ def test_names_that_no_record_has_are_nobodys(names: object) -> None:
 
 
 STATED = {
+    *("interns2_mobius", "interns2_preview"),
     *("glm4v_9b", "h2ovl", "internvl_chat", "nvlm"),
     *("cosmos3", "minimax_m3", "nemotron_nano_vl", "opencua", "step3_vl"),
 }
@@ -95,7 +96,11 @@ def test_a_tower_builds_the_blocks_that_its_dimensions_say(family: Family) -> No
                     "model_type": model_type,
                     "vision_config": section,
                     "vit_config": section,
+                    "vision_encoder": section,
                     "thinker_config": {"vision_config": section},
+                    "visual_tokenizer_config": {"backbone_config": {"model_type": "aimv2", **section}},
+                    "downsample_rate": "4/8",
+                    "deepstack_layer_map": [[-1, 0]],
                 }
             )
         )

@@ -188,8 +188,8 @@ MODEL_TYPES = sorted(
 )
 STATED_ONLY = frozenset({
     "Llama_Nemotron_Nano_VL", "NVLM_D", "NemotronH_Nano_Omni_Reasoning_V3", "NemotronH_Nano_VL_V2",
-    "gemma4_unified", "granite4_vision", "h2ovl_chat", "internvl_chat",
-    "molmo2", "moondream3", "opencua", "ovis", "ovis2_5", "step3p7",
+    "granite4_vision", "h2ovl_chat", "internvl_chat", "minimax_m3_vl",
+    "opencua", "ovis", "ovis2_5", "step3p7",
     "step_robotics",
 })  # fmt: skip
 """Types of whole configs whose tower no class fills in."""

@@ -51,8 +51,13 @@ def test_a_model_that_nobody_has_is_refused_as_by_plan() -> None:
     "config",
     [
         pytest.param(
-            {"architectures": ["Moondream3ForCausalLM"], "model_type": "moondream3", "max_position_embeddings": 4096},
-            id="a language model that nobody read",
+            {
+                "architectures": ["Moondream3ForCausalLM"],
+                "model_type": "moondream3",
+                "max_position_embeddings": 4096,
+                "config": {"text": {"dim": 1024}},
+            },
+            id="a language model under names that nobody read",
         ),
         pytest.param(
             {
@@ -75,11 +80,33 @@ def test_a_layout_that_is_not_known_does_not_keep_tokens_from_being_counted(
     assert (rules.facts.family, rules.context_tokens) == (config["model_type"], 4096)
 
 
-def test_a_folder_in_mistrals_own_format_is_counted_and_not_planned(tmp_path: Path) -> None:
-    vision = {"patch_size": 14, "spatial_merge_size": 2, "image_size": 1540}
-    (tmp_path / "params.json").write_text(json.dumps({"max_position_embeddings": 131072, "vision_encoder": vision}))
+PARAMS: dict[str, Any] = {
+    "dim": 1024,
+    "n_layers": 4,
+    "head_dim": 64,
+    "hidden_dim": 4096,
+    "n_heads": 16,
+    "n_kv_heads": 8,
+    "vocab_size": 131072,
+    "rope_theta": 1e9,
+    "max_position_embeddings": 131072,
+    "vision_encoder": {"patch_size": 14, "spatial_merge_size": 2, "image_size": 1540, "mm_projector_id": "patch_merge"},
+}
+
+
+def test_a_folder_in_mistrals_own_format_is_counted_and_planned(tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text(json.dumps(PARAMS))
     assert load_token_rules(str(tmp_path)).facts.family == "pixtral_mistral"
-    with pytest.raises(UnknownFact, match=r"params\.json"):
+    model = load_model(str(tmp_path))
+    assert (model.architecture, model.text.hidden_size) == ("PixtralForConditionalGeneration", 1024)
+    assert model.weights
+    assert model.derived_max_model_len == 131072
+
+
+@pytest.mark.parametrize("part", ["moe", "qk_nope_head_dim", "llama_4_scaling", "quantization", "multimodal"])
+def test_a_part_of_mistrals_own_format_that_is_not_read_is_named(part: str, tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text(json.dumps(PARAMS | {part: {"num_experts": 8}}))
+    with pytest.raises(UnknownFact, match=rf"params\.json: {part}"):
         load_model(str(tmp_path))
 
 

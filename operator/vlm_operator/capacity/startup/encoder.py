@@ -102,6 +102,11 @@ def encoder_memory(
         # Each item gets a buffer of the whole budget; of the true outputs only the last is still referred to.
         outputs = (run.items * run.budget_tokens + run.encoded_tokens_per_item) * width
     blocks = at_once * bytes_per_patch(tower, rules, shards, element_bytes) + gathered + levels_kept
+    if heard:
+        before = min(patches, heard.front_positions or patches) * heard.front_bytes
+        blocks = max(blocks, before * element_bytes // 2)
+    if isinstance(tower, VisionTower):  # the words are chosen when the blocks are done
+        blocks = max(blocks, items_here * run.encoded_tokens_per_item * tower.choice_bytes * element_bytes // 2)
     return EncoderMemory(
         transient_bytes=blocks + inputs * pixels.encoding + own_copy,
         kept_bytes=outputs + (inputs * pixels.kept if keeps_inputs else 0),

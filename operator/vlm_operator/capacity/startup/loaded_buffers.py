@@ -25,6 +25,8 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
     if selected:
         size += selection_bytes(selected, settings.batch_tokens)
     vision = model.vision
+    if vision is not None:  # held whatever is enabled (0.33: ``granite4_vision.py``, ``_ds_buffers``)
+        size += vision.kept_inputs * settings.batch_tokens * model.text.hidden_size * model.dtype.size_bytes
     if vision is not None and vision.deepstack_levels and any(map(settings.enabled, MODALITIES)):
         tokens = settings.batch_tokens
         size += vision.deepstack_levels * tokens * model.text.hidden_size * model.dtype.size_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from vlm_operator.capacity.multimodal import EncoderBudget, encoder_budget, max_item_tokens
@@ -14,7 +15,14 @@ from vlm_operator.errors import UnknownFact
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.model.processors import FramedAudio, MultimodalFacts, OverlapCrops, SmartResize, SoftTokenBudget
+from vlm_operator.model.processors import (
+    FramedAudio,
+    MultimodalFacts,
+    OverlapCrops,
+    PooledCrops,
+    SmartResize,
+    SoftTokenBudget,
+)
 
 
 def _flags(settings: EngineSettings, version: EngineVersion) -> tuple[object, ...]:
@@ -106,13 +114,18 @@ def _dummy_tokens(
 def _patches(facts: MultimodalFacts, modality: str, tokens: int) -> int:
     """Patches of the largest item where they are not its tokens times those merged into one, else 0.
 
-    Molmo encodes every crop whole, and takes tokens from what neighbours do not show. Frames that become soft tokens
+    Molmo encodes every crop whole, and takes tokens from what neighbours do not show; frames of Molmo 2 are pooled by
+    more patches than images. Frames that become soft tokens
     are padded to as many patches as those are pooled from, and their tokens count what stands between frames, too.
     """
     if modality == "audio":
         return tokens * facts.audio_frames
     processor = facts.processor
     if isinstance(processor, OverlapCrops):
+        return (processor.max_crops + 1) * (processor.crop_size // processor.patch_size) ** 2
+    if isinstance(processor, PooledCrops):
+        if modality == "video":
+            return tokens * math.prod(processor.frame_pooling)
         return (processor.max_crops + 1) * (processor.crop_size // processor.patch_size) ** 2
     if isinstance(processor, SoftTokenBudget) and modality == "video":
         return processor.max_frames * processor.frame_tokens * processor.pooling_size**2

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vlm_operator.model.config import Config
-from vlm_operator.model.facts import Component
 from vlm_operator.model.family import Family, Variant
 from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
@@ -17,7 +16,7 @@ from vlm_operator.model.processors import FixedTokens, MultimodalFacts
 from vlm_operator.model.towers.blip_vit import BlipTower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.tower import Tower
-from vlm_operator.model.weights.modules import Block
+from vlm_operator.model.weights.qformer import qformer
 from vlm_operator.model.weights.wrapper import IMAGE, Wrapper
 
 _PLACE: Final = TowerPlace("vision_model", IMAGE)
@@ -49,32 +48,17 @@ def _weights(wrapper: Wrapper) -> None:
     BlipTower.read(config.section("vision_config"), output_size=0).build(wrapper.collection, _PLACE)
     top = wrapper.projector("", sharded=False)
     top.tensor("query_tokens", config.integer("num_query_tokens", 32) * width)
-    top.norm("qformer.layernorm", width, bias=True)
-    count, step = former.integer("num_hidden_layers"), former.integer("cross_attention_frequency")
-    blocks = _former(wrapper, count)
-    _attention(blocks, "attention", width, width)
-    for name, rows, columns in (
-        ("intermediate_query.dense", former.integer("intermediate_size"), width),
-        ("output_query.dense", width, former.integer("intermediate_size")),
-    ):
-        blocks.linear(name, rows, columns, bias=True, quantizable=False)
-    blocks.norm("output_query.LayerNorm", width, bias=True)
-    _attention(_former(wrapper, -(-count // step)), "crossattention", width, former.integer("encoder_hidden_size"))
+    qformer(
+        wrapper,
+        "qformer",
+        width=width,
+        inner=former.integer("intermediate_size"),
+        blocks=former.integer("num_hidden_layers"),
+        step=former.integer("cross_attention_frequency"),
+        source=former.integer("encoder_hidden_size"),
+    )
     top.linear("language_projection", wrapper.text.hidden_size, width, bias=True, quantizable=False)
     wrapper.read_language()
-
-
-def _former(wrapper: Wrapper, blocks: int) -> Block:
-    return wrapper.collection.tower(
-        "qformer.encoder.layer.{}", blocks, component=Component.PROJECTOR, modalities=IMAGE, sharded=False
-    )
-
-
-def _attention(blocks: Block, module: str, width: int, source: int) -> None:
-    for name, columns in (("query", width), ("key", source), ("value", source)):
-        blocks.linear(f"{module}.attention.{name}", width, columns, bias=True, quantizable=False)
-    blocks.linear(f"{module}.output.dense", width, width, bias=True, quantizable=False)
-    blocks.norm(f"{module}.output.LayerNorm", width, bias=True)
 
 
 FAMILY: Final = Family(

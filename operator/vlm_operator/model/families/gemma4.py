@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from vlm_operator.engine.tower_traits import Rotation, TowerTraits
 from vlm_operator.errors import UnknownFact
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.cache_layers_attention import (
     FULL,
     SLIDING,
@@ -27,9 +29,10 @@ from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.families import text_width
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FramedAudio, MultimodalFacts, SoftTokenBudget
-from vlm_operator.model.processors_audio import Step
+from vlm_operator.model.processors_audio import SAMPLING_RATE, Step
 from vlm_operator.model.text_config import TextConfig
 from vlm_operator.model.towers.conformer import ConformerTower
+from vlm_operator.model.towers.patch_embedder import PatchEmbedder
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.pooled import NORMS, PooledTower
 from vlm_operator.model.weights.experts import router
@@ -54,19 +57,56 @@ _UNIFIED_TEXT: Final = "gemma4_unified_text"
 # --- vision and audio -----------------------------------------------------------------------------------------------
 
 
-def _tower(config: Config) -> PooledTower:
+def _unified(config: Config) -> bool:
+    """Whether it has no towers: patches and samples go through one matrix (``gemma4_unified.py``)."""
+    return config.text("model_type") == "gemma4_unified"
+
+
+def _tower(config: Config) -> PooledTower | PatchEmbedder:
     vision = config.section("vision_config")
-    if config.text("model_type") == "gemma4_unified":
-        field = "vision_config"
-        raise UnknownFact(f"{field}: what sees in the unified Gemma 4 is not known", field=field)
-    return PooledTower.read(vision, _VISION, text_width(config))
+    if not _unified(config):
+        return PooledTower.read(vision, _VISION, text_width(config))
+    if not config.has("vision_config"):
+        raise UnknownFact("vision_config is missing from the config, which vLLM refuses", field="vision_config")
+    return PatchEmbedder.read(vision, text_width(config))
+
+
+def _hears(config: Config) -> AudioTower | None:
+    """What the matrix for samples takes; what the conformer does is not known."""
+    if not _unified(config) or not config.has("audio_config"):
+        return None
+    samples = _samples(config)
+    return AudioTower(
+        layers=1,
+        hidden_size=samples,
+        intermediate_size=samples,
+        output_size=text_width(config),
+        inputs_per_patch=samples,
+        samples=samples,
+        whole=True,
+        traits=TowerTraits(rotation=Rotation.NONE),
+    )
+
+
+def _samples(config: Config) -> int:
+    """Samples of one token of a unified model (``Gemma4UnifiedAudioConfig.audio_embed_dim``)."""
+    return config.section("audio_config").integer("audio_embed_dim", 640)
 
 
 def _weights(wrapper: Wrapper) -> None:
-    """Transformers' own towers; one matrix from each to the language model."""
-    hidden, tower = wrapper.text.hidden_size, _tower(wrapper.config)
-    if wrapper.config.has("audio_config"):
-        audio = ConformerTower.read(wrapper.config.section("audio_config"))
+    """Transformers' own towers, or one matrix in place of them; one matrix from each to the language model."""
+    config, hidden, tower = wrapper.config, wrapper.text.hidden_size, _tower(wrapper.config)
+    heard = config.has("audio_config") and not _diffuses(config)
+    if isinstance(tower, PatchEmbedder):  # built whatever is enabled, its projections never quantised
+        tower.build(wrapper.collection, TowerPlace("vision_embedder", ()))
+        width = config.section("vision_config").integer("output_proj_dims", 3840)
+        for name, inputs in (("embed_audio", _samples(config) if heard else 0), ("embed_vision", width)):
+            projector = wrapper.projector(name, modalities=(), sharded=False)
+            projector.linear("embedding_projection", hidden, inputs, quantizable=False)
+        wrapper.read_own_language()
+        return
+    if heard:
+        audio = ConformerTower.read(config.section("audio_config"))
         audio.build(wrapper.collection, "audio_tower")
         embedder = wrapper.projector("embed_audio", modalities=("audio",), sharded=False)
         embedder.linear("embedding_projection", hidden, audio.output_size)
@@ -76,22 +116,29 @@ def _weights(wrapper: Wrapper) -> None:
     wrapper.read_own_language()
 
 
-def _sound(files: Preprocessor) -> FramedAudio:
+def _diffuses(config: Config) -> bool:
+    """Whether it is DiffusionGemma, which hears nothing."""
+    return _DIFFUSION in (config.items("architectures") or [])
+
+
+def _sound(files: Preprocessor, *, unified: bool) -> FramedAudio:
     """Frames of 321 samples behind 160 of silence, two convolutions (``gemma4_mm.py: _compute_audio_num_tokens``).
 
-    Start-up reckons the most tokens and encodes 512 samples (``_dummy_audio_num_samples``).
+    Start-up reckons the most tokens and encodes 512 samples, or all of them where there is no tower
+    (``_dummy_audio_num_samples``).
     """
     most = files.processor.integer("audio_seq_length", 750)
+    dummy = most * files.processor.integer("audio_ms_per_token", 40) * SAMPLING_RATE // 1000 if unified else 512
     halved = Step(1, 3, 2)
     return FramedAudio(
-        frame=321, before=160, steps=(halved, halved), most_tokens=most, wrapper=2, dummy=512, largest=most
+        frame=321, before=160, steps=(halved, halved), most_tokens=most, wrapper=2, dummy=dummy, largest=most
     )
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
     """The budget is in the config, frames and audio as vLLM and transformers fix them; DiffusionGemma hears nothing."""
     vision = config.section("vision_config")
-    audio = config.has("audio_config") and _DIFFUSION not in (config.items("architectures") or [])
+    audio = config.has("audio_config") and not _diffuses(config)
     budget = "num_soft_tokens" if vision.has("num_soft_tokens") else "default_output_length"
     return MultimodalFacts(
         "gemma4",
@@ -101,7 +148,7 @@ def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
             pooling_size=vision.integer("pooling_kernel_size", 3),
             image_tokens=vision.integer(budget, 280),
         ),
-        audio=_sound(files) if audio else None,
+        audio=_sound(files, unified=_unified(config)) if audio else None,
     )
 
 
@@ -257,17 +304,19 @@ FAMILY: Final = Family(
             architecture="Gemma4UnifiedForConditionalGeneration",
             model_types=("gemma4_unified",),
             text=_text(_UNIFIED_TEXT, 262144, 1024),
-            weights_known=False,
         ),
         Variant(architecture=_DIFFUSION, model_types=("diffusion_gemma",), weights_known=False),
     ),
     tower=_tower,
+    hears=_hears,
     place=TowerPlace("vision_tower", sharded=False),
     tokens=_tokens,
     weights=_weights,
     renames=(
         ("model.vision_tower", "vision_tower"),
         ("model.embed_vision", "embed_vision"),
+        ("model.embed_audio", "embed_audio"),
+        ("model.vision_embedder", "vision_embedder"),
         ("model.language_model.", "language_model.model."),
         ("lm_head.", "language_model.lm_head."),
         ("model", "language_model.model"),

@@ -1,7 +1,9 @@
-"""Intern-S1-Pro, Intern-S2 and Qwen4: the DeepStack tower, times before patches; weights are not read.
+"""Intern-S1-Pro and Qwen4: the DeepStack tower, times before patches; weights are not read.
 
-Sources: vLLM 0.32 ``model_executor/models/interns1_pro.py``, ``interns2_preview.py``, ``interns2_mobius.py`` (all take
-``Qwen3_VisionTransformer``).
+The language model of Intern-S1-Pro fills a table of Fourier positions in its first pass, whose memory is not known.
+
+Sources: vLLM 0.32 ``model_executor/models/interns1_pro.py`` (``Qwen3_VisionTransformer``),
+``layers/rotary_embedding/fope.py``.
 """
 
 from __future__ import annotations
@@ -40,8 +42,6 @@ FAMILY: Final = Family(
         Variant(architecture=architecture, weights_known=False)
         for architecture in (
             "InternS1ProForConditionalGeneration",
-            "InternS2PreviewForConditionalGeneration",
-            "InternS2MobiusForConditionalGeneration",
             "Qwen4ExpForConditionalGeneration",
         )
     ),

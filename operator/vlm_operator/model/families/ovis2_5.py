@@ -5,6 +5,7 @@ Sources: vLLM 0.32 ``model_executor/models/ovis2_5.py`` and ``siglip2navit.py``;
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from vlm_operator.engine.tower_traits import PLAIN_TOWER
@@ -20,6 +21,8 @@ from vlm_operator.model.weights.wrapper import Wrapper
 
 _INDICATORS: Final = 4
 """Rows of the visual vocabulary that stand for marks in the text, not for what the tower sees."""
+_WORD_BYTES: Final = 8
+"""Bytes of a word's score: itself, its softmax in float32, and that in the model's type (``tokenize``)."""
 _SIDE: Final = 1792
 """Pixels along the largest image of vLLM's own processor."""
 
@@ -28,19 +31,24 @@ def _tower(config: Config) -> SiglipNavit:
     vision = config.section("vit_config")
     if not vision.values:
         raise UnknownFact("vit_config is missing from the config", field="vit_config")
-    return SiglipNavit.read(
+    tower = SiglipNavit.read(
         vision,
         {**SO400M, "image_size": 512},
         output_size=text_width(config),
         merge_size=vision.integer("hidden_stride", 2),
         traits=PLAIN_TOWER,
     )
+    return replace(tower, choice_bytes=_WORD_BYTES * (_words(config) - _INDICATORS))
+
+
+def _words(config: Config) -> int:
+    return config.integer("visual_vocab_size", 65536, least=_INDICATORS + 1)
 
 
 def _weights(wrapper: Wrapper) -> None:
     config, tower = wrapper.config, _tower(wrapper.config)
     tower.build(wrapper.collection, FAMILY.place)
-    words = config.integer("visual_vocab_size", 65536)
+    words = _words(config)
     seen = words - _INDICATORS
     head = wrapper.projector("visual_tokenizer.head", modalities=FAMILY.place.modalities, sharded=False)
     head.linear("0", seen, tower.width * tower.merge_size**2, quantizable=False)

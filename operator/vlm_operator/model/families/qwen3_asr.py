@@ -8,14 +8,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.config import Config
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.audio import blocks_of_a_second
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import MultimodalFacts
+from vlm_operator.model.towers.heard import block_tower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.audio_towers import AUDIO, block_encoder
 from vlm_operator.model.weights.wrapper import Wrapper
+
+
+def _hears(config: Config) -> AudioTower:
+    return block_tower(config.section("thinker_config").section("audio_config"))
 
 
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
@@ -39,6 +45,7 @@ FAMILY: Final = Family(
         Variant(architecture="Qwen3ASRRealtimeGeneration", model_types=("qwen3_asr",), text=_TEXT),
     ),
     place=TowerPlace("audio_tower", AUDIO),
+    hears=_hears,
     tokens=_tokens,
     weights=_weights,
 )

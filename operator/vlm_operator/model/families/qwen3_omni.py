@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from vlm_operator.engine.loading_rules import RotaryRows
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.config import Config
 from vlm_operator.model.config_defaults import text_class
 from vlm_operator.model.family import Family, LanguageModel, Variant
@@ -17,6 +18,7 @@ from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.multimodal.smart_resize import thinker_tokens
 from vlm_operator.model.processors import MultimodalFacts
 from vlm_operator.model.towers.deepstack import RenamedDeepstackTower
+from vlm_operator.model.towers.heard import block_tower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.audio_towers import block_encoder
 from vlm_operator.model.weights.wrapper import Wrapper
@@ -35,6 +37,10 @@ _VISION: Final = {
 
 def _tower(config: Config) -> RenamedDeepstackTower:
     return RenamedDeepstackTower.read(config.section("thinker_config").section("vision_config"), _VISION)
+
+
+def _hears(config: Config) -> AudioTower:
+    return block_tower(config.section("thinker_config").section("audio_config"))
 
 
 def _weights(wrapper: Wrapper) -> None:
@@ -64,6 +70,7 @@ FAMILY: Final = Family(
         ),
     ),
     tower=_tower,
+    hears=_hears,
     place=TowerPlace("visual"),
     tokens=_tokens,
     weights=_weights,

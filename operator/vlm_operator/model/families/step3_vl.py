@@ -81,7 +81,11 @@ FAMILY: Final = Family(
             text=LanguageModel(architecture="Step3TextForCausalLM", model_type="step3_text"),
         ),
         Variant(architecture="StepVLForConditionalGeneration", model_types=("step_robotics",), nested="qwen3"),
-        Variant(architecture="Step3p7ForConditionalGeneration", model_types=("step3p7",)),
+        Variant(
+            architecture="Step3p7ForConditionalGeneration",
+            model_types=("step3p7",),
+            text=LanguageModel(architecture="Step3p5ForCausalLM"),
+        ),
     ),
     tower=_tower,
     place=_PLACE,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from vlm_operator.model.audio_tower import AudioTower
 from vlm_operator.model.cache_layers_attention import encoder_decoder
 from vlm_operator.model.config import Config
 from vlm_operator.model.facts import Component, Stage
 from vlm_operator.model.family import Family, LanguageModel, Variant
 from vlm_operator.model.multimodal.preprocessor import Preprocessor
 from vlm_operator.model.processors import FramedAudio, MultimodalFacts
+from vlm_operator.model.towers.heard import PLAIN, whisper_tower
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.weights.audio_towers import AUDIO
 from vlm_operator.model.weights.language import layer_numbers
@@ -30,8 +32,14 @@ _DECODER: Final = {
 }
 
 
+def _hears(config: Config) -> AudioTower:
+    return whisper_tower(config.over(_DECODER), PLAIN)
+
+
 def _tokens(config: Config, files: Preprocessor) -> MultimodalFacts:
-    audio = FramedAudio(fixed=config.integer("max_source_positions", 1500), in_prompt=False)
+    """A sound fills the encoder's positions, of two frames each."""
+    fixed = config.integer("max_source_positions", 1500)
+    audio = FramedAudio(fixed=fixed, in_prompt=False, dummy=fixed * 320)
     return MultimodalFacts("whisper", AUDIO, None, audio=audio, item_limits=(("audio", 1),))
 
 
@@ -67,6 +75,7 @@ FAMILY: Final = Family(
         ),
     ),
     place=TowerPlace("model.encoder", AUDIO),
+    hears=_hears,
     tokens=_tokens,
     weights=_weights,
 )

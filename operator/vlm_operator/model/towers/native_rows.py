@@ -14,7 +14,7 @@ from vlm_operator.model.config import Config
 from vlm_operator.model.facts import DType
 from vlm_operator.model.towers.place import TowerPlace
 from vlm_operator.model.towers.tower import Tower
-from vlm_operator.model.weights.modules import Collection
+from vlm_operator.model.weights.modules import Block, Collection
 
 PIXTRAL: Final = {
     "num_hidden_layers": 24,
@@ -97,4 +97,15 @@ class NativeRowsTower(Tower):
         blocks.row("attention.o_proj", self.width, self.heads * self.head_size)
         self.mlp(blocks, bias=False, module="feed_forward")
         blocks.norm("ffn_norm", self.width)
+        self._frequencies(tower)
+
+    def _frequencies(self, tower: Block) -> None:
         tower.tensor("patch_positional_embedding.inv_freq", 2 * (self.rotated // 2), dtype=DType.FLOAT32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntabledRowsTower(NativeRowsTower):
+    """The same in Mistral's own format, which makes its frequencies when the first image comes."""
+
+    def _frequencies(self, tower: Block) -> None:
+        """None are kept as a buffer."""

@@ -57,6 +57,8 @@ class Tower:
         merge_size: patches a side that become one token.
         output_size: elements of one output as the language model takes it, one level; 0: the model's width.
         deepstack_levels: extra levels of features kept beside the output.
+        kept_inputs: buffers of a batch's input embeddings that the model's class holds for levels of features.
+        choice_bytes: bytes of an output while it is chosen among visual words.
     """
 
     traits: ClassVar[TowerTraits] = PLAIN_TOWER
@@ -71,6 +73,8 @@ class Tower:
     merge_size: int
     output_size: int
     deepstack_levels: int = 0
+    kept_inputs: int = 0
+    choice_bytes: int = 0
 
     @property
     def memory_traits(self) -> TowerTraits:
@@ -91,6 +95,8 @@ class Tower:
             deepstack_levels=self.deepstack_levels,
             traits=self.memory_traits,
             frames=self.patch_frames,
+            kept_inputs=self.kept_inputs,
+            choice_bytes=self.choice_bytes,
         )
 
     @property

@@ -74,6 +74,21 @@ def qwen3_next(language: Language, *, fused_names: bool = True, sparse_everywher
     """
     text, config = language.text, language.config
     hidden = text.hidden_size
+    qwen3_next_attention(language, fused_names=fused_names)
+    sparse = language.numbers if sparse_everywhere else ()
+    if fused_names:
+        sparse = sparse_numbers(config, language.numbers, expert_count(config, "num_experts"))
+    if sparse:
+        qwen_sparse_mlp(language.layers(sparse), config, hidden, shared=True)
+    if len(sparse) < text.layers:
+        dense = language.layers([n for n in language.numbers if n not in set(sparse)])
+        dense.gated_mlp("mlp", hidden, text.intermediate_size)
+
+
+def qwen3_next_attention(language: Language, *, fused_names: bool = False) -> None:
+    """All of these families but their MLPs: embeddings and head, gated delta net, gated attention, norms."""
+    text, config = language.text, language.config
+    hidden = text.hidden_size
     kinds = layer_kinds(language)
     require_kinds(language, kinds, LINEAR, FULL)
     if fused_names:
@@ -94,14 +109,6 @@ def qwen3_next(language: Language, *, fused_names: bool = True, sparse_everywher
     attention.norm("self_attn.q_norm", text.head_size)
     attention.norm("self_attn.k_norm", text.head_size)
     attention.attention_scales()
-    sparse = language.numbers if sparse_everywhere else ()
-    if fused_names:
-        sparse = sparse_numbers(config, language.numbers, expert_count(config, "num_experts"))
-    if sparse:
-        qwen_sparse_mlp(language.layers(sparse), config, hidden, shared=True)
-    if len(sparse) < text.layers:
-        dense = language.layers([n for n in language.numbers if n not in set(sparse)])
-        dense.gated_mlp("mlp", hidden, text.intermediate_size)
     layers = language.layers()
     norms(layers, hidden)
     if config.boolean("layer_scale", False):

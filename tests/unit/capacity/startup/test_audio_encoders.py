@@ -121,9 +121,58 @@ def test_an_encoder_that_every_rank_holds_whole_takes_as_much_on_each() -> None:
     assert transient(GLM_ASR, 2) < transient(GLM_ASR, 1)
 
 
+def whole(architecture: str, config: dict[str, Any]) -> ModelFacts:
+    return read_model_facts({"architectures": [architecture], **config}, model="m", source="test")
+
+
+TINY = whole(
+    "WhisperForConditionalGeneration",
+    {
+        "model_type": "whisper",
+        "d_model": 384,
+        "encoder_ffn_dim": 1536,
+        "encoder_layers": 4,
+        "decoder_layers": 4,
+        "decoder_attention_heads": 6,
+        "decoder_ffn_dim": 1536,
+        "vocab_size": 51865,
+        "max_target_positions": 448,
+    },
+)
+GRANITE = facts("GraniteSpeechForConditionalGeneration", "granite_speech", {}, "granite")
+THINKER = {
+    "audio_config": {"n_window": 50, "d_model": 1024, "encoder_ffn_dim": 4096, "output_dim": 2048},
+    "text_config": TEXT | {"model_type": "qwen3", "head_dim": 128},
+}
+QWEN3_ASR = whole("Qwen3ASRForConditionalGeneration", {"model_type": "qwen3_asr", "thinker_config": THINKER})
+
+
+def test_whisper_takes_what_five_sounds_of_its_smallest_model_did() -> None:
+    """64,569,344 bytes at the peak of vLLM's own ``WhisperEncoder``."""
+    found = tower(TINY)
+    each = bytes_per_patch(found, encoder_rules(found.traits, VERSION), 1, 2)
+    assert 7500 * each == pytest.approx(64_569_344, rel=0.02)
+
+
+def test_a_conformer_in_plain_matrices_takes_what_its_attention_did() -> None:
+    """1,327,242,240 bytes for 25,000 positions in vLLM's own encoder of the usual size, and up to a twentieth more."""
+    taken = transient(GRANITE, 1) - 25_000 * tower(GRANITE).inputs_per_patch * 2
+    assert 1_327_242_240 < taken < 1.05 * 1_327_242_240
+
+
+def test_the_first_convolution_of_a_spectrogram_decides_and_runs_on_500_windows_at_most() -> None:
+    """A window of 100 frames of 128 bands: 480 channels of 64 bands and 50 frames, twice."""
+    each = 2 * 480 * 64 * 50 * 2
+    found = tower(QWEN3_ASR)
+    assert (found.samples, found.front_positions) == (16_000 // 13, 500 * 13)
+    assert 13 * found.front_bytes == pytest.approx(each, rel=1e-5)
+    inputs = 21 * -(-480_000 // found.samples) * found.inputs_per_patch * 2
+    assert transient(QWEN3_ASR, 1) - inputs == pytest.approx(500 * each, rel=1e-5)
+
+
 def test_an_encoder_that_was_not_counted_is_unknown_with_the_dry_run_as_the_next_step() -> None:
-    model = facts("GraniteSpeechForConditionalGeneration", "granite_speech", {}, "granite")
+    model = facts("MiDashengLMModel", "midashenglm", {}, "qwen2")
     settings, version = resolved("0.33.0", model, gpu(), max_num_batched_tokens=8192, max_model_len=32768)
-    with pytest.raises(UnknownFact, match="audio encoder of granite_speech") as caught:
+    with pytest.raises(UnknownFact, match="audio encoder of midashenglm") as caught:
         profiled_encoder(model, settings, version)
     assert "dry-run" in (caught.value.hint or "")
