@@ -176,3 +176,26 @@ def test_a_short_report_is_read_from_the_message() -> None:
     found = world()
     found.answers(recorded())
     assert isinstance(outcome(found), Reported)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        pytest.param("DeadlineExceeded", Failed("DryRunDeadlineExceeded", "it did not end in time"), id="its deadline"),
+        pytest.param("BackoffLimitExceeded", Failed("DryRunFailed", "Evicted: low on memory"), id="another reason"),
+    ],
+)
+def test_a_failed_pod_says_more_than_its_job_unless_that_is_over_its_deadline(
+    reason: str, expected: JobOutcome
+) -> None:
+    found = world()
+    found.pod_is(None, phase="Failed", reason="Evicted", message="low on memory")
+    found.job["status"] = {"conditions": [{"type": "Failed", "status": "True", "reason": reason}]}
+    assert outcome(found) == expected
+
+
+def test_a_job_that_failed_says_more_than_a_pod_that_waits() -> None:
+    found = world()
+    found.pod_is(WAITS)
+    found.job["status"] = {"conditions": [{"type": "Failed", "status": "True", "reason": "PodFailurePolicy"}]}
+    assert outcome(found) == Failed("DryRunFailed", "PodFailurePolicy: no message")

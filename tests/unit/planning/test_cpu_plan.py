@@ -11,8 +11,9 @@ import pytest
 from builders import qwen3, qwen3_vl
 from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
-from vlm_operator.engine.version import DEFAULT, EngineVersion
-from vlm_operator.model.facts import ModelFacts
+from vlm_operator.engine.version import DEFAULT, READ_UP_TO, EngineVersion
+from vlm_operator.errors import InputError
+from vlm_operator.model.facts import ModelFacts, Quantization
 from vlm_operator.planning.cpu import ROUNDING_BYTES, cpu_plan
 from vlm_operator.planning.evidence import Evidence, MeasuredContainer
 from vlm_operator.planning.intent import Images, Intent, Videos, Workload
@@ -271,3 +272,48 @@ def test_the_plans_memory_is_the_weights_and_the_container() -> None:
 def test_an_attention_over_latents_has_smaller_blocks() -> None:
     model = load_model("deepseek-ai/DeepSeek-V2-Lite-Chat", offline=True)
     assert planned(model, 8 * GIB).settings.block_size == 16
+
+
+def test_a_log_shows_gib_with_two_decimals() -> None:
+    for less, container in ((5_368_709, 4 * GIB), (5_368_710, 4 * GIB - 5_368_710)):
+        budget = found_containers(4 * GIB - less).budget
+        assert budget is not None
+        assert budget.kv_cache_bytes == container
+
+
+def test_a_pinned_flag_out_of_range_is_refused() -> None:
+    with pytest.raises(InputError, match=r"gpu-memory-utilization: 1\.5"):
+        planned(qwen3(), 4 * GIB, {"gpu_memory_utilization": 1.5})
+
+
+def test_the_request_and_the_explanation_are_those_of_the_workload() -> None:
+    found = planned(qwen3(), 4 * GIB, workload=ONE_REQUEST)
+    assert (found.workload.total_tokens, found.settings.max_model_len) == (2000, 2048)
+    assert any(sentence.startswith("Container: 4.00 GiB of host memory") for sentence in found.explanation)
+
+
+def test_the_least_share_of_the_node_is_a_hundredth() -> None:
+    assert measured(GIB // 50, 100 * GIB, GIB // 100).settings.gpu_memory_utilization == 0.01
+
+
+@pytest.mark.parametrize(
+    ("held", "remedies"),
+    [
+        pytest.param(1024, [1024], id="the shortest context that makes sense is held"),
+        pytest.param(896, [], id="not even that"),
+    ],
+)
+def test_a_shorter_context_is_a_remedy_down_to_the_shortest_that_makes_sense(held: int, remedies: list[int]) -> None:
+    found = planned(qwen3(), least(qwen3(), held), {"max_model_len": 16_384})
+    assert found.reason is Reason.KV_CACHE_TOO_SMALL
+    assert [dict(remedy.change) for remedy in found.remedies] == [{"max_model_len": length} for length in remedies]
+    assert all(remedy.pinned for remedy in found.remedies)
+    # 16,384 tokens and the null block of 128, 147,456 bytes each: 2.27 GiB.
+    texts = ["set cpu.kvCacheSpace to 3GiB", *(f"set --max-model-len to {length}" for length in remedies)]
+    assert found.hint == "; or ".join(texts)
+
+
+def test_weights_that_are_not_known_are_left_out_of_the_plans_memory() -> None:
+    found = planned(replace(qwen3(), quantization=Quantization("bitsandbytes", 4)), 8 * GIB, version=READ_UP_TO)
+    assert found.budget is not None
+    assert (found.verdict, found.budget.weights_bytes, found.budget.total_bytes) == (Verdict.FITS, 0, 8 * GIB)
