@@ -207,7 +207,7 @@ def test_a_log_is_asked_for_from_its_end_and_of_the_run_before() -> None:
     log = read(server)
     assert (log.text, log.truncated, log.gone) == ("one\ntwo\n", False, False)
     assert asked(server) == [
-        {"container": "vllm", "limitBytes": str(LOG_BYTES), "previous": "true", "tailLines": "5000"}
+        {"container": "vllm", "limitBytes": str(4 * 2**20), "previous": "true", "tailLines": "5000"}
     ]
 
 

@@ -89,6 +89,15 @@ def test_a_model_that_nobody_knows_is_planned_by_what_vllm_said() -> None:
     assert found.kv_cache_bytes == found.requested_bytes - spent
     assert found.needed_bytes == 4_831_838_208 + found.bytes_per_block
     assert found.longest_context == 32_768
+    assert found.activation_peak_bytes == ENCODER_PEAK + 15 * 2**20  # and small buffers
+
+
+def test_the_message_names_need_and_container_with_its_bounds() -> None:
+    found = facts_plan(facts(), H100, RELEASE, measured_bytes=10 * 2**30)
+    assert found.message == (
+        "one request of 32,768 tokens needs 4.50 GiB of KV cache; 10.00 GiB are left (10.00 GiB to 10.00 GiB), by "
+        "vLLM's own weights and start-up peak"
+    )
 
 
 def test_it_does_not_fit_where_vllms_own_weights_leave_too_little() -> None:
