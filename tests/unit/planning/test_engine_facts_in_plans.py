@@ -225,6 +225,7 @@ def test_without_graphs_none_are_set_aside() -> None:
 )
 def test_the_request_that_is_judged(asked: int | None, served: int | None, length: int) -> None:
     document = json.loads(REPORT.read_text())
+    document["requests"] = [{"maxModelLen": each, "neededBytes": each * 147_456} for each in (2048, 4096, 32_768)]
     if served is None:
         del document["settings"]["max_model_len"]
     else:
