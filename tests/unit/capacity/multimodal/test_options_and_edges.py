@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
-from vlm_operator.capacity.multimodal import Image, Video, image_tokens, largest_item_tokens
+from vlm_operator.capacity.multimodal import (
+    Image,
+    ItemTokens,
+    Video,
+    fitting_items,
+    image_tokens,
+    ineffective_knobs,
+    largest_item_tokens,
+    videos_bring_sound,
+)
 from vlm_operator.capacity.multimodal.items import LONGEST_VIDEO_FRAMES, check_video
-from vlm_operator.capacity.multimodal.knobs import ineffective
-from vlm_operator.capacity.multimodal.request import request_of
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
@@ -94,7 +101,7 @@ def test_an_elongated_image_is_cut_into_crops_that_are_large_enough(
     ],
 )
 def test_an_option_that_changes_no_count_is_named(facts: MultimodalFacts, options: Any, word: str | None) -> None:
-    said = ineffective(request_of(facts, with_options(options), VERSION))
+    said = ineffective_knobs(facts, with_options(options), VERSION)
     assert len(said) == (word is not None)
     assert word is None or word in said[0]
 
@@ -138,3 +145,51 @@ def test_a_video_has_no_more_frames_than_a_file_holds() -> None:
     assert check_video(Video(2.0**40, 1.0, 64, 64)).total_frames == 2**40
     with pytest.raises(InputError, match="more frames than a file holds"):
         check_video(Video(2.0**40 + 1, 1.0, 64, 64))
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        pytest.param(None, False, id="nothing given"),
+        pytest.param('{"use_audio_in_video": true}', True, id="flat"),
+        pytest.param('{"videos_kwargs": {"use_audio_in_video": true}}', True, id="scoped to videos"),
+        pytest.param('{"images_kwargs": {"use_audio_in_video": true}}', False, id="scoped to images"),
+        pytest.param('{"use_audio_in_video": false}', False, id="switched off"),
+        pytest.param('{"use_audio_in_video": 1}', False, id="neither true nor false"),
+        pytest.param('{"videos_kwargs": true}', False, id="a scope that is none"),
+        pytest.param("[]", False, id="no object"),
+        pytest.param("{", False, id="no JSON"),
+    ],
+)
+def test_videos_bring_their_sound_where_the_flags_ask_for_it(options: str | None, asked: bool) -> None:
+    assert videos_bring_sound(EngineSettings(mm_processor_kwargs=options)) is asked
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tokens", "count"),
+    [(100, 1000, 10), (100, 999, 9), (100, 99, 0), (100, -5, 0), (0, 7, 7)],
+)
+def test_as_many_items_fit_as_their_prompts_take(prompt: int, tokens: int, count: int) -> None:
+    assert fitting_items(ItemTokens(prompt, prompt), tokens) == count
+
+
+@pytest.mark.parametrize(
+    ("twice", "tiles"),
+    [
+        pytest.param(False, 2 + 1, id="once: two tiles and a thumbnail"),
+        pytest.param(True, 2 + 6 + 1, id="twice: the second grid divides neither side of the first, so 3 x 2"),
+    ],
+)
+def test_an_image_of_h2ovl_is_cut_once_or_twice(twice: bool, tiles: int) -> None:
+    """``models/h2ovl.py: get_h2ovl_target_ratios``, image of 2 to 1, at most six tiles of 256 tokens."""
+    facts = facts_of(
+        "H2OVLChatModel",
+        model_type="h2ovl_chat",
+        max_dynamic_patch=6,
+        use_thumbnail=True,
+        use_msac=twice,
+        force_image_size=448,
+        downsample_ratio=0.5,
+        vision_config={"image_size": 448, "patch_size": 14},
+    )
+    assert image_tokens(facts, Image(896, 448), EngineSettings(), VERSION).encoder_tokens == tiles * 256
