@@ -248,3 +248,19 @@ def test_the_request_that_is_judged(asked: int | None, served: int | None, lengt
 def test_a_measured_container_is_judged_to_the_byte(more: int, verdict: str, reason: str, longest: int) -> None:
     found = facts_plan(facts(), H100, RELEASE, max_model_len=4096, measured_bytes=more)
     assert (str(found.verdict), str(found.reason), found.longest_context) == (verdict, reason, longest)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param({}, id="one rank"),
+        pytest.param({"tensor_parallel_size": 2}, id="two ranks"),
+        pytest.param({"max_cudagraph_capture_size": 8}, id="few sizes"),
+    ],
+)
+def test_graphs_are_estimated_as_for_a_model_that_is_known(flags: dict[str, int]) -> None:
+    settings = FLAGS.with_(**flags)
+    asked = replace(intent(settings), pinned=PINNED | flags.keys(), gpu_count=flags.get("tensor_parallel_size", 1))
+    known = plan(read_model_facts(QWEN3_VL, model="m", source="test"), H100, asked).budget
+    assert known is not None
+    assert facts_plan(facts(settings), H100, RELEASE).cuda_graph_bytes == known.cuda_graph_bytes > 0

@@ -183,3 +183,16 @@ def test_nodes_bound_an_intent(
     nodes_of = GPUOffer(gpu("L4"), "nvidia.com/gpu", max(counts), nodes=len(counts), counts=counts)
     bound = nodes_of.asked(Intent(nodes=nodes), per_node)
     assert (bound.gpus_available, bound.nodes_available) == asked
+
+
+def test_a_gpu_of_which_more_is_known_is_named_where_none_fits() -> None:
+    """What does not fit for certain says more than what is not known, and that more than what vLLM refuses."""
+    flags = {"dtype": "bfloat16", "max_model_len": 262_144, "gpu_memory_utilization": 0.3}
+    too_small, unknown, refused = offer("L4"), offer("MI300X"), offer("T4")
+    assert chosen(refused, unknown, too_small, flags=flags, gpu_count=1)[0] == "NVIDIA-L4"
+    assert chosen(refused, unknown, flags=flags, gpu_count=1)[2] is Verdict.UNKNOWN
+    assert chosen(refused, flags=flags, gpu_count=1)[2] is Verdict.UNSUPPORTED
+
+
+def test_an_offer_is_of_one_node_where_nobody_says_otherwise() -> None:
+    assert (offer("L4", 4).nodes_with(4), offer("L4", 4).nodes_with(5)) == (1, 0)
