@@ -196,3 +196,26 @@ def test_a_gpu_of_which_more_is_known_is_named_where_none_fits() -> None:
 
 def test_an_offer_is_of_one_node_where_nobody_says_otherwise() -> None:
     assert (offer("L4", 4).nodes_with(4), offer("L4", 4).nodes_with(5)) == (1, 0)
+
+
+def test_a_certain_plan_is_taken_before_one_on_a_smaller_gpu_that_is_not() -> None:
+    """At 0.99 vLLM's first check passes on an RTX 5090 by the best estimate only."""
+    asked = Intent(
+        settings=EngineSettings(gpu_memory_utilization=0.99), pinned=frozenset({"gpu_memory_utilization"}), gpu_count=1
+    )
+    found = choose_gpu(qwen3_vl(), (MIDDLE, LARGE), asked)
+    assert found is not None
+    assert (found[0].verdict, found[1].gpu.product) == (Verdict.FITS, "NVIDIA-H100-80GB-HBM3")
+    assert found[1].choice.endswith(
+        "runner-up: 1x NVIDIA-GeForce-RTX-5090 (free now; fits only by the best estimate; gives nothing up)"
+    )
+    busy = GPUOffer(gpu("H100"), "nvidia.com/gpu", 1, free=0)
+    free = choose_gpu(qwen3_vl(), (MIDDLE, busy), asked)
+    assert free is not None
+    assert (free[0].verdict, free[1].gpu.product) == (Verdict.FITS_TIGHT, "NVIDIA-GeForce-RTX-5090")
+
+
+def test_the_runner_up_is_the_second_best() -> None:
+    found = choose_gpu(qwen3_vl(), (LARGE, MIDDLE, SMALL), Intent(gpu_count=1))
+    assert found is not None
+    assert found[1].choice.split("runner-up: ")[1].startswith("1x NVIDIA-GeForce-RTX-5090 ")
