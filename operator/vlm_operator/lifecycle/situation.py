@@ -289,10 +289,6 @@ class Situation:
     dry_run_program: Mapping[str, str] = field(default_factory=dict)
     missing_kinds: Mapping[str, str] = field(default_factory=dict)
 
-    def child(self, kind: str) -> Manifest | None:
-        """The live child of that kind, or None. Each kind occurs at most once."""
-        return next((child for child in self.children if child.get("kind") == kind), None)
-
     def log(self, key: StartupKey) -> StartupLog | None:
         """The log of that run, or None if it has not been read yet."""
         return next((log for log in self.logs if log.key == key), None)

@@ -70,8 +70,7 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int, evidence:
     layout = kv_layout(model, settings, intent.version, CPU_CAPABILITY)
     if settings.max_model_len is None:
         longest = layout.longest_context(container_bytes, context.cap)
-        wanted = context.wanted if longest >= context.wanted else max(longest, context.least)
-        settings = settings.with_(max_model_len=wanted)
+        settings = settings.with_(max_model_len=min(context.wanted, max(longest, context.least)))
     settings = _within_free(settings, intent, evidence)
     settings, rejected, raised = _with_batch(model, intent, context, settings)
     least = layout.least_bytes_that_start(settings.context_tokens)
@@ -88,7 +87,7 @@ def _cpu_plan(model: ModelFacts, intent: Intent, container_bytes: int, evidence:
     short = _memory_refusal(intent, evidence)
     if short is not None:
         verdict, reason, refused = Verdict.DOES_NOT_FIT, Reason.FREE_MEMORY_TOO_LOW, short
-    remedies = _remedies(layout, context, container_bytes, least) if reason is Reason.KV_CACHE_TOO_SMALL else ()
+    remedies = _remedies(layout, context, container_bytes, intent) if reason is Reason.KV_CACHE_TOO_SMALL else ()
     hint = _hint(reason, intent, evaluation, (remedies, layout.longest_context(container_bytes, context.cap)))
     return Plan(
         model=model,
@@ -178,11 +177,12 @@ def _resolved(settings: EngineSettings, model: ModelFacts, intent: Intent) -> En
     )
 
 
-def _remedies(layout: KVLayout, context: WantedContext, container_bytes: int, least: int) -> tuple[Remedy, ...]:
+def _remedies(layout: KVLayout, context: WantedContext, container_bytes: int, intent: Intent) -> tuple[Remedy, ...]:
     longest = layout.longest_context(container_bytes, context.cap)
     if longest < context.least:
         return ()
-    return (Remedy((("max_model_len", longest),), f"set --max-model-len to {longest}", False),)
+    pinned = "max_model_len" in intent.pinned
+    return (Remedy((("max_model_len", longest),), f"set --max-model-len to {longest}", pinned),)
 
 
 def _weights(model: ModelFacts, settings: EngineSettings, intent: Intent) -> int:

@@ -20,13 +20,10 @@ from vlm_operator.planning.item_levers import CAPPING
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Verdict
 
-_RANK = {
-    Verdict.FITS: 0,
-    Verdict.FITS_TIGHT: 0,
-    Verdict.DOES_NOT_FIT: 2,
-    Verdict.UNKNOWN: 3,
-    Verdict.UNSUPPORTED: 4,
-}
+_ORDER = ((Verdict.FITS, Verdict.FITS_TIGHT), (Verdict.DOES_NOT_FIT,), (Verdict.UNKNOWN,), (Verdict.UNSUPPORTED,))
+"""Verdicts, the best first; what is not certain comes after what is, among those that are free."""
+
+_RANK = {verdict: rank for rank, verdicts in enumerate(_ORDER) for verdict in verdicts}
 
 
 _COSTS_NO_REQUEST = frozenset(

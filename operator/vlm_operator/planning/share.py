@@ -100,21 +100,29 @@ class Share:
         if self.fits:
             left = format_gib(self.available_bytes - self.sum_bytes)
             return f"{terms} = {format_gib(self.sum_bytes)}; there are {there}: {left} is left"
-        refused = next((part for part in self.parts if not part.plan.fits), None)
         words = f"{terms} = {format_gib(self.sum_bytes)}, but there are {there}"
-        if refused is None or self.sum_bytes > self.available_bytes:
-            return f"{words}: {format_gib(max(self.sum_bytes - self.available_bytes, 0))} is missing"
-        return f"{words}; {refused.name} on the {format_gib(refused.left_bytes)} left for it: {refused.plan.message}"
+        refused = self._refused
+        if refused is not None and self.sum_bytes <= self.available_bytes:
+            return (
+                f"{words}; {refused.name} on the {format_gib(refused.left_bytes)} left for it: {refused.plan.message}"
+            )
+        return f"{words}: {format_gib(self.sum_bytes - self.available_bytes)} is missing"
 
     @property
     def hint(self) -> str | None:
         """The next step where they do not fit."""
-        refused = next((part for part in self.parts if not part.plan.fits), None)
         if self.fits:
             return None
-        own = refused.plan.hint if refused is not None else None
         step = "lower the context, the concurrent requests or the described items of one of them, or use a larger GPU"
-        return f"{refused.name}: {own}; or {step}" if refused is not None and own else step
+        refused = self._refused
+        if refused is None or refused.plan.hint is None:
+            return step
+        return f"{refused.name}: {refused.plan.hint}; or {step}"
+
+    @property
+    def _refused(self) -> Part | None:
+        """The first whose plan does not fit."""
+        return next((part for part in self.parts if not part.plan.fits), None)
 
 
 def share(gpu: GPUFacts, sharers: Sequence[Sharer], reserve_bytes: int = 0) -> Share:

@@ -89,3 +89,8 @@ def test_an_answer_that_is_no_json_is_quoted() -> None:
     server = FakeApiServer(failures=[(502, "<html>bad gateway</html>", {})])  # type: ignore[list-item]
     with serving(server) as client, pytest.raises(RetryLater, match="bad gateway"):
         client.get(PATH)
+
+
+@pytest.mark.parametrize("kind", [ApiError, RetryLater, Outdated, NotFound, Rejected])
+def test_where_there_was_no_answer_there_is_no_status(kind: type[ApiError]) -> None:
+    assert (kind("no answer").code, kind("no answer").reason) == (0, "")

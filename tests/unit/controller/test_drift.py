@@ -147,3 +147,33 @@ def test_a_map_that_is_one_value_is_compared_as_a_whole(
 ) -> None:
     """A Service keeps asking the leader only where the label of the leader is not taken out of its selector."""
     assert is_applied({"spec": {field: wanted}}, {"spec": {field: live}}) is applied
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "same"),
+    [
+        pytest.param("1000n", "1u", True, id="nano"),
+        pytest.param("1000u", "1m", True, id="micro"),
+        pytest.param("1500m", "1.5", True, id="milli"),
+        pytest.param("2k", "2000", True, id="kilo"),
+        pytest.param("3M", "3000k", True, id="mega"),
+        pytest.param("4G", "4000M", True, id="giga"),
+        pytest.param("5T", "5000G", True, id="tera"),
+        pytest.param("6P", "6000T", True, id="peta"),
+        pytest.param("1Ki", "1024", True, id="kibi"),
+        pytest.param("2Mi", "2048Ki", True, id="mebi"),
+        pytest.param("3Gi", "3072Mi", True, id="gibi"),
+        pytest.param("4Ti", "4096Gi", True, id="tebi"),
+        pytest.param("5Pi", "5120Ti", True, id="pebi"),
+        pytest.param("1G", "1Gi", False, id="powers of ten are not powers of two"),
+        pytest.param("1", "2", False, id="another number"),
+        pytest.param("all", "1", False, id="no number"),
+    ],
+)
+def test_a_quantity_is_the_same_in_any_unit(wanted: str, live: str, same: bool) -> None:
+    """Suffixes of Kubernetes' ``apimachinery/pkg/api/resource``."""
+
+    def limited(amount: str) -> dict[str, Any]:
+        return {"kind": "Pod", "spec": {"containers": [{"name": "a", "resources": {"limits": {"memory": amount}}}]}}
+
+    assert is_applied(limited(wanted), limited(live)) is same

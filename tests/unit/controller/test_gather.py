@@ -207,7 +207,7 @@ def test_a_log_is_asked_for_from_its_end_and_of_the_run_before() -> None:
     log = read(server)
     assert (log.text, log.truncated, log.gone) == ("one\ntwo\n", False, False)
     assert asked(server) == [
-        {"container": "vllm", "limitBytes": str(LOG_BYTES), "previous": "true", "tailLines": "5000"}
+        {"container": "vllm", "limitBytes": str(4 * 2**20), "previous": "true", "tailLines": "5000"}
     ]
 
 
@@ -297,3 +297,58 @@ def test_a_vlmdeployment_is_read_with_its_annotations_and_labels() -> None:
     marks = {"annotations": {"a": "1"}, "labels": {"l": "2"}}
     found = read_target({"metadata": {**metadata, **marks}})
     assert (found.annotations, found.labels, found.deleting) == ({"a": "1"}, {"l": "2"}, False)
+
+
+@pytest.mark.parametrize(
+    ("labels", "place"),
+    [
+        pytest.param({}, (None, 0), id="a replica of one pod"),
+        pytest.param(
+            {"leaderworkerset.sigs.k8s.io/group-index": "3", "leaderworkerset.sigs.k8s.io/worker-index": "2"},
+            ("3", 2),
+            id="a rank of a group",
+        ),
+        pytest.param({"leaderworkerset.sigs.k8s.io/group-index": "0"}, ("0", 0), id="the leader of a group"),
+    ],
+)
+def test_a_pod_knows_its_group_and_rank(labels: dict[str, str], place: tuple[str | None, int]) -> None:
+    raw = pod("new", "2026-11-25T11:00:00Z")
+    raw["metadata"]["labels"] = labels
+    read = read_pod(raw)
+    assert (read.group, read.rank) == place
+
+
+@pytest.mark.parametrize(
+    ("probe", "seconds"),
+    [
+        pytest.param(None, None, id="no probe"),
+        pytest.param({}, 30, id="Kubernetes' defaults: three times ten"),
+        pytest.param({"periodSeconds": 5}, 15, id="a period"),
+        pytest.param({"failureThreshold": 60}, 600, id="a number of failures"),
+        pytest.param({"initialDelaySeconds": 7, "periodSeconds": 2, "failureThreshold": 4}, 15, id="all three"),
+    ],
+)
+def test_a_start_up_probe_says_how_long_a_start_may_take(probe: dict[str, int] | None, seconds: int | None) -> None:
+    raw = pod("new", "2026-11-25T11:00:00Z")
+    if probe is not None:
+        raw["spec"]["containers"][1]["startupProbe"] = probe
+    assert read_pod(raw).startup_probe_seconds == seconds
+
+
+def test_what_a_pod_does_not_say_is_not_there() -> None:
+    raw = pod("new", "2026-11-25T11:00:00Z")
+    raw["spec"] = {"containers": []}
+    raw["metadata"]["labels"] = None
+    read = read_pod(raw)
+    assert (read.phase, read.args, read.image, read.node_name) == ("Unknown", (), "", None)
+    assert (read.containers, read.conditions, read.owner_uid, read.template_hash) == ((), {}, None, None)
+    assert (read.grace_seconds, read.reason, read.message, read.deleting) == (None, None, None, False)
+
+
+def test_a_pods_owner_is_its_controller() -> None:
+    raw = pod("new", "2026-11-25T11:00:00Z")
+    raw["metadata"]["ownerReferences"] = [{"uid": "other"}, {"uid": "set", "controller": True}]
+    raw["metadata"]["labels"] = {"pod-template-hash": "abc"}
+    raw["metadata"]["deletionGracePeriodSeconds"] = 45
+    read = read_pod(raw)
+    assert (read.owner_uid, read.template_hash, read.grace_seconds) == ("set", "abc", 45)

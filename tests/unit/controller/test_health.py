@@ -110,3 +110,26 @@ def test_metrics_show_the_present_status_and_forget_what_is_gone() -> None:
 )
 def test_the_promised_names_are_there(name: str) -> None:
     assert f"# TYPE {name} " in Metrics().text().decode()
+
+
+def test_an_answer_is_text_that_ends_in_one_newline() -> None:
+    server = serve(Health(Clock()), Metrics(), 0, "127.0.0.1")
+    try:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        bodies = {path: urllib.request.urlopen(url + path).read() for path in ("/healthz", "/metrics")}
+    finally:
+        server.shutdown()
+    assert bodies["/healthz"] == b"ok\n"
+    assert bodies["/metrics"].endswith(b"\n")
+    assert not bodies["/metrics"].endswith(b"\n\n")
+
+
+def test_reconciles_are_counted_in_steps_from_ten_milliseconds_to_half_a_minute() -> None:
+    metrics = Metrics()
+    metrics.duration.observe(0.2)
+    told = [line for line in metrics.text().decode().splitlines() if "duration_seconds_bucket" in line]
+    steps = {line.split('le="')[1].split('"')[0]: float(line.rsplit(" ", 1)[1]) for line in told}
+    assert [float(step) for step in steps] == [
+        0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, float("inf"),
+    ]  # fmt: skip
+    assert [step for step, count in steps.items() if not count] == ["0.01", "0.025", "0.05", "0.1"]

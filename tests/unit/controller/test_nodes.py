@@ -179,3 +179,7 @@ def test_a_listing_of_one_namespace_says_nothing_of_gpus_in_use_elsewhere() -> N
     assert use.by_node(but=KEY) == {"n1": {GPU: 1}}
     use.retain(None, set(), 5)
     assert use.by_node(but=KEY) == {}
+
+
+def test_news_of_nodes_is_waited_for_a_moment_and_more_of_the_same_a_minute() -> None:
+    assert (NEWS_SECONDS, MORE_OF_THE_SAME_SECONDS) == (0.2, 60.0)

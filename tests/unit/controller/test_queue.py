@@ -191,3 +191,29 @@ def test_who_waits_for_work_can_be_stopped_while_work_comes(steps: int) -> None:
         assert done, "the stop was lost"
 
     asyncio.run(scenario())
+
+
+def test_a_key_that_waits_is_taken_when_its_time_has_come_and_not_later() -> None:
+    async def scenario() -> Key:
+        queue = WorkQueue()
+        queue.add(A, 0.02)
+        return await asyncio.wait_for(queue.take(), 5)
+
+    assert asyncio.run(scenario()) == A
+
+
+@pytest.mark.parametrize(
+    ("delays", "counted"),
+    [
+        pytest.param([10], 1, id="once"),
+        pytest.param([10, 10], 1, id="the same time again is no news"),
+        pytest.param([10, 30], 1, id="nor a later one"),
+        pytest.param([10, 5], 2, id="an earlier one is"),
+    ],
+)
+def test_looks_are_counted_by_what_they_change(delays: list[float], counted: int) -> None:
+    queue = WorkQueue(clock=Clock())
+    for delay in delays:
+        queue.add(A, delay)
+    assert queue.added == {"change": counted, "clock": 0, "failure": 0}
+    assert len(queue) == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from builders import qwen3_vl
 from lifecycle_world import MODEL, UNKNOWN_LOG, UNSUPPORTED_LOG, World, flags_of
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.units import GIB
@@ -250,3 +252,20 @@ def test_a_server_whose_log_cannot_be_read_is_ready_all_the_same_and_measured_on
     world.unreadable = False
     world.reconcile()
     assert "tokens measured" in world.condition("CapacityVerified")["message"]
+
+
+def test_it_is_looked_at_every_minute_until_it_serves_or_is_stopped() -> None:
+    starting = World()
+    assert starting.reconcile().requeue_after == 60.0
+    assert starting.condition("Planned")["status"] == "True"
+    starting.settle()
+    assert starting.reconcile().requeue_after is None
+
+
+def test_a_model_whose_tokens_are_not_known_is_named_and_not_its_gpu() -> None:
+    model = replace(qwen3_vl(), multimodal=None, multimodal_unknown="its tokens are not known")
+    world = World(model=model, spec=spec(workload={"images": {"count": 1}}, dryRun="Never"))
+    world.reconcile()
+    planned = world.condition("Planned")
+    assert (planned["status"], planned["reason"]) == ("Unknown", "ModelLayoutUnknown")
+    assert "its tokens are not known" in planned["message"]

@@ -498,3 +498,14 @@ def test_facts_about_something_else_are_not_used(change: dict[str, Any]) -> None
     other = DryRunWorld(facts={name: {**facts, "spec": {**facts["spec"], **change}}})
     other.reconcile()
     assert other.planned == ("Unknown", "DryRunning")
+
+
+def test_until_a_failed_job_is_tried_again_it_is_waited_for_as_long_as_is_left() -> None:
+    world = asking()
+    world.fails()
+    world.reconcile()
+    waits = []
+    for seconds in (20, 39.5):
+        world.now += timedelta(seconds=seconds)
+        waits.append(world.reconcile().requeue_after)
+    assert waits == [pytest.approx(40), 1.0]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from vlm_operator.api.gpu_spec import GPUSpec
+from vlm_operator.api.topology_spec import TopologySpec
 from vlm_operator.gpu.facts import Platform
 from vlm_operator.lifecycle.offers import Offers, find_product, offers
 from vlm_operator.lifecycle.situation import GpuNode
@@ -93,3 +94,25 @@ def test_a_stated_platform_changes_the_total() -> None:
     (linux,) = found(CARD).matching
     assert linux.gpu.total_bytes < offer.gpu.total_bytes
     assert find_product("NVIDIA-GeForce-RTX-5090", "nvidia.com/gpu", 1, "wsl2").gpu == offer.gpu
+
+
+@pytest.mark.parametrize(
+    ("nodes", "count", "enough"),
+    [
+        pytest.param(1, None, True, id="one node"),
+        pytest.param(2, None, True, id="two nodes with a GPU each"),
+        pytest.param(3, None, False, id="three nodes, and there are two"),
+        pytest.param(2, 2, True, id="two GPUs on two nodes"),
+        pytest.param(2, 3, False, id="three GPUs: one node would need two"),
+        pytest.param("auto", None, True, id="as many as it takes"),
+        pytest.param("auto", 2, True, id="two GPUs on as many as it takes"),
+        pytest.param("auto", 3, False, id="three GPUs are not there"),
+    ],
+)
+def test_enough_nodes_have_the_gpus_that_each_of_them_must_have(
+    nodes: int | str, count: int | None, enough: bool
+) -> None:
+    pair = (node("a", "NVIDIA-L4"), node("b", "NVIDIA-L4"))
+    wanted = GPUSpec.model_validate({"product": "NVIDIA-L4", **({"count": count} if count else {})})
+    offered = offers(pair, wanted, TopologySpec.model_validate({"nodes": nodes}))
+    assert bool(offered.matching) is enough

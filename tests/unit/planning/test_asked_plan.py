@@ -16,6 +16,7 @@ from vlm_operator.engine_facts.document import EngineFacts, facts_of
 from vlm_operator.gpu.catalogue import find_gpu
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.planning.asked_plan import (
+    CONTEXTS,
     AskedPlan,
     asked_plan,
     asked_plan_to_json,
@@ -24,7 +25,7 @@ from vlm_operator.planning.asked_plan import (
     unasked_plan,
 )
 from vlm_operator.planning.facts_plan import facts_plan
-from vlm_operator.planning.intent import Images, Intent, Videos, Workload
+from vlm_operator.planning.intent import Audios, Images, Intent, Videos, Workload
 
 RELEASE = EngineVersion(0, 32)
 H100 = find_gpu("H100")
@@ -212,3 +213,52 @@ def test_the_document_has_the_figures_of_the_budget() -> None:
     assert told["container"] == {"numBlocks": found.kv_cache_bytes // BLOCK, "maxModelLen": 32_768}
     assert told["model"] == {"architecture": "Qwen3VLForConditionalGeneration"}
     assert "vLLM 0.32.0's own figures" in told["explanation"][0]
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        pytest.param(Workload(4000, 96, images=Images(9)), id="images"),
+        pytest.param(Workload(4000, 96, videos=Videos(9)), id="videos"),
+        pytest.param(Workload(4000, 96, audios=Audios(9)), id="sounds"),
+    ],
+)
+def test_items_that_nobody_counted_take_no_part_of_the_context(workload: Workload) -> None:
+    """4,096 tokens of text: one more would ask for the next length."""
+    tight = leaving(4096 * TOKEN_BYTES + BLOCK + half_width())
+    found = chosen(Intent(workload=workload), card=tight, found=facts(items=[]))
+    assert found.settings.max_model_len == 4096
+
+
+@pytest.mark.parametrize(
+    ("workload", "length"),
+    [
+        pytest.param(Workload(4000, 96, audios=Audios(1), tokens_per_audio=1), 8192, id="sounds as stated"),
+        pytest.param(Workload(4000, 96, videos=Videos(1), tokens_per_video=1), 8192, id="videos as stated"),
+        pytest.param(Workload(4000, 96, images=Images(1), tokens_per_image=1), 8192, id="images as stated"),
+        pytest.param(Workload(2054, 0, images=Images(1)), 4096, id="an image as vLLM counted it: 2,042 tokens"),
+        pytest.param(Workload(2055, 0, images=Images(1)), 8192, id="and a token more"),
+    ],
+)
+def test_items_that_were_counted_do(workload: Workload, length: int) -> None:
+    tight = leaving(4096 * TOKEN_BYTES + BLOCK + half_width())
+    assert chosen(Intent(workload=workload), card=tight).settings.max_model_len == length
+
+
+def test_where_nothing_was_served_the_longest_that_was_asked_bounds_the_context() -> None:
+    settings = {"max_num_batched_tokens": 8192, "max_num_seqs": 256}
+    assert chosen(found=facts(settings=settings)).settings.max_model_len == 32_768
+    nothing = chosen(found=facts(settings=settings, requests=[]))
+    assert "serves at most 0 with these flags" in nothing.message
+
+
+def test_the_document_of_a_container_counts_no_negative_blocks() -> None:
+    told = asked_plan_to_json(chosen(card=leaving(-(2**30))))
+    assert told["container"] == {"numBlocks": 0, "maxModelLen": 0}
+    assert told["budget"]["totalBytes"] == leaving(-(2**30)).total_bytes
+    assert told["pinned"] == []
+
+
+def test_contexts_that_are_asked_about_are_two_for_each_doubling() -> None:
+    assert CONTEXTS[:4] == (2048, 3072, 4096, 6144)
+    assert (CONTEXTS[-1], len(CONTEXTS)) == (1_572_864, 20)

@@ -14,6 +14,7 @@ from vlm_operator.planning.evidence import NOTHING, Evidence, MemoryShortage
 from vlm_operator.planning.intent import Goal, Images, Intent, Workload
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.shapes import Shape
+from vlm_operator.planning.workload import round_context
 from vlm_operator.sources import load_model
 from vlm_operator.units import GIB
 
@@ -154,3 +155,69 @@ def test_one_users_context_grows_in_steps_of_256_or_to_the_models_own() -> None:
     length = one.settle().settings.context_tokens
     assert length % 256 == 0
     assert one.judge.fits(one.chosen.requested)
+
+
+GROWS = {"gpu_memory_utilization": 0.9}
+
+
+def grown(on: GPUFacts, **intent: Any) -> tuple[Attempt, int]:
+    """An attempt for one person on a pinned share of the GPU, with the context that it ends with."""
+    flags = {**GROWS, **intent.pop("flags", {})}
+    found = attempt(on, flags=flags, **{"goal": Goal.SINGLE_USER, **intent})
+    assert found.fits_as_wanted()
+    return found, found.settle().settings.context_tokens
+
+
+def test_a_context_grows_into_what_is_certain_in_steps_of_256() -> None:
+    """36 layers x 8 heads x 128 x 2 x 2 bytes are 147,456 bytes a token, in blocks of 16, one of them null."""
+    one, length = grown(gpu("RTX-4090"), workload=Workload(prompt_tokens=100, output_tokens=100))
+    low = one.chosen.budget.kv_cache_low_bytes
+    assert length % 256 == 0
+    assert (length + 16) * 147_456 <= low < (length + 256 + 16) * 147_456
+    assert length > 2048
+
+
+@pytest.mark.parametrize(
+    ("intent", "length"),
+    [
+        pytest.param({"maximum_context": 10_001}, 10_001, id="up to the cap, whole steps or not"),
+        pytest.param({"flags": {"max_model_len": 3000}}, 3000, id="never where it is pinned"),
+        pytest.param({"goal": Goal.THROUGHPUT}, 2048, id="nor for many, whose request is described"),
+        pytest.param({"goal": None}, 2048, id="nor where nobody said what for"),
+    ],
+)
+def test_how_far_a_context_grows(intent: dict[str, Any], length: int) -> None:
+    assert grown(gpu("H100"), workload=Workload(prompt_tokens=100, output_tokens=100), **intent)[1] == length
+
+
+def test_for_many_a_context_grows_while_four_of_that_length_are_held() -> None:
+    many, length = grown(gpu("H100"), goal=Goal.THROUGHPUT)
+    layout, low = many.chosen.layout, many.chosen.budget.kv_cache_low_bytes
+    assert length > 16_384
+    assert layout.concurrency(low, length) >= 4 > layout.concurrency(low, round_context(length + 1))
+
+
+def test_nothing_grows_where_given_flags_are_judged_or_flags_failed() -> None:
+    judged = attempt(gpu("H100"), flags=GROWS, goal=Goal.SINGLE_USER, is_prediction=True)
+    assert judged.settle().settings.context_tokens == 16_384
+    failed = Evidence(failed=frozenset({EngineSettings(max_model_len=300_000)}))
+    once = attempt(gpu("H100"), failed, flags=GROWS, goal=Goal.SINGLE_USER)
+    assert once.settle().settings.context_tokens == 16_384
+
+
+def test_the_lowest_utilisation_is_the_first_hundredth_that_holds_the_context() -> None:
+    one = attempt(gpu("H100"), goal=Goal.SINGLE_USER)
+    lowest = one.at_lowest_utilization(one.wanted)
+    assert lowest is not None
+    share = lowest.settings.gpu_memory_utilization
+    assert share is not None
+    assert round(100 * share) == pytest.approx(100 * share)
+    requested = one.wanted.requested
+    assert one.judge.fits(requested.with_(gpu_memory_utilization=share))
+    assert not one.judge.fits(requested.with_(gpu_memory_utilization=round(share - 0.01, 2)))
+
+
+def test_no_utilisation_is_lowest_where_the_ceiling_is_not_enough() -> None:
+    one = attempt(card(14.0), goal=Goal.SINGLE_USER)
+    assert one.at_lowest_utilization(one.wanted) is None
+    assert not one.fits_as_wanted()

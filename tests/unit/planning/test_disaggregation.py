@@ -10,25 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import gpu
+from vlm_operator.engine.encoder_transfer import TRANSFER_SINCE
+from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.resources import GPU_RESOURCE
 from vlm_operator.lifecycle.offers import find_product
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
+from vlm_operator.planning.cpu import cpu_plan
 from vlm_operator.planning.disaggregation import (
     GENERATIONS,
+    PROCESS_BYTES,
     QUEUE_BYTES,
     Disaggregation,
+    Role,
     disaggregation,
     language_intent,
 )
 from vlm_operator.planning.intent import Images, Intent, Videos, Workload
 from vlm_operator.planning.plan import Plan
+from vlm_operator.planning.workload import request_size
 from vlm_operator.sources import load_model
 from vlm_operator.units import GIB, MIB
 
 QWEN = "Qwen/Qwen3-VL-32B-Instruct"
+SMALL = "Qwen/Qwen3-VL-8B-Instruct"
 FOUR_IMAGES = Workload(images=Images(4))
 TOKENS_OF_FOUR = 4 * 2040
 """Images of 1920 x 1080 on Qwen3-VL."""
@@ -134,3 +141,121 @@ def test_videos_count_by_their_encoder_tokens(model: ModelFacts) -> None:
     _, roles = divided(model, workload=video)
     assert roles.instance.modality == "video"
     assert roles.encoder.region_bytes % MIB == 0
+
+
+def host_processes(role: Role) -> float:
+    """Processes that the main memory of a role allows for, beside /dev/shm and two copies of processed items."""
+    rest = role.host_memory_bytes - role.shared_memory_bytes - 2 * int(role.processor_cache_gib * GIB)
+    return rest / PROCESS_BYTES
+
+
+@pytest.mark.parametrize(
+    ("gpus", "processes"),
+    [
+        pytest.param(1, 2, id="one GPU: the API server, and the engine that runs the model itself"),
+        pytest.param(2, 4, id="two: a worker for each rank beside them"),
+        pytest.param(4, 6, id="four"),
+    ],
+)
+def test_main_memory_is_asked_for_by_processes(gpus: int, processes: int) -> None:
+    _, roles = divided(load_model(SMALL, offline=True), gpu_count=gpus)
+    assert host_processes(roles.encoder) == 2
+    assert host_processes(roles.receiver) == host_processes(roles.decode) == processes
+    for role in (roles.receiver, roles.decode):
+        assert (role.gpus, role.processor_cache_gib) == (gpus, 0.1)
+        assert f"{processes} processes of 4.00 GiB" in role.figures[-1].why
+
+
+def test_the_prompt_of_a_language_role_holds_the_tokens_of_the_items() -> None:
+    described = replace(FOUR_IMAGES, prompt_tokens=300, output_tokens=700, concurrent_requests=6)
+    asked = Intent(workload=described, reserve_bytes=GIB, pinned=frozenset({"runner"}), version=TRANSFER_SINCE)
+    language = language_intent(load_model(SMALL, offline=True), asked)
+    # An image of 1920 x 1080 is 60 x 34 tokens and its two marks.
+    assert language.workload == Workload(prompt_tokens=300 + 4 * 2042, output_tokens=700, concurrent_requests=6)
+    assert language.pinned == {"runner", "limit_mm_per_prompt"}
+    assert dict(language.settings.limit_mm_per_prompt or ()) == {"image": ModalityLimit(0), "video": ModalityLimit(0)}
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "tokens", "token_bytes"),
+    [
+        pytest.param(SMALL, {}, 16_384, 4096 * 4 * 2, id="the largest image"),
+        pytest.param(SMALL, {"max_num_batched_tokens": 20_000}, 20_000, 4096 * 4 * 2, id="a batch that is larger"),
+        pytest.param("google/gemma-3-4b-it", {}, 8192, 2560 * 2, id="the usual batch, where items are smaller"),
+        pytest.param("google/gemma-3-4b-it", {"max_num_batched_tokens": 4096}, 4096, 2560 * 2, id="a smaller batch"),
+    ],
+)
+def test_a_language_role_keeps_free_what_the_encoder_cache_may_hold(
+    name: str, flags: dict[str, Any], tokens: int, token_bytes: int
+) -> None:
+    asked = Intent(workload=FOUR_IMAGES, settings=EngineSettings(**flags), reserve_bytes=GIB)
+    assert language_intent(load_model(name, offline=True), asked).reserve_bytes == GIB + tokens * token_bytes
+
+
+@pytest.mark.parametrize(
+    ("workload", "requests", "tokens"),
+    [
+        pytest.param(Workload(images=Images(4), concurrent_requests=5), 5, 4 * 2040, id="as many as are described"),
+        pytest.param(Workload(images=Images(1, 64, 64), videos=Videos(1, 10.0)), 3, None, id="else as are served"),
+    ],
+)
+def test_items_under_way_are_those_of_the_requests_at_once(
+    workload: Workload, requests: int, tokens: int | None
+) -> None:
+    model = load_model(SMALL, offline=True)
+    size = request_size(model, workload, EngineSettings(), TRANSFER_SINCE)
+    if tokens is None:
+        tokens = (size.image_encoder_tokens or 0) + (size.video_encoder_tokens or 0)
+    flags = EngineSettings(max_num_seqs=3)
+    _, roles = divided(model, workload=workload, settings=flags, pinned=frozenset({"max_num_seqs"}), gpu_count=1)
+    regions = {figure.name: figure.why for figure in roles.encoder.figures}
+    assert f"{requests} requests x {tokens:,} tokens x 32,768 B" in regions["ec-cpu-bytes"]
+
+
+@pytest.mark.parametrize(
+    ("requests", "cache_gib"),
+    [
+        # A token is 2 x 2 patches of 16 x 16 pixels, three colours, two frames, a byte each from 0.32 on: 6,144 bytes.
+        pytest.param(1, 0.1, id="0.093 GiB: the least"),
+        pytest.param(5, 0.5, id="0.467 GiB, in tenths and rounded up"),
+    ],
+)
+def test_an_encoder_caches_the_pixels_of_the_items_under_way(requests: int, cache_gib: float) -> None:
+    asked = replace(FOUR_IMAGES, concurrent_requests=requests)
+    _, roles = divided(load_model(SMALL, offline=True), workload=asked, gpu_count=1)
+    assert roles.encoder.processor_cache_gib == cache_gib
+    assert 0 <= cache_gib - 2 * requests * TOKENS_OF_FOUR * 6144 / GIB < 0.1
+
+
+def test_an_encoder_has_neither_ranks_nor_a_kv_cache_and_keeps_what_the_user_set() -> None:
+    model = load_model(SMALL, offline=True)
+    limits = (("image", ModalityLimit(3)), ("video", ModalityLimit(0)))
+    flags = EngineSettings(kv_cache_dtype="fp8", max_num_batched_tokens=12_288, limit_mm_per_prompt=limits)
+    pinned = frozenset({"kv_cache_dtype", "max_num_batched_tokens", "limit_mm_per_prompt"})
+    language, roles = divided(model, settings=flags, pinned=pinned, gpu_count=2, workload=Workload(images=Images(2)))
+    encoder = roles.encoder.settings
+    assert (language.settings.tensor_parallel_size, language.settings.kv_cache_dtype) == (2, "fp8")
+    assert (encoder.tensor_parallel_size, encoder.pipeline_parallel_size, encoder.data_parallel_size) == (1, 1, 1)
+    assert (encoder.kv_cache_dtype, encoder.kv_cache_memory_bytes, encoder.enable_expert_parallel) == (
+        "auto", None, False,
+    )  # fmt: skip
+    assert (encoder.max_num_batched_tokens, encoder.max_num_seqs) == (12_288, None)
+    assert encoder.limit_mm_per_prompt == limits
+    assert encoder.max_model_len == language.settings.max_model_len
+
+
+def test_an_encoder_whose_limits_nobody_set_has_those_of_the_workload() -> None:
+    _, roles = divided(load_model(SMALL, offline=True), gpu_count=1)
+    limits = dict(roles.encoder.settings.limit_mm_per_prompt or ())
+    assert limits == {"image": ModalityLimit(8), "video": ModalityLimit(0)}
+
+
+def test_roles_need_a_gpu_and_stay_on_one_node() -> None:
+    model, whole = load_model(SMALL, offline=True), Intent(workload=FOUR_IMAGES)
+    on_cpu = cpu_plan(model, replace(language_intent(model, whole), cpu_kv_cache_bytes=8 * GIB))
+    with pytest.raises(InputError, match="cpu: roles apart"):
+        disaggregation(whole, on_cpu)
+    language = plan(model, gpu("NVIDIA-H100-80GB-HBM3"), language_intent(model, whole))
+    with pytest.raises(InputError, match="takes 2 nodes"):
+        disaggregation(whole, replace(language, nodes=2))
+    assert disaggregation(whole, language).encoder.gpus == 1

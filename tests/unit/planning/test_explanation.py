@@ -253,6 +253,9 @@ def test_a_plan_without_figures_explains_nothing() -> None:
 
 def test_plans_of_the_same_intent_are_equal_whatever_works_out_their_words() -> None:
     assert planned() == planned()
+    refused = {"minimum_context": 250_000, "allow_fp8_kv_cache": False}
+    assert planned(**refused) == planned(**refused)
+    assert planned(**refused).verdict is Verdict.DOES_NOT_FIT
     assert PLAIN.reason is Reason.FITS
     assert isinstance(PLAIN.budget, Budget)
     assert planned(settings=EngineSettings(max_model_len=8192), pinned=frozenset({"max_model_len"})) != PLAIN

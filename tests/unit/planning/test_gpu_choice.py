@@ -98,3 +98,124 @@ def test_equal_intents_share_their_plan_unless_something_was_measured() -> None:
 
     assert made() is made()
     assert made(Evidence(total_bytes=20 * GIB)) is not made()
+
+
+@pytest.mark.parametrize("nodes", [1, 2, None], ids=["one node", "two nodes", "a free number of nodes"])
+def test_more_gpus_than_any_nodes_have_are_refused_or_passed_over(nodes: int | None) -> None:
+    """With a fixed number of nodes no offer holds them; a free number is refused with what the nodes have."""
+    asked = Intent(nodes=nodes, gpu_count=3)
+    pair = GPUOffer(gpu("L4"), "nvidia.com/gpu", 1, nodes=2, counts=(1, 1))
+    if nodes is None:
+        with pytest.raises(InputError, match="gpu-count: 3 GPUs are needed"):
+            choose_gpu(qwen3_vl(), (pair,), asked)
+    else:
+        assert choose_gpu(qwen3_vl(), (pair,), asked) is None
+
+
+def test_an_offer_that_refuses_does_not_keep_another_from_being_taken() -> None:
+    single = GPUOffer(gpu("L4"), "nvidia.com/gpu", 1, nodes=1, counts=(1,))
+    found = choose_gpu(qwen3_vl(), (single, offer("T4", 4)), Intent(nodes=None, gpu_count=4))
+    assert found is not None
+    assert found[1].gpu.product == "Tesla-T4"
+
+
+def test_the_choice_says_why_and_what_the_runner_up_was() -> None:
+    found = choose_gpu(qwen3_vl(), (SMALL, LARGE), Intent(gpu_count=1))
+    assert found is not None
+    assert found[1].choice == (
+        "1x NVIDIA-L4 (free now; gives nothing up); runner-up: 1x NVIDIA-H100-80GB-HBM3 (free now; gives nothing up)"
+    )
+    alone = choose_gpu(qwen3_vl(), (SMALL,), Intent(gpu_count=1))
+    assert alone is not None
+    assert alone[1].choice == ""
+
+
+def test_what_is_free_is_taken_before_what_is_smaller() -> None:
+    busy = GPUOffer(gpu("L4"), "nvidia.com/gpu", 1, free=0)
+    found = choose_gpu(qwen3_vl(), (busy, LARGE), Intent(gpu_count=1))
+    assert found is not None
+    assert found[1].choice == (
+        "1x NVIDIA-H100-80GB-HBM3 (free now; gives nothing up); "
+        "runner-up: 1x NVIDIA-L4 (not free now; gives nothing up)"
+    )
+
+
+def test_fewer_gpus_that_are_free_are_taken_before_more_that_are_not() -> None:
+    pair = GPUOffer(gpu("L4"), "nvidia.com/gpu", 4, free=1)
+    found = choose_gpu(qwen3_vl(), (pair,), Intent(minimum_context=40_000))
+    assert found is not None
+    assert (found[0].gpu_count, found[0].fits) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "gpus", "free"),
+    [
+        pytest.param(1, 2, True, id="two of three"),
+        pytest.param(1, 3, True, id="as many as are free"),
+        pytest.param(1, 4, False, id="more than are free"),
+        pytest.param(2, 1, True, id="one on each of two nodes"),
+        pytest.param(2, 2, False, id="two on one node only"),
+    ],
+)
+def test_gpus_are_free_where_enough_nodes_have_as_many(nodes: int, gpus: int, free: bool) -> None:
+    counted = GPUOffer(gpu("L4"), "nvidia.com/gpu", 8, nodes=3, free=3, counts=(8, 8, 8), free_counts=(3, 1, 0))
+    assert counted.is_free(nodes, gpus) is free
+
+
+def test_where_nobody_counted_what_is_free_all_is() -> None:
+    plain = GPUOffer(gpu("L4"), "nvidia.com/gpu", 8, nodes=3)
+    assert [plain.is_free(1, 8), plain.is_free(1, 9), plain.is_free(2, 8)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("counts", "nodes", "per_node", "asked"),
+    [
+        pytest.param((8, 4, 4), 1, None, (8, None), id="one node: the most"),
+        pytest.param((8, 4, 4), 2, None, (4, 3), id="two nodes: what two have"),
+        pytest.param((8, 4, 4), None, None, (8, 1), id="a free number: the most, on as many as have them"),
+        pytest.param((8, 4, 4), None, 4, (4, 3), id="fewer of each node"),
+        pytest.param((8, 4, 4), 4, None, (8, 1), id="more nodes than there are"),
+    ],
+)
+def test_nodes_bound_an_intent(
+    counts: tuple[int, ...], nodes: int | None, per_node: int | None, asked: tuple[int, int | None]
+) -> None:
+    nodes_of = GPUOffer(gpu("L4"), "nvidia.com/gpu", max(counts), nodes=len(counts), counts=counts)
+    bound = nodes_of.asked(Intent(nodes=nodes), per_node)
+    assert (bound.gpus_available, bound.nodes_available) == asked
+
+
+def test_a_gpu_of_which_more_is_known_is_named_where_none_fits() -> None:
+    """What does not fit for certain says more than what is not known, and that more than what vLLM refuses."""
+    flags = {"dtype": "bfloat16", "max_model_len": 262_144, "gpu_memory_utilization": 0.3}
+    too_small, unknown, refused = offer("L4"), offer("MI300X"), offer("T4")
+    assert chosen(refused, unknown, too_small, flags=flags, gpu_count=1)[0] == "NVIDIA-L4"
+    assert chosen(refused, unknown, flags=flags, gpu_count=1)[2] is Verdict.UNKNOWN
+    assert chosen(refused, flags=flags, gpu_count=1)[2] is Verdict.UNSUPPORTED
+
+
+def test_an_offer_is_of_one_node_where_nobody_says_otherwise() -> None:
+    assert (offer("L4", 4).nodes_with(4), offer("L4", 4).nodes_with(5)) == (1, 0)
+
+
+def test_a_certain_plan_is_taken_before_one_on_a_smaller_gpu_that_is_not() -> None:
+    """At 0.99 vLLM's first check passes on an RTX 5090 by the best estimate only."""
+    asked = Intent(
+        settings=EngineSettings(gpu_memory_utilization=0.99), pinned=frozenset({"gpu_memory_utilization"}), gpu_count=1
+    )
+    found = choose_gpu(qwen3_vl(), (MIDDLE, LARGE), asked)
+    assert found is not None
+    assert (found[0].verdict, found[1].gpu.product) == (Verdict.FITS, "NVIDIA-H100-80GB-HBM3")
+    assert found[1].choice.endswith(
+        "runner-up: 1x NVIDIA-GeForce-RTX-5090 (free now; fits only by the best estimate; gives nothing up)"
+    )
+    busy = GPUOffer(gpu("H100"), "nvidia.com/gpu", 1, free=0)
+    free = choose_gpu(qwen3_vl(), (MIDDLE, busy), asked)
+    assert free is not None
+    assert (free[0].verdict, free[1].gpu.product) == (Verdict.FITS_TIGHT, "NVIDIA-GeForce-RTX-5090")
+
+
+def test_the_runner_up_is_the_second_best() -> None:
+    found = choose_gpu(qwen3_vl(), (LARGE, MIDDLE, SMALL), Intent(gpu_count=1))
+    assert found is not None
+    assert found[1].choice.split("runner-up: ")[1].startswith("1x NVIDIA-GeForce-RTX-5090 ")

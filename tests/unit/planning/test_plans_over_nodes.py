@@ -154,3 +154,40 @@ def test_replicas_inside_a_server_take_gpus_of_a_pinned_shape(
 ) -> None:
     found = list(shapes(load_model(LARGE, offline=True), wanted(flags, **intent)))
     assert found == [Shape(*each) for each in expected]
+
+
+@pytest.mark.parametrize(
+    ("intent", "told"),
+    [
+        pytest.param({"gpus_available": 4}, True, id="nothing stands in the way"),
+        pytest.param({"gpus_available": 4, "is_prediction": True}, False, id="given flags are judged"),
+        pytest.param({"gpus_available": 4, "gpu_count": 4}, False, id="the count is given"),
+        pytest.param({"gpus_available": 4, "pinned": {"tensor_parallel_size": 4}}, False, id="the ranks are pinned"),
+        pytest.param({"gpus_available": 4, "pinned": {"pipeline_parallel_size": 1}}, False, id="the stages are pinned"),
+        pytest.param({"gpus_available": 1, "nodes_available": 2}, False, id="two nodes of one GPU are not enough"),
+        pytest.param({"gpus_available": 4, "nodes_available": 1}, False, id="there is one node"),
+        pytest.param({"gpus_available": 4, "version": EngineVersion(0, 11)}, False, id="a release without nodes"),
+    ],
+)
+def test_more_nodes_are_told_where_nothing_stands_in_the_way(intent: dict[str, Any], told: bool) -> None:
+    refused = plan(load_model(LARGE, offline=True), gpu("H100"), wanted(**intent))
+    assert not refused.fits
+    words = nodes_that_hold(refused)
+    assert words == (
+        "2 nodes with 4 GPUs each hold it: --nodes 2, or spec.topology.nodes, and -o leaderworkerset" if told else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("available", "most"),
+    [
+        pytest.param(None, 8, id="nobody counted: eight"),
+        pytest.param(3, 3, id="those that are there"),
+        pytest.param(20, 8, id="no more than eight"),
+        pytest.param(0, 1, id="at least one"),
+    ],
+)
+def test_a_free_number_of_nodes_is_bounded(available: int | None, most: int) -> None:
+    found = list(shapes(qwen3_vl(), wanted(nodes=None, gpus_available=1, nodes_available=available)))
+    assert max(shape.nodes for shape in found) == most
+    assert [shape.nodes for shape in found] == sorted(shape.nodes for shape in found)

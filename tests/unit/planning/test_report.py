@@ -15,8 +15,8 @@ from vlm_operator.gpu.platform import on_platform
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.cpu import cpu_plan
 from vlm_operator.planning.intent import Goal, Images, Intent, Workload
-from vlm_operator.planning.plan import Plan
-from vlm_operator.planning.report import plan_to_json
+from vlm_operator.planning.plan import Move, Plan
+from vlm_operator.planning.report import move_to_json, plan_to_json
 from vlm_operator.units import GIB
 
 FOUR_PHOTOS = Workload(prompt_tokens=1000, output_tokens=500, images=Images(4, 1920, 1080))
@@ -176,3 +176,44 @@ def test_what_is_not_known_has_neither_budget_nor_cup() -> None:
     found = plan_to_json(plan(qwen3_vl(), gpu("H100"), intent))
     assert found["verdict"] == "Unknown"
     assert (found["budget"], found["cup"], found["container"]) == (None, None, None)
+
+
+def test_what_vllm_refuses_is_told_with_flag_and_source() -> None:
+    flags = EngineSettings(dtype="bfloat16")
+    made = plan(qwen3_vl(), gpu("T4"), Intent(settings=flags, pinned=frozenset({"dtype"}), gpu_count=2))
+    found = plan_to_json(made)
+    assert (found["verdict"], found["reason"]) == ("Unsupported", "DtypeUnsupported")
+    (first, *_) = found["refusals"]
+    (cause, *_) = made.infeasible
+    assert first == {"reason": "DtypeUnsupported", "flag": cause.flag, "message": cause.message, "source": cause.source}
+    assert (found["message"], found["hint"]) == (cause.message, cause.remedy)
+    assert (found["budget"], found["gpu"]["count"]) == (None, 2)
+
+
+def test_a_reserve_and_several_nodes_are_told_of_the_gpus() -> None:
+    reserved = plan_to_json(plan(qwen3_vl(), gpu("H100"), Intent(gpu_count=1, reserve_bytes=4 * GIB)))["gpu"]
+    assert reserved["reserveBytes"] == 4 * GIB
+    spread = plan_to_json(plan(qwen3_vl(), gpu("H100"), Intent(nodes=2, gpu_count=4)))["gpu"]
+    assert (spread["count"], spread["nodes"], spread["perNode"]) == (4, 2, 2)
+    assert "reserveBytes" not in spread
+
+
+def test_other_numbers_of_gpus_are_told_with_their_verdicts() -> None:
+    made = plan(qwen3_vl(), gpu("T4"), Intent(gpu_count=2))
+    assert made.fits
+    (one,) = plan_to_json(made)["alternatives"]
+    assert (one["gpuCount"], one["verdict"]) == (1, "DoesNotFit")
+    assert one["message"].startswith("1 GPU: does not fit: ")
+    assert one["reason"] == str(plan(qwen3_vl(), gpu("T4"), Intent(gpu_count=1)).reason)
+
+
+def test_a_move_tells_limits_as_objects() -> None:
+    few = (("image", ModalityLimit(4)), ("video", ModalityLimit(0)))
+    move = Move((("limit_mm_per_prompt", None, few), ("max_num_seqs", 256, 64)), 5 * GIB, "a price", applied=True)
+    assert move_to_json(move) == {
+        "change": {"limit_mm_per_prompt": [None, {"image": 4, "video": 0}], "max_num_seqs": [256, 64]},
+        "gainBytes": 5 * GIB,
+        "cost": "a price",
+        "applied": True,
+        "mild": False,
+    }

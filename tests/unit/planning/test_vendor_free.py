@@ -84,3 +84,22 @@ def test_weights_that_are_too_much_alone_do_not_fit_whatever_the_start_up_takes(
     assert found.verdict is Verdict.DOES_NOT_FIT
     assert "too much, whatever the start-up takes" in found.message
     assert known(found).room_bytes < 0
+
+
+def test_a_pipeline_is_unknown_because_its_stages_depend_on_the_start_up() -> None:
+    stages = Intent(settings=EngineSettings(pipeline_parallel_size=2), pinned=frozenset({"pipeline_parallel_size"}))
+    found = plan(MODEL, find_gpu("MI300X"), stages)
+    assert (found.verdict, found.vendor_free, found.budget) == (Verdict.UNKNOWN, None, None)
+    assert found.message == f"gpu: the start-up memory of {find_gpu('MI300X').product} is not known"
+    assert found.hint == "only NVIDIA GPUs can be planned"
+
+
+def test_no_more_gpus_are_taken_than_weights_and_one_request_need() -> None:
+    large = load_model("Qwen/Qwen3-VL-235B-A22B-Instruct", offline=True)
+    found = plan(large, find_gpu("MI300X"), Intent())
+    fewer = plan(large, find_gpu("MI300X"), Intent(gpu_count=found.gpu_count // 2))
+    assert known(found).room_bytes >= 0 > known(fewer).room_bytes
+    assert (fewer.verdict, str(fewer.reason)) == (Verdict.DOES_NOT_FIT, "OutOfMemory")
+    assert fewer.hint == "use more GPUs, a shorter context, or a smaller model or checkpoint"
+    assert found.settings.tensor_parallel_size == found.gpu_count
+    assert found.settings.max_model_len == known(found).settings.max_model_len

@@ -107,7 +107,7 @@ def _cropped(processor: AspectTiles, options: Mapping[str, Any]) -> AspectTiles:
     """InternVL in Hugging Face's format with these options: cropping is on unless switched off."""
     given = Config(options, "mm-processor-kwargs")
     if not given.boolean("crop_to_patches", True):
-        return replace(processor, min_tiles=1, max_tiles=1, largest_image=(processor.tile_size, processor.tile_size))
+        return replace(processor, max_tiles=1, largest_image=(processor.tile_size, processor.tile_size))
     return replace(
         processor,
         min_tiles=given.integer("min_patches", processor.min_tiles),

@@ -53,10 +53,10 @@ def _(processor: DynamicHd, image: Image, request: Request) -> ItemTokens:
     scale_width, scale_height = width / image.width, height / image.height
     if scale_width < scale_height:
         padding = height - int(image.height * scale_width)
-        high -= padding // patch if padding >= patch else 0
+        high -= padding // patch
     else:
         padding = width - int(image.width * scale_height)
-        wide -= padding // patch if padding >= patch else 0
+        wide -= padding // patch
     wide, high = -(-wide // factor), -(-high // factor)
     side = processor.crop_size // patch // factor
     tokens = side * side + 1 + wide * high + high + side

@@ -31,10 +31,6 @@ def _(processor: Slices, image: Image, request: Request) -> ItemTokens:
 
 @count_video.register
 def _(processor: Slices, source: VideoSource, frame: Image, request: Request) -> ItemTokens:
-    if "video" not in request.facts.modalities:
-        raise InputError(
-            f"video: {request.facts.family} does not support videos here", field="video", hint="send images"
-        )
     request.allow(*_KNOBS, modality="video")
     frames = request.sample(source).count
     tokens, text = _view(processor, frame, _video_slices(processor, request), _divisor(request, "video"))

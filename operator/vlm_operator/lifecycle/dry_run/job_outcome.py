@@ -100,9 +100,7 @@ def _of_pod(situation: Situation, pod: Pod, seconds: float) -> JobOutcome:
     if status.state.kind == "terminated":
         return _of_ended(situation, pod, status.state, status.restart_count)
     if pod.phase == "Failed":
-        return Failed(
-            LifecycleReason.DRY_RUN_FAILED, f"{pod.reason or 'the pod failed'}: {pod.message or 'no message'}"
-        )
+        return _pod_failed(pod)
     return Waiting(is_configured=True)
 
 
@@ -113,9 +111,7 @@ def _pod_failed(pod: Pod) -> Failed:
 
 def _not_started(pod: Pod, state: ContainerState | None, seconds: float) -> JobOutcome:
     if pod.phase == "Failed":
-        return Failed(
-            LifecycleReason.DRY_RUN_FAILED, f"{pod.reason or 'the pod failed'}: {pod.message or 'no message'}"
-        )
+        return _pod_failed(pod)
     scheduled = pod.conditions.get("PodScheduled")
     if scheduled and scheduled[0] == "False":
         return Waiting(f"no node takes its pod: {scheduled[2] or scheduled[1]}")

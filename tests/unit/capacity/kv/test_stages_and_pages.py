@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from builders import qwen3
+from vlm_operator.capacity.kv import kv_layout
 from vlm_operator.capacity.kv.grouping import stage_of_layers
 from vlm_operator.capacity.kv.page import UNBOUNDED_TOKENS, CacheKind, Demand, LayerPage, RankShape, layer_page
 from vlm_operator.engine.kv_cache_rules import kv_cache_rules
+from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.facts import AttentionCache
 
@@ -67,3 +72,12 @@ def test_the_page_of_an_attention_layer(
     assert page is not None
     assert page.page_size_bytes == page.block_size * 2 * (64 + value_head) * 2
     assert (page.demand.tokens, page.demand.extra_blocks, page.window) == (tokens, extra, window)
+
+
+def test_of_several_stages_the_one_that_needs_most_counts_and_the_one_that_holds_least() -> None:
+    layout = kv_layout(qwen3(), EngineSettings(), EngineVersion(0, 32))
+    (whole,) = layout.needed
+    both = replace(layout, needed=((), whole))
+    assert both.needed_bytes(4096) == layout.needed_bytes(4096) > 0
+    enough = layout.least_bytes_that_start(4096)
+    assert both.longest_context(enough, 40_960) == layout.longest_context(enough, 40_960) == 4096

@@ -153,3 +153,13 @@ def test_the_readme_claims_the_bounds_that_were_earned() -> None:
     widths = [f"±{earned.regime.half_width:.2f}" for earned in EARNED]
     assert [width for width in widths[:-1] if width not in readme] == []
     assert f"rest on {sum(earned.regime.start_ups for earned in EARNED)} published start-ups" in readme
+
+
+def test_the_start_ups_of_a_regime_are_those_of_the_accuracy_page() -> None:
+    """The page is written from the published start-ups (``hack/accuracy``)."""
+    lines = [line.strip("| ") for line in (ROOT / "docs/accuracy.md").read_text().splitlines() if "| ±" in line]
+    rows = [line.split(" | ") for line in lines if " of " in line and not line.startswith("&emsp;")]
+    told = {row[0]: (int(row[1]), int(row[2]), float(row[5].strip("±"))) for row in rows}
+    known = {each.regime.name: (each.regime.start_ups, each.regime.sources, each.regime.half_width) for each in EARNED}
+    assert known == told
+    assert all(each.regime.seen for each in EARNED)
