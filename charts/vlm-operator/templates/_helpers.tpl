@@ -88,6 +88,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 
+{{- /* GPUs that are claimed: templates of claims, and which devices claims of anybody were given. */ -}}
+{{- define "vlm-operator.claimRules" -}}
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaimtemplates]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+
+{{- define "vlm-operator.claimReadRules" -}}
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaims, resourceslices, deviceclasses]
+  verbs: [list, watch]
+{{- end }}
+
 {{- /* What the operator may do with objects that belong to no namespace. */ -}}
 {{- define "vlm-operator.clusterRules" -}}
 - apiGroups: [""]

@@ -51,6 +51,9 @@ PLURALS: Final = {
     "Node": "nodes",
     "Pod": "pods",
     "Lease": "leases",
+    "ResourceSlice": "resourceslices",
+    "ResourceClaim": "resourceclaims",
+    "DeviceClass": "deviceclasses",
 }
 """Kinds this operator reads or writes, as they stand in a path."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LOGGER: Final = logging.getLogger(__name__)
 
-SPARE_CONNECTIONS: Final = 8
+SPARE_CONNECTIONS: Final = 16
 """Connections to the API server beside those of the reconciles: the watches of one namespace."""
 
 

@@ -175,6 +175,10 @@ _PLURALS = {
     "gpufitreports",
     "jobs",
     "configmaps",
+    "resourceclaimtemplates",
+    "resourceclaims",
+    "resourceslices",
+    "deviceclasses",
 }
 
 

@@ -39,7 +39,7 @@ def granted() -> set[tuple[str, str]]:
     """(resource, verb) of every rule in the chart."""
     rules: list[dict[str, Any]] = []
     helpers = (CHART / "_helpers.tpl").read_text()
-    for name in ("namespacedRules", "leaderWorkerSetRules", "clusterRules"):
+    for name in ("namespacedRules", "leaderWorkerSetRules", "claimRules", "claimReadRules", "clusterRules"):
         found = re.search(rf'define "vlm-operator\.{name}" -}}}}(.*?){{{{- end }}}}', helpers, re.DOTALL)
         assert found is not None, name
         rules += yaml.safe_load(found[1])
@@ -85,7 +85,9 @@ def apply_everything(client: Client) -> None:
         ),
     )
     superseded = tuple(
-        ChildReference(kind.api_version, kind.kind, "model", uid="child") for kind in CHILD_KINDS if kind.replicas
+        ChildReference(kind.api_version, kind.kind, "model", uid="child")
+        for kind in CHILD_KINDS
+        if kind.replicas or kind.by_content
     )
     metadata = {"name": "model", "namespace": "default"}
     made = client.create(f"/apis/{GROUP}/namespaces/default/vlmdeployments", {"metadata": metadata})["metadata"]

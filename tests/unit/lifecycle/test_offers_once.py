@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vlm_operator.api.gpu_spec import GPUSpec
+from vlm_operator.gpu.devices import Device
 from vlm_operator.lifecycle import offers as module
 from vlm_operator.lifecycle.offers import offers
 from vlm_operator.lifecycle.situation import GpuNode
@@ -20,13 +21,13 @@ def test_the_same_nodes_are_read_once_for_equal_specs_and_again_when_they_change
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []
-    original = module.read_node_gpus
+    original = module.node_gpus
 
-    def counted(labels: dict[str, str], allocatable: dict[str, str]) -> object:
+    def counted(labels: dict[str, str], allocatable: dict[str, str], devices: tuple[Device, ...]) -> object:
         read.append("node")
-        return original(labels, allocatable)
+        return original(labels, allocatable, devices)
 
-    monkeypatch.setattr(module, "read_node_gpus", counted)
+    monkeypatch.setattr(module, "node_gpus", counted)
     snapshot = nodes()
     first = offers(snapshot, GPUSpec(product="NVIDIA-L4"))
     assert offers(snapshot, GPUSpec(product="NVIDIA-L4")) is first
