@@ -113,6 +113,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [vlm-operator.dev]
   resources: [gpufitreports]
   verbs: [list, watch]
+# What agents measure on the nodes.
+- apiGroups: [vlm-operator.dev]
+  resources: [gpunodes]
+  verbs: [list, watch]
+{{- end }}
+
+{{- /* What the agent on a GPU node may do. */ -}}
+{{- define "vlm-operator.agentRules" -}}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [get]
+- apiGroups: [vlm-operator.dev]
+  resources: [gpunodes]
+  verbs: [get, create, patch, delete]
+- apiGroups: [vlm-operator.dev]
+  resources: [gpunodes/status]
+  verbs: [patch]
 {{- end }}
 
 {{- /* What 'vlmctl audit' reads. */ -}}

@@ -45,6 +45,7 @@ PLURALS: Final = {
     "StartupObservation": "startupobservations",
     "EngineFacts": "enginefacts",
     "GPUFitReport": "gpufitreports",
+    "GPUNode": "gpunodes",
     "Job": "jobs",
     "ConfigMap": "configmaps",
     "Event": "events",

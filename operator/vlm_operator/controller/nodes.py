@@ -1,4 +1,4 @@
-"""Nodes with GPUs as the watches have seen them: labels, resources, and devices of the DRA driver."""
+"""Nodes with GPUs as the watches have seen them: labels, resources, devices of the DRA driver, what agents measure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from vlm_operator.controller.client import Object
 from vlm_operator.controller.versioned import Versioned
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.devices import Device, Slice, by_resource, devices_of, read_slice
+from vlm_operator.gpu.measured import MeasuredGPU, read_measured
 from vlm_operator.gpu.node_labels import is_planning_label
 from vlm_operator.gpu.resources import AMD_DOMAIN, NVIDIA_DOMAIN
 from vlm_operator.lifecycle.situation import GpuNode
+from vlm_operator.units import MIB
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -25,11 +27,14 @@ NEWS_SECONDS: Final = 0.2
 MORE_OF_THE_SAME_SECONDS: Final = 60.0
 """An autoscaler adds nodes one by one: where only their number changes, VLMDeployments look once in this time."""
 
+LEAST_NEWS_BYTES: Final = 256 * MIB
+"""Memory of a GPU that processes of the host hold is looked at in steps of this size."""
+
 _RESOURCES: Final = (NVIDIA_DOMAIN, AMD_DOMAIN)
 _LABELS: Final = (NVIDIA_DOMAIN, AMD_DOMAIN)
 
 Shape = tuple[Any, ...]
-"""What planning reads of a node: labels, allocatable resources, kinds of devices."""
+"""What planning reads of a node: labels, allocatable resources, kinds of devices, what the host holds of its GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Nodes:
     Attributes:
         slices: the sink of the informer of ResourceSlices.
         device_classes: the sink of the informer of DeviceClasses.
+        measured: the sink of the informer of GPUNodes.
     """
 
     def __init__(self, changed: Callable[[float], None]) -> None:
@@ -69,6 +75,8 @@ class Nodes:
         self._shapes: Counter[Shape] = Counter()
         self._snapshot: tuple[GpuNode, ...] | None = ()
         self.slices: Versioned[Slice] = Versioned(_slice_of, self._slice_changed)
+        self._measured: dict[str, tuple[MeasuredGPU, ...]] = {}
+        self.measured: Versioned[tuple[MeasuredGPU, ...]] = Versioned(_measured_of, self._measured_changed)
         self.device_classes: Versioned[str] = Versioned(_extended_resource, self._class_changed)
 
     def snapshot(self) -> tuple[GpuNode, ...]:
@@ -122,6 +130,17 @@ class Nodes:
                 delays.append(self._look(node))
         self._tell(*delays)
 
+    def _measured_changed(
+        self, name: str, before: tuple[MeasuredGPU, ...] | None, after: tuple[MeasuredGPU, ...] | None
+    ) -> None:
+        with self._lock:
+            if after is None:
+                self._measured.pop(name, None)
+            else:
+                self._measured[name] = after
+            delay = self._look(name)
+        self._tell(delay)
+
     def _class_changed(self, name: str, before: str | None, after: str | None) -> None:
         with self._lock:
             if after is None:
@@ -168,7 +187,12 @@ class Nodes:
             return None
         kinds = by_resource(devices)
         named = {resource: str(len(kinds[resource])) for resource in set(self._offered.values()) if resource in kinds}
-        return replace(known.node, allocatable={**named, **known.node.allocatable}, devices=devices)
+        return replace(
+            known.node,
+            allocatable={**named, **known.node.allocatable},
+            devices=devices,
+            measured=self._measured.get(name, ()),
+        )
 
 
 def read_node(raw: Mapping[str, Any]) -> GpuNode | None:
@@ -195,6 +219,14 @@ def _slice_of(raw: Object) -> Slice | None:
         return None
 
 
+def _measured_of(raw: Object) -> tuple[MeasuredGPU, ...] | None:
+    try:
+        return read_measured(raw.get("status") or {}) or None
+    except (KeyError, ValueError, TypeError) as error:
+        LOGGER.warning("GPUNode %s is passed over: %r", raw["metadata"]["name"], error)
+        return None
+
+
 def _extended_resource(raw: Object) -> str | None:
     """The extended resource of GPUs that a DeviceClass stands for, None where for none."""
     name = (raw.get("spec") or {}).get("extendedResourceName") or ""
@@ -209,4 +241,11 @@ def _shape(node: GpuNode | None) -> Shape | None:
         tuple(sorted(node.labels.items())),
         tuple(sorted(node.allocatable.items())),
         tuple(sorted(devices.items(), key=str)),
+        tuple((each.uuid, each.name, each.total_bytes, _held_by_the_host(each)) for each in node.measured),
     )
+
+
+def _held_by_the_host(gpu: MeasuredGPU) -> int:
+    """What no pod holds: that a model server fills its GPU is no news."""
+    in_pods = sum(each.used_bytes or 0 for each in gpu.processes if each.pod_uid)
+    return max(gpu.total_bytes - gpu.free_bytes - in_pods, 0) // LEAST_NEWS_BYTES

@@ -127,6 +127,7 @@ def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Wat
     yield Watched(dra, "ResourceClaim", required=False), world.claim_use.claims
     yield Watched(API_VERSION, OBSERVATION), KindOfCache(world.cache, OBSERVATION)
     yield Watched(API_VERSION, FACTS), KindOfCache(world.cache, FACTS)
+    yield Watched(API_VERSION, "GPUNode", required=False), world.nodes.measured
     yield Watched(API_VERSION, FIT_REPORT, required=False), world.fit_reports
     for namespace in namespaces or (None,):
         for child in CHILD_KINDS:

@@ -89,8 +89,9 @@ class GPUFacts:
         notes: what a person should know, and why a figure differs from the catalogue's.
         device_name: CUDA's name of the device, as far as known; vLLM's defaults look for ``a100`` in it.
         platform: the operating system under the driver: CUDA's total depends on it.
+        held_by: who holds memory of it, in words, as NVML told; empty where nobody is known to.
         sources: fact (``product``, ``memory``, ``computeCapability``, ``free``) and who told it; what is not listed is
-            the catalogue's. Two GPUs that differ in this only are equal.
+            the catalogue's. Two GPUs that differ in these words and sources only are equal.
     """
 
     product: str
@@ -111,6 +112,7 @@ class GPUFacts:
     notes: tuple[str, ...] = ()
     device_name: str = ""
     platform: Platform = Platform.LINUX
+    held_by: str = field(default="", compare=False)
     sources: tuple[tuple[str, FactSource], ...] = field(default=(), compare=False)
 
     @property

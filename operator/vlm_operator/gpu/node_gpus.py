@@ -1,7 +1,6 @@
-"""Every kind of GPU that a node offers, from all that is known of it: devices of the DRA driver, labels, the catalogue.
+"""Every kind of GPU that a node offers, from all that is known: NVML, devices of the DRA driver, labels, catalogue.
 
-Where two sources tell a fact, the first of these wins: DRA, labels, catalogue. Each GPU keeps who told what
-(``GPUFacts.sources``).
+Where two sources tell a fact, the first of these wins. Each GPU keeps who told what (``GPUFacts.sources``).
 """
 
 from __future__ import annotations
@@ -11,18 +10,22 @@ from collections.abc import Mapping, Sequence
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.catalogue import is_sold_in_sizes, labelled_gpu, shared_gpu, slice_of
 from vlm_operator.gpu.devices import Device, by_resource, check_devices
-from vlm_operator.gpu.facts import FactSource, GPUFacts
+from vlm_operator.gpu.facts import FactSource, GPUFacts, Platform
+from vlm_operator.gpu.measured import MeasuredGPU, idle_gpu
 from vlm_operator.gpu.node_labels import KERNEL_LABEL, NodeGPUs, read_node_gpus
 from vlm_operator.gpu.platform import on_platform, platform_of_kernel
 from vlm_operator.gpu.read_memory import unlisted_gpu, with_memory
-from vlm_operator.gpu.resources import MIG_PREFIX, PRODUCT_LABEL
+from vlm_operator.gpu.resources import GPU_RESOURCE, MEMORY_LABEL, MIG_PREFIX, PRODUCT_LABEL
 from vlm_operator.units import MIB, format_gib
 
 
 def node_gpus(
-    labels: Mapping[str, str], allocatable: Mapping[str, str], devices: Sequence[Device] = ()
+    labels: Mapping[str, str],
+    allocatable: Mapping[str, str],
+    devices: Sequence[Device] = (),
+    measured: Sequence[MeasuredGPU] = (),
 ) -> tuple[NodeGPUs, ...]:
-    """What a node offers: to pods that ask for an extended resource, then to claims.
+    """What a node offers, as it is with nothing on it: to pods that ask for an extended resource, then to claims.
 
     A resource of a node without a product label is left out where devices tell what it stands for: a pod that asks for
     it cannot be kept to that product, a claim can.
@@ -37,17 +40,28 @@ def node_gpus(
         for resource, amount in allocatable.items()
         if resource.removesuffix(".shared") not in kinds or _is_labelled(labels, resource)
     }
+    seen = _whole(measured, platform_of_kernel(labels.get(KERNEL_LABEL, "")))
+    if seen is not None and labels.get(PRODUCT_LABEL):  # an unknown product without a label of its memory
+        labels = {**labels, MEMORY_LABEL: str((seen.nvml_total_bytes or seen.total_bytes) // MIB)}
     by_name = [
-        _refined(each, kinds.get(each.resource.removesuffix(".shared"), ()), labels)
+        _refined(each, kinds.get(each.resource.removesuffix(".shared"), ()), labels, seen)
         for each in read_node_gpus(labels, told)
     ]
-    by_claim = [
-        NodeGPUs(gpu, sum(other == gpu for other in gpus), resource, claimed=True)
-        for resource in sorted(kinds)
-        for gpus in [[device_gpu(device, labels) for device in kinds[resource]]]
-        for gpu in dict.fromkeys(gpus)
-    ]
+    by_claim: list[NodeGPUs] = []
+    for resource in sorted(kinds):
+        gpus = [device_gpu(device, labels) for device in kinds[resource]]
+        if resource == GPU_RESOURCE and seen is not None and len(dict.fromkeys(gpus)) == 1:
+            gpus = [shared_gpu(seen) if gpu.shared else seen for gpu in gpus]
+        by_claim += [
+            NodeGPUs(gpu, sum(other == gpu for other in gpus), resource, claimed=True) for gpu in dict.fromkeys(gpus)
+        ]
     return (*by_name, *by_claim)
+
+
+def _whole(measured: Sequence[MeasuredGPU], platform: Platform) -> GPUFacts | None:
+    """The whole GPUs that NVML tells of, None where there are none or they are not all alike."""
+    found = dict.fromkeys(idle_gpu(each, platform) for each in measured if not each.mig_enabled)
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def device_gpu(device: Device, labels: Mapping[str, str] | None = None) -> GPUFacts:
@@ -100,11 +114,15 @@ def _is_labelled(labels: Mapping[str, str], resource: str) -> bool:
     return bool(labels.get(own) or labels.get(PRODUCT_LABEL))
 
 
-def _refined(offered: NodeGPUs, devices: Sequence[Device], labels: Mapping[str, str]) -> NodeGPUs:
-    """What a node offers by name, as its devices tell it; as its labels do where its devices are not all alike."""
+def _refined(
+    offered: NodeGPUs, devices: Sequence[Device], labels: Mapping[str, str], seen: GPUFacts | None
+) -> NodeGPUs:
+    """What a node offers by name, as NVML or its devices tell it; as its labels do where those are not all alike."""
     found = dict.fromkeys(device_gpu(device, labels) for device in devices)
-    if len(found) != 1:
+    gpu = next(iter(found)) if len(found) == 1 else None
+    if seen is not None and offered.resource.removesuffix(".shared") == GPU_RESOURCE and not offered.gpu.mig_profile:
+        gpu = seen
+    if gpu is None:
         return offered
-    (gpu,) = found
     shared = offered.gpu.shared and not gpu.shared
     return NodeGPUs(shared_gpu(gpu) if shared else gpu, offered.count, offered.resource)

@@ -68,7 +68,7 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None, topology: TopologySpe
     sites: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for node in nodes:
         try:
-            found_here = node_gpus(node.labels, node.allocatable, node.devices)
+            found_here = node_gpus(node.labels, node.allocatable, node.devices, node.measured)
             gpus = tuple(_bounded(_described(each, spec), topology) for each in found_here)
         except VlmOperatorError as error:
             unreadable.append(f"{node.name}: {error.message}")

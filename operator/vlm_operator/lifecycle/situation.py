@@ -13,6 +13,7 @@ from typing import Any
 
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.devices import Device
+from vlm_operator.gpu.measured import MeasuredGPU
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.rendering.pod_policy import PodTemplatePolicy
 
@@ -60,6 +61,7 @@ class GpuNode:
         ready: condition Ready is True.
         unschedulable: cordoned.
         devices: of NVIDIA's DRA driver, which claims are given.
+        measured: its GPUs as the agent on it last told; empty where there is no agent.
     """
 
     name: str
@@ -68,6 +70,7 @@ class GpuNode:
     ready: bool
     unschedulable: bool = False
     devices: tuple[Device, ...] = ()
+    measured: tuple[MeasuredGPU, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

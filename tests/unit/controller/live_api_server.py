@@ -173,6 +173,7 @@ _PLURALS = {
     "events",
     "enginefacts",
     "gpufitreports",
+    "gpunodes",
     "jobs",
     "configmaps",
     "resourceclaimtemplates",

@@ -196,6 +196,7 @@ def test_named_namespaces_are_watched_one_by_one_and_nothing_namespaced_cluster_
         *optional,
         *dra,
         "/apis/vlm-operator.dev/v1alpha1/gpufitreports",
+        "/apis/vlm-operator.dev/v1alpha1/gpunodes",
     }
 
 

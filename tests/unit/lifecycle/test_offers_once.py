@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from vlm_operator.api.gpu_spec import GPUSpec
-from vlm_operator.gpu.devices import Device
 from vlm_operator.lifecycle import offers as module
 from vlm_operator.lifecycle.offers import offers
 from vlm_operator.lifecycle.situation import GpuNode
@@ -23,9 +22,9 @@ def test_the_same_nodes_are_read_once_for_equal_specs_and_again_when_they_change
     read: list[str] = []
     original = module.node_gpus
 
-    def counted(labels: dict[str, str], allocatable: dict[str, str], devices: tuple[Device, ...]) -> object:
+    def counted(labels: dict[str, str], allocatable: dict[str, str], *more: tuple[object, ...]) -> object:
         read.append("node")
-        return original(labels, allocatable, devices)
+        return original(labels, allocatable, *more)
 
     monkeypatch.setattr(module, "node_gpus", counted)
     snapshot = nodes()
