@@ -12,7 +12,8 @@ from vlm_operator.api.names import DEPLOYMENT_LABEL
 from vlm_operator.controller.client import Object
 from vlm_operator.controller.queue import Key
 from vlm_operator.controller.versioned import Versioned
-from vlm_operator.gpu.resources import AMD_DOMAIN, DRA_DRIVER, NVIDIA_DOMAIN
+from vlm_operator.gpu.devices import claimed_devices
+from vlm_operator.gpu.resources import AMD_DOMAIN, NVIDIA_DOMAIN
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.lifecycle.situation import GpuNode
 
@@ -164,10 +165,6 @@ def _pod_name(item: Mapping[str, Any]) -> tuple[str, str]:
     return item["metadata"]["namespace"], item["metadata"]["name"]
 
 
-EXTENDED_RESOURCE_CLAIM: Final = "resource.kubernetes.io/extended-resource-claim"
-"""Annotation of claims that the scheduler makes for pods which ask for an extended resource: their requests count."""
-
-
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Devices that one ResourceClaim was given.
@@ -221,16 +218,7 @@ class ClaimUse:
 
 def read_claim(raw: Object) -> Claim | None:
     """The devices of NVIDIA's driver that a claim was given, None where it has none or its pod's requests count."""
-    metadata = raw["metadata"]
-    if (metadata.get("annotations") or {}).get(EXTENDED_RESOURCE_CLAIM):
-        return None
-    allocation = (raw.get("status") or {}).get("allocation") or {}
-    results = (allocation.get("devices") or {}).get("results") or ()
-    devices = frozenset(
-        (str(each["pool"]), str(each["device"]))
-        for each in results
-        if each.get("driver") == DRA_DRIVER and not each.get("adminAccess")
-    )
+    metadata, devices = raw["metadata"], claimed_devices(raw)
     if not devices:
         return None
     label = (metadata.get("labels") or {}).get(DEPLOYMENT_LABEL)

@@ -166,6 +166,22 @@ def _natural(name: str) -> Sequence[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
+EXTENDED_RESOURCE_CLAIM: Final = "resource.kubernetes.io/extended-resource-claim"
+"""Annotation of claims that the scheduler makes for pods which ask for an extended resource: their requests count."""
+
+
+def claimed_devices(raw: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Pool and name of NVIDIA's devices that a ResourceClaim was given; none where its pod's requests count."""
+    if (raw["metadata"].get("annotations") or {}).get(EXTENDED_RESOURCE_CLAIM):
+        return frozenset()
+    devices = ((raw.get("status") or {}).get("allocation") or {}).get("devices") or {}
+    return frozenset(
+        (str(each["pool"]), str(each["device"]))
+        for each in devices.get("results") or ()
+        if each.get("driver") == DRA_DRIVER and not each.get("adminAccess")
+    )
+
+
 def check_devices(devices: Iterable[Device]) -> None:
     """Raises InputError where a device names no product: nothing can be planned for it."""
     for device in devices:
