@@ -149,3 +149,27 @@ def test_render_offline_prints_what_the_operator_applies(
     made = cluster.get("deployment", "model", namespace)["spec"]["template"]["spec"]
     assert made["resourceClaims"] == deployment["spec"]["template"]["spec"]["resourceClaims"]
     assert condition(cluster.get("vlmd", "model", namespace), "Planned")["status"] == "True"
+
+
+@pytest.mark.usefixtures("claimed_gpus", "operator")
+def test_two_models_share_one_card_by_claims_of_parts_of_its_memory(cluster: Cluster, namespace: str) -> None:
+    def card() -> dict[str, Any]:
+        device = gpu_device(0, "NVIDIA L40S", "46068Mi", "8.9.0", allowMultipleAllocations=True)
+        policy = {"default": "1Gi", "validRange": {"min": "1Mi", "step": "1Mi"}}
+        device["capacity"]["memory"]["requestPolicy"] = policy
+        return resource_slice(f"{NODE}-small", device, name="shared")
+
+    cluster.kubectl("delete", "resourceslice", f"{NODE}-small-gpu.nvidia.com")
+    cluster.apply(card())
+    small = {"promptTokens": 1000, "outputTokens": 200}
+    for name in ("first", "second"):
+        gpu = {"product": "NVIDIA-L40S", "claim": {"memory": "22Gi"}, "count": 1}
+        cluster.apply(vlmd(name, namespace, gpu=gpu, workload=small, model={"id": "Qwen/Qwen3-VL-8B-Instruct"}))
+    found = cluster.wait("both parts", lambda: len(devices := allocated(cluster, namespace)) == 2 and devices)
+    assert {(device["pool"], device["device"]) for device in found} == {(f"{NODE}-small", "gpu-0")}
+    assert len({device["shareID"] for device in found}) == 2
+    asked = [
+        cluster.get("vlmd", name, namespace)["status"]["plan"]["budget"]["requestedBytes"]
+        for name in ("first", "second")
+    ]
+    assert max(asked) <= 22 * 2**30

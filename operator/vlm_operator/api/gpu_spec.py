@@ -40,6 +40,12 @@ class ClaimSpec(ApiModel):
         description=f"DeviceClass of the claim. Default: {GPU_DEVICE_CLASS}, or {MIG_DEVICE_CLASS} for a MIG profile: "
         "those that NVIDIA's DRA driver installs.",
     )
+    memory: Quantity | None = Field(
+        default=None,
+        description="Share of each device's memory that is claimed, for instance 30Gi, of devices that several claims "
+        "may hold at once (consumable capacity): --gpu-memory-utilization is chosen so that vLLM takes no more. "
+        "Default: whole devices.",
+    )
 
 
 class GPUSpec(ApiModel):

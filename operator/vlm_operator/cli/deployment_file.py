@@ -116,7 +116,7 @@ def plan_deployment(
         intent = on_this_machine(intent, offer.gpu, min(offer.count, intent.gpus_available))
     else:
         resource, stated = (spec.gpu.resource, spec.gpu.platform) if spec.gpu else (GPU_RESOURCE, None)
-        offer = find_product(product, resource, intent.gpus_available, platform or stated, claimed=claimed)
+        offer = find_product(product, resource, intent.gpus_available, platform or stated, spec=spec.gpu)
     key = key_of(spec, intent.version, offer)
     evidence = NOTHING if observations is None else evidence_from(observations, key)
     evidence = with_facts(evidence, facts, spec.model.source, offer.gpu, intent.version)

@@ -227,8 +227,13 @@ def read_claim(raw: Object) -> Claim | None:
 
 @cached_by_identity(kept=4)
 def _places(nodes: tuple[GpuNode, ...]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Node and resource of each device."""
-    return {(device.pool, device.name): (node.name, device.resource) for node in nodes for device in node.devices}
+    """Node and resource of each device that one claim has alone; one that is shared is in use by none alone."""
+    return {
+        (device.pool, device.name): (node.name, device.resource)
+        for node in nodes
+        for device in node.devices
+        if not device.shared
+    }
 
 
 def together(

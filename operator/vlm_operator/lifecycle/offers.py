@@ -14,11 +14,13 @@ from vlm_operator.gpu.facts import GPUFacts, Platform
 from vlm_operator.gpu.node_gpus import node_gpus
 from vlm_operator.gpu.node_labels import NodeGPUs
 from vlm_operator.gpu.platform import on_platform
+from vlm_operator.gpu.reserve import with_share
 from vlm_operator.gpu.resources import GPU_RESOURCE, MIG_PREFIX
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.lifecycle.situation import AwaitedGPUs, GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.planning.shapes import MOST_NODES
+from vlm_operator.units import parse_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +164,16 @@ def _bounded(offered: NodeGPUs, topology: TopologySpec | None) -> NodeGPUs:
 
 
 def _described(offered: NodeGPUs, spec: GPUSpec | None) -> NodeGPUs:
-    """The GPUs of a node on the platform that the spec states, where it does."""
-    if spec is None or spec.platform is None:
+    """The GPUs of a node on the platform that the spec states, where it does, and of them the share that it claims."""
+    if spec is None:
         return offered
-    return replace(offered, gpu=on_platform(offered.gpu, Platform(spec.platform)))
+    gpu = offered.gpu if spec.platform is None else on_platform(offered.gpu, Platform(spec.platform))
+    return replace(offered, gpu=_shared(gpu, spec) if offered.claimed else gpu)
+
+
+def _shared(gpu: GPUFacts, spec: GPUSpec) -> GPUFacts:
+    memory = spec.claim.memory if spec.claim else None
+    return gpu if memory is None else with_share(gpu, parse_bytes(str(memory), field="gpu.claim.memory"))
 
 
 def _allowed(offered: NodeGPUs, spec: GPUSpec | None, topology: TopologySpec | None) -> bool:
@@ -199,18 +207,19 @@ def _same_product(product: str, gpu: GPUFacts) -> bool:
 
 
 def find_product(
-    product: str, resource: str, count: int, platform: str | None = None, *, claimed: bool = False
+    product: str, resource: str, count: int, platform: str | None = None, *, spec: GPUSpec | None = None
 ) -> GPUOffer:
     """An offer of GPUs that no node was read for: ``count`` of ``product`` on a node, as the catalogue has them.
 
     Args:
-        claimed: a ResourceClaim takes them.
+        spec: says whether a ResourceClaim takes them, or a share of them.
 
     Raises:
         InputError, UnknownFact: the product is not known, or its memory on ``platform``.
     """
     gpu = on_platform(find_gpu(product), Platform(platform or Platform.LINUX))
+    claimed = spec is not None and spec.claim is not None
     label = "" if claimed else gpu.label
     if resource.startswith(MIG_PREFIX) and gpu.mig_profile is None:
         gpu = slice_of(gpu, resource.removeprefix(MIG_PREFIX))
-    return GPUOffer(gpu, resource, count, node_label=label, claimed=claimed)
+    return GPUOffer(gpu if spec is None else _shared(gpu, spec), resource, count, node_label=label, claimed=claimed)

@@ -25,6 +25,7 @@ from vlm_operator.rendering import (
     render,
     server_request,
 )
+from vlm_operator.units import parse_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,10 @@ def server_of(
 def _claim(spec: VLMDeploymentSpec, offer: GPUOffer | None, count: int) -> Claim | None:
     """What a pod claims, None where it asks for an extended resource."""
     claim = spec.gpu.claim if spec.gpu else None
-    return None if claim is None or offer is None else claim_of(offer.gpu, count, claim.device_class)
+    if claim is None or offer is None:
+        return None
+    share = None if claim.memory is None else parse_bytes(str(claim.memory), field="gpu.claim.memory")
+    return claim_of(offer.gpu, count, claim.device_class, share)
 
 
 def _whole_weights(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:

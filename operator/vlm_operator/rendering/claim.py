@@ -7,6 +7,7 @@ be changed, so its name tells its content: another plan has another template.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ class Claim:
         product: NVML's name with dashes in the place of blanks, as node labels spell it.
         least_mib: least memory of a device in MiB, None where the driver tells none (GB10).
         profile: MIG profile, None for whole GPUs.
+        share_mib: memory of each device that is claimed in MiB, None for whole devices.
     """
 
     device_class: str
@@ -39,6 +41,7 @@ class Claim:
     product: str
     least_mib: int | None
     profile: str | None = None
+    share_mib: int | None = None
 
     @property
     def expression(self) -> str:
@@ -56,15 +59,18 @@ class Claim:
         """The spec of a ResourceClaim."""
         exactly: dict[str, Any] = {"deviceClassName": self.device_class, "allocationMode": "ExactCount"}
         exactly |= {"count": self.count, "selectors": [{"cel": {"expression": self.expression}}]}
+        if self.share_mib is not None:
+            exactly["capacity"] = {"requests": {"memory": f"{self.share_mib}Mi"}}
         return {"devices": {"requests": [{"name": CLAIM, "exactly": exactly}]}}
 
 
-def claim_of(gpu: GPUFacts, count: int, device_class: str | None) -> Claim:
+def claim_of(gpu: GPUFacts, count: int, device_class: str | None, share_bytes: int | None = None) -> Claim:
     """The claim of ``count`` GPUs of a plan.
 
     Args:
         gpu: what the plan is for.
         device_class: as ``spec.gpu.claim`` names it, None for the driver's own.
+        share_bytes: memory of each that is claimed, None for whole GPUs.
     """
     memory = gpu.total_bytes if gpu.mig_profile else gpu.nvml_total_bytes
     return Claim(
@@ -73,6 +79,7 @@ def claim_of(gpu: GPUFacts, count: int, device_class: str | None) -> Claim:
         product=gpu.product,
         least_mib=None if memory is None else max(memory // MIB - _SPREAD_MIB, 1),
         profile=gpu.mig_profile,
+        share_mib=None if share_bytes is None else math.ceil(share_bytes / MIB),
     )
 
 

@@ -13,6 +13,7 @@ from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.lifecycle.decision import Decision
 from vlm_operator.lifecycle.offers import find_product
 from vlm_operator.rendering import claim_of
+from vlm_operator.units import GIB
 
 
 def child(decision: Decision, kind: str) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def test_a_device_class_of_ones_own_is_claimed_from() -> None:
 
 
 def test_a_card_whose_memory_the_driver_does_not_tell_is_claimed_by_its_product() -> None:
-    claim = claim_of(find_product("GB10", "nvidia.com/gpu", 1, claimed=True).gpu, 1, None)
+    claim = claim_of(find_product("GB10", "nvidia.com/gpu", 1).gpu, 1, None)
     assert "memory" not in claim.expression
 
 
@@ -104,7 +105,35 @@ def test_offline_and_in_the_cluster_the_same_is_claimed() -> None:
     spec = {"model": {"id": MODEL}, "gpu": {"claim": {}, "product": "NVIDIA-L4"}}
     claim = parse(VLMDeployment, {"metadata": {"name": "demo"}, "spec": spec}).spec.gpu
     assert claim is not None
-    offline = claim_of(find_product("NVIDIA-L4", claim.resource, 1, claimed=True).gpu, 1, None)
+    offline = claim_of(find_product("NVIDIA-L4", claim.resource, 1, spec=claim).gpu, 1, None)
     read = gpu_device(0, memory="23028Mi")  # drivers differ by a few MiB
     online = child(ClaimWorld(spec=spec, claimed=(claimed_node("n", read),)).decide(), "ResourceClaimTemplate")
     assert online["spec"]["spec"] == offline.spec
+
+
+SHARED = gpu_device(0, "NVIDIA H100 80GB HBM3", "81559Mi", "9.0.0", allowMultipleAllocations=True)
+
+
+def test_of_a_device_that_is_shared_a_part_is_claimed_and_no_more_is_taken() -> None:
+    spec = {"model": {"id": MODEL}, "gpu": {"claim": {"memory": "30Gi"}}, "workload": {"promptTokens": 2000}}
+    decision = ClaimWorld(spec=spec, claimed=(claimed_node("n", SHARED),)).decide()
+    (request,) = child(decision, "ResourceClaimTemplate")["spec"]["spec"]["devices"]["requests"]
+    assert request["exactly"]["capacity"] == {"requests": {"memory": "30720Mi"}}
+    assert decision.status is not None
+    assert 16 * GIB < decision.status["plan"]["budget"]["requestedBytes"] < 30 * GIB
+
+
+def test_a_share_that_is_too_small_is_refused_with_its_figures() -> None:
+    spec = {"model": {"id": MODEL}, "gpu": {"claim": {"memory": "10Gi"}}}
+    status = ClaimWorld(spec=spec, claimed=(claimed_node("n", SHARED),)).decide().status
+    assert status is not None
+    planned = next(each for each in status["conditions"] if each["type"] == "Planned")
+    assert (planned["status"], planned["reason"]) == ("False", "OutOfMemory")
+
+
+def test_a_pinned_utilisation_above_the_share_is_refused() -> None:
+    spec = {"model": {"id": MODEL}, "gpu": {"claim": {"memory": "30Gi"}}, "engine": {"gpuMemoryUtilization": 0.9}}
+    status = ClaimWorld(spec=spec, claimed=(claimed_node("n", SHARED),)).decide().status
+    assert status is not None
+    planned = next(each for each in status["conditions"] if each["type"] == "Planned")
+    assert (planned["status"], planned["reason"]) == ("False", "FreeMemoryTooLow")
