@@ -109,7 +109,8 @@ def test_named_namespaces_get_roles_and_no_right_elsewhere(cluster: Cluster) -> 
     assert [binding["metadata"]["namespace"] for binding in bindings] == [NAMESPACE, "team-a", "team-b"]
     (cluster_role,) = of_kind(documents, "ClusterRole")
     resources = {resource for rule in cluster_role["rules"] for resource in rule["resources"]}
-    assert resources == {"nodes", "startupobservations", "enginefacts", "gpufitreports"}
+    claims = {"resourceslices", "resourceclaims", "deviceclasses"}
+    assert resources == {"nodes", "startupobservations", "enginefacts", "gpufitreports", "gpunodes", *claims}
     (deployment,) = of_kind(documents, "Deployment")
     assert "--namespaces=team-a,team-b" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
 
@@ -141,6 +142,11 @@ def test_named_namespaces_may_have_all_pods_listed_for_the_gpus_in_use(cluster: 
         ("create", "enginefacts.vlm-operator.dev", True),
         ("watch", "gpufitreports.vlm-operator.dev", True),
         ("patch", "gpufitreports.vlm-operator.dev", False),
+        ("watch", "gpunodes.vlm-operator.dev", True),
+        ("patch", "gpunodes.vlm-operator.dev", False),
+        ("watch", "resourceslices.resource.k8s.io", True),
+        ("create", "resourceclaimtemplates.resource.k8s.io", True),
+        ("create", "resourceclaims.resource.k8s.io", False),
         ("create", "jobs.batch", True),
         ("patch", "jobs.batch", False),
         ("create", "configmaps", True),

@@ -88,6 +88,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 
+{{- /* GPUs that are claimed: templates of claims, and which devices claims of anybody were given. */ -}}
+{{- define "vlm-operator.claimRules" -}}
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaimtemplates]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+
+{{- define "vlm-operator.claimReadRules" -}}
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaims, resourceslices, deviceclasses]
+  verbs: [list, watch]
+{{- end }}
+
 {{- /* What the operator may do with objects that belong to no namespace. */ -}}
 {{- define "vlm-operator.clusterRules" -}}
 - apiGroups: [""]
@@ -100,6 +113,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [vlm-operator.dev]
   resources: [gpufitreports]
   verbs: [list, watch]
+# What agents measure on the nodes.
+- apiGroups: [vlm-operator.dev]
+  resources: [gpunodes]
+  verbs: [list, watch]
+{{- end }}
+
+{{- /* What the agent on a GPU node may do. */ -}}
+{{- define "vlm-operator.agentRules" -}}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [get]
+- apiGroups: [vlm-operator.dev]
+  resources: [gpunodes]
+  verbs: [get, create, patch, delete]
+- apiGroups: [vlm-operator.dev]
+  resources: [gpunodes/status]
+  verbs: [patch]
 {{- end }}
 
 {{- /* What 'vlmctl audit' reads. */ -}}

@@ -12,6 +12,7 @@ from typing import Any, Final
 from vlm_operator.api.base import ApiModel
 from vlm_operator.api.engine_facts import EngineFacts
 from vlm_operator.api.gpu_fit_report import GPUFitReport
+from vlm_operator.api.gpu_node import GPUNode
 from vlm_operator.api.names import GROUP, VERSION
 from vlm_operator.api.startup_observation import StartupObservation
 from vlm_operator.api.vlm_deployment import VLMDeployment
@@ -68,6 +69,15 @@ GPU_FIT_REPORT_COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"name": "Worst", "type": "string", "priority": 1, "jsonPath": ".spec.findings[0].message"},
 )
 
+GPU_NODE_COLUMNS: Final[tuple[dict[str, Any], ...]] = (
+    {"name": "Product", "type": "string", "jsonPath": ".status.gpus[0].product"},
+    {"name": "Total", "type": "integer", "jsonPath": ".status.gpus[0].totalBytes"},
+    {"name": "Free", "type": "integer", "jsonPath": ".status.gpus[0].freeBytes"},
+    {"name": "Driver", "type": "string", "jsonPath": ".status.driverVersion"},
+    {"name": "Observed", "type": "date", "jsonPath": ".status.observedAt"},
+)
+"""Of the first GPU; ``vlmctl gpus --cluster`` shows all."""
+
 _STANDARD_FIELDS: Final = {
     "apiVersion": "Version of this API: vlm-operator.dev/v1alpha1.",
     "kind": "Kind of the object.",
@@ -119,9 +129,22 @@ def gpu_fit_report_crd() -> dict[str, Any]:
     )
 
 
+def gpu_node_crd() -> dict[str, Any]:
+    """The CustomResourceDefinition of ``GPUNode``."""
+    return _crd(
+        GPUNode,
+        plural="gpunodes",
+        short_names=("gpun",),
+        scope="Cluster",
+        columns=GPU_NODE_COLUMNS,
+        subresources={"status": {}},
+        required=(),
+    )
+
+
 def all_crds() -> tuple[dict[str, Any], ...]:
     """Every CustomResourceDefinition of the project."""
-    return vlm_deployment_crd(), startup_observation_crd(), engine_facts_crd(), gpu_fit_report_crd()
+    return vlm_deployment_crd(), startup_observation_crd(), engine_facts_crd(), gpu_fit_report_crd(), gpu_node_crd()
 
 
 def _crd(
@@ -132,13 +155,17 @@ def _crd(
     scope: str,
     columns: tuple[dict[str, Any], ...],
     subresources: Mapping[str, Any] | None = None,
+    required: tuple[str, ...] = ("spec",),
 ) -> dict[str, Any]:
     kind = model.__name__
     schema = structural(model)
     for name, description in _STANDARD_FIELDS.items():
         schema["properties"][name] = {"type": "string", "description": description}
     schema["properties"]["metadata"] = {"type": "object"}
-    schema["required"] = ["spec"]
+    if required:
+        schema["required"] = list(required)
+    else:
+        schema.pop("required", None)
     version: dict[str, Any] = {
         "name": VERSION,
         "served": True,

@@ -8,7 +8,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from vlm_operator.api.base import ApiModel, Integer, Quantity, Rule, matching
-from vlm_operator.gpu.resources import GPU_RESOURCE, MIG_PREFIX, NVIDIA_DOMAIN, PRODUCT_LABEL
+from vlm_operator.gpu.resources import (
+    GPU_DEVICE_CLASS,
+    GPU_RESOURCE,
+    MIG_DEVICE_CLASS,
+    MIG_PREFIX,
+    NVIDIA_DOMAIN,
+    PRODUCT_LABEL,
+)
 
 _PRODUCT_VALIDATOR, _PRODUCT_CEL = matching(
     r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?",
@@ -18,6 +25,27 @@ _RESOURCE_VALIDATOR, _RESOURCE_CEL = matching(
     rf"{re.escape(NVIDIA_DOMAIN)}[a-z0-9]([a-z0-9.+-]{{0,61}}[a-z0-9])?",
     f"must be an extended resource of NVIDIA's device plugin: {GPU_RESOURCE} or, for instance, {MIG_PREFIX}3g.40gb",
 )
+
+
+_CLASS_VALIDATOR, _CLASS_CEL = matching(
+    r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "must be the name of a DeviceClass, such as gpu.nvidia.com"
+)
+
+
+class ClaimSpec(ApiModel):
+    """GPUs by a ResourceClaim (dynamic resource allocation) in the place of an extended resource."""
+
+    device_class: Annotated[str, Field(min_length=1, max_length=253), _CLASS_VALIDATOR, _CLASS_CEL] | None = Field(
+        default=None,
+        description=f"DeviceClass of the claim. Default: {GPU_DEVICE_CLASS}, or {MIG_DEVICE_CLASS} for a MIG profile: "
+        "those that NVIDIA's DRA driver installs.",
+    )
+    memory: Quantity | None = Field(
+        default=None,
+        description="Share of each device's memory that is claimed, for instance 30Gi, of devices that several claims "
+        "may hold at once (consumable capacity): --gpu-memory-utilization is chosen so that vLLM takes no more. "
+        "Default: whole devices.",
+    )
 
 
 class GPUSpec(ApiModel):
@@ -31,7 +59,13 @@ class GPUSpec(ApiModel):
     resource: Annotated[str, Field(min_length=1, max_length=75), _RESOURCE_VALIDATOR, _RESOURCE_CEL] = Field(
         default=GPU_RESOURCE,
         description=f"Extended resource that the pod asks for: {GPU_RESOURCE}, or a MIG profile such as "
-        f"{MIG_PREFIX}3g.40gb. Default: {GPU_RESOURCE}.",
+        f"{MIG_PREFIX}3g.40gb. Default: {GPU_RESOURCE}. With claim it says which kind of device is claimed.",
+    )
+    claim: ClaimSpec | None = Field(
+        default=None,
+        description="Claim the GPUs from NVIDIA's DRA driver (resource.k8s.io/v1) in the place of asking for the "
+        "resource: the operator writes a ResourceClaimTemplate that asks for the planned product and memory. {} takes "
+        "the driver's own DeviceClass. Default: the pod asks for the extended resource.",
     )
     count: Annotated[Integer, Field(ge=1, le=64)] | None = Field(
         default=None,

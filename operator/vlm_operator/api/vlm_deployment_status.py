@@ -97,7 +97,15 @@ class PlanGPUStatus(StatusModel):
     product: Name | None = Field(
         default=None, description="GPU product, as the node label says; absent on the CPU backend."
     )
-    resource: Name | None = Field(default=None, description="Extended resource that the pod asks for.")
+    resource: Name | None = Field(
+        default=None, description="Extended resource that the pod asks for, or that stands for what it claims."
+    )
+    claimed: Bool | None = Field(default=None, description="True where the pod gets the GPUs by a ResourceClaim.")
+    sources: Annotated[dict[str, Name], Field(max_length=8)] | None = Field(
+        default=None,
+        description="Who told which fact of the GPU (product, memory, computeCapability, free): agent, DRA or labels. "
+        "What is not listed is the product catalogue's.",
+    )
     count: Annotated[Integer, Field(ge=0)] | None = Field(default=None, description="GPUs of one replica.")
     nodes: Annotated[Integer, Field(ge=0)] | None = Field(
         default=None, description="Nodes of the cluster that have this many GPUs of the product."

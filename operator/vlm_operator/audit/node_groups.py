@@ -122,7 +122,7 @@ _Shape = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 
 def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> Fleet:
     """The groups of these nodes, with what these pods leave free. Nodes without GPUs are left out."""
-    asked = _asked(pods)
+    asked = gpus_asked(pods)
     read: dict[_Shape, Any] = {}
     found: dict[tuple[GPUFacts, str, int], list[Member]] = {}
     places: dict[tuple[str, str], tuple[GPUFacts, str, int]] = {}
@@ -195,7 +195,7 @@ def _takes_pods(node: Manifest) -> bool:
     return ready == "True" and not (node.get("spec") or {}).get("unschedulable")
 
 
-def _asked(pods: Iterable[Manifest]) -> Counter[tuple[str, str]]:
+def gpus_asked(pods: Iterable[Manifest]) -> Counter[tuple[str, str]]:
     """GPUs that pods have on each node by resource, as the scheduler counts containers."""
     total: Counter[tuple[str, str]] = Counter()
     for pod in pods:

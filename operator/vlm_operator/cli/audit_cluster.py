@@ -41,7 +41,7 @@ def read_live(context: str | None, namespace: str | None, *, with_metrics: bool)
     """
     from kubernetes import client
 
-    api = _Api(client.ApiClient(connect(context)))
+    api = Api(client.ApiClient(connect(context)))
     nodes, pods = list(api.listed("nodes")), list(api.listed("pods"))
     own = [pod for pod in pods if namespace in (None, pod["metadata"]["namespace"])]
     servers = {(each.workload.namespace, each.name): each for each in read_servers(own, {})}
@@ -81,7 +81,7 @@ def _name(pod: dict[str, Any]) -> tuple[str, str]:
     return pod["metadata"]["namespace"], pod["metadata"]["name"]
 
 
-class _Api:
+class Api:
     """Reads raw JSON; typed objects take ten times as long.
 
     Attributes:
@@ -92,12 +92,16 @@ class _Api:
         self._client = client
         self.missing: list[str] = []
 
-    def listed(self, plural: str) -> Iterator[dict[str, Any]]:
-        """Every object of one kind, page by page."""
+    def listed(self, plural: str, root: str = "/api/v1") -> Iterator[dict[str, Any]]:
+        """Every object of one kind, page by page.
+
+        Args:
+            root: path of the API group and version.
+        """
         more: str | None = None
         while True:
             query = [("limit", str(_PAGE)), *([("continue", more)] if more else [])]
-            page = self._get(f"/api/v1/{plural}", query, verb="list", resource=plural)
+            page = self._get(f"{root}/{plural}", query, verb="list", resource=plural)
             yield from page["items"]
             more = page["metadata"].get("continue")
             if not more:

@@ -110,21 +110,22 @@ def plan_deployment(
             field="gpu",
             hint="give --gpu PRODUCT, or set spec.gpu.product; 'vlmctl gpus' lists the products",
         )
+    claimed = spec.gpu is not None and spec.gpu.claim is not None
     if product == LOCAL:
-        offer = _local_offer(platform)
+        offer = _local_offer(platform, claimed=claimed)
         intent = on_this_machine(intent, offer.gpu, min(offer.count, intent.gpus_available))
     else:
         resource, stated = (spec.gpu.resource, spec.gpu.platform) if spec.gpu else (GPU_RESOURCE, None)
-        offer = find_product(product, resource, intent.gpus_available, platform or stated)
+        offer = find_product(product, resource, intent.gpus_available, platform or stated, spec=spec.gpu)
     key = key_of(spec, intent.version, offer)
     evidence = NOTHING if observations is None else evidence_from(observations, key)
     evidence = with_facts(evidence, facts, spec.model.source, offer.gpu, intent.version)
     return PlannedDeployment(deployment, plan(model, offer.gpu, intent, evidence), offer)
 
 
-def _local_offer(platform: str | None) -> GPUOffer:
+def _local_offer(platform: str | None, *, claimed: bool) -> GPUOffer:
     gpu, installed = local_gpu(platform)
-    return GPUOffer(gpu, GPU_RESOURCE, installed, node_label=gpu.label)
+    return GPUOffer(gpu, GPU_RESOURCE, installed, node_label="" if claimed else gpu.label, claimed=claimed)
 
 
 def plan_of_file(values: dict[str, Any], version: str | None) -> PlannedDeployment:

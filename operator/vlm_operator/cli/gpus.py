@@ -8,6 +8,7 @@ import click
 
 from vlm_operator.cli.columns import Column, print_columns, terminal_width
 from vlm_operator.cli.output import emit, output_option
+from vlm_operator.errors import InputError
 from vlm_operator.gpu.catalogue import aliases_of, all_gpus, find_gpu, origin_of
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.gpu.multiprocessors import multiprocessors
@@ -16,9 +17,21 @@ from vlm_operator.units import format_gib
 
 @click.command(name="gpus")
 @click.argument("product", required=False)
+@click.option("--cluster", is_flag=True, help="The GPUs of a cluster's nodes: in use, free, who holds the rest.")
+@click.option("--context", help="With --cluster: context of the kubeconfig; omitted: the current one.")
 @output_option
-def command(product: str | None, output: str) -> None:
-    """List GPU products, or show the one that PRODUCT means (a label, an alias, a MIG slice)."""
+def command(*, product: str | None, cluster: bool, context: str | None, output: str) -> None:
+    """List GPU products, or show the one that PRODUCT means (a label, an alias, a MIG slice); or those of a cluster."""
+    if cluster or context is not None:
+        if product is not None:
+            raise InputError(
+                f"product: {product} and a cluster are given", field="product", hint="leave PRODUCT out with --cluster"
+            )
+        from vlm_operator.cli.cluster_gpus import nodes_with_gpus, print_table, read_objects, to_json
+
+        nodes = nodes_with_gpus(read_objects(context))
+        emit(to_json(nodes), output, lambda: print_table(nodes))
+        return
     gpus = all_gpus() if product is None else (find_gpu(product),)
     answer = {"gpus": [describe(gpu) for gpu in gpus]}
     emit(answer, output, lambda: _table(gpus, notes=product is not None))

@@ -13,6 +13,7 @@ from rich.text import Text
 from vlm_operator.cli.budget_bar import print_budget
 from vlm_operator.cli.stage_table import on_every_node, print_stages
 from vlm_operator.engine.flags import canonical_json, plain_value, shown_flags
+from vlm_operator.planning.mig_profiles import slice_words
 from vlm_operator.planning.more_nodes import nodes_that_hold
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Verdict
@@ -51,7 +52,7 @@ def print_plan(
     console.print(Text.assemble((str(plan.verdict), STYLES[plan.verdict]), f": {words(plan.message)}"))
     if plan.hint:
         console.print(Text(f"hint: {words(plan.hint)}"))
-    if more := nodes_that_hold(plan):
+    for more in filter(None, (nodes_that_hold(plan), slice_words(plan))):
         console.print(Text(f"hint: {more}"))
     for hint in more_hints:
         console.print(Text(f"hint: {hint}"))

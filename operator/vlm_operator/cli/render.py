@@ -139,9 +139,10 @@ def _printed(row: Row, output: str, extras: Extras, *, alone: bool) -> Row:
         plan = planned.plan
         click.echo(f"{row.name}: {plan.verdict}: {plan.message}", err=True)
         if not plan.fits:
+            from vlm_operator.planning.mig_profiles import slice_words
             from vlm_operator.planning.more_nodes import nodes_that_hold
 
-            for hint in filter(None, (plan.hint, nodes_that_hold(plan))):
+            for hint in filter(None, (plan.hint, nodes_that_hold(plan), slice_words(plan))):
                 click.echo(f"{row.name}: hint: {hint}", err=True)
         elif output in HOST_TARGETS:
             print_target(output, planned)

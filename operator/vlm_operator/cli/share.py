@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.gpu.facts import Platform
-from vlm_operator.units import format_gib, parse_bytes
+from vlm_operator.units import MIB, format_gib, parse_bytes
 
 if TYPE_CHECKING:
     from vlm_operator.planning.share import Part, Share, Sharer
@@ -113,7 +114,17 @@ def _server(part: Part) -> dict[str, Any]:
         "cudaGraphBytes": part.graph_bytes,
         "takesBytes": part.takes_bytes,
         "leftAtStartBytes": part.left_bytes,
+        "kvFloorBytes": part.kv_floor_bytes,
+        "aibrix": {"perGPU": _aibrix(part)} if plan.fits else None,
         "command": list(serve(plan)) if plan.fits else [],
+    }
+
+
+def _aibrix(part: Part) -> dict[str, str]:
+    """``perGPU`` of AIBrix's ModelClaim: the most that the server takes, and the least KV cache it starts with."""
+    return {
+        "maximumFootprint": f"{math.ceil(part.takes_bytes / MIB)}Mi",
+        "kvFloor": f"{math.ceil(part.kv_floor_bytes / MIB)}Mi",
     }
 
 
@@ -139,3 +150,7 @@ def _print(found: Share) -> None:
         click.echo("\nStart each when the one before serves:\n")
         for part in found.parts:
             click.echo(" ".join(map(shlex.quote, serve(part.plan))))
+        click.echo("\nFor AIBrix's ModelClaim (perGPU):\n")
+        for part in found.parts:
+            figures = _aibrix(part)
+            click.echo(f"{part.name}: {', '.join(f'{name}: {size}' for name, size in figures.items())}")

@@ -45,12 +45,16 @@ PLURALS: Final = {
     "StartupObservation": "startupobservations",
     "EngineFacts": "enginefacts",
     "GPUFitReport": "gpufitreports",
+    "GPUNode": "gpunodes",
     "Job": "jobs",
     "ConfigMap": "configmaps",
     "Event": "events",
     "Node": "nodes",
     "Pod": "pods",
     "Lease": "leases",
+    "ResourceSlice": "resourceslices",
+    "ResourceClaim": "resourceclaims",
+    "DeviceClass": "deviceclasses",
 }
 """Kinds this operator reads or writes, as they stand in a path."""
 

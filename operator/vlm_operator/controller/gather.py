@@ -79,7 +79,7 @@ def gather(
         target=target,
         now=now,
         nodes=world.nodes.snapshot(),
-        gpus_in_use=world.gpu_use.by_node(but=key),
+        gpus_in_use=world.gpus_in_use(but=key),
         children=tuple(child for child in children if is_controlled_by(child, target.uid)),
         pods=tuple(sorted(pods, key=lambda pod: (pod.created_at, pod.name), reverse=True)),
         model=answer.facts,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LOGGER: Final = logging.getLogger(__name__)
 
-SPARE_CONNECTIONS: Final = 8
+SPARE_CONNECTIONS: Final = 16
 """Connections to the API server beside those of the reconciles: the watches of one namespace."""
 
 
@@ -51,7 +51,10 @@ class Options:
     lease_name: str
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VLM_OPERATOR"})
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VLM_OPERATOR"},
+)
 @click.option(
     "--namespaces",
     default="",
@@ -89,6 +92,9 @@ def main(namespaces: str, log_format: str, log_level: str, **options: Any) -> No
     from vlm_operator.controller import log_format as logs
 
     logs.set_up(log_format, log_level)
+    context = click.get_current_context(silent=True)
+    if context is not None and context.invoked_subcommand is not None:
+        return
     names = tuple(name.strip() for name in namespaces.split(",") if name.strip())
     try:
         asyncio.run(run(Options(names, **options)))
@@ -98,6 +104,30 @@ def main(namespaces: str, log_format: str, log_level: str, **options: Any) -> No
     except Exception:
         LOGGER.critical("a task ended, and with it the operator", exc_info=True)
         sys.exit(1)
+
+
+@main.command()
+@click.option("--node", envvar="NODE_NAME", show_envvar=True, required=True, help="Name of this node.")
+@click.option(
+    "--interval-seconds",
+    type=click.FloatRange(0.01),
+    default=10.0,
+    show_default=True,
+    show_envvar=True,
+    help="Between two looks at the GPUs.",
+)
+def agent(node: str, interval_seconds: float) -> None:
+    """Tell what is free of this node's GPUs, and who holds the rest: as the GPUNode of its name, from NVML.
+
+    Nothing is written while nothing changes by more than 256 MiB.
+    """
+    from vlm_operator.controller.node_agent import run as run_agent
+
+    try:
+        run_agent(node, interval_seconds)
+    except ClusterUnreachable as error:
+        LOGGER.error("%s; %s", error.message, error.hint)
+        sys.exit(error.exit_code)
 
 
 async def run(options: Options) -> None:

@@ -1,19 +1,25 @@
-"""Nodes with GPUs, and the GPUs that pods of anybody have asked for, as the watches have seen them."""
+"""Nodes with GPUs as the watches have seen them: labels, resources, devices of the DRA driver, what agents measure."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from vlm_operator.api.names import DEPLOYMENT_LABEL
 from vlm_operator.controller.client import Object
-from vlm_operator.controller.queue import Key
+from vlm_operator.controller.versioned import Versioned
+from vlm_operator.errors import InputError
+from vlm_operator.gpu.devices import Device, Slice, by_resource, devices_of, read_slice
+from vlm_operator.gpu.measured import MeasuredGPU, read_measured
 from vlm_operator.gpu.node_labels import is_planning_label
 from vlm_operator.gpu.resources import AMD_DOMAIN, NVIDIA_DOMAIN
 from vlm_operator.lifecycle.situation import GpuNode
+from vlm_operator.units import MIB
+
+LOGGER: Final = logging.getLogger(__name__)
 
 NEWS_SECONDS: Final = 0.2
 """Labels and resources of a node change one after the other: wait this long before all VLMDeployments look."""
@@ -21,11 +27,28 @@ NEWS_SECONDS: Final = 0.2
 MORE_OF_THE_SAME_SECONDS: Final = 60.0
 """An autoscaler adds nodes one by one: where only their number changes, VLMDeployments look once in this time."""
 
+LEAST_NEWS_BYTES: Final = 256 * MIB
+"""Memory of a GPU that processes of the host hold is looked at in steps of this size."""
+
 _RESOURCES: Final = (NVIDIA_DOMAIN, AMD_DOMAIN)
 _LABELS: Final = (NVIDIA_DOMAIN, AMD_DOMAIN)
 
-Shape = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
-"""Labels and allocatable resources that planning reads."""
+Shape = tuple[Any, ...]
+"""What planning reads of a node: labels, allocatable resources, kinds of devices, what the host holds of its GPUs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A Node as the watch brought it, with GPUs or without.
+
+    Attributes:
+        has_gpus: by its labels or resources.
+    """
+
+    uid: str
+    version: int
+    node: GpuNode
+    has_gpus: bool
 
 
 class Nodes:
@@ -34,223 +57,195 @@ class Nodes:
     Args:
         changed: called with the delay in seconds when what is planned for has changed. Heartbeats, cordons, labels that
             planning does not read and the timestamps of GPU feature discovery change nothing.
+
+    Attributes:
+        slices: the sink of the informer of ResourceSlices.
+        device_classes: the sink of the informer of DeviceClasses.
+        measured: the sink of the informer of GPUNodes.
     """
 
     def __init__(self, changed: Callable[[float], None]) -> None:
         self._changed = changed
-        self._lock = threading.Lock()
-        self._nodes: dict[str, tuple[str, int, GpuNode | None]] = {}
+        self._lock = threading.RLock()
+        self._known: dict[str, _Known] = {}
+        self._slices: dict[str, dict[str, Slice]] = {}
+        self._devices: dict[str, tuple[Device, ...]] = {}
+        self._offered: dict[str, str] = {}
+        self._nodes: dict[str, GpuNode] = {}
         self._shapes: Counter[Shape] = Counter()
         self._snapshot: tuple[GpuNode, ...] | None = ()
+        self.slices: Versioned[Slice] = Versioned(_slice_of, self._slice_changed)
+        self._measured: dict[str, tuple[MeasuredGPU, ...]] = {}
+        self.measured: Versioned[tuple[MeasuredGPU, ...]] = Versioned(_measured_of, self._measured_changed)
+        self.device_classes: Versioned[str] = Versioned(_extended_resource, self._class_changed)
 
     def snapshot(self) -> tuple[GpuNode, ...]:
         """All nodes with GPUs by name; the very same tuple until one changes."""
         with self._lock:
             if self._snapshot is None:
-                found = (node for _, _, node in self._nodes.values() if node is not None)
-                self._snapshot = tuple(sorted(found, key=lambda node: node.name))
+                self._snapshot = tuple(self._nodes[name] for name in sorted(self._nodes))
             return self._snapshot
 
     def put(self, item: Object) -> None:
         """See ``informer.Sink``."""
-        metadata, node = item["metadata"], read_node(item)
-        self._set(metadata["name"], (metadata["uid"], int(metadata["resourceVersion"]), node))
+        metadata = item["metadata"]
+        node, has_gpus = _read(item)
+        self._set(metadata["name"], _Known(metadata["uid"], int(metadata["resourceVersion"]), node, has_gpus))
 
     def drop(self, item: Object) -> None:
         """See ``informer.Sink``."""
         with self._lock:
-            known = self._nodes.get(item["metadata"]["name"])
-        if known is not None and known[0] == item["metadata"]["uid"]:
+            known = self._known.get(item["metadata"]["name"])
+        if known is not None and known.uid == item["metadata"]["uid"]:
             self._set(item["metadata"]["name"], None)
 
     def retain(self, namespace: str | None, uids: set[str], version: int) -> None:
         """See ``informer.Sink``."""
         with self._lock:
-            gone = [name for name, (uid, seen, _) in self._nodes.items() if uid not in uids and seen <= version]
+            gone = [name for name, one in self._known.items() if one.uid not in uids and one.version <= version]
         for name in gone:
             self._set(name, None)
 
-    def _set(self, name: str, new: tuple[str, int, GpuNode | None] | None) -> None:
+    def _set(self, name: str, new: _Known | None) -> None:
         with self._lock:
-            known = self._nodes.pop(name, None)
-            if new is not None:
-                self._nodes[name] = new
-            before, after = known[2] if known is not None else None, new[2] if new is not None else None
-            if before == after:
-                return
-            self._snapshot = None
-            old_shape, new_shape = _shape(before), _shape(after)
-            if old_shape == new_shape:
-                return
-            first = new_shape is not None and not self._shapes[new_shape]
-            if new_shape is not None:
-                self._shapes[new_shape] += 1
-            last = False
-            if old_shape is not None:
-                self._shapes[old_shape] -= 1
-                last = not self._shapes[old_shape]
-            self._shapes += Counter()  # drops those of which there is none
-        self._changed(NEWS_SECONDS if first or last else MORE_OF_THE_SAME_SECONDS)
+            if new is None:
+                self._known.pop(name, None)
+            else:
+                self._known[name] = new
+            delay = self._look(name)
+        self._tell(delay)
 
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """GPUs that one pod has on a node, by resource."""
-
-    uid: str
-    version: int
-    node: str
-    owner: Key | None
-    requests: Mapping[str, int]
-
-
-class GpuUse:
-    """The sink of informers of pods: which GPUs of which node are asked for. Safe to use from several threads.
-
-    Attributes:
-        known: False until pods have been listed: of all namespaces, or of one that is watched.
-    """
-
-    def __init__(self) -> None:
-        self.known = False
-        self._lock = threading.Lock()
-        self._uses: dict[tuple[str, str], Use] = {}
-        self._owned: dict[Key, set[tuple[str, str]]] = {}
-        self._totals: dict[str, Counter[str]] = {}
-        self._plain: dict[str, dict[str, int]] | None = None
-
-    def by_node(self, but: Key) -> Mapping[str, Mapping[str, int]] | None:
-        """GPUs asked for on each node by resource, without those of one VLMDeployment's own pods; None if not known."""
+    def _slice_changed(self, name: str, before: Slice | None, after: Slice | None) -> None:
         with self._lock:
-            if not self.known:
-                return None
-            if self._plain is None:
-                self._plain = {node: _counts(total) for node, total in self._totals.items()}
-            others = self._plain
-            own = [self._uses[name] for name in self._owned.get(but, ())]
-        if not own:
-            return others
-        others = dict(others)
-        for use in own:
-            left = Counter(others.get(use.node, {}))
-            left.subtract(use.requests)
-            others[use.node] = _counts(left)
-        return {node: counts for node, counts in others.items() if counts}
+            for old in filter(None, (before,)):
+                self._slices[old.node].pop(name)
+            if after is not None:
+                self._slices.setdefault(after.node, {})[name] = after
+            nodes = {each.node for each in (before, after) if each is not None}
+            delays = []
+            for node in nodes:
+                self._devices[node] = devices_of(self._slices[node].values())
+                if not self._slices[node]:
+                    del self._slices[node], self._devices[node]
+                delays.append(self._look(node))
+        self._tell(*delays)
 
-    def holders(self) -> frozenset[Key]:
-        """VLMDeployments whose pods hold GPUs."""
+    def _measured_changed(
+        self, name: str, before: tuple[MeasuredGPU, ...] | None, after: tuple[MeasuredGPU, ...] | None
+    ) -> None:
         with self._lock:
-            return frozenset(self._owned)
+            if after is None:
+                self._measured.pop(name, None)
+            else:
+                self._measured[name] = after
+            delay = self._look(name)
+        self._tell(delay)
 
-    def put(self, item: Object) -> None:
-        """See ``informer.Sink``."""
-        name, use = _pod_name(item), read_use(item)
+    def _class_changed(self, name: str, before: str | None, after: str | None) -> None:
         with self._lock:
-            self._replace(name, use)
+            if after is None:
+                self._offered.pop(name, None)
+            else:
+                self._offered[name] = after
+            delays = [self._look(node) for node in self._devices]
+        self._tell(*delays)
 
-    def drop(self, item: Object) -> None:
-        """See ``informer.Sink``."""
-        with self._lock:
-            known = self._uses.get(_pod_name(item))
-            if known is not None and known.uid == item["metadata"]["uid"]:
-                self._replace(_pod_name(item), None)
+    def _tell(self, *delays: float | None) -> None:
+        soonest = min((delay for delay in delays if delay is not None), default=None)
+        if soonest is not None:
+            self._changed(soonest)
 
-    def retain(self, namespace: str | None, uids: set[str], version: int) -> None:
-        """See ``informer.Sink``."""
-        with self._lock:
-            self.known = True
-            for name, use in list(self._uses.items()):
-                listed = namespace is None or name[0] == namespace
-                if listed and use.uid not in uids and use.version <= version:
-                    self._replace(name, None)
+    def _look(self, name: str) -> float | None:
+        """Put the parts of a node together anew; the delay after which that is to be told, None where it is no news."""
+        before, after = self._nodes.pop(name, None), self._together(name)
+        if after is not None:
+            self._nodes[name] = after
+        if before == after:
+            return None
+        self._snapshot = None
+        old_shape, new_shape = _shape(before), _shape(after)
+        if old_shape == new_shape:
+            return None
+        first = new_shape is not None and not self._shapes[new_shape]
+        if new_shape is not None:
+            self._shapes[new_shape] += 1
+        last = False
+        if old_shape is not None:
+            self._shapes[old_shape] -= 1
+            last = not self._shapes[old_shape]
+        self._shapes += Counter()  # drops those of which there is none
+        return NEWS_SECONDS if first or last else MORE_OF_THE_SAME_SECONDS
 
-    def _replace(self, name: tuple[str, str], use: Use | None) -> None:
-        before = self._uses.pop(name, None)
-        if before is None and use is None:
-            return
-        self._plain = None
-        if before is not None:
-            if before.owner is not None:
-                self._owned[before.owner].discard(name)
-                if not self._owned[before.owner]:
-                    del self._owned[before.owner]
-            total = self._totals[before.node]
-            total.subtract(before.requests)
-            if not any(total.values()):
-                del self._totals[before.node]
-        if use is not None:
-            self._uses[name] = use
-            if use.owner is not None:
-                self._owned.setdefault(use.owner, set()).add(name)
-            self._totals.setdefault(use.node, Counter()).update(use.requests)
+    def _together(self, name: str) -> GpuNode | None:
+        """The node with its devices, None where it is gone or has nothing to do with GPUs.
+
+        Where a DeviceClass stands for an extended resource, the scheduler gives devices to pods that ask for it, though
+        the node's allocatable does not list it.
+        """
+        known, devices = self._known.get(name), self._devices.get(name, ())
+        if known is None or not (known.has_gpus or devices):
+            return None
+        kinds = by_resource(devices)
+        named = {resource: str(len(kinds[resource])) for resource in set(self._offered.values()) if resource in kinds}
+        return replace(
+            known.node,
+            allocatable={**named, **known.node.allocatable},
+            devices=devices,
+            measured=self._measured.get(name, ()),
+        )
 
 
 def read_node(raw: Mapping[str, Any]) -> GpuNode | None:
     """What is planned for of a node, or None where it has nothing to do with GPUs."""
+    node, has_gpus = _read(raw)
+    return node if has_gpus else None
+
+
+def _read(raw: Mapping[str, Any]) -> tuple[GpuNode, bool]:
     metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     all_labels: Mapping[str, str] = metadata.get("labels") or {}
     allocatable = {key: value for key, value in (status.get("allocatable") or {}).items() if key.startswith(_RESOURCES)}
-    if not allocatable and not any(key.startswith(_LABELS) for key in all_labels):
-        return None
+    has_gpus = bool(allocatable) or any(key.startswith(_LABELS) for key in all_labels)
     labels = {key: value for key, value in all_labels.items() if is_planning_label(key)}
     ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions") or ())
-    return GpuNode(metadata["name"], labels, allocatable, ready, bool(spec.get("unschedulable")))
+    return GpuNode(metadata["name"], labels, allocatable, ready, bool(spec.get("unschedulable"))), has_gpus
 
 
-def read_use(raw: Mapping[str, Any]) -> Use | None:
-    """GPUs that a pod holds on its node: None where it asks for none, is not bound, or has ended."""
-    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
-    if not spec.get("nodeName") or status.get("phase") in {"Succeeded", "Failed"}:
+def _slice_of(raw: Object) -> Slice | None:
+    try:
+        return read_slice(raw)
+    except InputError as error:
+        LOGGER.warning("ResourceSlice %s is passed over: %s", raw["metadata"]["name"], error.message)
         return None
-    requests = gpu_requests(spec)
-    if not requests:
+
+
+def _measured_of(raw: Object) -> tuple[MeasuredGPU, ...] | None:
+    try:
+        return read_measured(raw.get("status") or {}) or None
+    except (KeyError, ValueError, TypeError) as error:
+        LOGGER.warning("GPUNode %s is passed over: %r", raw["metadata"]["name"], error)
         return None
-    label = (metadata.get("labels") or {}).get(DEPLOYMENT_LABEL)
-    owner = Key(metadata["namespace"], label) if label else None
-    return Use(metadata["uid"], int(metadata["resourceVersion"]), spec["nodeName"], owner, requests)
 
 
-def gpu_requests(spec: Mapping[str, Any]) -> dict[str, int]:
-    """GPUs that a pod asks for, by resource: as the scheduler counts them.
-
-    Containers and sidecars (init containers that restart) run together; an init container runs before them, beside
-    the sidecars that were started until then.
-    """
-    together: Counter[str] = Counter()
-    most: Counter[str] = Counter()
-    for container in spec.get("initContainers") or ():
-        asked = _asked(container)
-        if container.get("restartPolicy") == "Always":
-            together += asked
-            most |= together
-        else:
-            most |= together + asked
-    for container in spec.get("containers") or ():
-        together += _asked(container)
-    return {resource: count for resource, count in (most | together).items() if count}
-
-
-def _asked(container: Mapping[str, Any]) -> Counter[str]:
-    resources = container.get("resources") or {}
-    amounts = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return Counter(
-        {
-            name: int(amount)
-            for name, amount in amounts.items()
-            if name.startswith(_RESOURCES) and str(amount).isdecimal()
-        }
-    )
-
-
-def _counts(total: Counter[str]) -> dict[str, int]:
-    return {resource: count for resource, count in total.items() if count > 0}
-
-
-def _pod_name(item: Mapping[str, Any]) -> tuple[str, str]:
-    return item["metadata"]["namespace"], item["metadata"]["name"]
+def _extended_resource(raw: Object) -> str | None:
+    """The extended resource of GPUs that a DeviceClass stands for, None where for none."""
+    name = (raw.get("spec") or {}).get("extendedResourceName") or ""
+    return name if name.startswith(NVIDIA_DOMAIN) else None
 
 
 def _shape(node: GpuNode | None) -> Shape | None:
     if node is None:
         return None
-    return tuple(sorted(node.labels.items())), tuple(sorted(node.allocatable.items()))
+    devices = Counter((each.resource, each.product, each.memory_bytes) for each in node.devices if each.usable)
+    return (
+        tuple(sorted(node.labels.items())),
+        tuple(sorted(node.allocatable.items())),
+        tuple(sorted(devices.items(), key=str)),
+        tuple((each.uuid, each.name, each.total_bytes, _held_by_the_host(each)) for each in node.measured),
+    )
+
+
+def _held_by_the_host(gpu: MeasuredGPU) -> int:
+    """What no pod holds: that a model server fills its GPU is no news."""
+    in_pods = sum(each.used_bytes or 0 for each in gpu.processes if each.pod_uid)
+    return max(gpu.total_bytes - gpu.free_bytes - in_pods, 0) // LEAST_NEWS_BYTES

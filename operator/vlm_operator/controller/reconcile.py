@@ -130,7 +130,7 @@ class Reconciler:
             return self._noted(key, self._decide(self._with_awaited(key, situation)))
 
     def _with_awaited(self, key: Key, situation: Situation) -> Situation:
-        holders = self._world.gpu_use.holders()
+        holders = self._world.gpu_holders()
         return replace(situation, gpus_awaited=self._reservations.awaited(key, holders))
 
     def _noted(self, key: Key, decided: tuple[Decision, Situation]) -> tuple[Decision, Situation]:

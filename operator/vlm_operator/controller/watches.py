@@ -14,8 +14,11 @@ from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, DRY_RUN_LABEL
 from vlm_operator.controller.cache import FACTS, JOB, OBSERVATION, POD, ROOT, Cache, Changed, DryRunPods, KindOfCache
 from vlm_operator.controller.client import Client
 from vlm_operator.controller.fit_reports import FIT_REPORT, FitReports
+from vlm_operator.controller.gpu_use import ClaimUse, GpuUse, together
 from vlm_operator.controller.informer import Informer, Sink, Watched
-from vlm_operator.controller.nodes import GpuUse, Nodes
+from vlm_operator.controller.nodes import Nodes
+from vlm_operator.controller.queue import Key
+from vlm_operator.gpu.resources import DRA_DRIVER
 from vlm_operator.lifecycle.children import CHILD_KINDS
 
 BOUND_AND_ALIVE: Final = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
@@ -32,6 +35,7 @@ class World:
         cache: VLMDeployments, children, pods of model servers, observations, facts, Jobs of dry runs and their pods.
         nodes: nodes with GPUs.
         gpu_use: GPUs that pods of anybody ask for.
+        claim_use: devices that claims of anybody were given.
         fit_reports: what audits found; only exported.
     """
 
@@ -39,10 +43,19 @@ class World:
         self.cache = Cache(changed)
         self.nodes = Nodes(lambda delay: changed(self.cache.keys(), delay))
         self.gpu_use = GpuUse()
+        self.claim_use = ClaimUse()
         self.fit_reports = FitReports()
         self._changed = changed
         self._lock = threading.Lock()
         self._missing: dict[Watched, str] = {}
+
+    def gpus_in_use(self, but: Key) -> Mapping[str, Mapping[str, int]] | None:
+        """By node and resource, GPUs that others than ``but`` ask for or were given; None where pods are not known."""
+        return together(self.gpu_use.by_node(but), self.claim_use.by_node(but, self.nodes.snapshot()))
+
+    def gpu_holders(self) -> frozenset[Key]:
+        """VLMDeployments whose pods or claims hold GPUs."""
+        return self.gpu_use.holders() | self.claim_use.holders()
 
     def missing_kinds(self) -> Mapping[str, str]:
         """Kinds that the API server does not have or does not show, with its words."""
@@ -108,8 +121,13 @@ def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Wat
     """Which objects fill which cache."""
     labels = DEPLOYMENT_LABEL
     yield Watched("v1", "Node"), world.nodes
+    dra = "resource.k8s.io/v1"
+    yield Watched(dra, "ResourceSlice", fields=f"spec.driver={DRA_DRIVER}", required=False), world.nodes.slices
+    yield Watched(dra, "DeviceClass", required=False), world.nodes.device_classes
+    yield Watched(dra, "ResourceClaim", required=False), world.claim_use.claims
     yield Watched(API_VERSION, OBSERVATION), KindOfCache(world.cache, OBSERVATION)
     yield Watched(API_VERSION, FACTS), KindOfCache(world.cache, FACTS)
+    yield Watched(API_VERSION, "GPUNode", required=False), world.nodes.measured
     yield Watched(API_VERSION, FIT_REPORT, required=False), world.fit_reports
     for namespace in namespaces or (None,):
         for child in CHILD_KINDS:

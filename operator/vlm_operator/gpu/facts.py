@@ -6,7 +6,8 @@ Two totals are kept apart: NVML's (``nvidia-smi``, the label ``nvidia.com/gpu.me
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -38,6 +39,19 @@ class Vendor(StrEnum):
     AMD = "amd"
     CUSTOM = "custom"
     """Given as bytes only (``--gpu-memory``)."""
+
+
+class FactSource(StrEnum):
+    """Who told a fact; the earlier ones win."""
+
+    AGENT = "agent"
+    """NVML, through the agent on the node (``GPUNode``), or on this machine."""
+    DRA = "DRA"
+    """A ResourceSlice of NVIDIA's DRA driver."""
+    LABELS = "labels"
+    """Labels of gpu-feature-discovery or of AMD's node labeller."""
+    CATALOGUE = "catalogue"
+    """The product catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,9 @@ class GPUFacts:
         notes: what a person should know, and why a figure differs from the catalogue's.
         device_name: CUDA's name of the device, as far as known; vLLM's defaults look for ``a100`` in it.
         platform: the operating system under the driver: CUDA's total depends on it.
+        held_by: who holds memory of it, in words, as NVML told; empty where nobody is known to.
+        sources: fact (``product``, ``memory``, ``computeCapability``, ``free``) and who told it; what is not listed is
+            the catalogue's. Two GPUs that differ in these words and sources only are equal.
     """
 
     product: str
@@ -95,6 +112,8 @@ class GPUFacts:
     notes: tuple[str, ...] = ()
     device_name: str = ""
     platform: Platform = Platform.LINUX
+    held_by: str = field(default="", compare=False)
+    sources: tuple[tuple[str, FactSource], ...] = field(default=(), compare=False)
 
     @property
     def label(self) -> str:
@@ -107,6 +126,14 @@ class GPUFacts:
         if self.free_at_start_bytes is not None:
             return self.free_at_start_bytes
         return max(self.total_bytes - context_bytes(self.total_bytes), 0)
+
+    def source_of(self, fact: str) -> FactSource:
+        """Who told that fact."""
+        return dict(self.sources).get(fact, FactSource.CATALOGUE)
+
+    def told(self, source: FactSource, facts: Iterable[str]) -> GPUFacts:
+        """A copy whose ``facts`` come from ``source``."""
+        return replace(self, sources=tuple(sorted((dict(self.sources) | dict.fromkeys(facts, source)).items())))
 
     def with_(self, **changes: Any) -> GPUFacts:
         """A copy with these facts changed."""

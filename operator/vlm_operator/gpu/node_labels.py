@@ -14,9 +14,9 @@ from typing import Final
 
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.gpu.catalogue import find_gpu, is_sold_in_sizes, labelled_gpu, shared_gpu, slice_of
-from vlm_operator.gpu.facts import GPUFacts, MemoryKind, Vendor, cuda_total_of
+from vlm_operator.gpu.facts import FactSource, GPUFacts, Vendor
 from vlm_operator.gpu.platform import on_platform, platform_of_kernel
-from vlm_operator.gpu.read_memory import with_memory
+from vlm_operator.gpu.read_memory import unlisted_gpu, with_memory
 from vlm_operator.gpu.resources import (
     AMD_DOMAIN,
     AMD_RESOURCE,
@@ -27,6 +27,7 @@ from vlm_operator.gpu.resources import (
 )
 from vlm_operator.units import GIB, MIB, format_gib
 
+_LABELS: Final = FactSource.LABELS
 _MIG_RESOURCE: Final = re.compile(rf"{re.escape(MIG_PREFIX)}([a-z0-9.+]+)", re.ASCII)
 
 
@@ -37,12 +38,15 @@ class NodeGPUs:
     Attributes:
         gpu: what each of them is.
         count: how many the node can hand to pods.
-        resource: name of the extended resource to request, for instance ``nvidia.com/gpu``.
+        resource: name of the extended resource to request, for instance ``nvidia.com/gpu``; of what a claim takes, the
+            one that a device plugin would offer it under.
+        claimed: True where a pod gets them by a ResourceClaim, False where it asks for the resource.
     """
 
     gpu: GPUFacts
     count: int
     resource: str
+    claimed: bool = False
 
 
 KERNEL_LABEL: Final = "feature.node.kubernetes.io/kernel-version.full"
@@ -118,7 +122,7 @@ def _read(labels: Mapping[str, str], prefix: str, *, shared: bool) -> GPUFacts:
     replicas = labels.get(f"{prefix}.replicas", "1")
     if not gpu.shared and (shared or (replicas.isdecimal() and int(replicas) > 1)):
         gpu = shared_gpu(gpu)
-    return gpu
+    return gpu.told(_LABELS, ("product",) if memory is None else ("memory", "product"))
 
 
 def _read_slice(labels: Mapping[str, str], profile: str, resource: str) -> GPUFacts:
@@ -145,6 +149,7 @@ def _read_slice(labels: Mapping[str, str], profile: str, resource: str) -> GPUFa
         if memory is not None and memory != gpu.total_bytes:
             note = f"label {MIG_PREFIX}{profile}.memory says {format_gib(memory)}: used in place of the catalogue's"
             gpu = gpu.with_(total_bytes=memory, nvml_total_bytes=memory, notes=(*gpu.notes, note))
+    gpu = gpu.told(_LABELS, ("product",) if memory is None else ("memory", "product"))
     return shared_gpu(gpu) if resource.endswith(".shared") and not gpu.shared else gpu
 
 
@@ -159,20 +164,9 @@ def _unlisted(
             field=f"{prefix}.product",
             hint="give CUDA's total with --gpu-memory SIZE",
         )
-    total, uncertainty = cuda_total_of(memory)
     major, minor = (labels.get(f"{prefix}.compute.{part}", "") for part in ("major", "minor"))
     capability = (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else None
-    return GPUFacts(
-        product=product,
-        total_bytes=total,
-        total_uncertainty_bytes=uncertainty,
-        nvml_total_bytes=memory,
-        compute_capability=capability,
-        memory_kind=MemoryKind.HBM if memory > 64 * GIB else MemoryKind.GDDR,
-        known=False,
-        notes=(f"not in the catalogue: planned from its memory label ({format_gib(memory)}), with wider bounds",),
-        device_name=product.replace("-", " "),
-    )
+    return unlisted_gpu(product, memory, capability, "its memory label").told(_LABELS, ("computeCapability",))
 
 
 def _read_amd(labels: Mapping[str, str]) -> GPUFacts:
@@ -185,7 +179,7 @@ def _read_amd(labels: Mapping[str, str]) -> GPUFacts:
         "",
     )
     try:
-        return find_gpu(product or "AMD GPU")
+        return find_gpu(product or "AMD GPU").told(_LABELS, ("product",))
     except UnknownFact:
         text = labels.get(f"{AMD_RESOURCE}.vram") or labels.get(f"beta.{AMD_RESOURCE}.vram") or ""
         match = re.fullmatch(r"(\d{1,5})G", text.strip(), re.ASCII)

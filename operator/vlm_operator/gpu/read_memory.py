@@ -6,7 +6,7 @@ from typing import Final
 
 from vlm_operator.gpu.catalogue import memory_variant, unified_gpu
 from vlm_operator.gpu.facts import GPUFacts, MemoryKind, cuda_total_of
-from vlm_operator.units import MIB, format_gib
+from vlm_operator.units import GIB, MIB, format_gib
 
 _SAME_CARD_BYTES: Final = 64 * MIB
 """NVML's totals of one product differ by up to this between drivers."""
@@ -44,4 +44,27 @@ def with_memory(gpu: GPUFacts, nvml_total_bytes: int, source: str) -> GPUFacts:
             f"{source} says {format_gib(nvml_total_bytes)}, {catalogue}: the reading is used, "
             f"less what the driver keeps ({format_gib(nvml_total_bytes - total)})",
         ),
+    )
+
+
+def unlisted_gpu(
+    product: str, nvml_total_bytes: int, compute_capability: tuple[int, int] | None, source: str
+) -> GPUFacts:
+    """A GPU that the catalogue does not have, from the memory that was read: planned with wider bounds.
+
+    Args:
+        product: as a label spells it.
+        source: what the memory was read from, for the note.
+    """
+    total, uncertainty = cuda_total_of(nvml_total_bytes)
+    return GPUFacts(
+        product=product,
+        total_bytes=total,
+        total_uncertainty_bytes=uncertainty,
+        nvml_total_bytes=nvml_total_bytes,
+        compute_capability=compute_capability,
+        memory_kind=MemoryKind.HBM if nvml_total_bytes > 64 * GIB else MemoryKind.GDDR,
+        known=False,
+        notes=(f"not in the catalogue: planned from {source} ({format_gib(nvml_total_bytes)}), with wider bounds",),
+        device_name=product.replace("-", " "),
     )

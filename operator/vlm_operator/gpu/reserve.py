@@ -29,6 +29,15 @@ def with_reserve(gpu: GPUFacts, reserve_bytes: int) -> GPUFacts:
     return gpu.with_(free_at_start_bytes=min(gpu.free_estimate_bytes, left))
 
 
+def with_share(gpu: GPUFacts, share_bytes: int) -> GPUFacts:
+    """``gpu`` for a server that may take ``share_bytes`` of it in all: the rest is others'.
+
+    Raises:
+        InputError: the share holds no more than a CUDA context.
+    """
+    return with_reserve(gpu, max(gpu.total_bytes - share_bytes, 0))
+
+
 def held_by_others_bytes(gpu: GPUFacts) -> int:
     """What others hold of a GPU before the first server starts: a desktop, or the host on unified memory."""
     return max(gpu.total_bytes - gpu.free_estimate_bytes - context_bytes(gpu.total_bytes), 0)

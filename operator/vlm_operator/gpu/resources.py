@@ -25,3 +25,12 @@ CDI_KIND: Final = f"{NVIDIA_DOMAIN}gpu"
 
 PRODUCT_LABEL: Final = f"{GPU_RESOURCE}.product"
 """Label of a node that names the product of its GPUs."""
+MEMORY_LABEL: Final = f"{GPU_RESOURCE}.memory"
+"""Label with NVML's total of each, in MiB."""
+
+DRA_DRIVER: Final = "gpu.nvidia.com"
+"""NVIDIA's driver for dynamic resource allocation, as ResourceSlices and CEL name it."""
+GPU_DEVICE_CLASS: Final = "gpu.nvidia.com"
+"""DeviceClass of whole GPUs that NVIDIA's chart installs."""
+MIG_DEVICE_CLASS: Final = "mig.nvidia.com"
+"""DeviceClass of MIG instances that it installs."""

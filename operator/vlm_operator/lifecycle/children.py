@@ -30,6 +30,8 @@ class ChildKind:
         plural: as it stands in a path of the API server.
         replicas: reads the state of a live object; None for a kind that runs no server.
         optional: True for a kind that a cluster may not have: what needs it waits until it is there.
+        by_content: True for a kind whose objects cannot be changed: their names follow from their content, and one that
+            is wanted no longer is deleted.
     """
 
     api_version: str
@@ -37,6 +39,7 @@ class ChildKind:
     plural: str
     replicas: Callable[[Manifest], Replicas] | None = None
     optional: bool = False
+    by_content: bool = False
 
 
 def _replicas(live: Manifest) -> Replicas:
@@ -51,7 +54,11 @@ LEADER_WORKER_SET: Final = ChildKind(
 )
 SERVICE: Final = ChildKind("v1", "Service", "services")
 
-CHILD_KINDS: Final = (DEPLOYMENT, LEADER_WORKER_SET, SERVICE)
+CLAIM_TEMPLATE: Final = ChildKind(
+    "resource.k8s.io/v1", "ResourceClaimTemplate", "resourceclaimtemplates", optional=True, by_content=True
+)
+
+CHILD_KINDS: Final = (CLAIM_TEMPLATE, DEPLOYMENT, LEADER_WORKER_SET, SERVICE)
 """Every kind of child, in the order of application."""
 
 _BY_KIND: Final = {kind.kind: kind for kind in CHILD_KINDS}
@@ -82,12 +89,18 @@ def server_kind(nodes: int) -> ChildKind:
 
 
 def superseded(live: Iterable[Manifest], wanted: Iterable[Manifest]) -> tuple[ChildReference, ...]:
-    """Live children that run the server though another kind is to run it now."""
-    kept = {child["kind"] for child in wanted}
+    """Live children in whose place another is: of another kind that runs the server, or of another content."""
+    wanted = tuple(wanted)
+    kept = {(child["kind"], child["metadata"]["name"]) for child in wanted}
     if not any(runs_the_server(child) for child in wanted):
         return ()
     return tuple(
         ChildReference(child["apiVersion"], child["kind"], child["metadata"]["name"], uid=child["metadata"]["uid"])
         for child in live
-        if runs_the_server(child) and child["kind"] not in kept
+        if _has_substitutes(child) and (child["kind"], child["metadata"]["name"]) not in kept
     )
+
+
+def _has_substitutes(child: Manifest) -> bool:
+    kind = _BY_KIND.get(child.get("kind", ""))
+    return kind is not None and (kind.replicas is not None or kind.by_content)

@@ -17,6 +17,7 @@ from vlm_operator.lifecycle.dry_run.record import FAILED, REFUSED, settled_recor
 from vlm_operator.lifecycle.dry_run.step import DRY_RUN_KINDS, DryRunStep, next_step, superfluous_jobs
 from vlm_operator.lifecycle.events import node_events, plan_events, refusal_events, startup_events, transition_events
 from vlm_operator.lifecycle.history import STARTING, AttemptRecord, History
+from vlm_operator.lifecycle.larger_slice import larger_slice
 from vlm_operator.lifecycle.next_plan import NextPlan, next_plan
 from vlm_operator.lifecycle.observations import used
 from vlm_operator.lifecycle.planned import Planned, Planner
@@ -144,7 +145,7 @@ def _does_not_fit(planner: Planner, recorded: Recorded, planned: Planned) -> Dec
     plan = planned.plan
     assert plan is not None
     unknown = plan.verdict is Verdict.UNKNOWN
-    words = f"{plan.message}; {plan.hint}" if plan.hint else plan.message
+    words = "; ".join(filter(None, (plan.message, plan.hint, larger_slice(planner.situation, planned))))
     reason = str(plan.reason)
     if unknown:
         reason = "GPUUnknown" if plan.gpu is not None and not plan.gpu.supported else "ModelLayoutUnknown"

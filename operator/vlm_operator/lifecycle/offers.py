@@ -11,13 +11,16 @@ from vlm_operator.api.topology_spec import TopologySpec
 from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.catalogue import find_gpu, means, slice_of
 from vlm_operator.gpu.facts import GPUFacts, Platform
-from vlm_operator.gpu.node_labels import NodeGPUs, read_node_gpus
+from vlm_operator.gpu.node_gpus import node_gpus
+from vlm_operator.gpu.node_labels import NodeGPUs
 from vlm_operator.gpu.platform import on_platform
+from vlm_operator.gpu.reserve import with_share
 from vlm_operator.gpu.resources import GPU_RESOURCE, MIG_PREFIX
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.lifecycle.situation import AwaitedGPUs, GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.planning.shapes import MOST_NODES
+from vlm_operator.units import parse_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +70,28 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None, topology: TopologySpe
     sites: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for node in nodes:
         try:
-            found_here = read_node_gpus(node.labels, node.allocatable)
+            found_here = node_gpus(node.labels, node.allocatable, node.devices, node.measured)
             gpus = tuple(_bounded(_described(each, spec), topology) for each in found_here)
         except VlmOperatorError as error:
             unreadable.append(f"{node.name}: {error.message}")
             continue
         for offered in gpus:
-            if not _allowed(offered.gpu, offered.resource, offered.count, spec, topology):
-                others[f"{offered.count}x {offered.gpu.label}"] = None
+            if not _allowed(offered, spec, topology):
+                others[_other(offered, spec)] = None
                 continue
-            label = node.labels.get(GPU_PRODUCT_LABEL, "")
+            label = "" if offered.claimed else node.labels.get(GPU_PRODUCT_LABEL, "")
             key = (offered.gpu.label, offered.resource, offered.gpu.total_bytes, label)
             takes_pods = node.ready and not node.unschedulable
             sites.setdefault(key[:2], []).append((node.name, offered.count if takes_pods else 0))
             known = found.get(key)
             if known is None:
                 found[key] = GPUOffer(
-                    offered.gpu, offered.resource, offered.count, node_label=label, counts=(offered.count,)
+                    offered.gpu,
+                    offered.resource,
+                    offered.count,
+                    node_label=label,
+                    counts=(offered.count,),
+                    claimed=offered.claimed,
                 )
             else:
                 counts = tuple(sorted((*known.counts, offered.count), reverse=True))
@@ -156,21 +164,39 @@ def _bounded(offered: NodeGPUs, topology: TopologySpec | None) -> NodeGPUs:
 
 
 def _described(offered: NodeGPUs, spec: GPUSpec | None) -> NodeGPUs:
-    """The GPUs of a node on the platform that the spec states, where it does."""
-    if spec is None or spec.platform is None:
-        return offered
-    return replace(offered, gpu=on_platform(offered.gpu, Platform(spec.platform)))
-
-
-def _allowed(gpu: GPUFacts, resource: str, count: int, spec: GPUSpec | None, topology: TopologySpec | None) -> bool:
+    """The GPUs of a node on the platform that the spec states, where it does, and of them the share that it claims."""
     if spec is None:
-        return gpu.supported and not gpu.shared and resource == GPU_RESOURCE
-    nodes = topology.most_nodes if topology else 1
-    if spec.resource != resource:
+        return offered
+    gpu = offered.gpu if spec.platform is None else on_platform(offered.gpu, Platform(spec.platform))
+    return replace(offered, gpu=_shared(gpu, spec) if offered.claimed else gpu)
+
+
+def _shared(gpu: GPUFacts, spec: GPUSpec) -> GPUFacts:
+    memory = spec.claim.memory if spec.claim else None
+    return gpu if memory is None else with_share(gpu, parse_bytes(str(memory), field="gpu.claim.memory"))
+
+
+def _allowed(offered: NodeGPUs, spec: GPUSpec | None, topology: TopologySpec | None) -> bool:
+    gpu = offered.gpu
+    if offered.claimed != (spec is not None and spec.claim is not None):
         return False
-    if spec.count is not None and nodes is not None and spec.count > count * nodes:
+    if spec is None:
+        return gpu.supported and not gpu.shared and offered.resource == GPU_RESOURCE
+    nodes = topology.most_nodes if topology else 1
+    if spec.resource != offered.resource:
+        return False
+    if spec.count is not None and nodes is not None and spec.count > offered.count * nodes:
         return False
     return spec.product is None or _same_product(spec.product, gpu)
+
+
+def _other(offered: NodeGPUs, spec: GPUSpec | None) -> str:
+    """For people: GPUs that the spec does not allow, with how they would be asked for where that is the reason."""
+    words = f"{offered.count}x {offered.gpu.label}"
+    claims = spec is not None and spec.claim is not None
+    if offered.claimed == claims:
+        return words
+    return f"{words} by claims (set spec.gpu.claim)" if offered.claimed else f"{words} by name (unset spec.gpu.claim)"
 
 
 def _same_product(product: str, gpu: GPUFacts) -> bool:
@@ -180,13 +206,20 @@ def _same_product(product: str, gpu: GPUFacts) -> bool:
     return means(wanted, gpu)
 
 
-def find_product(product: str, resource: str, count: int, platform: str | None = None) -> GPUOffer:
+def find_product(
+    product: str, resource: str, count: int, platform: str | None = None, *, spec: GPUSpec | None = None
+) -> GPUOffer:
     """An offer of GPUs that no node was read for: ``count`` of ``product`` on a node, as the catalogue has them.
+
+    Args:
+        spec: says whether a ResourceClaim takes them, or a share of them.
 
     Raises:
         InputError, UnknownFact: the product is not known, or its memory on ``platform``.
     """
     gpu = on_platform(find_gpu(product), Platform(platform or Platform.LINUX))
+    claimed = spec is not None and spec.claim is not None
+    label = "" if claimed else gpu.label
     if resource.startswith(MIG_PREFIX) and gpu.mig_profile is None:
-        return GPUOffer(slice_of(gpu, resource.removeprefix(MIG_PREFIX)), resource, count, node_label=gpu.label)
-    return GPUOffer(gpu, resource, count, node_label=gpu.label)
+        gpu = slice_of(gpu, resource.removeprefix(MIG_PREFIX))
+    return GPUOffer(gpu if spec is None else _shared(gpu, spec), resource, count, node_label=label, claimed=claimed)

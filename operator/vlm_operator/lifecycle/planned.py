@@ -21,6 +21,7 @@ from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.lifecycle.dry_run.knowledge import about, bearing, read_facts, told_version
 from vlm_operator.lifecycle.dry_run.subject import DryRunSubject, subject_of
 from vlm_operator.lifecycle.episode import episode_of
+from vlm_operator.lifecycle.free_memory import with_free_memory
 from vlm_operator.lifecycle.history import FAILED, History
 from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, key_of
 from vlm_operator.lifecycle.offers import Offers, offers, with_free
@@ -113,6 +114,8 @@ class Planner:
             cluster = offers(situation.nodes, spec.gpu, spec.topology)
             if spec.gpu is None or spec.gpu.product is None:  # only then is there a choice
                 cluster = with_free(cluster, situation.gpus_in_use, situation.gpus_awaited)
+            own = frozenset(pod.uid for pod in situation.pods)
+            cluster = with_free_memory(cluster, situation.nodes, situation.gpus_in_use, own)
         return cluster
 
     @property

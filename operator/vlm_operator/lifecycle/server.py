@@ -16,7 +16,16 @@ from vlm_operator.lifecycle.observations import CPU_PRODUCT
 from vlm_operator.lifecycle.situation import Manifest, Pod
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.gpu_choice import GPUOffer
-from vlm_operator.rendering import ServerRequest, leader_worker_set, pod_arguments, render, server_request
+from vlm_operator.rendering import (
+    Claim,
+    ServerRequest,
+    claim_of,
+    leader_worker_set,
+    pod_arguments,
+    render,
+    server_request,
+)
+from vlm_operator.units import parse_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +92,19 @@ def server_of(
         weights_bytes=weights_bytes if model is None else _whole_weights(model, settings, version),
     )
     variables = command_environment(settings, version, offer.gpu.compute_capability if offer else None)
-    request = replace(request, env={**request.env, **variables})
+    request = replace(request, env={**request.env, **variables}, claim=_claim(spec, offer, gpus // nodes))
     product = offer.gpu.label if offer else CPU_PRODUCT
     identity = fingerprint(request.image, request.args, request.resources, product, request.env)
     return Server(replace(request, fingerprint=identity))
+
+
+def _claim(spec: VLMDeploymentSpec, offer: GPUOffer | None, count: int) -> Claim | None:
+    """What a pod claims, None where it asks for an extended resource."""
+    claim = spec.gpu.claim if spec.gpu else None
+    if claim is None or offer is None:
+        return None
+    share = None if claim.memory is None else parse_bytes(str(claim.memory), field="gpu.claim.memory")
+    return claim_of(offer.gpu, count, claim.device_class, share)
 
 
 def _whole_weights(model: ModelFacts, settings: EngineSettings, version: EngineVersion) -> int:

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from vlm_operator.errors import VlmOperatorError
+from vlm_operator.gpu.devices import Device
+from vlm_operator.gpu.measured import MeasuredGPU
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.rendering.pod_policy import PodTemplatePolicy
 
@@ -58,6 +60,8 @@ class GpuNode:
         allocatable: GPU resources (``nvidia.com/…``, ``amd.com/…``) as quantities.
         ready: condition Ready is True.
         unschedulable: cordoned.
+        devices: of NVIDIA's DRA driver, which claims are given.
+        measured: its GPUs as the agent on it last told; empty where there is no agent.
     """
 
     name: str
@@ -65,6 +69,8 @@ class GpuNode:
     allocatable: Mapping[str, str]
     ready: bool
     unschedulable: bool = False
+    devices: tuple[Device, ...] = ()
+    measured: tuple[MeasuredGPU, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class AwaitedGPUs:
 
     Attributes:
         product: as ``status.plan.gpu.product``.
-        resource: extended resource.
+        resource: extended resource, or the one that stands for what is claimed.
         count: GPUs of one node.
         nodes: nodes with so many.
     """

@@ -52,6 +52,8 @@ def plan_status(planned: Planned, server: Server | None, before: Manifest) -> di
             "resource": offer.resource,
             "count": plan.gpu_count,
             "nodes": offer.nodes,
+            **({"claimed": True} if offer.claimed else {}),
+            **({"sources": {fact: str(source) for fact, source in offer.gpu.sources}} if offer.gpu.sources else {}),
             **({"nodesPerReplica": planned.nodes} if planned.nodes > 1 else {}),
             **({"choice": offer.choice} if offer.choice else {}),
         },

@@ -99,6 +99,7 @@ class Evaluation:
         infeasible: what vLLM would refuse of the flags for a reason other than memory.
         stages: every stage of a pipeline, the first first; empty where there is none.
         tightest: number of the stage that ``budget`` and ``layout`` are of.
+        held_by: who holds memory of the GPU, in words; empty where nobody is known to.
     """
 
     requested: EngineSettings
@@ -112,6 +113,7 @@ class Evaluation:
     infeasible: tuple[Infeasible, ...] = ()
     stages: tuple[StageBudget, ...] = ()
     tightest: int = 0
+    held_by: str = ""
 
     @property
     def headroom_bytes(self) -> int:
@@ -151,9 +153,12 @@ class Evaluation:
         """The verdict in one sentence with its numbers."""
         if self.infeasible:
             return self.infeasible[0].message
+        words = self._words()
         if self.stages and self.reason is not Reason.ITEM_REJECTED:
-            return f"{self.stages[self.tightest].name} is the tightest: {self._words()}"
-        return self._words()
+            words = f"{self.stages[self.tightest].name} is the tightest: {words}"
+        if self.held_by and self.verdict is not Verdict.FITS and self.reason is not Reason.ITEM_REJECTED:
+            words = f"{words}; {self.held_by}"
+        return words
 
     def _words(self) -> str:
         if self.rejected is not None and self.reason is Reason.ITEM_REJECTED:
@@ -231,6 +236,7 @@ def evaluate(
         worst.reason,
         stages=_stages(found, judged),
         tightest=tightest,
+        held_by=gpu.held_by,
     )
 
 

@@ -45,6 +45,7 @@ class GPUOffer:
         counts: how many each node has, the most first; empty where all nodes have ``count``.
         free_counts: how many are free on each node, the most first; None where that is not known.
         choice: why these GPUs, and what the runner-up would have been; empty where there was nothing to choose.
+        claimed: True where a ResourceClaim takes them; ``resource`` then says which kind of device that is.
     """
 
     gpu: GPUFacts
@@ -56,6 +57,7 @@ class GPUOffer:
     choice: str = ""
     counts: tuple[int, ...] = ()
     free_counts: tuple[int, ...] | None = None
+    claimed: bool = False
 
     def nodes_with(self, gpus: int) -> int:
         """Nodes that have at least so many."""

@@ -62,6 +62,12 @@ class Part:
         """Everything it takes at any load."""
         return self.requested_bytes + self.context_bytes + self.graph_bytes
 
+    @property
+    def kv_floor_bytes(self) -> int:
+        """The smallest KV cache with which it starts: one request of its context, and a hybrid's states."""
+        evaluation = self.plan.evaluation
+        return evaluation.least_bytes if evaluation is not None else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Share:

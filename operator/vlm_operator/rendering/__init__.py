@@ -4,6 +4,7 @@ Belongs here: one file a form, templates, the strategic merge of ``podTemplate``
 (``controller``). Called by ``lifecycle`` and ``vlmctl``: the same bytes.
 """
 
+from vlm_operator.rendering.claim import Claim, claim_of
 from vlm_operator.rendering.command_line import command_line
 from vlm_operator.rendering.compose import compose
 from vlm_operator.rendering.disaggregated import disaggregated_set, inference_service_of_roles
@@ -30,12 +31,14 @@ __all__ = [
     "DRY_RUN_CONTAINER",
     "GROUP_INDEX",
     "WORKER_INDEX",
+    "Claim",
     "DryRunRequest",
     "PodTemplateClash",
     "PodTemplatePolicy",
     "RolePod",
     "ServerRequest",
     "check_pod_template",
+    "claim_of",
     "command_line",
     "compose",
     "disaggregated_set",

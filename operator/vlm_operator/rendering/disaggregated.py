@@ -12,10 +12,11 @@ from typing import Any
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.rendering.kserve import llm_inference_service, main_container
 from vlm_operator.rendering.roles import ROLE_LABEL, RolePod, role_objects
+from vlm_operator.rendering.server import claim_objects
 
 
 def disaggregated_set(roles: Sequence[RolePod]) -> tuple[dict[str, Any], ...]:
-    """The objects, in the order of application: DisaggregatedSet, a Service for each role.
+    """The objects, in the order of application: what pods claim, DisaggregatedSet, a Service for each role.
 
     Raises:
         PodTemplateClash, InputError: as ``rendering.render``.
@@ -34,11 +35,13 @@ def disaggregated_set(roles: Sequence[RolePod]) -> tuple[dict[str, Any], ...]:
         entries.append({"name": role.role, "spec": {**replicas, "leaderWorkerTemplate": group}})
     kind = {"apiVersion": "disaggregatedset.x-k8s.io/v1", "kind": "DisaggregatedSet"}
     metadata = {"name": request.name, "namespace": request.namespace, "labels": labels}
-    return {**kind, "metadata": metadata, "spec": {"roles": entries}}, *(service for *_, service in made)
+    services = (service for *_, service in made)
+    return *_claims(roles), {**kind, "metadata": metadata, "spec": {"roles": entries}}, *services
 
 
 def inference_service_of_roles(roles: Sequence[RolePod], settings: EngineSettings) -> tuple[dict[str, Any], ...]:
-    """The objects, in the order of application: LLMInferenceService of the language roles, the encoder's own.
+    """The objects, in the order of application: what pods claim, LLMInferenceService of the language roles, the
+    encoder's own.
 
     Args:
         settings: flags of the language roles.
@@ -48,7 +51,7 @@ def inference_service_of_roles(roles: Sequence[RolePod], settings: EngineSetting
     """
     by_role = {role.role: role for role in roles}
     decode = by_role["decode"]
-    (service,) = llm_inference_service(decode.request, settings)
+    *_, service = llm_inference_service(decode.request, settings)
     spec = service["spec"]
     template = role_objects(decode)[0]["spec"]["template"]
     spec["labels"], spec["annotations"] = template["metadata"]["labels"], template["metadata"]["annotations"]
@@ -62,4 +65,10 @@ def inference_service_of_roles(roles: Sequence[RolePod], settings: EngineSetting
             "annotations": template["metadata"]["annotations"],
             "template": main_container(template["spec"]),
         }
-    return (service, *role_objects(by_role["encode"]))
+    return *_claims(roles), service, *role_objects(by_role["encode"])
+
+
+def _claims(roles: Sequence[RolePod]) -> tuple[dict[str, Any], ...]:
+    """What pods of the roles claim, each template once."""
+    templates = (each for role in roles for each in claim_objects(role.request))
+    return tuple({each["metadata"]["name"]: each for each in templates}.values())

@@ -117,7 +117,8 @@ def render_dry_run(request: DryRunRequest) -> tuple[dict[str, Any], dict[str, An
 
 
 def _pod(request: DryRunRequest) -> dict[str, Any]:
-    server: Mapping[str, Any] = render(request.server)[0]["spec"]["template"]["spec"]
+    deployment = next(each for each in render(request.server) if each["kind"] == "Deployment")
+    server: Mapping[str, Any] = deployment["spec"]["template"]["spec"]
     served = next(each for each in server["containers"] if each["name"] == CONTAINER)
     pod = {name: server[name] for name in _POD_FIELDS if server.get(name)}
     selector = {key: value for key, value in pod.pop("nodeSelector", {}).items() if key != GPU_PRODUCT_LABEL}

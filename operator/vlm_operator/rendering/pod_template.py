@@ -8,6 +8,7 @@ from typing import Any, Final
 from vlm_operator.api.names import DEPLOYMENT_LABEL, FINGERPRINT_ANNOTATION, GPU_PRODUCT_LABEL
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.resources import GPU_DOMAINS
+from vlm_operator.rendering.claim import CLAIM
 from vlm_operator.rendering.strategic_merge import strategic_merge
 
 CONTAINER: Final = "vllm"
@@ -54,7 +55,32 @@ def overlaid(pod: Mapping[str, Any], overlay: Mapping[str, Any] | None) -> dict[
     for path, (value, hint) in found.items():
         if path not in planned:
             raise PodTemplateClash(path, value, None, hint)
+    _check_one_way_to_gpus(pod, merged)
     return merged
+
+
+def _check_one_way_to_gpus(pod: Mapping[str, Any], merged: Mapping[str, Any]) -> None:
+    """Refuse devices that the overlay claims for a server which asks for its GPUs by name: it would get both."""
+    planned, found = _server_resources(pod), _server_resources(merged)
+    gpus = [name for name in _map(planned.get("limits")) if str(name).startswith(GPU_DOMAINS)]
+    for claim in found.get("claims") or ():
+        if gpus and isinstance(claim, Mapping):
+            raise PodTemplateClash(
+                f"{FIELD}.spec.containers[{CONTAINER}].resources.claims[{claim.get('name')}]",
+                dict(claim),
+                None,
+                f"the server asks for {gpus[0]} and would get the claimed devices beside it: set spec.gpu.claim to "
+                "claim the GPUs, then other devices may be claimed too",
+            )
+
+
+def _server_resources(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _map(_server(_map(pod.get("spec"))).get("resources"))
+
+
+def _server(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    containers = spec.get("containers")
+    return next((c for c in containers or () if isinstance(c, Mapping) and c.get("name") == CONTAINER), {})
 
 
 def _check_shape(overlay: Mapping[str, Any]) -> None:
@@ -87,8 +113,7 @@ def _owned(pod: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, str]]]:
         f"{FIELD}.spec.nodeSelector[{GPU_PRODUCT_LABEL}]",
         (_map(spec.get("nodeSelector")).get(GPU_PRODUCT_LABEL), "choose the GPU with spec.gpu.product"),
     )
-    containers = spec.get("containers")
-    server = next((c for c in containers or () if isinstance(c, Mapping) and c.get("name") == CONTAINER), {})
+    server = _server(spec)
     where = f"{FIELD}.spec.containers[{CONTAINER}]"
     yield f"{where}.image", (server.get("image"), "choose the image with spec.engine.image")
     yield f"{where}.command", (server.get("command"), "vLLM is started by its own command; remove it")
@@ -98,6 +123,13 @@ def _owned(pod: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, str]]]:
             if str(name).startswith(GPU_DOMAINS):
                 hint = "choose GPUs with spec.gpu.resource and spec.gpu.count"
                 yield f"{where}.resources.{kind}[{name}]", (str(amount), hint)
+    claimed = "the GPUs' claim is the plan's: choose them with spec.gpu, and give other claims another name"
+    for claim in spec.get("resourceClaims") or ():
+        if isinstance(claim, Mapping) and claim.get("name") == CLAIM:
+            yield f"{FIELD}.spec.resourceClaims[{CLAIM}]", (dict(claim), claimed)
+    for claim in _server_resources(pod).get("claims") or ():
+        if isinstance(claim, Mapping) and claim.get("name") == CLAIM:
+            yield f"{where}.resources.claims[{CLAIM}]", (dict(claim), claimed)
     for variable in server.get("env") or ():
         if isinstance(variable, Mapping) and variable.get("name") in OWNED_ENVIRONMENT:
             value = variable.get("value", variable.get("valueFrom"))

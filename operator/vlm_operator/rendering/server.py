@@ -18,6 +18,7 @@ from vlm_operator.api.vlm_deployment import SecretKey, VLMDeploymentSpec
 from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.resources import GPU_RESOURCE
+from vlm_operator.rendering.claim import CLAIM, Claim, claim_template, template_name
 from vlm_operator.rendering.pod_template import CONTAINER, overlaid
 from vlm_operator.rendering.templates import fill
 from vlm_operator.units import GIB, MIB, parse_bytes
@@ -54,6 +55,7 @@ class ServerRequest:
         args: arguments of ``vllm serve``, the model first.
         fingerprint: of the effective command.
         resources: extended resources of one pod, for instance ``{"nvidia.com/gpu": 2}``; empty on a CPU.
+        claim: what takes their place in the pod where the GPUs are claimed; None where the pod asks for the resources.
         host_memory_bytes: main memory that the server holds for certain; 0 asks for none (GPUs hold what matters).
         startup_seconds: how long the start-up probe waits.
         gpu_product: value of the node label ``nvidia.com/gpu.product`` to run on, None for any node.
@@ -83,6 +85,7 @@ class ServerRequest:
     pod_template: Mapping[str, Any] | None = None
     nodes: int = 1
     uid: str | None = None
+    claim: Claim | None = None
 
 
 LONGEST_ARGUMENT: Final = 128 * 1024
@@ -177,7 +180,7 @@ def server_request(
 
 
 def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
-    """The objects of a model server, in the order of application: Deployment, Service.
+    """The objects of a model server, in the order of application: what its pods claim, Deployment, Service.
 
     The same request gives the same objects, whoever asks.
 
@@ -191,7 +194,30 @@ def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
             field="gpu.count",
             hint="use -o leaderworkerset, or plan for GPUs of one node",
         )
-    return one_node_objects(request)
+    return *claim_objects(request), *one_node_objects(request)
+
+
+def claim_objects(request: ServerRequest) -> tuple[dict[str, Any], ...]:
+    """The ResourceClaimTemplate of the pods; nothing where they ask for extended resources."""
+    if request.claim is None:
+        return ()
+    owner = owner_reference(request.name, request.uid) if request.uid is not None else None
+    selector = {DEPLOYMENT_LABEL: request.name}
+    labels = {
+        "app.kubernetes.io/instance": request.name,
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+        "app.kubernetes.io/name": "vllm",
+        **selector,
+    }
+    template = claim_template(
+        request.claim,
+        name=request.name,
+        namespace=request.namespace,
+        labels=labels,
+        selector=selector,
+        owner=owner,
+    )
+    return (template,)
 
 
 def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -208,6 +234,7 @@ def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, 
         "app.kubernetes.io/managed-by": FIELD_MANAGER,
         **selector,
     }
+    claim = request.claim
     identity = {FINGERPRINT_ANNOTATION: request.fingerprint}
     values = {
         "name": request.name,
@@ -233,7 +260,11 @@ def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, 
         "args": request.args,
         "env": _environment(request),
         "port": PORT,
-        "limits": {name: str(count) for name, count in request.resources.items()},
+        "limits": {name: str(count) for name, count in request.resources.items()} if claim is None else {},
+        "claims": [{"name": CLAIM}] if claim is not None else [],
+        "pod_claims": []
+        if claim is None
+        else [{"name": CLAIM, "resourceClaimTemplateName": template_name(claim, request.name)}],
         "requests": _requests(request.host_memory_bytes),
         "shared_memory": f"{SHARED_MEMORY_GIB}Gi",
         "cache_path": CACHE_PATH,

@@ -11,6 +11,7 @@ import pytest
 
 from vlm_operator.agent import nvml
 from vlm_operator.cli.main import main
+from vlm_operator.gpu.measured import MeasuredGPU
 from vlm_operator.units import GIB
 
 Cards = Callable[..., None]
@@ -22,7 +23,7 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> Cards:
 
     def there_are(*names: str) -> None:
         found = tuple(
-            nvml.LocalGPU(index, f"GPU-{index}", name, 80 * GIB, 80 * GIB, (9, 0), "580.95")
+            nvml.LocalGPU(MeasuredGPU(index, f"GPU-{index}", name, 80 * GIB, 80 * GIB, (9, 0)), "580.95")
             for index, name in enumerate(names)
         )
         monkeypatch.setattr(nvml, "local_gpus", lambda platform=None: found)

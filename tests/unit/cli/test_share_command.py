@@ -54,6 +54,17 @@ def test_json_has_the_sum_and_the_order(files: list[str]) -> None:
     assert "--gpu-memory-utilization" in answer["servers"][0]["command"]
 
 
+def test_the_figures_of_aibrix_are_what_each_takes_and_its_smallest_cache(files: list[str]) -> None:
+    _, out = run(*files, "--gpu", "RTX-4090", "-o", "json")
+    for server in json.loads(out)["servers"]:
+        figures = {name: int(size.removesuffix("Mi")) for name, size in server["aibrix"]["perGPU"].items()}
+        assert figures["maximumFootprint"] == -(-server["takesBytes"] // 2**20)
+        assert figures["kvFloor"] == -(-server["kvFloorBytes"] // 2**20)
+        assert 0 < figures["kvFloor"] < figures["maximumFootprint"]
+    _, words = run(*files, "--gpu", "RTX-4090")
+    assert words.count("maximumFootprint: ") == 2
+
+
 def test_what_does_not_fit_is_refused_with_the_sum(files: list[str]) -> None:
     code, out = run(*files, "--gpu", "RTX-4070")
     assert code == 3

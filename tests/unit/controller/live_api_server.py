@@ -173,8 +173,13 @@ _PLURALS = {
     "events",
     "enginefacts",
     "gpufitreports",
+    "gpunodes",
     "jobs",
     "configmaps",
+    "resourceclaimtemplates",
+    "resourceclaims",
+    "resourceslices",
+    "deviceclasses",
 }
 
 

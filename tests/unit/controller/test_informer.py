@@ -10,8 +10,8 @@ import pytest
 from live_api_server import LiveApiServer, serving_live, until
 
 from vlm_operator.controller import informer
+from vlm_operator.controller.gpu_use import GpuUse
 from vlm_operator.controller.informer import Informer, Sink, Watched
-from vlm_operator.controller.nodes import GpuUse
 from vlm_operator.controller.queue import Key
 from vlm_operator.controller.watches import Watches, World, watched_kinds
 
@@ -181,12 +181,22 @@ def test_named_namespaces_are_watched_one_by_one_and_nothing_namespaced_cluster_
         "/apis/vlm-operator.dev/v1alpha1/enginefacts",
     }
     assert {path.split("/namespaces/")[1].split("/")[0] for path in required if "/namespaces/" in path} == {"a", "b"}
-    optional = {f"/apis/leaderworkerset.x-k8s.io/v1/namespaces/{name}/leaderworkersets" for name in ("a", "b")}
+    optional = {
+        f"/apis/{group}/namespaces/{name}/{plural}"
+        for name in ("a", "b")
+        for group, plural in (
+            ("leaderworkerset.x-k8s.io/v1", "leaderworkersets"),
+            ("resource.k8s.io/v1", "resourceclaimtemplates"),
+        )
+    }
+    dra = {f"/apis/resource.k8s.io/v1/{plural}" for plural in ("resourceslices", "resourceclaims", "deviceclasses")}
     pods = {"/api/v1/pods", "/api/v1/namespaces/a/pods", "/api/v1/namespaces/b/pods"}
     assert {path for path, needed in paths if not needed} == {
         *pods,
         *optional,
+        *dra,
         "/apis/vlm-operator.dev/v1alpha1/gpufitreports",
+        "/apis/vlm-operator.dev/v1alpha1/gpunodes",
     }
 
 

@@ -131,7 +131,7 @@ def test_told_to_stop_it_gives_everything_back(
 
     asyncio.run(scenario())
     assert stopped == ["watches", "port", "lease of ''", "[]"]
-    assert asked == [{"connections": 11}, {"connections": 2}]
+    assert asked == [{"connections": 19}, {"connections": 2}]
     assert [client.request_seconds for client in clients] == [30, 4]
     assert not clients[0].may_write(), "who gave the lease back writes no more"
 
@@ -152,6 +152,6 @@ def test_alone_it_leads_at_once_and_asks_for_no_lease(
         await asyncio.wait_for(task, 20)
 
     asyncio.run(scenario())
-    assert asked == [{"connections": 16}]
+    assert asked == [{"connections": 24}]
     assert clients[0].may_write()
     assert not [path for _, path, _ in made.requests if "leases" in path]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from vlm_operator.controller.nodes import MORE_OF_THE_SAME_SECONDS, NEWS_SECONDS, GpuUse, Nodes, gpu_requests, read_node
+from vlm_operator.controller.gpu_use import GpuUse, gpu_requests
+from vlm_operator.controller.nodes import MORE_OF_THE_SAME_SECONDS, NEWS_SECONDS, Nodes, read_node
 from vlm_operator.controller.queue import Key
 
 GPU = "nvidia.com/gpu"

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from live_api_server import LiveApiServer, serving_live, until
 
+from vlm_operator.agent.nvml import LocalGPU
 from vlm_operator.controller.api_errors import Outdated
 from vlm_operator.controller.apply import Applier
 from vlm_operator.controller.client import Client
@@ -18,14 +19,17 @@ from vlm_operator.controller.gather import read_log
 from vlm_operator.controller.leader import Leadership
 from vlm_operator.controller.metrics import Metrics
 from vlm_operator.controller.models import Models
+from vlm_operator.controller.node_agent import NodeAgent
 from vlm_operator.controller.queue import Key
 from vlm_operator.controller.reconcile import Reconciler
 from vlm_operator.controller.watches import Watches, World
+from vlm_operator.gpu.measured import MeasuredGPU
 from vlm_operator.lifecycle import observations
 from vlm_operator.lifecycle.children import CHILD_KINDS
 from vlm_operator.lifecycle.decision import ChildReference, Decision, Event, EventType, LogRequest
 from vlm_operator.lifecycle.dry_run import knowledge
 from vlm_operator.lifecycle.situation import Situation, StartupKey, Target
+from vlm_operator.units import MIB
 
 CHART = Path(__file__).resolve().parents[3] / "charts/vlm-operator/templates"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -39,7 +43,7 @@ def granted() -> set[tuple[str, str]]:
     """(resource, verb) of every rule in the chart."""
     rules: list[dict[str, Any]] = []
     helpers = (CHART / "_helpers.tpl").read_text()
-    for name in ("namespacedRules", "leaderWorkerSetRules", "clusterRules"):
+    for name in ("namespacedRules", "leaderWorkerSetRules", "claimRules", "claimReadRules", "clusterRules"):
         found = re.search(rf'define "vlm-operator\.{name}" -}}}}(.*?){{{{- end }}}}', helpers, re.DOTALL)
         assert found is not None, name
         rules += yaml.safe_load(found[1])
@@ -85,7 +89,9 @@ def apply_everything(client: Client) -> None:
         ),
     )
     superseded = tuple(
-        ChildReference(kind.api_version, kind.kind, "model", uid="child") for kind in CHILD_KINDS if kind.replicas
+        ChildReference(kind.api_version, kind.kind, "model", uid="child")
+        for kind in CHILD_KINDS
+        if kind.replicas or kind.by_content
     )
     metadata = {"name": "model", "namespace": "default"}
     made = client.create(f"/apis/{GROUP}/namespaces/default/vlmdeployments", {"metadata": metadata})["metadata"]
@@ -167,3 +173,20 @@ def test_what_the_operator_uses_is_granted_and_what_is_granted_is_used(monkeypat
     server = Recording()
     run(server, monkeypatch)
     assert server.used - PREPARED == granted() - NOT_CALLED
+
+
+def test_the_agents_rights_are_those_it_uses() -> None:
+    server = Recording()
+    with serving_live(server) as client:
+        server.put("/api/v1/nodes/n", {"metadata": {"name": "n", "uid": "node"}})
+        agent = NodeAgent(client, "n", read=lambda: (LOCAL,))
+        assert agent.look()
+        agent.end()
+    helpers = (CHART / "_helpers.tpl").read_text()
+    found = re.search(r'define "vlm-operator\.agentRules" -}}(.*?){{- end }}', helpers, re.DOTALL)
+    assert found is not None
+    rules = yaml.safe_load(found[1])
+    assert server.used == {(name, verb) for rule in rules for name in rule["resources"] for verb in rule["verbs"]}
+
+
+LOCAL = LocalGPU(MeasuredGPU(0, "GPU-0", "NVIDIA L4", 23034 * MIB, 22500 * MIB, (8, 9)), "580.95")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from claim_world import ClaimWorld
 from group_world import GroupWorld
 from lifecycle_world import World
 from vlm_operator.controller.client import PLURALS, path_of
@@ -20,9 +21,11 @@ def test_what_is_rendered_is_of_the_listed_kinds_in_their_order() -> None:
     listed = [(kind.api_version, kind.kind) for kind in CHILD_KINDS]
     on_one = [(child["apiVersion"], child["kind"]) for child in World().reconcile().children]
     on_two = [(child["apiVersion"], child["kind"]) for child in GroupWorld().reconcile().children]
+    claimed = [(child["apiVersion"], child["kind"]) for child in ClaimWorld().decide().children]
     assert [each for each in listed if each in on_one] == on_one
     assert [each for each in listed if each in on_two] == on_two
-    assert {*on_one, *on_two} == set(listed)
+    assert [each for each in listed if each in claimed] == claimed
+    assert {*on_one, *on_two, *claimed} == set(listed)
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,13 @@ def test_the_same_nodes_are_read_once_for_equal_specs_and_again_when_they_change
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []
-    original = module.read_node_gpus
+    original = module.node_gpus
 
-    def counted(labels: dict[str, str], allocatable: dict[str, str]) -> object:
+    def counted(labels: dict[str, str], allocatable: dict[str, str], *more: tuple[object, ...]) -> object:
         read.append("node")
-        return original(labels, allocatable)
+        return original(labels, allocatable, *more)
 
-    monkeypatch.setattr(module, "read_node_gpus", counted)
+    monkeypatch.setattr(module, "node_gpus", counted)
     snapshot = nodes()
     first = offers(snapshot, GPUSpec(product="NVIDIA-L4"))
     assert offers(snapshot, GPUSpec(product="NVIDIA-L4")) is first

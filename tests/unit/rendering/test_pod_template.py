@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from server_requests import request
 
 from vlm_operator.errors import InputError
-from vlm_operator.rendering import PodTemplateClash, ServerRequest, render
+from vlm_operator.rendering import Claim, PodTemplateClash, ServerRequest, render
 
 
 def server(**fields: Any) -> dict[str, Any]:
@@ -44,6 +45,11 @@ CLASHES: dict[str, tuple[dict[str, Any], str, str]] = {
     "other limits in place of all": (
         server(resources={"$patch": "replace", "limits": {"memory": "1Gi"}}),
         f"{SERVER}.resources.limits[nvidia.com/gpu]", "removes it",
+    ),
+    "a claim beside the GPUs": (
+        {"spec": {"resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "big"}],
+                  **server(resources={"claims": [{"name": "gpu"}]})["spec"]}},
+        f"{SERVER}.resources.claims[gpu]", "set spec.gpu.claim",
     ),
     "which GPUs are seen": (
         server(env=[{"name": "CUDA_VISIBLE_DEVICES", "value": "0"}]), f"{SERVER}.env[CUDA_VISIBLE_DEVICES]",
@@ -84,6 +90,33 @@ def test_what_the_plan_owns_is_not_overlaid(overlay: dict[str, Any], field: str,
     assert str(clash.value.field).startswith(field)
     assert clash.value.message.startswith(field)
     assert words in f"{clash.value.message}\n{clash.value.hint}"
+
+
+CLAIMED = Claim("gpu.nvidia.com", 1, "NVIDIA-L4", 22970)
+
+
+def test_beside_claimed_gpus_other_devices_may_be_claimed() -> None:
+    nic = {"name": "nic", "resourceClaimTemplateName": "nic"}
+    overlay = server(resources={"claims": [{"name": "gpus"}, {"name": "nic"}]})
+    overlay["spec"]["resourceClaims"] = [nic]
+    pod = render(replace(case(overlay), claim=CLAIMED))[1]["spec"]["template"]["spec"]
+    assert [each["name"] for each in pod["containers"][0]["resources"]["claims"]] == ["gpus", "nic"]
+    assert nic in pod["resourceClaims"]
+    assert "limits" not in pod["containers"][0]["resources"]
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        pytest.param(
+            {"spec": {"resourceClaims": [{"name": "gpus", "resourceClaimTemplateName": "mine"}]}}, id="another template"
+        ),
+        pytest.param(server(resources={"claims": []}), id="no claim"),
+    ],
+)
+def test_the_claim_of_the_gpus_is_owned(overlay: dict[str, Any]) -> None:
+    with pytest.raises(PodTemplateClash, match="gpus"):
+        render(replace(case(overlay), claim=CLAIMED))
 
 
 def test_the_cache_of_the_cpu_backend_is_owned() -> None:

@@ -1,0 +1,210 @@
+"""GPUs of a cluster's nodes: what they are and who says so, how many are in use, what is free, who holds the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vlm_operator.cli.columns import Column, print_columns, terminal_width
+from vlm_operator.errors import ClusterUnreachable, VlmOperatorError
+from vlm_operator.gpu.devices import Device, claimed_devices, devices_of, read_slice
+from vlm_operator.gpu.measured import MeasuredGPU, read_measured
+from vlm_operator.gpu.node_gpus import node_gpus
+from vlm_operator.gpu.node_labels import KERNEL_LABEL, NodeGPUs
+from vlm_operator.gpu.platform import platform_of_kernel
+from vlm_operator.units import format_gib
+
+_DRA: Final = "/apis/resource.k8s.io/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterObjects:
+    """What the API server has of GPUs, as JSON."""
+
+    nodes: tuple[Mapping[str, Any], ...]
+    pods: tuple[Mapping[str, Any], ...] = ()
+    slices: tuple[Mapping[str, Any], ...] = ()
+    claims: tuple[Mapping[str, Any], ...] = ()
+    gpu_nodes: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWithGPUs:
+    """One node.
+
+    Attributes:
+        kinds: GPUs by kind, each with how many are in use.
+        measured: as the agent tells them; empty where there is none.
+        problem: why its GPUs cannot be told, None where they can.
+    """
+
+    name: str
+    kinds: tuple[tuple[NodeGPUs, int], ...]
+    measured: tuple[MeasuredGPU, ...]
+    labels: Mapping[str, str]
+    problem: str | None = None
+
+
+def read_objects(context: str | None) -> ClusterObjects:
+    """The objects of the cluster of a kubeconfig's context; kinds that it lacks are empty.
+
+    Raises:
+        InputError: no such context.
+        ClusterUnreachable: the API server does not answer, or a right is missing.
+    """
+    from kubernetes import client
+
+    from vlm_operator.cli.audit_cluster import Api, connect
+
+    api = Api(client.ApiClient(connect(context)))
+
+    def listed(plural: str, root: str) -> tuple[Mapping[str, Any], ...]:
+        try:
+            return tuple(api.listed(plural, root))
+        except ClusterUnreachable as error:
+            if "404" in error.message:
+                return ()
+            raise
+
+    return ClusterObjects(
+        tuple(api.listed("nodes")),
+        tuple(api.listed("pods")),
+        listed("resourceslices", _DRA),
+        listed("resourceclaims", _DRA),
+        listed("gpunodes", "/apis/vlm-operator.dev/v1alpha1"),
+    )
+
+
+def nodes_with_gpus(found: ClusterObjects) -> tuple[NodeWithGPUs, ...]:
+    """Nodes that have GPUs, by name."""
+    from vlm_operator.audit.node_groups import gpus_asked
+
+    slices = [each for raw in found.slices if (each := read_slice(raw)) is not None]
+    devices = {node: devices_of(each for each in slices if each.node == node) for node in {s.node for s in slices}}
+    measured = {raw["metadata"]["name"]: read_measured(raw.get("status") or {}) for raw in found.gpu_nodes}
+    in_use = gpus_asked(found.pods) + _claimed(found.claims, devices)
+    made = (
+        _node(raw, devices.get(raw["metadata"]["name"], ()), measured.get(raw["metadata"]["name"], ()), in_use)
+        for raw in found.nodes
+    )
+    return tuple(sorted((node for node in made if node is not None), key=lambda node: node.name))
+
+
+def _claimed(claims: Iterable[Mapping[str, Any]], devices: Mapping[str, Iterable[Device]]) -> Counter[tuple[str, str]]:
+    """Claimed devices by node and by the resource that stands for their kind."""
+    given = {device for raw in claims for device in claimed_devices(raw)}
+    return Counter(
+        (node, device.resource)
+        for node, listed in devices.items()
+        for device in listed
+        if (device.pool, device.name) in given
+    )
+
+
+def _node(
+    raw: Mapping[str, Any],
+    devices: tuple[Device, ...],
+    measured: tuple[MeasuredGPU, ...],
+    in_use: Mapping[tuple[str, str], int],
+) -> NodeWithGPUs | None:
+    name, labels = raw["metadata"]["name"], raw["metadata"].get("labels") or {}
+    try:
+        kinds = node_gpus(labels, (raw.get("status") or {}).get("allocatable") or {}, devices, measured)
+    except VlmOperatorError as error:
+        return NodeWithGPUs(name, (), measured, labels, error.message)
+    if not kinds and not measured:
+        return None
+    return NodeWithGPUs(name, tuple((each, in_use.get((name, each.resource), 0)) for each in kinds), measured, labels)
+
+
+def to_json(nodes: Iterable[NodeWithGPUs]) -> dict[str, Any]:
+    """The nodes as JSON: bytes as integers."""
+    return {"nodes": [_node_json(node) for node in nodes]}
+
+
+def _node_json(node: NodeWithGPUs) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "gpus": [
+            {
+                "product": each.gpu.label,
+                "resource": each.resource,
+                "claimed": each.claimed,
+                "shared": each.gpu.shared,
+                "count": each.count,
+                "inUse": in_use,
+                "totalBytes": each.gpu.total_bytes,
+                "sources": {fact: str(source) for fact, source in each.gpu.sources},
+            }
+            for each, in_use in node.kinds
+        ],
+        "measured": [
+            {
+                "index": each.index,
+                "uuid": each.uuid,
+                "product": each.label,
+                "totalBytes": each.total_bytes,
+                "freeBytes": each.free_bytes,
+                "heldBytes": _held(node, each),
+                "processes": [
+                    {"pid": one.pid, "name": one.name, "usedBytes": one.used_bytes, "podUID": one.pod_uid}
+                    for one in each.holders()
+                ],
+                "migInstances": [
+                    {"profile": one.profile, "totalBytes": one.total_bytes, "freeBytes": one.free_bytes}
+                    for one in each.mig
+                ],
+            }
+            for each in node.measured
+        ],
+        "problem": node.problem,
+    }
+
+
+def _held(node: NodeWithGPUs, gpu: MeasuredGPU) -> int:
+    return gpu.held_bytes(platform_of_kernel(node.labels.get(KERNEL_LABEL, "")))
+
+
+_COLUMNS: Final = (
+    Column("NODE"),
+    Column("GPU"),
+    Column("BY", 2),
+    Column("IN USE", 1, right=True),
+    Column("TOTAL", 0, right=True),
+    Column("FREE", 0, right=True),
+    Column("SOURCE", 3),
+    Column("HELD BY", 4),
+)
+
+
+def print_table(nodes: Iterable[NodeWithGPUs]) -> None:
+    """For people: a line for each kind of GPU of a node, and one for each GPU that an agent measures."""
+    rows: list[tuple[str, ...]] = []
+    for node in nodes:
+        if node.problem is not None:
+            rows.append((node.name, "?", "", "", "", "", "", node.problem))
+        for each, in_use in node.kinds:
+            total, source = format_gib(each.gpu.total_bytes), str(each.gpu.source_of("memory"))
+            label = f"{each.count}x {each.gpu.label}{' (shared)' if each.gpu.shared else ''}"
+            way = "claim" if each.claimed else each.resource
+            rows.append((node.name, label, way, f"{in_use} of {each.count}", total, "", source, ""))
+        for gpu in node.measured:
+            held = ", ".join(one.words for one in gpu.holders())
+            total, free = format_gib(gpu.total_bytes), format_gib(gpu.free_bytes)
+            rows.append((node.name, f"  GPU {gpu.index}", "", "", total, free, "agent", held))
+            rows += [
+                (
+                    node.name,
+                    f"    {one.profile}",
+                    "",
+                    "",
+                    format_gib(one.total_bytes),
+                    format_gib(one.free_bytes),
+                    "",
+                    "",
+                )
+                for one in gpu.mig
+            ]
+    print_columns(_COLUMNS, rows, terminal_width())

@@ -1,0 +1,90 @@
+"""What is free of the GPUs that a replica may be given, as agents on the nodes measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from vlm_operator.gpu.facts import FactSource, GPUFacts
+from vlm_operator.gpu.measured import MeasuredGPU, present_gpu
+from vlm_operator.gpu.resources import GPU_RESOURCE
+from vlm_operator.lifecycle.offers import Offers
+from vlm_operator.lifecycle.situation import GpuNode
+from vlm_operator.planning.gpu_choice import GPUOffer
+from vlm_operator.units import MIB
+
+UNTOLD_BYTES: Final = 256 * MIB
+"""An agent does not tell of smaller changes: so much more may be held by now."""
+
+
+def with_free_memory(
+    found: Offers,
+    nodes: Iterable[GpuNode],
+    in_use: Mapping[str, Mapping[str, int]] | None,
+    own: Collection[str],
+) -> Offers:
+    """The offers with what is free of their GPUs at start; as they are where no agent measures.
+
+    Which GPU of a node a pod gets is not known beforehand: the fullest one that it may get counts. Of several nodes the
+    one with the most counts.
+
+    Args:
+        in_use: by node and resource, GPUs that pods of others have.
+        own: UIDs of this VLMDeployment's pods, which end before a new one starts.
+    """
+    measured = {node.name: node for node in nodes if node.measured}
+    if not measured:
+        return found
+    matching = tuple(
+        replace(offer, gpu=_present(offer, found.sites[offer.gpu.label, offer.resource], measured, in_use or {}, own))
+        for offer in found.matching
+    )
+    return replace(found, matching=matching)
+
+
+def _present(
+    offer: GPUOffer,
+    sites: Sequence[tuple[str, int]],
+    measured: Mapping[str, GpuNode],
+    in_use: Mapping[str, Mapping[str, int]],
+    own: Collection[str],
+) -> GPUFacts:
+    idle = offer.gpu
+    if offer.resource.removesuffix(".shared") != GPU_RESOURCE or idle.mig_profile:
+        return idle
+    best: GPUFacts | None = None
+    for name, count in sites:
+        if not count:
+            continue
+        if name not in measured:
+            return idle  # nothing says that this node's GPUs are not empty
+        cards = _available(measured[name], idle, in_use.get(name, {}).get(offer.resource, 0), own)
+        found = [present_gpu(card, idle.platform, own, UNTOLD_BYTES, name) for card in cards]
+        if found:
+            fullest = min(found, key=lambda gpu: gpu.free_estimate_bytes)
+            if best is None or fullest.free_estimate_bytes > best.free_estimate_bytes:
+                best = fullest
+    if best is None:
+        return idle
+    if best.free_estimate_bytes >= idle.free_estimate_bytes:
+        return idle.told(FactSource.AGENT, ("free",))
+    return idle.with_(free_at_start_bytes=best.free_at_start_bytes, held_by=best.held_by, sources=best.sources)
+
+
+def _available(node: GpuNode, gpu: GPUFacts, in_use: int, own: Collection[str]) -> list[MeasuredGPU]:
+    """GPUs of the node that a pod may be given: not those that other pods have.
+
+    A pod is seen on its GPU once it holds memory; of pods that are not seen, the fullest GPUs are taken to be theirs.
+    """
+    cards = [each for each in node.measured if each.label == gpu.product and not each.mig_enabled]
+    if gpu.shared:
+        return cards
+    unseen = [card for card in cards if not _of_another_pod(card, own)]
+    seen = len(cards) - len(unseen)
+    unseen.sort(key=lambda card: card.held_bytes(gpu.platform, own))
+    return unseen[: max(len(unseen) - max(in_use - seen, 0), 0)]
+
+
+def _of_another_pod(card: MeasuredGPU, own: Collection[str]) -> bool:
+    return any(each.pod_uid is not None and each.pod_uid not in own for each in card.processes)
