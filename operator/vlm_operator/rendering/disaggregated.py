@@ -7,15 +7,19 @@ prefill and decode, so the encoder is a Deployment beside its LLMInferenceServic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.rendering.kserve import llm_inference_service, main_container
 from vlm_operator.rendering.roles import ROLE_LABEL, RolePod, role_objects
+from vlm_operator.rendering.server import claim_objects
+
+APART: Final = "roles are pods that may stand on several nodes"
+"""Why a model cache must be one that several nodes mount."""
 
 
 def disaggregated_set(roles: Sequence[RolePod]) -> tuple[dict[str, Any], ...]:
-    """The objects, in the order of application: DisaggregatedSet, a Service for each role.
+    """The objects, in the order of application: the claim they share, DisaggregatedSet, a Service for each role.
 
     Raises:
         PodTemplateClash, InputError: as ``rendering.render``.
@@ -34,11 +38,12 @@ def disaggregated_set(roles: Sequence[RolePod]) -> tuple[dict[str, Any], ...]:
         entries.append({"name": role.role, "spec": {**replicas, "leaderWorkerTemplate": group}})
     kind = {"apiVersion": "disaggregatedset.x-k8s.io/v1", "kind": "DisaggregatedSet"}
     metadata = {"name": request.name, "namespace": request.namespace, "labels": labels}
-    return {**kind, "metadata": metadata, "spec": {"roles": entries}}, *(service for *_, service in made)
+    whole = {**kind, "metadata": metadata, "spec": {"roles": entries}}
+    return (*claim_objects(request, APART), whole, *(service for *_, service in made))
 
 
 def inference_service_of_roles(roles: Sequence[RolePod], settings: EngineSettings) -> tuple[dict[str, Any], ...]:
-    """The objects, in the order of application: LLMInferenceService of the language roles, the encoder's own.
+    """The objects, in the order of application: claim, LLMInferenceService of the language roles, the encoder's own.
 
     Args:
         settings: flags of the language roles.
@@ -48,7 +53,7 @@ def inference_service_of_roles(roles: Sequence[RolePod], settings: EngineSetting
     """
     by_role = {role.role: role for role in roles}
     decode = by_role["decode"]
-    (service,) = llm_inference_service(decode.request, settings)
+    *_, service = llm_inference_service(decode.request, settings)
     spec = service["spec"]
     template = role_objects(decode)[0]["spec"]["template"]
     spec["labels"], spec["annotations"] = template["metadata"]["labels"], template["metadata"]["annotations"]
@@ -62,4 +67,4 @@ def inference_service_of_roles(roles: Sequence[RolePod], settings: EngineSetting
             "annotations": template["metadata"]["annotations"],
             "template": main_container(template["spec"]),
         }
-    return (service, *role_objects(by_role["encode"]))
+    return (*claim_objects(decode.request, APART), service, *role_objects(by_role["encode"]))

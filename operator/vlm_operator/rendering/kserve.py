@@ -14,14 +14,14 @@ from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError
 from vlm_operator.rendering.leader_worker_set import ranked
 from vlm_operator.rendering.pod_template import CONTAINER
-from vlm_operator.rendering.server import ServerRequest, one_node_objects
+from vlm_operator.rendering.server import ServerRequest, claim_objects, one_node_objects
 
 MAIN: Final = "main"
 """Name of the model server's container in KServe's templates."""
 
 
 def llm_inference_service(request: ServerRequest, settings: EngineSettings) -> tuple[dict[str, Any], ...]:
-    """The one object; KServe makes the workload and its Service.
+    """The claim it creates, if any, and the one object of which KServe makes the workload and its Service.
 
     Args:
         settings: the plan's flags.
@@ -65,7 +65,8 @@ def llm_inference_service(request: ServerRequest, settings: EngineSettings) -> t
         spec["template"] = main_container(ranked(pod, headless=False)["spec"])
         spec["worker"] = main_container(ranked(pod, headless=True)["spec"])
     kind = {"apiVersion": "serving.kserve.io/v1alpha2", "kind": "LLMInferenceService"}
-    return ({**kind, "metadata": metadata, "spec": spec},)
+    apart = f"a replica stands on {request.nodes} nodes" if request.nodes > 1 else ""
+    return (*claim_objects(request, apart), {**kind, "metadata": metadata, "spec": spec})
 
 
 def main_container(pod: dict[str, Any]) -> dict[str, Any]:

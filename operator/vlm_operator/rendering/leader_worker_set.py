@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from vlm_operator.rendering.pod_template import CONTAINER
 from vlm_operator.rendering.ranks import rank_arguments
-from vlm_operator.rendering.server import ServerRequest, one_node_objects
+from vlm_operator.rendering.server import ServerRequest, claim_objects, one_node_objects
 
 WORKER_INDEX: Final = "leaderworkerset.sigs.k8s.io/worker-index"
 """Label that LeaderWorkerSet gives every pod of a group: 0 on the leader."""
@@ -28,7 +28,7 @@ _PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
 def leader_worker_set(request: ServerRequest) -> tuple[dict[str, Any], ...]:
-    """The objects, in the order of application: LeaderWorkerSet, Service.
+    """The objects, in the order of application: the claim it creates, if any, LeaderWorkerSet, Service.
 
     Raises:
         PodTemplateClash, InputError: as ``rendering.render``.
@@ -54,7 +54,8 @@ def leader_worker_set(request: ServerRequest) -> tuple[dict[str, Any], ...]:
     }
     service["spec"]["selector"] = {**service["spec"]["selector"], WORKER_INDEX: "0"}
     kind = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
-    return {**kind, "metadata": metadata, "spec": spec}, service
+    apart = f"a replica stands on {request.nodes} nodes" if request.nodes > 1 else ""
+    return (*claim_objects(request, apart), {**kind, "metadata": metadata, "spec": spec}, service)
 
 
 def ranked(pod: dict[str, Any], *, headless: bool) -> dict[str, Any]:

@@ -182,9 +182,11 @@ def test_named_namespaces_are_watched_one_by_one_and_nothing_namespaced_cluster_
     }
     assert {path.split("/namespaces/")[1].split("/")[0] for path in required if "/namespaces/" in path} == {"a", "b"}
     optional = {f"/apis/leaderworkerset.x-k8s.io/v1/namespaces/{name}/leaderworkersets" for name in ("a", "b")}
+    claims = {f"/api/v1/namespaces/{name}/persistentvolumeclaims" for name in ("a", "b")}
     pods = {"/api/v1/pods", "/api/v1/namespaces/a/pods", "/api/v1/namespaces/b/pods"}
     assert {path for path, needed in paths if not needed} == {
         *pods,
+        *claims,
         *optional,
         "/apis/vlm-operator.dev/v1alpha1/gpufitreports",
     }
