@@ -11,28 +11,12 @@ from pydantic_core import PydanticCustomError
 from vlm_operator.api.base import ApiModel, Bool, Integer, Number, Rule, matching
 from vlm_operator.api.engine_spec import EngineSpec
 from vlm_operator.api.gpu_spec import GPUSpec
+from vlm_operator.api.model_cache_spec import ClaimName, ModelCacheSpec
+from vlm_operator.api.model_spec import ModelSpec
 from vlm_operator.api.names import API_VERSION
 from vlm_operator.api.topology_spec import TopologySpec
 from vlm_operator.api.vlm_deployment_status import VLMDeploymentStatus
 
-_ID_VALIDATOR, _ID_CEL = matching(
-    r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,95})?",
-    "must be a Hugging Face model id such as Qwen/Qwen3-VL-8B-Instruct",
-)
-_PATH_VALIDATOR, _PATH_CEL = matching(
-    r"(/[A-Za-z0-9_@+=,:~ -][A-Za-z0-9._@+=,:~ -]*)+/?",
-    "must be an absolute directory such as /models/qwen3-vl, without hidden parts or ..",
-)
-_REVISION_VALIDATOR, _REVISION_CEL = matching(
-    r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,127}", "must be a commit, tag or branch of the model's repository"
-)
-_SECRET_VALIDATOR, _SECRET_CEL = matching(
-    r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "must be the name of a Secret in the same namespace"
-)
-_CLAIM_VALIDATOR, _CLAIM_CEL = matching(
-    r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "must be the name of a PersistentVolumeClaim in the same namespace"
-)
-_KEY_VALIDATOR, _KEY_CEL = matching(r"[A-Za-z0-9._-]{1,253}", "must be a key of that Secret")
 _WHOLE_GIB_VALIDATOR, _WHOLE_GIB_CEL = matching(
     r"[1-9][0-9]{0,5}(Gi|GiB)",
     "must be whole GiB such as 4Gi: vLLM reads VLLM_CPU_KVCACHE_SPACE as a whole number of GiB",
@@ -41,59 +25,6 @@ _WHOLE_GIB_VALIDATOR, _WHOLE_GIB_CEL = matching(
 Tokens = Annotated[Integer, Field(ge=1, le=1_000_000_000)]
 Pixels = Annotated[Integer, Field(ge=1, le=100_000)]
 Count = Annotated[Integer, Field(ge=0, le=100_000)]
-
-
-class SecretKey(ApiModel):
-    """One key of a Secret in the same namespace."""
-
-    name: Annotated[str, Field(min_length=1, max_length=253), _SECRET_VALIDATOR, _SECRET_CEL] = Field(
-        description="Name of the Secret, in the VLMDeployment's namespace."
-    )
-    key: Annotated[str, Field(min_length=1, max_length=253), _KEY_VALIDATOR, _KEY_CEL] = Field(
-        default="token", description="Key of the Secret that holds the token. Default: token."
-    )
-
-
-class ModelSpec(ApiModel):
-    """Which model is served: a Hugging Face id, or a directory in a mounted volume."""
-
-    id: Annotated[str, Field(min_length=1, max_length=193), _ID_VALIDATOR, _ID_CEL] | None = Field(
-        default=None, description="Hugging Face id, for instance Qwen/Qwen3-VL-8B-Instruct. Exactly one of id and path."
-    )
-    path: Annotated[str, Field(min_length=1, max_length=1024), _PATH_VALIDATOR, _PATH_CEL] | None = Field(
-        default=None,
-        description="Directory with config.json and weights, in a volume that spec.podTemplate mounts into the "
-        "container vllm. Exactly one of id and path.",
-    )
-    revision: Annotated[str, Field(min_length=1, max_length=128), _REVISION_VALIDATOR, _REVISION_CEL] | None = Field(
-        default=None,
-        description="Commit, tag or branch of the model's repository; a commit makes the plan reproducible. Becomes "
-        "--revision. Default: the repository's main branch.",
-    )
-    token_secret_ref: SecretKey | None = Field(
-        default=None,
-        description="Secret with the Hugging Face token for gated models. The pod gets it as HF_TOKEN; the operator "
-        "never reads it. Default: none.",
-    )
-
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="has(self.id) != has(self.path)",
-            message="exactly one of id and path must be set: id for a model of the Hugging Face Hub, path for a "
-            "directory in a mounted volume",
-            holds=lambda m: (m.id is None) != (m.path is None),
-        ),
-        Rule(
-            cel="!has(self.revision) || has(self.id)",
-            message="revision belongs to id: a path has no revisions; remove revision",
-            holds=lambda m: m.revision is None or m.id is not None,
-        ),
-    )
-
-    @property
-    def source(self) -> str:
-        """The id or the path: what ``vllm serve`` takes as its model."""
-        return self.id or self.path or ""
 
 
 class CPUSpec(ApiModel):
@@ -284,11 +215,8 @@ class VLMDeploymentSpec(ApiModel):
         "the Deployment, such as a HorizontalPodAutoscaler.",
     )
     service: ServiceSpec = Field(default_factory=ServiceSpec, description="The Service in front of the server.")
-    cache_claim: Annotated[str, Field(min_length=1, max_length=253), _CLAIM_VALIDATOR, _CLAIM_CEL] | None = Field(
-        default=None,
-        description="PersistentVolumeClaim in the same namespace for downloaded models (HF_HOME) and for vLLM's "
-        "compiled code (VLLM_CACHE_ROOT). With it a new pod downloads and compiles nothing anew; the first start-up, "
-        "which compiles, finds less KV cache than later ones. Default: a volume that goes with the pod.",
+    cache_claim: ClaimName | None = Field(
+        default=None, description="Older name of model.cache.claim. Default: a volume that goes with the pod."
     )
     pod_template: dict[str, Any] | None = Field(
         default=None,
@@ -338,8 +266,18 @@ class VLMDeploymentSpec(ApiModel):
                 or s.gpu.count in {None, s.engine.tensor_parallel_size}
             ),
         ),
+        Rule(
+            cel="!has(self.cacheClaim) || !has(self.model.cache)",
+            message="cacheClaim is the older name of model.cache.claim: state one of them",
+            holds=lambda s: s.cache_claim is None or s.model.cache is None,
+        ),
         *(_limit_rule(items, modality) for items, modality in _LIMITED),
     )
+
+    @property
+    def model_cache(self) -> ModelCacheSpec | None:
+        """``model.cache``, by whichever name it is given."""
+        return ModelCacheSpec(claim=self.cache_claim) if self.cache_claim is not None else self.model.cache
 
 
 def _namespace(name: str) -> str:

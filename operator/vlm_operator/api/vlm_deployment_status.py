@@ -245,6 +245,22 @@ class DryRunStatus(StatusModel):
     finished_at: Timestamp | None = Field(default=None, description="When its end was known.")
 
 
+class ModelCacheStatus(StatusModel):
+    """The volume that holds downloaded models and compiled code."""
+
+    volume: Literal["EmptyDir", "Claim", "CreatedClaim", "HostPath"] = Field(
+        description="EmptyDir: goes with the pod. Claim: yours, never changed. CreatedClaim: made by the operator, "
+        "deleted with the VLMDeployment. HostPath: a directory of the node."
+    )
+    name: Annotated[str, Field(max_length=1024)] | None = Field(
+        default=None, description="Name of the claim, or the directory."
+    )
+    download_bytes: ByteCount | None = Field(
+        default=None, description="Weights that a new pod downloads where the volume does not hold them, bytes."
+    )
+    message: Sentence = Field(description="What a new pod, and so a retune, costs, and what to do about it.")
+
+
 class VLMDeploymentStatus(StatusModel):
     """What the operator chose, what happened, and what was measured."""
 
@@ -284,6 +300,9 @@ class VLMDeploymentStatus(StatusModel):
         default=(), description="Commands tried for this spec, oldest first."
     )
     observed: ObservedStatus | None = Field(default=None, description="What the running server printed at its start.")
+    model_cache: ModelCacheStatus | None = Field(
+        default=None, description="Where downloads lie, and what a new pod downloads again."
+    )
     dry_run: DryRunStatus | None = Field(default=None, description="The dry run that was made for this spec, if any.")
     refusal: RefusalStatus | None = Field(
         default=None, description="The child that the API server refused, until it takes it."

@@ -14,6 +14,7 @@ import click
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.diagnosis import Diagnosis, Outcome, diagnose, document
 from vlm_operator.diagnosis.document import SHOWN, camel_case
+from vlm_operator.diagnosis.refused_requests import SHARE, RefusedRequests
 from vlm_operator.engine.log_wordings import UNKNOWN_REASON
 from vlm_operator.errors import InputError
 
@@ -93,7 +94,19 @@ def _print(answer: Diagnosis) -> None:
         if value is not None and name in SHOWN
     ]
     _print_pairs("Measured", figures)
+    _print_pairs("Refused", list(_refused(answer.refused)))
     _print_advice(answer.advice)
+
+
+def _refused(refused: RefusedRequests) -> Iterator[tuple[str, object]]:
+    """Requests that a healthy server refused, in figures."""
+    if refused.too_long:
+        yield "refusedTooLong", refused.too_long
+    if refused.longest is not None:
+        yield "longestRefused", f"{refused.longest} tokens"
+        yield "contextForMost", f"{refused.context_for()} tokens would have served {SHARE:.0%} of them"
+    if refused.items:
+        yield "refusedItems", refused.items
 
 
 def _print_failure(failure: Failure, outcome: Outcome) -> None:

@@ -90,7 +90,7 @@ def command(
     from vlm_operator.cli.deployment_file import plan_deployment
     from vlm_operator.cli.manifest_files import Broken, Found, find_deployments
     from vlm_operator.cli.several_plans import in_words, rows_of
-    from vlm_operator.rendering import PodTemplatePolicy, check_pod_template
+    from vlm_operator.rendering import PodTemplatePolicy, check_spec
 
     found = list(find_deployments(filenames))
     if len(found) == 1 and isinstance(found[0], Broken):
@@ -102,7 +102,7 @@ def command(
 
     def planned(each: Found) -> PlannedDeployment:
         spec = each.deployment.spec
-        check_pod_template(spec.pod_template, PodTemplatePolicy(pod_template_policy))
+        check_spec(spec, PodTemplatePolicy(pod_template_policy))
         spans = output in SPANNING and (spec.topology is None or spec.topology.nodes is None)
         return plan_deployment(
             each.deployment,

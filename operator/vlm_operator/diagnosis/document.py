@@ -46,6 +46,12 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
         "observation": _observation(diagnosis.observation),
         "advice": [_advice(advice) for advice in diagnosis.advice],
         "requestErrors": [_failure(error) for error in diagnosis.request_errors],
+        "requests": {
+            "refusedTooLong": diagnosis.refused.too_long,
+            "longestRefused": diagnosis.refused.longest,
+            "contextForMost": diagnosis.refused.context_for(),
+            "refusedItems": diagnosis.refused.items,
+        },
     }
 
 

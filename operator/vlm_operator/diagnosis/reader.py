@@ -159,6 +159,7 @@ class LogReader:
     def _examine(self, record: Record, text: str) -> None:
         trace = self._trace(record.process)
         ignored = trace.ignores
+        self._start.refused.see(text)
         found = trace.follow(record.number, record.text)
         named = not ignored and self._name(record, text, trace)
         named = named or (not ignored and self._name_wrapped(record, text))
@@ -268,6 +269,8 @@ class LogReader:
         found.reached, found.graphs = start.progress.stage, start.progress.graphs
         if start.serving and found.kind.failure_class is FailureClass.MODEL:
             return  # the model is there: a request asked for something that is not
+        if found.kind.scope is Scope.REQUEST:
+            start.refused.add(found.kind, found.numbers)
         noted = self._noted(found.kind)
         old = noted.get(found.kind.name)
         if old is None:
@@ -293,7 +296,7 @@ class LogReader:
         observation = start.figures.observation()
         advice = () if failure is None else advise(failure, observation, start.version)
         recognised = self._recognised or failure is not None
-        return Diagnosis(outcome, start.version, failure, observation, advice, refused, recognised)
+        return Diagnosis(outcome, start.version, failure, observation, advice, refused, recognised, start.refused)
 
 
 def _line_of(position: int, trace: ProcessTrace, last: int) -> int:

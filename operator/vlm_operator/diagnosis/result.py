@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from vlm_operator.diagnosis.failure import Failure, RequestFailure
 from vlm_operator.diagnosis.observation import Observation
+from vlm_operator.diagnosis.refused_requests import RefusedRequests
 
 
 class Outcome(StrEnum):
@@ -49,6 +50,7 @@ class Diagnosis:
         advice: what to change, best first.
         request_errors: each way in which requests were refused, first occurrence of each.
         recognised: False where the log holds no sign of vLLM at all.
+        refused: requests that the newest start refused, counted.
     """
 
     outcome: Outcome
@@ -58,3 +60,4 @@ class Diagnosis:
     advice: tuple[Advice, ...] = ()
     request_errors: tuple[RequestFailure, ...] = ()
     recognised: bool = True
+    refused: RefusedRequests = field(default_factory=RefusedRequests)

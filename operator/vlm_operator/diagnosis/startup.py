@@ -17,6 +17,7 @@ from vlm_operator.diagnosis.fragments import LinesKept
 from vlm_operator.diagnosis.message import bounded
 from vlm_operator.diagnosis.observation import ObservationCollector
 from vlm_operator.diagnosis.progress import Progress
+from vlm_operator.diagnosis.refused_requests import RefusedRequests
 from vlm_operator.diagnosis.trace import Exceptional
 from vlm_operator.engine.log_wordings import (
     DEPENDENCY_MISSING,
@@ -47,6 +48,7 @@ class Startup:
         service: what stands before the process in its records (a service of Docker Compose), None before one is seen.
         went_on: last line on which it measured something.
         loaded: last line on which it measured what takes a loaded model.
+        refused: requests that it refused, counted.
     """
 
     version: str | None = None
@@ -64,6 +66,7 @@ class Startup:
     service: str | None = None
     went_on: int = 0
     loaded: int = 0
+    refused: RefusedRequests = field(default_factory=RefusedRequests)
 
     def survived(self, found: Found) -> bool:
         """Whether the start went on after what may be mended by itself: another attempt, another source, a fallback."""

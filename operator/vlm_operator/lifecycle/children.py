@@ -53,12 +53,15 @@ LEADER_WORKER_SET: Final = ChildKind(
     "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "leaderworkersets", _replicas, optional=True
 )
 SERVICE: Final = ChildKind("v1", "Service", "services")
+CLAIM: Final = ChildKind("v1", "PersistentVolumeClaim", "persistentvolumeclaims", optional=True)
+"""The model cache that the operator creates (``spec.model.cache.size``); it stays while the VLMDeployment does. An
+operator whose rights are from before it waits for nobody else's sake."""
 
 CLAIM_TEMPLATE: Final = ChildKind(
     "resource.k8s.io/v1", "ResourceClaimTemplate", "resourceclaimtemplates", optional=True, by_content=True
 )
 
-CHILD_KINDS: Final = (CLAIM_TEMPLATE, DEPLOYMENT, LEADER_WORKER_SET, SERVICE)
+CHILD_KINDS: Final = (CLAIM, CLAIM_TEMPLATE, DEPLOYMENT, LEADER_WORKER_SET, SERVICE)
 """Every kind of child, in the order of application."""
 
 _BY_KIND: Final = {kind.kind: kind for kind in CHILD_KINDS}

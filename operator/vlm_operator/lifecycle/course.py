@@ -18,6 +18,7 @@ from vlm_operator.lifecycle.dry_run.step import DRY_RUN_KINDS, DryRunStep, next_
 from vlm_operator.lifecycle.events import node_events, plan_events, refusal_events, startup_events, transition_events
 from vlm_operator.lifecycle.history import STARTING, AttemptRecord, History
 from vlm_operator.lifecycle.larger_slice import larger_slice
+from vlm_operator.lifecycle.model_cache import model_cache_status
 from vlm_operator.lifecycle.next_plan import NextPlan, next_plan
 from vlm_operator.lifecycle.observations import used
 from vlm_operator.lifecycle.planned import Planned, Planner
@@ -135,6 +136,7 @@ def _in_force(
     running = None if step.stop is not None else server.fingerprint
     return replace(
         decision,
+        status={**(decision.status or {}), "modelCache": model_cache_status(planner.spec, server)},
         delete=(*doomed_pods(situation.pods, recorded.history, running), *decision.delete),
         superseded=superseded(situation.children, children),
     )

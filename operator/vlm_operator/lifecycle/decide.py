@@ -22,7 +22,7 @@ from vlm_operator.lifecycle.planned import Planner
 from vlm_operator.lifecycle.refusal import paused, refusal_words, refused
 from vlm_operator.lifecycle.replica_outcome import replica_outcome
 from vlm_operator.lifecycle.situation import Situation
-from vlm_operator.rendering import check_pod_template
+from vlm_operator.rendering import check_spec
 
 SOURCE_RETRY_SECONDS = 30.0
 """Until a model source that did not answer is asked again."""
@@ -46,7 +46,7 @@ def _decide(situation: Situation) -> Decision:
     target = situation.target
     try:
         spec = parse(VLMDeploymentSpec, target.spec, where="spec")
-        check_pod_template(spec.pod_template, situation.pod_template_policy)
+        check_spec(spec, situation.pod_template_policy)
         if situation.model is None and situation.model_error is None:
             return refused(situation, "Planning", "the model's config is being read", requeue_after=1.0, waiting=True)
         planner = Planner.of(situation, spec)

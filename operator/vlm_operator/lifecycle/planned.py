@@ -273,7 +273,9 @@ def may_ask(spec: VLMDeploymentSpec, unknown: VlmOperatorError) -> bool:
         return False
     if isinstance(unknown, UnknownFact):
         return True
-    reaches_more = spec.model.token_secret_ref is not None or spec.cache_claim is not None
+    cache = spec.model_cache
+    holds_models = cache is not None and (cache.claim is not None or cache.host_path is not None)
+    reaches_more = spec.model.token_secret_ref is not None or holds_models
     return isinstance(unknown, SourceUnavailable | ModelNotFound) and reaches_more
 
 

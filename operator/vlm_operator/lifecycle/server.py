@@ -30,9 +30,14 @@ from vlm_operator.units import parse_bytes
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A model server as it should be."""
+    """A model server as it should be.
+
+    Attributes:
+        weights_bytes: of the whole model, 0 where they are not known.
+    """
 
     request: ServerRequest
+    weights_bytes: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -51,7 +56,8 @@ class Server:
     def objects(self, *, stopped: bool = False) -> tuple[Manifest, ...]:
         """The manifests; ``stopped`` keeps them with no replica, so that the GPU is free and the command readable.
 
-        A server that spans nodes is a LeaderWorkerSet, any other a Deployment; the Service is there for both.
+        A server that spans nodes is a LeaderWorkerSet, any other a Deployment; the Service is there for both, and the
+        claim of the model cache where one is created.
 
         Raises:
             PodTemplateClash: the overlay changes what the plan owns.
@@ -79,6 +85,7 @@ def server_of(
         nodes: of the offer, that a replica stands on.
     """
     gpus = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
+    weights = (weights_bytes or 0) if model is None else _whole_weights(model, settings, version)
     request = server_request(
         spec,
         name=name,
@@ -89,13 +96,13 @@ def server_of(
         gpu_count=gpus,
         nodes=nodes,
         gpu_product=offer.node_label if offer else None,
-        weights_bytes=weights_bytes if model is None else _whole_weights(model, settings, version),
+        weights_bytes=weights or None,
     )
     variables = command_environment(settings, version, offer.gpu.compute_capability if offer else None)
     request = replace(request, env={**request.env, **variables}, claim=_claim(spec, offer, gpus // nodes))
     product = offer.gpu.label if offer else CPU_PRODUCT
     identity = fingerprint(request.image, request.args, request.resources, product, request.env)
-    return Server(replace(request, fingerprint=identity))
+    return Server(replace(request, fingerprint=identity), weights)
 
 
 def _claim(spec: VLMDeploymentSpec, offer: GPUOffer | None, count: int) -> Claim | None:

@@ -13,7 +13,7 @@ from vlm_operator.rendering.dry_run import DRY_RUN_CONTAINER, DryRunRequest, ren
 from vlm_operator.rendering.kserve import llm_inference_service
 from vlm_operator.rendering.leader_worker_set import GROUP_INDEX, WORKER_INDEX, leader_worker_set, pod_arguments
 from vlm_operator.rendering.manifest_yaml import to_yaml
-from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_template
+from vlm_operator.rendering.pod_policy import PodTemplatePolicy, check_pod_template, check_spec
 from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
 from vlm_operator.rendering.quadlet import quadlet
 from vlm_operator.rendering.roles import RolePod
@@ -38,6 +38,7 @@ __all__ = [
     "RolePod",
     "ServerRequest",
     "check_pod_template",
+    "check_spec",
     "claim_of",
     "command_line",
     "compose",

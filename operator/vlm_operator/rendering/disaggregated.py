@@ -7,12 +7,15 @@ prefill and decode, so the encoder is a Deployment beside its LLMInferenceServic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.rendering.kserve import llm_inference_service, main_container
 from vlm_operator.rendering.roles import ROLE_LABEL, RolePod, role_objects
-from vlm_operator.rendering.server import claim_objects
+from vlm_operator.rendering.server import ServerRequest, claim_objects
+
+APART: Final = "roles are pods that may stand on several nodes"
+"""Why a model cache must be one that several nodes mount."""
 
 
 def disaggregated_set(roles: Sequence[RolePod]) -> tuple[dict[str, Any], ...]:
@@ -36,7 +39,11 @@ def disaggregated_set(roles: Sequence[RolePod]) -> tuple[dict[str, Any], ...]:
     kind = {"apiVersion": "disaggregatedset.x-k8s.io/v1", "kind": "DisaggregatedSet"}
     metadata = {"name": request.name, "namespace": request.namespace, "labels": labels}
     services = (service for *_, service in made)
-    return *_claims(roles), {**kind, "metadata": metadata, "spec": {"roles": entries}}, *services
+    return (
+        *_claims(*(role.request for role in roles)),
+        {**kind, "metadata": metadata, "spec": {"roles": entries}},
+        *services,
+    )
 
 
 def inference_service_of_roles(roles: Sequence[RolePod], settings: EngineSettings) -> tuple[dict[str, Any], ...]:
@@ -65,10 +72,13 @@ def inference_service_of_roles(roles: Sequence[RolePod], settings: EngineSetting
             "annotations": template["metadata"]["annotations"],
             "template": main_container(template["spec"]),
         }
-    return *_claims(roles), service, *role_objects(by_role["encode"])
+    return *_claims(decode.request, *(role.request for role in roles)), service, *role_objects(by_role["encode"])
 
 
-def _claims(roles: Sequence[RolePod]) -> tuple[dict[str, Any], ...]:
-    """What pods of the roles claim, each template once."""
-    templates = (each for role in roles for each in claim_objects(role.request))
-    return tuple({each["metadata"]["name"]: each for each in templates}.values())
+def _claims(*requests: ServerRequest) -> tuple[dict[str, Any], ...]:
+    """What pods of the roles claim, each object once."""
+    found: dict[str, dict[str, Any]] = {}
+    for request in requests:
+        for each in claim_objects(request, APART):
+            found.setdefault(each["metadata"]["name"], each)
+    return tuple(found.values())

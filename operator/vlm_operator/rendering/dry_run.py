@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vlm_operator.api.names import DRY_RUN_ANNOTATION, DRY_RUN_LABEL, FIELD_MANAGER, GPU_PRODUCT_LABEL
 from vlm_operator.rendering.pod_template import CONTAINER
-from vlm_operator.rendering.server import ServerRequest, render
+from vlm_operator.rendering.server import ServerRequest, one_node_objects
 from vlm_operator.rendering.templates import plain
 from vlm_operator.units import GIB, MIB
 
@@ -117,8 +117,8 @@ def render_dry_run(request: DryRunRequest) -> tuple[dict[str, Any], dict[str, An
 
 
 def _pod(request: DryRunRequest) -> dict[str, Any]:
-    deployment = next(each for each in render(request.server) if each["kind"] == "Deployment")
-    server: Mapping[str, Any] = deployment["spec"]["template"]["spec"]
+    reader = replace(request.server, cache=request.server.cache.without_created_claim())
+    server: Mapping[str, Any] = one_node_objects(reader)[0]["spec"]["template"]["spec"]
     served = next(each for each in server["containers"] if each["name"] == CONTAINER)
     pod = {name: server[name] for name in _POD_FIELDS if server.get(name)}
     selector = {key: value for key, value in pod.pop("nodeSelector", {}).items() if key != GPU_PRODUCT_LABEL}

@@ -65,7 +65,8 @@ def llm_inference_service(request: ServerRequest, settings: EngineSettings) -> t
         spec["template"] = main_container(ranked(pod, headless=False)["spec"])
         spec["worker"] = main_container(ranked(pod, headless=True)["spec"])
     kind = {"apiVersion": "serving.kserve.io/v1alpha2", "kind": "LLMInferenceService"}
-    return *claim_objects(request), {**kind, "metadata": metadata, "spec": spec}
+    apart = f"a replica stands on {request.nodes} nodes" if request.nodes > 1 else ""
+    return (*claim_objects(request, apart), {**kind, "metadata": metadata, "spec": spec})
 
 
 def main_container(pod: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def leader_worker_set(request: ServerRequest) -> tuple[dict[str, Any], ...]:
     }
     service["spec"]["selector"] = {**service["spec"]["selector"], WORKER_INDEX: "0"}
     kind = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
-    return *claim_objects(request), {**kind, "metadata": metadata, "spec": spec}, service
+    apart = f"a replica stands on {request.nodes} nodes" if request.nodes > 1 else ""
+    return (*claim_objects(request, apart), {**kind, "metadata": metadata, "spec": spec}, service)
 
 
 def ranked(pod: dict[str, Any], *, headless: bool) -> dict[str, Any]:

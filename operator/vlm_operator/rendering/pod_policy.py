@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.errors import InputError
 from vlm_operator.rendering.pod_template import CONTAINER
 
@@ -66,6 +67,19 @@ def check_pod_template(template: Mapping[str, Any] | None, policy: PodTemplatePo
             f"the policy Restricted forbids {'; '.join(found[:_MOST_SHOWN])}{more}",
             field=found[0].partition(": ")[0],
             hint="remove it, or ask the administrator for podTemplatePolicy: Unrestricted (a value of the Helm chart)",
+        )
+
+
+def check_spec(spec: VLMDeploymentSpec, policy: PodTemplatePolicy) -> None:
+    """Raises InputError if the policy forbids something that a spec asks of its pods."""
+    check_pod_template(spec.pod_template, policy)
+    cache = spec.model.cache
+    if policy is PodTemplatePolicy.RESTRICTED and cache is not None and cache.host_path is not None:
+        raise InputError(
+            f"the policy Restricted forbids spec.model.cache.hostPath: {_VOLUMES['hostPath']}",
+            field="spec.model.cache.hostPath",
+            hint="use claim or size, or ask the administrator for podTemplatePolicy: Unrestricted (a value of the Helm "
+            "chart)",
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from vlm_operator.api.model_spec import SecretKey
 from vlm_operator.api.names import (
     DEPLOYMENT_LABEL,
     FIELD_MANAGER,
@@ -14,13 +15,21 @@ from vlm_operator.api.names import (
     GPU_PRODUCT_LABEL,
 )
 from vlm_operator.api.owner import owner_reference
-from vlm_operator.api.vlm_deployment import SecretKey, VLMDeploymentSpec
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.resources import GPU_RESOURCE
 from vlm_operator.rendering.claim import CLAIM, Claim, claim_template, template_name
+from vlm_operator.rendering.model_cache import (
+    ModelCache,
+    cache_environment,
+    cache_mounts,
+    cache_of,
+    cache_volumes,
+    created_claim,
+)
 from vlm_operator.rendering.pod_template import CONTAINER, overlaid
-from vlm_operator.rendering.templates import fill
+from vlm_operator.rendering.templates import fill, plain
 from vlm_operator.units import GIB, MIB, parse_bytes
 
 PORT: Final = 8000
@@ -41,9 +50,6 @@ CPU_REQUEST: Final = "1"
 SHARED_MEMORY_GIB: Final = 16
 """Most that worker processes and the multimodal cache may hold in /dev/shm; the runtimes' own 64 MiB are too few."""
 
-CACHE_PATH: Final = "/cache"
-"""Where the volume ``cache`` is mounted: downloaded models and compiled kernels."""
-
 
 @dataclass(frozen=True, slots=True)
 class ServerRequest:
@@ -62,7 +68,7 @@ class ServerRequest:
         env: variables that the plan owns, in order.
         token_secret: Secret key with the Hugging Face token; only referred to, never read.
         replicas: None leaves the number to whoever scales the Deployment.
-        cache_claim: PersistentVolumeClaim for downloaded models and compiled kernels; without one they go with the pod.
+        cache: where downloaded models and compiled kernels lie.
         pod_template: the user's overlay.
         nodes: nodes of one replica, each with a pod that runs the same command as another rank.
         uid: of the VLMDeployment; without one (``vlmctl render``) the objects name no owner.
@@ -81,7 +87,7 @@ class ServerRequest:
     token_secret: SecretKey | None = None
     replicas: int | None = None
     service_port: int = PORT
-    cache_claim: str | None = None
+    cache: ModelCache = field(default_factory=ModelCache)
     pod_template: Mapping[str, Any] | None = None
     nodes: int = 1
     uid: str | None = None
@@ -173,7 +179,7 @@ def server_request(
         token_secret=spec.model.token_secret_ref,
         replicas=spec.replicas,
         service_port=spec.service.port,
-        cache_claim=spec.cache_claim,
+        cache=cache_of(name, spec.model_cache),
         pod_template=spec.pod_template,
         uid=uid,
     )
@@ -197,11 +203,25 @@ def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
     return *claim_objects(request), *one_node_objects(request)
 
 
-def claim_objects(request: ServerRequest) -> tuple[dict[str, Any], ...]:
-    """The ResourceClaimTemplate of the pods; nothing where they ask for extended resources."""
+def claim_objects(request: ServerRequest, on_several_nodes: str = "") -> tuple[dict[str, Any], ...]:
+    """What the pods claim: the PersistentVolumeClaim of the model cache and the ResourceClaimTemplate of the GPUs.
+
+    Nothing where the operator creates no cache and the pods ask for extended resources.
+
+    Raises:
+        InputError: see ``created_claim``.
+    """
+    metadata: dict[str, Any] = {"namespace": request.namespace, "labels": labels_of(request)}
+    owner = owner_reference(request.name, request.uid) if request.uid is not None else None
+    if owner is not None:
+        metadata["ownerReferences"] = [owner]
+    claim = created_claim(request.cache, metadata, on_several_nodes=on_several_nodes)
+    return (() if claim is None else (plain(claim),)) + _device_claims(request, owner)
+
+
+def _device_claims(request: ServerRequest, owner: dict[str, Any] | None) -> tuple[dict[str, Any], ...]:
     if request.claim is None:
         return ()
-    owner = owner_reference(request.name, request.uid) if request.uid is not None else None
     selector = {DEPLOYMENT_LABEL: request.name}
     labels = {
         "app.kubernetes.io/instance": request.name,
@@ -220,6 +240,17 @@ def claim_objects(request: ServerRequest) -> tuple[dict[str, Any], ...]:
     return (template,)
 
 
+def labels_of(request: ServerRequest) -> dict[str, str]:
+    """Labels of every object of a server."""
+    return {
+        "app.kubernetes.io/name": "vllm",
+        "app.kubernetes.io/instance": request.name,
+        "app.kubernetes.io/component": "model-server",
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+        DEPLOYMENT_LABEL: request.name,
+    }
+
+
 def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, Any]]:
     """Deployment and Service of what runs on one node of the replica; forms for several nodes take them apart.
 
@@ -227,13 +258,7 @@ def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, 
         PodTemplateClash, InputError: as ``render``.
     """
     selector = {DEPLOYMENT_LABEL: request.name}
-    labels = {
-        "app.kubernetes.io/name": "vllm",
-        "app.kubernetes.io/instance": request.name,
-        "app.kubernetes.io/component": "model-server",
-        "app.kubernetes.io/managed-by": FIELD_MANAGER,
-        **selector,
-    }
+    labels = labels_of(request)
     claim = request.claim
     identity = {FINGERPRINT_ANNOTATION: request.fingerprint}
     values = {
@@ -267,8 +292,8 @@ def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, 
         else [{"name": CLAIM, "resourceClaimTemplateName": template_name(claim, request.name)}],
         "requests": _requests(request.host_memory_bytes),
         "shared_memory": f"{SHARED_MEMORY_GIB}Gi",
-        "cache_path": CACHE_PATH,
-        "cache_claim": request.cache_claim,
+        "cache_mounts": cache_mounts(request.cache),
+        "cache_volumes": cache_volumes(request.cache),
         "service_port": request.service_port,
     }
     deployment = fill("deployment.yaml.j2", values)
@@ -301,12 +326,10 @@ def _requests(host_memory_bytes: int) -> dict[str, str]:
 
 def plain_environment(request: ServerRequest) -> dict[str, str]:
     """The server's variables but for the token."""
-    return {**_ALWAYS, **request.env}
+    return {**cache_environment(request.cache), **_ALWAYS, **request.env}
 
 
 _ALWAYS: Final = {
-    "HF_HOME": f"{CACHE_PATH}/huggingface",
-    "VLLM_CACHE_ROOT": f"{CACHE_PATH}/vllm",
     # Nothing about a cluster leaves it unasked.
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
@@ -314,7 +337,8 @@ _ALWAYS: Final = {
 
 
 def _environment(request: ServerRequest) -> list[dict[str, Any]]:
-    variables: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in _ALWAYS.items()]
+    always = {**cache_environment(request.cache), **_ALWAYS}
+    variables: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in always.items()]
     if request.token_secret is not None:
         reference = {"name": request.token_secret.name, "key": request.token_secret.key, "optional": False}
         variables.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from vlm_operator.errors import InputError
-from vlm_operator.rendering.server import CACHE_PATH, PORT, SHARED_MEMORY_GIB, ServerRequest, plain_environment
+from vlm_operator.rendering.model_cache import CACHE_PATH
+from vlm_operator.rendering.server import PORT, SHARED_MEMORY_GIB, ServerRequest, plain_environment
 
 ADDRESS: Final = "127.0.0.1"
 """Where the port is published: vLLM asks nobody for a password unless ``--api-key`` is set, and a port that Docker
@@ -35,6 +36,7 @@ class HostServer:
         gpus: how many GPUs of this machine; 0 for the CPU backend.
         model_directory: directory of this machine that holds the model, None where it comes from the Hub.
         startup_seconds: how long the server may take to start.
+        cache_directory: directory of this machine for downloads and compiled kernels, None for the volume.
     """
 
     name: str
@@ -44,6 +46,7 @@ class HostServer:
     gpus: int
     model_directory: str | None
     startup_seconds: int
+    cache_directory: str | None = None
 
     @classmethod
     def of(cls, request: ServerRequest) -> Self:
@@ -71,10 +74,11 @@ class HostServer:
             name=request.name,
             image=request.image,
             args=request.args,
-            variables=plain_environment(request),
+            variables=plain_environment(replace(request, cache=replace(request.cache, read_only=False))),
             gpus=sum(request.resources.values()),
             model_directory=model if model.startswith("/") else None,
             startup_seconds=request.startup_seconds,
+            cache_directory=request.cache.host_path,
         )
 
     @property
@@ -90,4 +94,7 @@ class HostServer:
     def mounts(self, cache: str) -> tuple[str, ...]:
         """Volumes as Docker and Podman take them; ``cache`` is what the cache volume is called there."""
         directory = self.model_directory
-        return (f"{cache}:{CACHE_PATH}", *([f"{directory}:{directory}:ro"] if directory else []))
+        return (
+            f"{self.cache_directory or cache}:{CACHE_PATH}",
+            *([f"{directory}:{directory}:ro"] if directory else []),
+        )

@@ -32,6 +32,13 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "the model alone": {},
     "a revision and a token": {"model": {**MODEL, "revision": "refs/pr/1", "tokenSecretRef": {"name": "hf-token"}}},
     "a directory": {"model": {"path": "/models/qwen3-vl"}},
+    "a cache on a claim": {"model": {**MODEL, "cache": {"claim": "models", "readOnly": True}}},
+    "a cache that is created": {
+        "model": {**MODEL, "cache": {"size": "100Gi", "storageClassName": "fast", "accessMode": "ReadWriteMany"}}
+    },
+    "a cache on the node": {"model": {**MODEL, "cache": {"hostPath": "/var/cache/vllm", "readOnly": True}}},
+    "a cache that goes with the pod": {"model": {**MODEL, "cache": {"emptyDir": {"sizeLimit": "60Gi"}}}},
+    "a cache without a limit": {"model": {**MODEL, "cache": {"emptyDir": {}}}},
     "a GPU": {"gpu": {"product": "NVIDIA-GeForce-RTX-5090", "count": 1}},
     "a MIG profile": {"gpu": {"resource": "nvidia.com/mig-3g.40gb", "count": 1}},
     "the CPU": {"cpu": {"kvCacheSpace": "4GiB"}},
@@ -106,6 +113,37 @@ REFUSED = [
     Refused("a relative path", {"model": {"path": "models/x"}}, "spec.model.path", "absolute directory"),
     Refused("a path with ..", {"model": {"path": "/models/../etc"}}, "spec.model.path", "absolute directory"),
     Refused("a revision of a path", {"model": {"path": "/m", "revision": "a"}}, "spec.model", "belongs to id"),
+    Refused("an empty cache", {"model": {**MODEL, "cache": {}}}, "spec.model.cache", "exactly one of claim, size"),
+    Refused(
+        "two caches",
+        {"model": {**MODEL, "cache": {"claim": "a", "size": "1Gi"}}},
+        "spec.model.cache",
+        "exactly one of claim, size",
+    ),
+    Refused(
+        "a class of a claim that is there",
+        {"model": {**MODEL, "cache": {"claim": "a", "storageClassName": "fast"}}},
+        "spec.model.cache",
+        "belong to size",
+    ),
+    Refused(
+        "a new volume that is read-only",
+        {"model": {**MODEL, "cache": {"size": "1Gi", "readOnly": True}}},
+        "spec.model.cache",
+        "a new volume holds no model",
+    ),
+    Refused(
+        "a cache by both names",
+        {"model": {**MODEL, "cache": {"claim": "a"}}, "cacheClaim": "a"},
+        "spec",
+        "older name of model.cache.claim",
+    ),
+    Refused(
+        "a cache in a relative directory",
+        {"model": {**MODEL, "cache": {"hostPath": "/var/../etc"}}},
+        "spec.model.cache.hostPath",
+        "absolute directory of the node",
+    ),
     Refused(
         "a nameless Secret",
         {"model": {**MODEL, "tokenSecretRef": {"key": "k"}}},

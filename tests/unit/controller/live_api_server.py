@@ -164,6 +164,7 @@ class LiveApiServer:
 _PLURALS = {
     "deployments",
     "leaderworkersets",
+    "persistentvolumeclaims",
     "services",
     "pods",
     "nodes",

@@ -6,7 +6,7 @@ import pytest
 
 from claim_world import ClaimWorld
 from group_world import GroupWorld
-from lifecycle_world import World
+from lifecycle_world import MODEL, World
 from vlm_operator.controller.client import PLURALS, path_of
 from vlm_operator.lifecycle.children import CHILD_KINDS, ChildKind, Replicas, replicas_of, runs_the_server
 
@@ -19,9 +19,10 @@ def test_a_listed_kind_has_a_path(kind: ChildKind) -> None:
 
 def test_what_is_rendered_is_of_the_listed_kinds_in_their_order() -> None:
     listed = [(kind.api_version, kind.kind) for kind in CHILD_KINDS]
-    on_one = [(child["apiVersion"], child["kind"]) for child in World().reconcile().children]
     on_two = [(child["apiVersion"], child["kind"]) for child in GroupWorld().reconcile().children]
     claimed = [(child["apiVersion"], child["kind"]) for child in ClaimWorld().decide().children]
+    cached = World(spec={"model": {"id": MODEL, "cache": {"size": "1Gi"}}}).reconcile().children
+    on_one = [(child["apiVersion"], child["kind"]) for child in cached]
     assert [each for each in listed if each in on_one] == on_one
     assert [each for each in listed if each in on_two] == on_two
     assert [each for each in listed if each in claimed] == claimed

@@ -17,6 +17,7 @@ from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
 from vlm_operator.rendering import CONTAINER, ServerRequest, render, to_yaml
+from vlm_operator.rendering.model_cache import ModelCache
 from vlm_operator.rendering.server import LONGEST_ARGUMENT, server_arguments, startup_seconds
 
 
@@ -218,7 +219,7 @@ def test_an_argument_that_no_process_can_be_started_with_is_refused_by_the_name_
 
 def test_the_cache_lies_on_the_claim_that_is_named() -> None:
     """Downloads and compiled code: a new pod neither loads nor compiles anew."""
-    deployment, _ = render(replace(request(), cache_claim="models"))
+    deployment, _ = render(replace(request(), cache=ModelCache(claim="models")))
     pod = deployment["spec"]["template"]["spec"]
     (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "cache"]
     assert volume == {"name": "cache", "persistentVolumeClaim": {"claimName": "models"}}

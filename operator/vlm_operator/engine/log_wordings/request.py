@@ -47,9 +47,15 @@ KINDS: Final = (
             ),
             *wordings(_CONTEXT + "your request has {prompt_len:int} input tokens", versions="0.10.1-0.19"),
             *wordings(
+                "'max_tokens' or 'max_completion_tokens' is too large: {requested:int}. This model's maximum context "
+                "length is {max_model_len:int} tokens and your request has {input_tokens:int} input tokens",
+                versions="0.10.1-0.17",
+            ),
+            *wordings(
                 _CONTEXT + "your prompt contains at least {prompt_len:int} input tokens",
-                _CONTEXT + "your prompt contains {prompt_len:int} characters",
-                _CONTEXT + "your prompt contains at least {prompt_len:int} characters",
+                _CONTEXT + "your prompt contains {prompt_len:int} input tokens",
+                _CONTEXT + "your prompt contains {characters:int} characters",
+                _CONTEXT + "your prompt contains at least {characters:int} characters",
                 versions="0.18-",
             ),
             *wordings(

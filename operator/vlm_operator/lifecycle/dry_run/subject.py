@@ -73,7 +73,8 @@ def place_of(spec: VLMDeploymentSpec) -> str:
     pod: Mapping[str, Any] = (spec.pod_template or {}).get("spec") or {}
     containers = pod.get("containers") or ()
     mounts = [each.get("volumeMounts") for each in containers if isinstance(each, Mapping)]
-    return digest_of([pod.get("volumes"), mounts, spec.cache_claim])
+    cache = spec.model_cache
+    return digest_of([pod.get("volumes"), mounts, (cache.claim or cache.host_path) if cache else None])
 
 
 def _question(spec: VLMDeploymentSpec, gpu: GPUFacts, settings: EngineSettings) -> dict[str, Any]:
