@@ -51,5 +51,9 @@ def test_the_state_of_the_server_is_read_from_the_child_that_runs_it(
     assert [runs_the_server(child) for child in children] == [child["kind"] != "Service" for child in children]
 
 
-def test_a_cluster_may_lack_one_kind_only() -> None:
-    assert [kind.kind for kind in CHILD_KINDS if kind.optional] == ["LeaderWorkerSet"]
+def test_which_kinds_a_cluster_or_the_operators_rights_may_lack() -> None:
+    assert [kind.kind for kind in CHILD_KINDS if kind.optional] == [
+        "PersistentVolumeClaim",
+        "ResourceClaimTemplate",
+        "LeaderWorkerSet",
+    ]
