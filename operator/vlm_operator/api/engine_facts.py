@@ -44,6 +44,11 @@ class EngineFactsSpec(ApiModel):
     place: Annotated[str, Field(max_length=16)] | None = Field(
         default=None, description="Digest of the volumes that the model's path lies in. Absent for a Hugging Face id."
     )
+    hf_overrides: Annotated[str, Field(max_length=16_384)] | None = Field(
+        default=None,
+        description="Fields of the model's config that were replaced (--hf-overrides), as JSON with sorted keys and no "
+        "blanks. Absent: none.",
+    )
     flags: dict[str, Any] = Field(
         default_factory=dict, description="Flags that were given, by vLLM's own name; the others had its defaults."
     )

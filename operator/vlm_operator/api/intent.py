@@ -8,6 +8,7 @@ from vlm_operator.api.engine_spec import EngineSpec
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec, WorkloadSpec
 from vlm_operator.engine.flag import Kind
 from vlm_operator.engine.flags import canonical_json, uncounted
+from vlm_operator.engine.hf_overrides import as_text, hf_overrides
 from vlm_operator.engine.settings import FLAGS, UNLIMITED, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion, default_image
 from vlm_operator.errors import UnknownFact
@@ -40,8 +41,18 @@ def intent_of(spec: VLMDeploymentSpec, version: EngineVersion) -> Intent:
         reserve_bytes=parse_bytes(str(spec.gpu.reserve), field="gpu.reserve") if spec.gpu and spec.gpu.reserve else 0,
         allow_fp8_kv_cache=spec.retune.allow_fp8_kv_cache,
         uncounted_flags=uncounted(spec.engine.extra_args) if spec.engine else (),
+        hf_overrides=as_text(hf_overrides_of(spec)),
         cpu_kv_cache_bytes=parse_bytes(spec.cpu.kv_cache_space, field="cpu.kvCacheSpace") if spec.cpu else None,
     )
+
+
+def hf_overrides_of(spec: VLMDeploymentSpec) -> dict[str, Any] | None:
+    """Fields of the model's config that ``engine.extraArgs`` replace (``--hf-overrides``), None where there are none.
+
+    Raises:
+        InputError: the flag's value is no JSON object.
+    """
+    return hf_overrides(spec.engine.extra_args, field="engine.extraArgs") if spec.engine else None
 
 
 def engine_version(spec: VLMDeploymentSpec) -> EngineVersion:

@@ -40,6 +40,10 @@ class ObservationKey(ApiModel):
     flags: dict[str, Any] = Field(
         default_factory=dict, description="The flags that move memory, by vLLM's own name, resolved."
     )
+    further_arguments: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=64)] | None = Field(
+        default=None,
+        description="engine.extraArgs, where one of them moves memory in a way that flags do not say.",
+    )
     compile_cache: Literal["cold", "warm"] | None = Field(
         default=None,
         description="Whether torch.compile found its cache filled: a cold start-up finds less KV cache. Absent where "

@@ -15,8 +15,11 @@ from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.plan import Plan
 
-_FURTHER_UNCOUNTED = frozenset({"--compilation-config", "-cc", "--optimization-level", "--quantization-config"})
-"""Flags of other people's commands that move memory in ways no plan counts, beside those of ``extraArgs``."""
+_FURTHER_UNCOUNTED = frozenset(
+    {"--compilation-config", "-cc", "--hf-overrides", "--optimization-level", "--quantization-config"}
+)
+"""Flags of other people's commands that move memory in ways no plan counts, beside those of ``extraArgs``: models are
+read as published here."""
 
 _PROBED_CONTEXT = 4096
 """With this context the KV cache is predicted first where vLLM is to choose the longest that fits."""

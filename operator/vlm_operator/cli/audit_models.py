@@ -95,10 +95,11 @@ def _of_deployment(document: dict[str, Any], offline: bool) -> WantedModel:
     from vlm_operator.api.base import parse
     from vlm_operator.api.intent import engine_version, intent_of
     from vlm_operator.api.vlm_deployment import VLMDeployment
+    from vlm_operator.cli.spec_model import facts_of_spec
 
     deployment = parse(VLMDeployment, document)
     model = deployment.spec.model
-    facts = load_model(model.source, revision=model.revision, offline=offline)
+    facts = facts_of_spec(deployment.spec, offline=offline)
     intent = intent_of(deployment.spec, engine_version(deployment.spec))
     spec = ((deployment.spec.pod_template or {}).get("spec")) or {}
     placed = read_placement({**spec, "tolerations": [*(spec.get("tolerations") or ()), *_RENDERED_TOLERATIONS]})

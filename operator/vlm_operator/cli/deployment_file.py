@@ -16,6 +16,7 @@ from vlm_operator.cli.facts_file import with_facts
 from vlm_operator.cli.intent_options import overridden
 from vlm_operator.cli.node_options import on_nodes
 from vlm_operator.cli.observation_file import evidence_from
+from vlm_operator.cli.spec_model import facts_of_spec
 from vlm_operator.cli.this_machine import LOCAL, local_gpu, on_this_machine
 from vlm_operator.cli.yaml_file import DEPLOYMENT_LINES, read_documents
 from vlm_operator.engine.version import EngineVersion
@@ -29,7 +30,6 @@ from vlm_operator.planning.cpu import cpu_plan
 from vlm_operator.planning.evidence import NOTHING
 from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.planning.plan import Plan
-from vlm_operator.sources import load_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def plan_deployment(
     intent, used = overridden(intent, dict(options))
     if used:
         click.echo(f"overrides the file: {', '.join(used)}", err=True)
-    model = load_model(spec.model.source, revision=spec.model.revision, offline=offline)
+    model = facts_of_spec(spec, offline=offline)
     if spec.cpu is not None:
         key = key_of(spec, intent.version, None)
         evidence = NOTHING if observations is None else evidence_from(observations, key)
@@ -119,7 +119,9 @@ def plan_deployment(
         offer = find_product(product, resource, intent.gpus_available, platform or stated, spec=spec.gpu)
     key = key_of(spec, intent.version, offer)
     evidence = NOTHING if observations is None else evidence_from(observations, key)
-    evidence = with_facts(evidence, facts, spec.model.source, offer.gpu, intent.version)
+    evidence = with_facts(
+        evidence, facts, spec.model.source, offer.gpu, intent.version, hf_overrides=intent.hf_overrides
+    )
     return PlannedDeployment(deployment, plan(model, offer.gpu, intent, evidence), offer)
 
 

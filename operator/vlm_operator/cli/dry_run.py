@@ -77,12 +77,17 @@ def _save(path: str, subject: Subject, report: Any, ending: Ending) -> None:
         InputError: the file cannot be written.
     """
     from vlm_operator.api.engine_facts import to_yaml
+    from vlm_operator.engine.hf_overrides import as_text
     from vlm_operator.engine_facts.document import facts_of
 
     if ending is not Ending.RAN:
         click.echo(f"nothing is saved: the dry run ended as {ending}", err=True)
         return
-    text = to_yaml(facts_of(subject.model, subject.revision, subject.gpu, subject.settings, report))
+    overrides = as_text(subject.hf_overrides)
+    facts = facts_of(
+        subject.model, subject.revision, subject.gpu, subject.settings, report, hf_overrides=overrides
+    )  # fmt: skip
+    text = to_yaml(facts)
     if path == "-":
         click.echo(text, nl=False)
         return

@@ -66,6 +66,7 @@ def subject_of(values: dict[str, Any], version: str) -> Subject:
 
 
 def _of_file(values: dict[str, Any], release: EngineVersion) -> Subject:
+    from vlm_operator.api.intent import hf_overrides_of
     from vlm_operator.api.intent import intent_of as intent_of_spec
     from vlm_operator.cli.deployment_file import read_deployments
 
@@ -85,7 +86,7 @@ def _of_file(values: dict[str, Any], release: EngineVersion) -> Subject:
         )
     intent, _ = overridden(intent_of_spec(spec, release), values)
     named = {**values, "model": spec.model.source, "revision": spec.model.revision}
-    return _subject(named, find_gpu(product), intent, None)
+    return _subject(named, find_gpu(product), intent, hf_overrides_of(spec))
 
 
 def _subject(values: dict[str, Any], gpu: GPUFacts, intent: Intent, overrides: Mapping[str, Any] | None) -> Subject:

@@ -9,7 +9,9 @@ import click
 
 from vlm_operator.cli.output import emit
 from vlm_operator.cli.yaml_file import read_documents
+from vlm_operator.engine.flag_objects import parse_object
 from vlm_operator.engine.flags import shown_flags
+from vlm_operator.engine.hf_overrides import as_text
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine_facts.document import EngineFacts, from_document
 from vlm_operator.errors import InputError
@@ -32,8 +34,19 @@ def read_facts(path: str) -> EngineFacts:
     return found[0]
 
 
-def with_facts(evidence: Evidence, path: str | None, model: str, gpu: GPUFacts, version: EngineVersion) -> Evidence:
+def with_facts(
+    evidence: Evidence,
+    path: str | None,
+    model: str,
+    gpu: GPUFacts,
+    version: EngineVersion,
+    *,
+    hf_overrides: str | None,
+) -> Evidence:
     """The evidence, and what the file says about plans for that model on that GPU with that release.
+
+    Args:
+        hf_overrides: with which the model is served, as canonical JSON.
 
     Raises:
         InputError: the file is about another.
@@ -41,7 +54,7 @@ def with_facts(evidence: Evidence, path: str | None, model: str, gpu: GPUFacts, 
     if path is None:
         return evidence
     facts = read_facts(path)
-    require_about(facts, model, gpu, version)
+    require_about(facts, model, gpu, version, hf_overrides)
     found = evidence_of(facts)
     return replace(evidence, simulated=found.simulated, sources=(*evidence.sources, *found.sources))
 
@@ -58,7 +71,8 @@ def print_facts_plan(values: dict[str, Any]) -> int:
     facts = read_facts(values["facts"])
     version = EngineVersion.parse(values["vllm_version"] or facts.vllm_version)
     gpu = gpu_of(values)[0]
-    require_about(facts, values["model"], gpu, version)
+    overrides = as_text(parse_object(values["hf_overrides"], "hf-overrides"))
+    require_about(facts, values["model"], gpu, version, overrides)
     plan = facts_plan(facts, gpu, version)
     answer = to_json(facts, plan, gpu)
     emit(answer, values["output"], lambda: _print(answer))

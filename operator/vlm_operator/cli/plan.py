@@ -290,10 +290,10 @@ def _plan_of_options(values: dict[str, Any], version: str | None) -> Plan:
         intent = on_this_machine(intent, gpu, installed)
     if not values["observations"] and not values["facts"]:
         return plan(model, gpu, intent)
-    return plan(model, gpu, intent, _evidence(values, gpu, intent))
+    return plan(model, gpu, intent, _evidence(values, gpu, intent, model.hf_overrides))
 
 
-def _evidence(values: dict[str, Any], gpu: GPUFacts, intent: Intent) -> Evidence:
+def _evidence(values: dict[str, Any], gpu: GPUFacts, intent: Intent, overrides: str | None) -> Evidence:
     """What the files of measured start-ups and of a dry run say."""
     from vlm_operator.cli.facts_file import with_facts
     from vlm_operator.planning.evidence import NOTHING
@@ -304,9 +304,12 @@ def _evidence(values: dict[str, Any], gpu: GPUFacts, intent: Intent) -> Evidence
         from vlm_operator.gpu.resources import GPU_RESOURCE
         from vlm_operator.lifecycle.observations import ObservationKey
 
-        key = ObservationKey(values["model"], values["revision"] or "", gpu.label, GPU_RESOURCE, str(intent.version))
+        further = ("--hf-overrides", values["hf_overrides"]) if values["hf_overrides"] else ()
+        key = ObservationKey(
+            values["model"], values["revision"] or "", gpu.label, GPU_RESOURCE, str(intent.version), further
+        )
         evidence = evidence_from(values["observations"], key)
-    return with_facts(evidence, values["facts"], values["model"], gpu, intent.version)
+    return with_facts(evidence, values["facts"], values["model"], gpu, intent.version, hf_overrides=overrides)
 
 
 def gpu_of(values: dict[str, Any]) -> tuple[GPUFacts, int | None]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from vlm_operator.api.base import parse
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.engine.hf_overrides import as_text, hf_overrides
 from vlm_operator.errors import InputError, SourceUnavailable, UnknownFact, VlmOperatorError
 from vlm_operator.lifecycle.dry_run.knowledge import bearing, model_files
 from vlm_operator.lifecycle.situation import Manifest
 from vlm_operator.model.facts import ModelFacts
-from vlm_operator.sources import load_model
+from vlm_operator.sources import load_served_model
 from vlm_operator.sources.model_files import ModelFiles
 
 REMEMBER_SECONDS: Final = 3600.0
@@ -30,14 +32,25 @@ REMEMBER_OUTAGE_SECONDS: Final = 20.0
 MOST_OBJECTS: Final = 256
 """Models read from objects that are remembered."""
 
-ACCEPT_DERIVED_AFTER_SECONDS: Final = 120.0
-"""How long the source must have been away before facts derived from a model's name take the place of its config."""
+ACCEPT_SECOND_BEST_AFTER_SECONDS: Final = 120.0
+"""How long the source must have been away before a plan rests on facts that are not of the config: derived from the
+model's name, or of the model as published where ``--hf-overrides`` change it."""
+
+
+class ModelKey(NamedTuple):
+    """What is asked for: facts of a model, with what ``--hf-overrides`` replace in its config (canonical JSON)."""
+
+    name: str
+    revision: str | None
+    hf_overrides: str | None
 
 
 class ModelSource(Protocol):
-    """How facts are asked for: the signature of ``sources.load_model``."""
+    """How facts are asked for: the signature of ``sources.load_served_model``."""
 
-    def __call__(self, name: str, *, revision: str | None = None) -> ModelFacts:
+    def __call__(
+        self, name: str, *, revision: str | None = None, hf_overrides: Mapping[str, Any] | None = None
+    ) -> ModelFacts:
         """Facts, or one of our errors."""
         ...
 
@@ -52,16 +65,16 @@ class ModelAnswer:
 
 
 class Models:
-    """Facts by (id, revision). Safe to use from several threads; two that ask for the same wait for one answer."""
+    """Facts by model. Safe to use from several threads; two that ask for the same wait for one answer."""
 
-    def __init__(self, source: ModelSource = load_model, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: ModelSource = load_served_model, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._clock = clock
-        self._answers: dict[tuple[str, str | None], ModelAnswer] = {}
-        self._locks: dict[tuple[str, str | None], threading.Lock] = {}
+        self._answers: dict[ModelKey, ModelAnswer] = {}
+        self._locks: dict[ModelKey, threading.Lock] = {}
         self._of_objects: dict[tuple[str, str], ModelAnswer] = {}
         self._guard = threading.Lock()
-        self._derived_since: dict[tuple[str, str | None], float] = {}
+        self._away_since: dict[ModelKey, float] = {}
 
     def ask(self, spec: Mapping[str, Any], facts: Sequence[Manifest] = (), namespace: str = "") -> ModelAnswer:
         """What is known of ``spec.model``. Never raises: the answer holds the error.
@@ -71,21 +84,25 @@ class Models:
                 may have one.
             namespace: of the VLMDeployment.
         """
-        answer = self._of_source(spec.get("model") or {})
+        answer = self._of_source(spec)
         if not facts or (answer.facts is not None and answer.facts.derived is None):
             return answer
         return self._of_files(spec, facts, namespace) or answer
 
-    def _of_source(self, model: Mapping[str, Any]) -> ModelAnswer:
+    def _of_source(self, spec: Mapping[str, Any]) -> ModelAnswer:
+        model = spec.get("model") or {}
         if "id" not in model:
             return ModelAnswer(None, _unreadable_path(str(model.get("path", ""))), float("inf"))
-        key = (str(model["id"]), model.get("revision"))
+        try:
+            key = ModelKey(str(model["id"]), model.get("revision"), _hf_overrides(spec))
+        except InputError as error:
+            return ModelAnswer(None, error, float("inf"))
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             known = self._answers.get(key)
             if known is None or known.stale_after <= self._clock():
-                known = self._answers[key] = self._asked(*key)
+                known = self._answers[key] = self._asked(key)
             return known
 
     def _of_files(self, spec: Mapping[str, Any], facts: Sequence[Manifest], namespace: str) -> ModelAnswer | None:
@@ -102,7 +119,7 @@ class Models:
             with self._guard:
                 known = self._of_objects.get(key)
             if known is None:
-                known = _read_files(files, str(item["spec"]["model"]), str(item["metadata"]["name"]))
+                known = _read_files(files, item)
                 with self._guard:
                     if len(self._of_objects) >= MOST_OBJECTS:
                         self._of_objects.clear()
@@ -110,37 +127,52 @@ class Models:
             return known
         return None
 
-    def _asked(self, name: str, revision: str | None) -> ModelAnswer:
+    def _asked(self, key: ModelKey) -> ModelAnswer:
+        replaced = json.loads(key.hf_overrides) if key.hf_overrides else None
         try:
-            facts = self._source(name, revision=revision)
+            facts = self._source(key.name, revision=key.revision, hf_overrides=replaced)
         except SourceUnavailable as error:
             return ModelAnswer(None, error, self._clock() + REMEMBER_OUTAGE_SECONDS)
         except VlmOperatorError as error:
             return ModelAnswer(None, error, self._clock() + REMEMBER_REFUSAL_SECONDS)
-        if facts.derived is not None:
-            return self._of_derived((name, revision), facts)
-        self._derived_since.pop((name, revision), None)
+        if facts.derived is not None or facts.hf_overrides != key.hf_overrides:
+            return self._of_second_best(key, facts)
+        self._away_since.pop(key, None)
         return ModelAnswer(facts, None, self._clock() + REMEMBER_SECONDS)
 
-    def _of_derived(self, key: tuple[str, str | None], facts: ModelFacts) -> ModelAnswer:
-        """Facts derived from a name: the Hub cannot be read, which may pass; they are used once it has not passed."""
+    def _of_second_best(self, key: ModelKey, facts: ModelFacts) -> ModelAnswer:
+        """Facts that are not of the config: the Hub cannot be read, which may pass; they are used once it has not."""
         now = self._clock()
-        waited = now - self._derived_since.setdefault(key, now)
-        if waited >= ACCEPT_DERIVED_AFTER_SECONDS:
+        waited = now - self._away_since.setdefault(key, now)
+        if waited >= ACCEPT_SECOND_BEST_AFTER_SECONDS:
             return ModelAnswer(facts, None, now + REMEMBER_REFUSAL_SECONDS)
+        rests = "derived from its name" if facts.derived is not None else "of the model without --hf-overrides"
         error = SourceUnavailable(
-            f"model: the config of {key[0]} cannot be read for now; if it cannot for "
-            f"{ACCEPT_DERIVED_AFTER_SECONDS:.0f} s, the plan rests on facts derived from its name",
+            f"model: the config of {key.name} cannot be read for now; if it cannot for "
+            f"{ACCEPT_SECOND_BEST_AFTER_SECONDS:.0f} s, the plan rests on facts {rests}",
             hint="let the operator reach the Hub or a mirror (HF_ENDPOINT)",
         )
         return ModelAnswer(None, error, now + REMEMBER_OUTAGE_SECONDS)
 
 
-def _read_files(files: Mapping[str, Any], model: str, name: str) -> ModelAnswer:
+def _hf_overrides(spec: Mapping[str, Any]) -> str | None:
+    """What the further arguments replace in the config, as canonical JSON.
+
+    Raises:
+        InputError: no JSON object.
+    """
+    arguments = (spec.get("engine") or {}).get("extraArgs") or ()
+    return as_text(hf_overrides([str(each) for each in arguments], field="engine.extraArgs"))
+
+
+def _read_files(files: Mapping[str, Any], item: Manifest) -> ModelAnswer:
     """Facts by the files' contents, or the error that they give none."""
+    model, name = str(item["spec"]["model"]), str(item["metadata"]["name"])
     try:
+        replaced = json.loads(item["spec"].get("hfOverrides") or "null")
         found = ModelFiles.read(lambda each: files[each], frozenset(files))
-        facts = found.facts(model=model, source=f"{found.read_from}, read by the dry run of EngineFacts {name}")
+        source = f"{found.read_from}, read by the dry run of EngineFacts {name}"
+        facts = found.facts(model=model, source=source, hf_overrides=replaced)
         return ModelAnswer(facts, None, float("inf"))
     except VlmOperatorError as error:
         return ModelAnswer(None, error, float("inf"))

@@ -41,7 +41,6 @@ UNCOUNTED_FLAGS: Final[tuple[str, ...]] = (
     "--enable-eplb",
     "--enable-lora",
     "--enable-sleep-mode",
-    "--hf-overrides",
     "--kv-transfer-config",
     "--num-gpu-blocks-override",
     "--skip-mm-profiling",
@@ -53,8 +52,8 @@ UNCOUNTED_FLAGS: Final[tuple[str, ...]] = (
 def uncounted(arguments: Iterable[str]) -> tuple[str, ...]:
     """Those of ``UNCOUNTED_FLAGS`` that the arguments set, in any of vLLM's spellings.
 
-    >>> uncounted(["--enable_lora", "--enable-auto-tool-choice", "--hf-overrides={}"])
-    ('--enable-lora', '--hf-overrides')
+    >>> uncounted(["--enable_lora", "--enable-auto-tool-choice", "--kv-transfer-config={}"])
+    ('--enable-lora', '--kv-transfer-config')
     """
     names = [argument.partition("=")[0].partition(".")[0].replace("_", "-") for argument in arguments]
     return tuple(name for name in names if name in UNCOUNTED_FLAGS)

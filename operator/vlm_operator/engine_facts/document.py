@@ -31,7 +31,7 @@ class FactsSubject:
 
     Attributes:
         asked: the image, or the vLLM release where a Python was asked.
-        settings, namespace, place: as in ``EngineFacts``.
+        settings, namespace, place, hf_overrides: as in ``EngineFacts``.
     """
 
     model: str
@@ -41,6 +41,7 @@ class FactsSubject:
     settings: EngineSettings
     namespace: str | None = None
     place: str = ""
+    hf_overrides: str | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -53,6 +54,7 @@ class FactsSubject:
             "flags": settings_to_json(self.settings),
             "namespace": self.namespace,
             "place": self.place,
+            **({"hfOverrides": self.hf_overrides} if self.hf_overrides else {}),
         }
 
 
@@ -65,6 +67,7 @@ class EngineFacts:
         image: the image that was asked, None where it was a Python.
         namespace: where the facts hold, None for everywhere: what runs in a namespace is its users' to forge.
         place: digest of the volumes that a model's path lies in, empty for a repository.
+        hf_overrides: ``--hf-overrides`` that the model was loaded with, as canonical JSON.
     """
 
     model: str
@@ -76,13 +79,15 @@ class EngineFacts:
     image: str | None = None
     namespace: str | None = None
     place: str = ""
+    hf_overrides: str | None = None
 
     @property
     def subject(self) -> FactsSubject:
         """What they are about."""
         asked = self.image or self.vllm_version
         return FactsSubject(
-            self.model, self.revision, self.gpu_product, asked, self.settings, self.namespace, self.place
+            self.model, self.revision, self.gpu_product, asked, self.settings, self.namespace, self.place,
+            self.hf_overrides,
         )  # fmt: skip
 
 
@@ -96,6 +101,7 @@ def facts_of(
     image: str | None = None,
     namespace: str | None = None,
     place: str = "",
+    hf_overrides: str | None = None,
 ) -> EngineFacts:
     """The facts of a run that went to its end.
 
@@ -105,7 +111,7 @@ def facts_of(
     if report.error is not None or report.vllm_version is None:
         raise InputError("dry run: it did not end, so that it has no facts", field="report")
     return EngineFacts(
-        model, revision, gpu.label, report.vllm_version, settings, report, image, namespace, place
+        model, revision, gpu.label, report.vllm_version, settings, report, image, namespace, place, hf_overrides
     )  # fmt: skip
 
 
@@ -120,6 +126,7 @@ def to_document(facts: EngineFacts) -> dict[str, Any]:
         "image": facts.image,
         "namespace": facts.namespace,
         "place": facts.place or None,
+        "hfOverrides": facts.hf_overrides,
         "flags": settings_to_json(facts.settings),
         "found": {name: found[name] for name in _KEPT if found.get(name) is not None}
         | {"unmodelledOperations": dict(sorted(facts.report.unmodelled.items()))},
@@ -155,6 +162,7 @@ def from_document(document: Any) -> EngineFacts:
             spec.get("image"),
             spec.get("namespace"),
             str(spec.get("place") or ""),
+            spec.get("hfOverrides"),
         )
     except (KeyError, TypeError) as error:
         raise InputError(f"facts: {type(error).__name__}: {error}", field="facts") from error

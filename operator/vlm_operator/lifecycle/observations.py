@@ -16,7 +16,8 @@ from vlm_operator.api.names import API_VERSION, MODEL_LABEL
 from vlm_operator.api.object_names import model_label, object_name
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.flag import Memory
-from vlm_operator.engine.flags import DEFAULTS
+from vlm_operator.engine.flags import DEFAULTS, uncounted
+from vlm_operator.engine.hf_overrides import is_hf_overrides
 from vlm_operator.engine.log_wordings.compile_cache import CompileCache
 from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.settings_json import settings_from_json, settings_to_json
@@ -60,6 +61,7 @@ class ObservationKey:
     gpu_product: str
     gpu_resource: str
     vllm_version: str
+    further_arguments: tuple[str, ...] = ()
 
     def matches(self, key: Mapping[str, Any]) -> bool:
         """True where an object's ``spec.key`` is about the same model, GPU and release, whatever its flags."""
@@ -69,11 +71,14 @@ class ObservationKey:
             and key.get("gpuProduct") == self.gpu_product
             and (key.get("gpuResource") or GPU_RESOURCE) == self.gpu_resource
             and key.get("vllmVersion") == self.vllm_version
+            and tuple(key.get("furtherArguments") or ()) == self.further_arguments
         )
 
     def to_json(self, settings: EngineSettings, compile_cache: CompileCache | None = None) -> dict[str, Any]:
         """As ``spec.key``; flags that do not move what vLLM finds (the context length, …) are left out."""
-        state = {} if compile_cache is None else {"compileCache": compile_cache}
+        state: dict[str, Any] = {} if compile_cache is None else {"compileCache": compile_cache}
+        if self.further_arguments:
+            state["furtherArguments"] = list(self.further_arguments)
         return {
             "model": self.model,
             "revision": self.revision,
@@ -104,7 +109,15 @@ def key_of(spec: VLMDeploymentSpec, version: EngineVersion, offer: GPUOffer | No
         gpu_product=offer.gpu.label if offer else CPU_PRODUCT,
         gpu_resource=resource,
         vllm_version=str(version),
+        further_arguments=_further_arguments(spec),
     )
+
+
+def _further_arguments(spec: VLMDeploymentSpec) -> tuple[str, ...]:
+    """``engine.extraArgs`` where one of them moves memory: what such a start-up finds says nothing of others."""
+    arguments = tuple(spec.engine.extra_args) if spec.engine else ()
+    moves = bool(uncounted(arguments)) or any(map(is_hf_overrides, arguments))
+    return arguments if moves else ()
 
 
 def evidence_of(observations: Iterable[Manifest], key: ObservationKey) -> Evidence:

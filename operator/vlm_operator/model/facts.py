@@ -357,18 +357,17 @@ class ModelFacts:
         multimodal: token rules of the family (see ``model.multimodal``), None for a text model or an unknown family.
         multimodal_unknown: why ``multimodal`` is None for a model that has a vision tower.
         checkpoint_bytes: exact bytes from safetensors headers, None where no checkpoint was read.
-        pooling: True where vLLM serves embeddings or scores instead of text (a repository with sentence-transformers'
-            ``modules.json``, or an architecture that is no generator): no logits are computed, so none are profiled.
+        pooling: True where vLLM serves embeddings or scores, not text (sentence-transformers' ``modules.json``, or an
+            architecture that is no generator): no logits are computed, so none are profiled.
         source: where the facts were read, for the plan's explanation.
-        scaled_max_model_len: the longest context where releases to 0.29 derive another one than
-            ``derived_max_model_len`` (they multiply a YaRN factor), else None.
-        prefix_lm_item_tokens: tokens of the largest multimodal item of a prefix-LM model with windows, which must fit
-            one batch; 0 where that does not matter.
+        scaled_max_model_len: the longest context that releases to 0.29 derive (by a YaRN factor), None for the same.
+        prefix_lm_item_tokens: of the largest item of a prefix-LM model with windows, which must fit one batch; else 0.
         kv_cache_dtype: element type of the KV cache that the checkpoint's quantisation declares (``fp8``), else None.
         traits: what the rules of a release ask of its family.
         audio: audio encoder, None where the model has none or what it takes at start-up is not known.
         derived: from what the facts were derived, where the checkpoint's own config was not read and its uploader may
             have chosen otherwise; None where they were read, or hold whatever was chosen.
+        hf_overrides: ``--hf-overrides`` with which the config was read, as canonical JSON; None for none.
     """
 
     model: str
@@ -393,6 +392,7 @@ class ModelFacts:
     traits: FamilyTraits = PLAIN_FAMILY
     derived: str | None = None
     audio: AudioTower | None = None
+    hf_overrides: str | None = None
 
     @property
     def encodes(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlm_operator.engine.hf_overrides import as_text
 from vlm_operator.engine.runner import pools
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.model import registry
@@ -85,6 +86,7 @@ def read_model_facts(
         pooling=pools(architecture),
         traits=traits,
         audio=known.family.hears(whole) if known and known.family.hears else None,
+        hf_overrides=as_text(hf_overrides),
     )
 
 

@@ -14,7 +14,7 @@ from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine_facts.document import EngineFacts
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.planning.facts_plan import FactsPlan, facts_plan
-from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.intent import Intent, not_counted
 from vlm_operator.planning.plan import Move, Remedy
 from vlm_operator.planning.verdict import Reason, Verdict
 
@@ -121,9 +121,11 @@ def asked_plan(
     settings = _as_served(facts, best.max_model_len)
     shorter = None if fitting or tight or pinned else _shorter(floor, served)
     remedy = None if fitting or tight else _hint(best, floor)
-    return AskedPlan(
-        gpu, intent, settings, best.verdict, best.reason, best.message, remedy, best, facts, shorter
-    )  # fmt: skip
+    verdict, reason, message = best.verdict, best.reason, best.message
+    if verdict is Verdict.FITS and intent.uncounted_flags:
+        verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
+        message = f"{message}; {not_counted(intent.uncounted_flags)}"
+    return AskedPlan(gpu, intent, settings, verdict, reason, message, remedy, best, facts, shorter)
 
 
 def _as_served(facts: EngineFacts, context: int) -> EngineSettings:

@@ -21,7 +21,7 @@ from vlm_operator.planning.attempt import Attempt, on_shape
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.fitting import what_would_fit
-from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.intent import Intent, not_counted
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Refusal, Remedy, no_hint
 from vlm_operator.planning.remedies import as_hint, remedies
@@ -212,10 +212,9 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
     elif verdict is not Verdict.FITS:
         find_remedies = cache(lambda: remedies(attempt, evaluation))
         find_hint = partial(_hint, attempt, evaluation, find_remedies)
-    elif attempt.intent.uncounted_flags:
+    elif uncounted := attempt.intent.uncounted(attempt.model):
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
-        flags = ", ".join(attempt.intent.uncounted_flags)
-        refusal = Refusal(f"{evaluation.message()}; {flags} change memory in ways that the plan does not count")
+        refusal = Refusal(f"{evaluation.message()}; {not_counted(uncounted)}")
     if attempt.model.derived is not None:
         if verdict in {Verdict.FITS, Verdict.FITS_TIGHT}:
             # What a name says of a quantisation was up to 48 % off the weights: that is no prediction.
@@ -247,7 +246,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
 
 def _hint(attempt: Attempt, failed: Evaluation, found: Callable[[], tuple[Remedy, ...]]) -> str:
     one_only = attempt.judge.gpu.mig_profile is not None
-    return as_hint(found(), failed, attempt.intent.uncounted_flags, one_only=one_only)
+    return as_hint(found(), failed, attempt.intent.uncounted(attempt.model), one_only=one_only)
 
 
 def _said_as_derived(derived: str, refusal: Refusal) -> Refusal:

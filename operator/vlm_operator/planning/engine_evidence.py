@@ -10,8 +10,13 @@ from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.planning.evidence import Evidence, SimulatedStart
 
 
-def require_about(facts: EngineFacts, model: str, gpu: GPUFacts, version: EngineVersion) -> None:
+def require_about(
+    facts: EngineFacts, model: str, gpu: GPUFacts, version: EngineVersion, hf_overrides: str | None = None
+) -> None:
     """Returns where the facts are about that model, GPU product and release.
+
+    Args:
+        hf_overrides: the model's, as canonical JSON.
 
     Raises:
         InputError: they are about another; both are named.
@@ -20,6 +25,7 @@ def require_about(facts: EngineFacts, model: str, gpu: GPUFacts, version: Engine
         ("model", facts.model, model),
         ("GPU", facts.gpu_product, gpu.label),
         ("vLLM release", facts.vllm_version, str(version)),
+        ("model with --hf-overrides", facts.hf_overrides or "{}", hf_overrides or "{}"),
     )
     for name, theirs, ours in pairs:
         if theirs != ours:

@@ -16,7 +16,7 @@ from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.sources import added_models, catalogue, directory
 
-__all__ = ["is_path", "load_model", "read_model"]
+__all__ = ["is_path", "load_model", "load_served_model", "read_model"]
 
 
 def load_model(
@@ -79,6 +79,31 @@ def load_model(
         if error.field != "model":
             raise
         raise ModelNotFound(error.message, field=error.field, hint=_suggestion(name) or error.hint) from error
+
+
+def load_served_model(
+    name: str,
+    *,
+    revision: str | None = None,
+    offline: bool = False,
+    hf_overrides: Mapping[str, Any] | None = None,
+) -> ModelFacts:
+    """Facts of a model as a server is to be started with it, whose config ``hf_overrides`` may change.
+
+    Where the config that they change cannot be read, the facts are those of the model as published, and say so
+    (``ModelFacts.hf_overrides`` is None): a plan with them is not certain.
+
+    Raises:
+        ModelNotFound, InputError, SourceUnavailable, UnknownFact: as ``load_model``.
+    """
+    if not hf_overrides:
+        return load_model(name, revision=revision, offline=offline)
+    try:
+        return load_model(name, revision=revision, offline=offline, hf_overrides=hf_overrides)
+    except SourceUnavailable as error:
+        facts = load_model(name, revision=revision, offline=offline)
+        source = f"{facts.source}, without --hf-overrides, which could not be applied: {error.message}"
+        return dataclasses.replace(facts, source=source)
 
 
 def read_model(name: str, *, revision: str | None = None, offline: bool = False) -> ModelFacts:

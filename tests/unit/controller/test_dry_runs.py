@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -220,6 +221,7 @@ def test_the_config_is_read_once_for_each_version_of_the_object() -> None:
         pytest.param({"config.json": CONFIG, "preprocessor_config.json": []}, {}, id="a list for a file"),
         pytest.param({"config.json": CONFIG}, {"namespace": "other"}, id="facts of another namespace"),
         pytest.param({"config.json": CONFIG}, {"place": "0" * 16}, id="facts of another volume"),
+        pytest.param({"config.json": CONFIG}, {"hf_overrides": '{"a":1}'}, id="facts with fields replaced"),
     ],
 )
 def test_what_cannot_be_read_leaves_the_model_unknown(files: dict[str, Any], more: dict[str, Any]) -> None:
@@ -231,7 +233,7 @@ def test_what_cannot_be_read_leaves_the_model_unknown(files: dict[str, Any], mor
 
 
 def test_a_model_that_the_operator_may_not_read_is_known_by_the_files_that_the_pod_read() -> None:
-    def source(name: str, *, revision: str | None = None) -> Any:
+    def source(name: str, *, revision: str | None = None, hf_overrides: Mapping[str, Any] | None = None) -> Any:
         raise ModelNotFound("gated")
 
     spec = {"model": {"id": "org/new"}}
@@ -244,6 +246,16 @@ def test_a_model_that_the_operator_may_not_read_is_known_by_the_files_that_the_p
     assert answer.facts is not None
     assert answer.facts.model == "org/new"
     assert isinstance(Models(source).ask(spec).error, ModelNotFound)
+
+
+def test_the_config_that_a_dry_run_read_is_changed_as_the_server_changes_it() -> None:
+    spec = {**SPEC, "engine": {"extraArgs": ["--hf-overrides.max_position_embeddings", "512"]}}
+    item = engine_facts({"config.json": CONFIG}, hf_overrides='{"max_position_embeddings":512}')
+    answer = Models().ask(spec, (item,), "vision")
+    assert answer.facts is not None
+    assert answer.facts.derived_max_model_len == 512
+    assert answer.facts.hf_overrides == '{"max_position_embeddings":512}'
+    assert Models().ask(SPEC, (item,), "vision").facts is None
 
 
 def test_the_world_of_the_tests_makes_what_the_operator_makes() -> None:

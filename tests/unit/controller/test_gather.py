@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +54,7 @@ def child(kind: str, owner_uid: str) -> dict[str, Any]:
     return {"kind": kind, "metadata": {**metadata, "ownerReferences": [owner]}}
 
 
-def no_such_model(name: str, *, revision: str | None = None) -> Any:
+def no_such_model(name: str, *, revision: str | None = None, hf_overrides: Mapping[str, Any] | None = None) -> Any:
     raise ModelNotFound(f"{name} is nowhere")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
 from builders import qwen3
 from vlm_operator.controller.models import Models
-from vlm_operator.errors import ModelNotFound, SourceUnavailable, VlmOperatorError
+from vlm_operator.errors import InputError, ModelNotFound, SourceUnavailable, VlmOperatorError
 from vlm_operator.model.facts import ModelFacts
 
 DERIVED = replace(qwen3(), derived="from its name")
@@ -20,9 +22,13 @@ class Source:
 
     answers: list[ModelFacts | VlmOperatorError]
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    overrides: list[Mapping[str, Any] | None] = field(default_factory=list)
 
-    def __call__(self, name: str, *, revision: str | None = None) -> ModelFacts:
+    def __call__(
+        self, name: str, *, revision: str | None = None, hf_overrides: Mapping[str, Any] | None = None
+    ) -> ModelFacts:
         self.asked.append((name, revision))
+        self.overrides.append(hf_overrides)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, VlmOperatorError):
             raise answer
@@ -99,3 +105,47 @@ def test_a_model_without_an_id_is_never_asked_for(model: dict[str, str], words: 
     assert source.asked == []
     assert words in str(answer.error)
     assert answer.stale_after == float("inf")
+
+
+OVERRIDDEN = replace(qwen3(), hf_overrides='{"max_position_embeddings":65536}')
+
+
+def _with_arguments(*arguments: str) -> dict[str, Any]:
+    return {"model": {"id": "a/b"}, "engine": {"extraArgs": list(arguments)}}
+
+
+def test_a_model_is_read_with_the_overrides_of_its_further_arguments() -> None:
+    source = Source([OVERRIDDEN])
+    models = Models(source, Clock())
+    answers = [
+        models.ask(_with_arguments("--hf-overrides", '{"max_position_embeddings": 65536}')),
+        models.ask(_with_arguments("--seed", "5", "--hf_overrides.max_position_embeddings=65536")),
+    ]
+    assert [answer.facts for answer in answers] == [OVERRIDDEN, OVERRIDDEN]
+    assert source.overrides == [{"max_position_embeddings": 65536}]  # the second is the same question
+
+
+def test_overrides_make_another_model_of_the_same_name() -> None:
+    source = Source([qwen3(), OVERRIDDEN])
+    models = Models(source, Clock())
+    models.ask(_with_arguments())
+    models.ask(_with_arguments("--hf-overrides.max_position_embeddings", "65536"))
+    assert source.overrides == [None, {"max_position_embeddings": 65536}]
+
+
+def test_facts_without_the_overrides_are_used_after_two_minutes() -> None:
+    clock, source = Clock(), Source([qwen3()])
+    models, spec = Models(source, clock), _with_arguments('--hf-overrides={"a":1}')
+    first = models.ask(spec)
+    assert first.facts is None
+    assert "the plan rests on facts of the model without --hf-overrides" in str(first.error)
+    clock.now += 120
+    assert models.ask(spec).facts is qwen3()
+
+
+def test_overrides_that_are_no_json_are_refused_by_their_field_and_nothing_is_asked() -> None:
+    source = Source([qwen3()])
+    answer = Models(source, Clock()).ask(_with_arguments("--hf-overrides", "{a: 1}"))
+    assert isinstance(answer.error, InputError)
+    assert answer.error.message.startswith("engine.extraArgs: --hf-overrides: '{a: 1}' is not JSON")
+    assert source.asked == []

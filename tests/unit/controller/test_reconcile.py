@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -59,7 +59,7 @@ RAW_POD: dict[str, Any] = {
 }
 
 
-def no_model(name: str, *, revision: str | None = None) -> Any:
+def no_model(name: str, *, revision: str | None = None, hf_overrides: Mapping[str, Any] | None = None) -> Any:
     raise ModelNotFound(name)
 
 
@@ -228,7 +228,7 @@ class Source:
     error: Exception
     asked: int = 0
 
-    def __call__(self, name: str, *, revision: str | None = None) -> Any:
+    def __call__(self, name: str, *, revision: str | None = None, hf_overrides: Mapping[str, Any] | None = None) -> Any:
         self.asked += 1
         raise self.error
 
@@ -254,7 +254,7 @@ def test_a_model_source_is_not_asked_all_the_time(error: Exception, seconds: flo
 def test_facts_derived_from_a_name_are_used_only_once_the_config_has_been_out_of_reach_for_a_while() -> None:
     clock = [0.0]
     facts = load_model("RedHatAI/Qwen2.5-VL-7B-Instruct-FP8-dynamic", offline=True)
-    models = Models(lambda name, *, revision=None: facts, clock=lambda: clock[0])
+    models = Models(lambda name, *, revision=None, hf_overrides=None: facts, clock=lambda: clock[0])
     spec = {"model": {"id": facts.model}}
     assert facts.derived is not None
     for moment, usable in ((0.0, False), (60.0, False), (121.0, True)):

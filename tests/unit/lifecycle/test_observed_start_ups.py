@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from vlm_operator.api.base import parse
+from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
-from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, read_observations, recorded
+from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, key_of, read_observations, recorded
 from vlm_operator.lifecycle.situation import Manifest, StartupKey
 from vlm_operator.planning.evidence import NOTHING, MeasuredContainer
 from vlm_operator.planning.log_evidence import MeasuredStartup
@@ -48,6 +52,32 @@ def test_a_start_up_that_served_is_written_with_what_it_measured() -> None:
     assert set(spec(found)["measured"]) == {"kvCache", "weights", "total", "kvTokens"}
     assert (spec(found)["outcome"], spec(found)["started"], spec(found)["failed"]) == ("Started", 1, 0)
     assert spec(found)["key"]["gpuProduct"] == "NVIDIA-L4"
+
+
+def _key(*arguments: str) -> ObservationKey:
+    spec = {"model": {"id": "a/b"}, "engine": {"extraArgs": list(arguments)}}
+    return replace(
+        key_of(parse(VLMDeploymentSpec, spec, where="spec"), EngineVersion(0, 32), None), gpu_resource="nvidia.com/gpu"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        pytest.param(("--seed", "5"), (), id="none moves memory"),
+        pytest.param(("--enable-eplb", "--seed", "5"), ("--enable-eplb", "--seed", "5"), id="one does"),
+        pytest.param(('--hf-overrides={"a":1}',), ('--hf-overrides={"a":1}',), id="another config"),
+    ],
+)
+def test_arguments_that_move_memory_tell_start_ups_apart(arguments: tuple[str, ...], kept: tuple[str, ...]) -> None:
+    own, plain = _key(*arguments), _key()
+    found = recorded(
+        (), own, FLAGS, MeasuredStartup(kv_cache_bytes=GIB), run=StartupKey("p", "vllm", 0), reason=None, message=None,
+        now=NOON,
+    )  # fmt: skip
+    assert tuple(spec(found)["key"].get("furtherArguments", ())) == kept
+    assert [each.kv_cache_bytes for each in evidence_of([found], own).containers] == [GIB]
+    assert (evidence_of([found], plain) == NOTHING) is bool(kept)
 
 
 def test_a_start_up_that_failed_is_written_with_its_reason() -> None:

@@ -107,6 +107,20 @@ def test_no_context_is_shorter_than_the_request(intent: Intent, expected: int) -
     assert chosen(intent, card=tight).settings.max_model_len == expected
 
 
+@pytest.mark.parametrize(
+    ("intent", "expected"),
+    [
+        pytest.param(Intent(uncounted_flags=("--enable-lora",)), ("FitsTight", "UncountedFlags"), id="not counted"),
+        pytest.param(Intent(hf_overrides='{"a":1}'), ("Fits", "Fits"), id="overrides: the dry run had them"),
+    ],
+)
+def test_flags_that_a_dry_run_does_not_see_make_no_certain_plan(intent: Intent, expected: tuple[str, str]) -> None:
+    found = chosen(intent, card=leaving(40 * 2**30))
+    assert (str(found.verdict), str(found.reason)) == expected
+    words = "--enable-lora change memory in ways that the plan does not count"
+    assert (words in found.message) is bool(intent.uncounted_flags)
+
+
 def test_a_pinned_context_is_judged_alone_and_nothing_shorter_is_asked() -> None:
     pinned = Intent(settings=EngineSettings(max_model_len=32_768), pinned=frozenset({"max_model_len"}))
     small = leaving(20_000 * TOKEN_BYTES)

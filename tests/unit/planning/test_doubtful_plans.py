@@ -40,6 +40,25 @@ def test_what_would_fit_is_as_certain_as_its_facts(
     assert found.remedies == ()
 
 
+@pytest.mark.parametrize(
+    ("read_with", "served_with", "verdict"),
+    [
+        pytest.param(None, None, Verdict.FITS, id="none"),
+        pytest.param('{"a":1}', '{"a":1}', Verdict.FITS, id="read as served"),
+        pytest.param(None, '{"a":1}', Verdict.FITS_TIGHT, id="read as published"),
+        pytest.param('{"a":2}', '{"a":1}', Verdict.FITS_TIGHT, id="read with others"),
+    ],
+)
+def test_overrides_of_the_config_are_certain_where_it_was_read_with_them(
+    read_with: str | None, served_with: str | None, verdict: Verdict
+) -> None:
+    model = replace(qwen3_vl(), hf_overrides=read_with)
+    found = plan(model, gpu("H100"), Intent(gpu_count=1, hf_overrides=served_with))
+    assert found.verdict is verdict
+    words = "--hf-overrides change memory in ways that the plan does not count"
+    assert (words in found.message) is (verdict is Verdict.FITS_TIGHT)
+
+
 @pytest.mark.parametrize("model", [DERIVED, QUANTISED], ids=["derived", "quantised"])
 def test_what_does_not_fit_is_refused_though_it_is_derived(model: ModelFacts) -> None:
     flags = EngineSettings(max_model_len=262_144, gpu_memory_utilization=0.5)

@@ -80,6 +80,8 @@ def test_facts_of_another_model_gpu_or_release_are_refused() -> None:
         require_about(facts(), "Qwen/Qwen3-VL-8B-Instruct", find_gpu("NVIDIA-L4"), RELEASE)
     with pytest.raises(InputError, match=r"the vLLM release 0\.32\.0, the plan is for 0\.31"):
         require_about(facts(), "Qwen/Qwen3-VL-8B-Instruct", H100, EngineVersion(0, 31))
+    with pytest.raises(InputError, match=r'the model with --hf-overrides \{\}, the plan is for \{"a":1\}'):
+        require_about(facts(), "Qwen/Qwen3-VL-8B-Instruct", H100, RELEASE, '{"a":1}')
 
 
 def test_a_model_that_nobody_knows_is_planned_by_what_vllm_said() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from vlm_operator.api.intent import hf_overrides_of
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.engine.hf_overrides import as_text
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.engine_facts.document import EngineFacts, from_document
@@ -39,6 +41,8 @@ def superfluous_facts(known: Iterable[Manifest]) -> tuple[str, ...]:
 
 def _bears(facts: Mapping[str, Any], spec: VLMDeploymentSpec, namespace: str) -> bool:
     if (facts.get("model"), facts.get("revision")) != (spec.model.source, spec.model.revision):
+        return False
+    if facts.get("hfOverrides") != as_text(hf_overrides_of(spec)):
         return False
     if facts.get("image") not in (None, server_image(spec, DEFAULT)):
         return False

@@ -181,7 +181,7 @@ def _answered(
     about = subject.facts
     facts = facts_of(
         about.model, about.revision, subject.gpu, about.settings, report,
-        image=about.asked, namespace=about.namespace, place=about.place,
+        image=about.asked, namespace=about.namespace, place=about.place, hf_overrides=about.hf_overrides,
     )  # fmt: skip
     record = replace(record, state=ANSWERED, message=None, finished_at=timestamp(situation.now))
     words = f"vLLM {report.vllm_version} loaded {report.architecture} and ended its profiling run: {subject.name}"

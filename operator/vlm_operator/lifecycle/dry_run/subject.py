@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_operator.api.engine_facts import facts_name
+from vlm_operator.api.intent import hf_overrides_of
 from vlm_operator.api.object_names import digest_of
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.engine.hf_overrides import as_text
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine_facts import request_document
@@ -62,6 +64,7 @@ def subject_of(
         settings=settings,
         namespace=namespace,
         place=place_of(spec),
+        hf_overrides=as_text(hf_overrides_of(spec)),
     )
     return DryRunSubject(facts, gpu, _question(spec, gpu, settings))
 
@@ -82,7 +85,12 @@ def _question(spec: VLMDeploymentSpec, gpu: GPUFacts, settings: EngineSettings) 
     bounds = [bound for bound in (context.minimum, context.maximum) if bound] if context else []
     items = [{"modality": "image", "width": images.width, "height": images.height}] if images else []
     question = request_document(
-        spec.model.path or "", gpu, settings, contexts=(*CONTEXTS, *map(int, bounds)), items=items
+        spec.model.path or "",
+        gpu,
+        settings,
+        contexts=(*CONTEXTS, *map(int, bounds)),
+        items=items,
+        hf_overrides=hf_overrides_of(spec),
     )
     if spec.model.id is not None:
         del question["model"]
