@@ -78,11 +78,8 @@ def what_would_fit(
     assert request is not None
     held = items_that_fit(model, intent, request, settings, bound)
     parts = [f"{bound:,} tokens hold {held}"] if held else []
-    parts += [
-        f"set --{flag.replace('_', '-')} to {value} ({price})"
-        for flag, value, price in _smaller_items(model, intent, request, settings, bound)
-        if _fits_with(model, intent, settings.with_(**{flag: value}), bound)
-    ]
+    caps = (*_smaller_images(model, intent, request, settings, bound), *_fewer_frames(model, intent, settings, bound))
+    parts += [f"set --{flag.replace('_', '-')} to {value} ({price})" for flag, value, price in caps]
     needed = request.tokens.total_tokens
     if needed <= context.model_maximum:
         parts.append(f"raise the context to at least {needed:,} tokens")
@@ -99,26 +96,42 @@ def _fits_with(model: ModelFacts, intent: Intent, settings: EngineSettings, boun
         return False
 
 
-def _smaller_items(
+def _smaller_images(
     model: ModelFacts, intent: Intent, request: RequestSize, settings: EngineSettings, bound: int
 ) -> Iterator[tuple[str, str, str]]:
-    """(flag, value, price) of the caps that might make the whole request fit, where they were left free."""
+    """(flag, value, price) of the cap on images that makes the whole request fit, where it is free."""
     workload, family = intent.workload, family_of(model)
-    if workload is None or family is None:
+    if workload is None or workload.images is None or family is None or "mm_processor_kwargs" in intent.pinned:
         return
     spare = bound - request.tokens.total_tokens
-    if workload.images is not None and "mm_processor_kwargs" not in intent.pinned:
-        each = (spare + request.tokens.image_tokens) // max(workload.images.count, 1)
-        each -= request.tokens_per_image - (request.image_encoder_tokens or 0)
-        cap = cap_for_tokens(family, "image", each, intent.version) if each >= FEWEST_TOKENS else None
-        arguments = cap and cap_arguments(cap, "image", settings, intent.version)
-        if cap and arguments:
-            yield "mm_processor_kwargs", canonical_json(arguments), cap.price
-    videos, frames = workload.videos, request.frames_per_video
-    if videos is not None and frames is not None and "media_io_kwargs" not in intent.pinned:
-        left = (spare + request.tokens.video_tokens) / max(request.tokens.video_tokens, 1)
-        target = int(frames * left)
-        options = frame_options(family, settings, videos, target, intent.version) if target >= FEWEST_FRAMES else None
-        if options is not None:
-            price = f"one frame every {videos.seconds / target:.1f} s"
-            yield "media_io_kwargs", canonical_json({"video": options}), price
+    each = (spare + request.tokens.image_tokens) // max(workload.images.count, 1)
+    each -= request.tokens_per_image - (request.image_encoder_tokens or 0)
+    cap = cap_for_tokens(family, "image", each, intent.version) if each >= FEWEST_TOKENS else None
+    arguments = cap and cap_arguments(cap, "image", settings, intent.version)
+    if not cap or not arguments:
+        return
+    value = canonical_json(arguments)
+    if _fits_with(model, intent, settings.with_(mm_processor_kwargs=value), bound):
+        yield "mm_processor_kwargs", value, cap.price
+
+
+def _fewer_frames(
+    model: ModelFacts, intent: Intent, settings: EngineSettings, bound: int
+) -> Iterator[tuple[str, str, str]]:
+    """(flag, value, price) of the most frames with which the whole request fits, where their number is free."""
+    workload, family = intent.workload, family_of(model)
+    if workload is None or workload.videos is None or family is None or "media_io_kwargs" in intent.pinned:
+        return
+    videos, frames = workload.videos, request_size(model, workload, settings, intent.version).frames_per_video
+    best: tuple[int, str] | None = None
+    low, high = FEWEST_FRAMES, (frames or 0) - 1
+    while low <= high:
+        middle = (low + high + 1) // 2
+        options = frame_options(family, settings, videos, middle, intent.version)
+        value = options and canonical_json({"video": options})
+        if value and _fits_with(model, intent, settings.with_(media_io_kwargs=value), bound):
+            best, low = (middle, value), middle + 1
+        else:
+            high = middle - 1
+    if best is not None:
+        yield "media_io_kwargs", best[1], f"one frame every {videos.seconds / best[0]:.1f} s"

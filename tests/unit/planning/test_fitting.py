@@ -14,6 +14,7 @@ from vlm_operator.engine.version import DEFAULT
 from vlm_operator.planning.fitting import fitting_seconds, items_that_fit, what_would_fit
 from vlm_operator.planning.intent import Images, Intent, Videos, Workload
 from vlm_operator.planning.workload import family_of, request_size, wanted_context
+from vlm_operator.sources import load_model
 
 PHOTO = 60 * 34 + 2
 """Tokens of 1920 x 1080."""
@@ -119,6 +120,29 @@ def test_a_cap_leaves_each_image_its_share_and_is_no_thumbnail() -> None:
     assert capped(beside + 4 * 256) == 256
     assert capped(beside + 4 * 256 - 1) is None
     assert capped(beside + 4 * 1000 + 3) == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "videos"),
+    [
+        pytest.param("Qwen/Qwen3-VL-8B-Instruct", Videos(1, 60.0), id="a timestamp before each frame"),
+        pytest.param("Qwen/Qwen3-VL-8B-Instruct", Videos(3, 20.0), id="three clips"),
+        pytest.param("zai-org/GLM-4.1V-9B-Thinking", Videos(1, 60.0), id="frames by rate"),
+    ],
+)
+def test_a_number_of_frames_is_proposed_wherever_one_helps_and_it_does(name: str, videos: Videos) -> None:
+    model, settings = load_model(name, offline=True), EngineSettings()
+    workload = Workload(prompt_tokens=100, output_tokens=100, videos=videos)
+    intent = Intent(workload=workload)
+    context = wanted_context(model, intent, settings)
+    assert context.request is not None
+    whole = context.request.tokens.total_tokens
+    for bound in range(whole // 2, whole - 100, whole // 40):
+        words = what_would_fit(model, intent, context, settings, bound)
+        found = re.search(r"set --media-io-kwargs to (\{.*?\}\}) ", words)
+        assert found is not None, words
+        capped = settings.with_(media_io_kwargs=found[1])
+        assert request_size(model, workload, capped, intent.version).tokens.total_tokens <= bound
 
 
 def test_a_request_as_long_as_the_models_maximum_asks_for_that_context() -> None:

@@ -33,6 +33,12 @@ def chosen(*offers: GPUOffer, flags: dict[str, Any] | None = None, **more: Any) 
 SMALL, MIDDLE, LARGE = offer("L4"), offer("RTX-5090"), offer("H100")
 
 
+def test_where_none_fits_not_even_on_fewer_that_are_free_the_whole_offer_is_shown() -> None:
+    four = GPUOffer(gpu("T4"), "nvidia.com/gpu", 4, free=1)
+    pinned = {"max_model_len": 262_144, "kv_cache_dtype": "auto"}
+    assert chosen(four, flags=pinned) == ("Tesla-T4", 4, Verdict.DOES_NOT_FIT)
+
+
 @pytest.mark.parametrize("offers", [(SMALL, MIDDLE, LARGE), (LARGE, MIDDLE, SMALL), (MIDDLE, SMALL, LARGE)])
 def test_the_smallest_gpu_that_fits_is_taken_in_whatever_order_they_come(offers: tuple[GPUOffer, ...]) -> None:
     assert chosen(*offers) == ("NVIDIA-L4", 1, Verdict.FITS)

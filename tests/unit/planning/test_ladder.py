@@ -134,6 +134,7 @@ def test_fewer_sequences(now: int, wanted: int | None, expected: list[tuple[int,
         pytest.param(16384, 5000, [(8192, 10, False), (5000, 14, False)], id="the least that holds the request"),
         pytest.param(16384, 8192, [(8192, 10, False)], id="a half that is the least is offered once"),
         pytest.param(1024, 1024, None, id="the least already"),
+        pytest.param(2048, 512, [(1024, 10, False), (512, 14, False)], id="the shortest half, and a least below it"),
     ],
 )  # fmt: skip
 def test_a_shorter_context_is_dear(now: int, least: int, expected: list[tuple[int, float, bool]] | None) -> None:

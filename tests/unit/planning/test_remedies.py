@@ -294,3 +294,10 @@ def test_without_a_remedy_a_larger_gpu_or_smaller_items_are_what_is_left() -> No
 
 def test_flags_are_named_as_users_type_them() -> None:
     assert flag_name("max_num_batched_tokens") == "--max-num-batched-tokens"
+
+
+def test_where_nothing_may_be_chosen_each_flag_that_would_help_is_named_once() -> None:
+    flags = EngineSettings(max_model_len=65_536)
+    found = refused("L4", gpu_count=1, is_prediction=True, settings=flags)
+    assert [remedy.pinned for remedy in found.remedies if "--max-model-len" in remedy.text] == [False]
+    assert len({remedy.text for remedy in found.remedies}) == len(found.remedies)

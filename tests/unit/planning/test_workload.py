@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,16 @@ from builders import qwen3, qwen3_vl
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT
 from vlm_operator.errors import InputError
+from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.intent import Audios, Images, Intent, Videos, Workload
-from vlm_operator.planning.workload import RequestSize, request_size, round_context, wanted_context
+from vlm_operator.planning.workload import (
+    RequestSize,
+    WorkloadTokens,
+    request_size,
+    round_context,
+    rule_of_thumb_context,
+    wanted_context,
+)
 
 LONGEST = 262144
 """What the model of the tests supports, tokens."""
@@ -30,6 +39,34 @@ def size(workload: Workload, **flags: object) -> RequestSize:
 )  # fmt: skip
 def test_a_context_is_a_power_of_two_or_one_and_a_half_times_one(tokens: int, context: int) -> None:
     assert round_context(tokens) == context
+
+
+OFF = ModalityLimit(0)
+NO_VIDEO, NO_ITEMS = (("video", OFF),), (("image", OFF), ("video", OFF))
+
+
+@pytest.mark.parametrize(
+    ("model", "limits", "expected"),
+    [
+        pytest.param(qwen3_vl(), None, (16_384, "the default for short videos"), id="videos"),
+        pytest.param(qwen3_vl(), NO_VIDEO, (8192, "the default for images"), id="videos switched off"),
+        pytest.param(qwen3_vl(), NO_ITEMS, (8192, "8,192 tokens"), id="images too"),
+        pytest.param(qwen3(), None, (8192, "8,192 tokens"), id="a text model"),
+    ],
+)
+def test_where_no_workload_is_described_a_rule_of_thumb_says_the_context(
+    model: ModelFacts, limits: Any, expected: tuple[int, str]
+) -> None:
+    context, words = rule_of_thumb_context(model, EngineSettings(limit_mm_per_prompt=limits))
+    assert context == expected[0]
+    assert words.endswith(expected[1])
+    assert words.startswith("no workload is described: ")
+
+
+def test_a_request_of_text_alone_has_no_items() -> None:
+    assert size(Workload(prompt_tokens=100, output_tokens=50)) == RequestSize(WorkloadTokens(100, output_tokens=50))
+    plain = RequestSize(WorkloadTokens(100, output_tokens=50))
+    assert (plain.tokens_per_image, plain.tokens_per_video, plain.tokens_per_audio) == (0, 0, 0)
 
 
 def test_a_request_is_its_parts() -> None:
