@@ -304,7 +304,7 @@ def test_a_failed_job_is_not_tried_again_before_its_time() -> None:
     assert decision.requeue_after == pytest.approx(60)
     tried_again(world, 59)
     assert len(world.made) == 1
-    tried_again(world, 2)
+    tried_again(world, 1)
     assert len(world.made) == 2
     assert world.planned == ("Unknown", "DryRunning")
 

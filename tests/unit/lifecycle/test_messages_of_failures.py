@@ -68,6 +68,8 @@ def test_a_text_is_cut_at_whole_characters() -> None:
                      "Lower context.minimum to at most 65,408", id="the floor is above what vLLM says would fit"),
         pytest.param({"context": {"minimum": 7000}}, {"estimatedMaxLen": 65408}, "Lower engine.contextLength",
                      id="the floor is below it"),
+        pytest.param({"context": {"minimum": 65408}}, {"estimatedMaxLen": 65408}, "Lower engine.contextLength",
+                     id="the floor is what would fit"),
     ],
 )  # fmt: skip
 def test_a_stop_that_does_not_converge_begins_with_the_next_step_and_carries_the_failures_figures(

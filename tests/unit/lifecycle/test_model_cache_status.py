@@ -28,6 +28,7 @@ def status_of(cache: dict[str, Any] | None) -> dict[str, Any]:
         pytest.param({"claim": "models", "readOnly": True}, "Claim", "nothing is downloaded", id="read-only"),
         pytest.param({"size": "100Gi"}, "CreatedClaim", "deleted with the VLMDeployment", id="created"),
         pytest.param({"size": "10Gi"}, "CreatedClaim", "is 10.00 GiB, and the weights take", id="too small a claim"),
+        pytest.param({"size": "10Gi"}, "CreatedClaim", "set it to 21Gi or more", id="and what would be enough"),
         pytest.param({"emptyDir": {"sizeLimit": "10Gi"}}, "EmptyDir", "emptyDir.sizeLimit is 10.00 GiB", id="a limit"),
     ],
 )

@@ -19,6 +19,7 @@ def test_the_same_command_is_started_as_often_as_may_be_and_then_stopped_with_th
     assert stalled["reason"] == "StartupProbeFailed"
     assert "failureThreshold" in stalled["message"]
     assert "3 of at most 3" in stalled["message"]
+    assert "vLLM said" not in stalled["message"]  # it was the kubelet
     assert len(world.commands) == 1
     assert len(world.script) == 6
     assert world.deployment is not None
