@@ -39,8 +39,8 @@ from vlm_operator.planning.log_evidence import MeasuredStartup, as_evidence, tog
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Verdict
 
-MOST_LENGTHS: Final = 2
-"""Contexts that are asked for: the wanted one, and a shorter one where nothing fits beside its items."""
+MOST_ANSWERS: Final = 8
+"""Answers that a plan may follow: a long and a short context, on one, two, four and eight GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,17 +244,17 @@ class Planner:
         if offer is None:
             return None
         words = unknown.message if unknown is not None else "the model is not known"
-        settings = flags_to_ask(self.intent)
+        settings, intent = flags_to_ask(self.intent), offer.asked(self.intent)
         made = unasked_plan(offer.gpu, self.intent, settings, words, unknown.hint if unknown else None)
-        for _ in range(MOST_LENGTHS):
+        for _ in range(MOST_ANSWERS):
             facts = about(self.facts, self.subject(offer, settings), self.intent)
             if facts is None:
                 made = unasked_plan(offer.gpu, self.intent, settings, words, unknown.hint if unknown else None)
                 break
-            made = asked_plan(facts, offer.gpu, self.intent, self.version, self._found(history, offer))
-            if made.shorter is None:
+            made = asked_plan(facts, offer.gpu, intent, self.version, self._found(history, offer))
+            if made.next_question is None:
                 break
-            settings = settings.with_(max_model_len=made.shorter)
+            settings = made.next_question
         return Planned(made, made.settings, offer, self.episode(offer.gpu))
 
     def _found(self, history: History, offer: GPUOffer) -> int | None:

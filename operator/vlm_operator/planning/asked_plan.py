@@ -5,6 +5,7 @@ What vLLM resolved by its defaults (batched tokens, sequences) is set explicitly
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,7 +34,8 @@ class AskedPlan:
         settings: the flags; where nothing was asked yet, those to ask for.
         found: the budget; None where nothing was asked yet.
         facts: what it rests on; None where nothing was asked yet.
-        shorter: a context to ask for next, because none fits beside the largest items of the one that was asked.
+        next_question: flags to ask about next, because nothing fits with those that were asked about; None where
+            nothing else may be chosen.
     """
 
     gpu: GPUFacts
@@ -45,7 +47,7 @@ class AskedPlan:
     hint: str | None = None
     found: FactsPlan | None = None
     facts: EngineFacts | None = None
-    shorter: int | None = None
+    next_question: EngineSettings | None = None
     ladder: tuple[Move, ...] = ()
     remedies: tuple[Remedy, ...] = ()
 
@@ -119,13 +121,14 @@ def asked_plan(
     tight = [plan for plan in plans if plan.verdict is Verdict.FITS_TIGHT]
     best = fitting[-1] if fitting else tight[-1] if tight else plans[0]
     settings = _as_served(facts, best.max_model_len)
-    shorter = None if fitting or tight or pinned else _shorter(floor, served)
-    remedy = None if fitting or tight else _hint(best, floor)
+    is_refused = not fitting and not tight
+    next_question = _next_question(facts, best, intent, floor, served) if is_refused else None
+    remedy = _hint(best, floor) if is_refused else None
     verdict, reason, message = best.verdict, best.reason, best.message
     if verdict is Verdict.FITS and intent.uncounted_flags:
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
         message = f"{message}; {not_counted(intent.uncounted_flags)}"
-    return AskedPlan(gpu, intent, settings, verdict, reason, message, remedy, best, facts, shorter)
+    return AskedPlan(gpu, intent, settings, verdict, reason, message, remedy, best, facts, next_question)
 
 
 def _as_served(facts: EngineFacts, context: int) -> EngineSettings:
@@ -154,9 +157,43 @@ def _tokens_of_request(intent: Intent, facts: EngineFacts) -> int:
     return tokens
 
 
-def _shorter(floor: int, served: int) -> int | None:
-    wanted = max(floor, SHORT_CONTEXT)
-    return wanted if 2 * wanted <= served else None
+def _next_question(
+    facts: EngineFacts, refused: FactsPlan, intent: Intent, floor: int, served: int
+) -> EngineSettings | None:
+    """A shorter context, whose items are smaller, where the weights leave room; else more GPUs."""
+    settings, wanted = facts.settings, max(floor, SHORT_CONTEXT)
+    is_free = intent.settings.max_model_len is None
+    if is_free and 2 * wanted <= served and refused.weights_bytes < refused.requested_bytes:
+        return settings.with_(max_model_len=wanted)
+    count = _more_gpus(facts, refused, intent)
+    if count is None:
+        return None
+    first = flags_to_ask(intent)
+    return first.with_(tensor_parallel_size=count) if is_free else settings.with_(tensor_parallel_size=count)
+
+
+def _more_gpus(facts: EngineFacts, refused: FactsPlan, intent: Intent) -> int | None:
+    """The fewest GPUs of a node over which the weights may leave room; None where no more may be taken.
+
+    vLLM refuses a number that does not divide the attention heads, which the config that the dry run read names.
+    """
+    settings = facts.settings
+    flags = {"tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"}
+    if intent.gpu_count is not None or intent.pinned & flags or gpu_count(settings) != settings.tensor_parallel_size:
+        return None
+    now, heads = settings.tensor_parallel_size, _attention_heads(facts)
+    counts = [2**power for power in range(1, intent.gpus_available.bit_length()) if now < 2**power]
+    counts = [count for count in counts if count <= intent.gpus_available and not (heads and heads % count)]
+    whole = refused.weights_bytes * now
+    return next((count for count in counts if whole // count < refused.requested_bytes), None)
+
+
+def _attention_heads(facts: EngineFacts) -> int | None:
+    files = facts.report.document.get("modelFiles")
+    config = files.get("config.json") if isinstance(files, Mapping) else None
+    text = (config.get("text_config") or config) if isinstance(config, Mapping) else None
+    heads = text.get("num_attention_heads") if isinstance(text, Mapping) else None
+    return heads if isinstance(heads, int) and heads > 0 else None
 
 
 def _hint(plan: FactsPlan, floor: int) -> str:

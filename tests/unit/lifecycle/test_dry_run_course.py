@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -245,6 +246,19 @@ def test_where_nothing_fits_beside_the_items_of_a_long_context_a_short_one_is_as
     world.reconcile()
     assert world.planned == ("True", "Fits")
     assert world.status["contextLength"] == 8192
+
+
+def test_where_weights_are_too_much_for_one_gpu_as_many_are_asked_about_as_may_hold_them() -> None:
+    world = answered(recorded(weightsBytes=30 * GIB), gpus=4)
+    assert world.planned == ("Unknown", "DryRunning")
+    assert [
+        json.loads(each["data"]["request.json"])["engine"].get("tensor_parallel_size") for each in world.config_maps
+    ] == [None, 2]
+    world.answers(recorded(weightsBytes=15 * GIB))
+    world.reconcile()
+    world.reconcile()
+    assert world.planned == ("True", "Fits")
+    assert world.status["plan"]["gpu"]["count"] == 2
 
 
 # --- refusals and failures

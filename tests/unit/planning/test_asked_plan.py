@@ -122,10 +122,11 @@ def test_flags_that_a_dry_run_does_not_see_make_no_certain_plan(intent: Intent, 
 
 
 def test_a_pinned_context_is_judged_alone_and_nothing_shorter_is_asked() -> None:
-    pinned = Intent(settings=EngineSettings(max_model_len=32_768), pinned=frozenset({"max_model_len"}))
+    pinned = Intent(settings=EngineSettings(max_model_len=32_768), pinned=frozenset({"max_model_len"}), gpu_count=1)
     small = leaving(20_000 * TOKEN_BYTES)
     found = chosen(pinned, card=small)
-    assert (str(found.verdict), found.settings.max_model_len, found.shorter) == ("DoesNotFit", 32_768, None)
+    assert (str(found.verdict), found.settings.max_model_len) == ("DoesNotFit", 32_768)
+    assert found.next_question is None
     assert str(chosen(card=small).verdict) != "DoesNotFit"
 
 
@@ -143,10 +144,54 @@ def test_where_nothing_fits_beside_the_items_of_a_long_context_a_shorter_one_is_
     floor: int | None, served: int, expected: int | None
 ) -> None:
     settings = {"max_model_len": served, "max_num_batched_tokens": 8192, "max_num_seqs": 256}
-    found = chosen(Intent(minimum_context=floor), card=leaving(0), found=facts(settings=settings))
-    assert found.shorter == expected
+    found = chosen(Intent(minimum_context=floor, gpu_count=1), card=leaving(0), found=facts(settings=settings))
+    assert (found.next_question and found.next_question.max_model_len) == expected
     assert found.hint is not None
     assert found.hint.endswith("use more GPUs (gpu.count) or larger ones (gpu.product)")
+
+
+SHORT = FLAGS.with_(max_model_len=8192)
+PINNED = frozenset({"max_model_len"})
+
+
+def of_heads(flags: EngineSettings = SHORT, heads: int = 32) -> EngineFacts:
+    """Facts of a short context, with the config that the dry run read."""
+    files = {"config.json": {"text_config": {"num_attention_heads": heads}}}
+    served = {"max_model_len": flags.max_model_len, "max_num_batched_tokens": 8192, "max_num_seqs": 256}
+    return facts(flags, settings=served, modelFiles=files)
+
+
+@pytest.mark.parametrize(
+    ("found", "intent", "expected"),
+    [
+        pytest.param(of_heads(), Intent(), (None, 2), id="two, with the first context"),
+        pytest.param(of_heads(), Intent(settings=SHORT, pinned=PINNED), (8192, 2), id="two, with the pinned context"),
+        pytest.param(of_heads(SHORT.with_(tensor_parallel_size=2)), Intent(), (None, 4), id="four after two"),
+        pytest.param(of_heads(heads=20), Intent(gpus_available=8), (None, 2), id="twenty heads over two"),
+        pytest.param(of_heads(SHORT.with_(tensor_parallel_size=4), 20), Intent(), None, id="not over eight"),
+        pytest.param(of_heads(heads=15), Intent(), None, id="fifteen heads divide by none"),
+        pytest.param(facts(SHORT, settings={"max_model_len": 8192}), Intent(), (None, 2), id="heads that nobody read"),
+        pytest.param(of_heads(), Intent(gpus_available=1), None, id="a node has one"),
+        pytest.param(
+            of_heads(SHORT.with_(tensor_parallel_size=2)), Intent(gpus_available=3), None, id="three: not four"
+        ),
+        pytest.param(of_heads(), Intent(gpu_count=1), None, id="one is asked for"),
+        pytest.param(of_heads(SHORT.with_(pipeline_parallel_size=2)), Intent(), None, id="stages are pinned"),
+    ],
+)
+def test_where_no_context_fits_more_gpus_of_a_node_are_asked_about(
+    found: EngineFacts, intent: Intent, expected: tuple[int | None, int] | None
+) -> None:
+    asked = chosen(intent, card=leaving(0), found=found).next_question
+    assert (asked and (asked.max_model_len, asked.tensor_parallel_size)) == expected
+
+
+def test_the_first_number_of_gpus_over_which_the_weights_leave_room_is_asked_about() -> None:
+    weights = facts_plan(facts(), H100, RELEASE).weights_bytes
+    for times, expected in ((1.1, 2), (1.9, 2), (2.1, 4), (4.1, 8), (8.1, None)):
+        small = replace(H100, total_bytes=int(weights / times / 0.9))
+        asked = chosen(card=small).next_question
+        assert (asked and asked.tensor_parallel_size) == expected, times
 
 
 def test_lowering_the_floor_is_advised_only_where_it_could_help() -> None:

@@ -17,7 +17,7 @@ FAILED: Final = "Failed"
 MOST_ATTEMPTS: Final = 3
 """Jobs that may fail for one question before a person is asked."""
 
-MOST_QUESTIONS: Final = 4
+MOST_QUESTIONS: Final = 6
 """Questions that one generation of a spec may ask: figures change a plan's flags, and these are asked for again."""
 
 _WAITS: Final = (60, 600)
