@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from vlm_operator.engine.settings import MODALITIES, UNLIMITED, ModalityLimit
 from vlm_operator.errors import InputError
@@ -18,7 +18,7 @@ def parse_object(text: str | None, field: str) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{field}: {text[:60]!r} is not JSON: {error}",
@@ -30,6 +30,15 @@ def parse_object(text: str | None, field: str) -> dict[str, Any] | None:
             f"{field}: {text[:60]!r} is not a JSON object", field=field, hint="write it in braces: '{\"image\": 4}'"
         )
     return value
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """For ``json.loads``: ``NaN`` and ``Infinity`` are Python's, and nobody else's parser takes them.
+
+    Raises:
+        ValueError: naming it.
+    """
+    raise ValueError(f"{name} is no number that JSON has")
 
 
 def parse_limits(value: dict[str, Any] | None) -> tuple[tuple[str, ModalityLimit], ...] | None:

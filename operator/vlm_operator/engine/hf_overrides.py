@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from vlm_operator.engine.flag_objects import parse_object
+from vlm_operator.engine.flag_objects import parse_object, refuse_constant
 from vlm_operator.engine.flag_values import whole_number
 from vlm_operator.engine.flags import canonical_json
 from vlm_operator.errors import InputError
@@ -87,7 +87,7 @@ def _put(found: dict[str, Any], keys: list[str], text: str) -> None:
 def _value(text: str) -> Any:
     """JSON, else a number with a suffix, else the text itself."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         pass
     try:

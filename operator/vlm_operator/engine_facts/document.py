@@ -5,6 +5,7 @@ The same run gives the same bytes: no time, no machine, sorted keys.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -128,7 +129,7 @@ def to_document(facts: EngineFacts) -> dict[str, Any]:
         "place": facts.place or None,
         "hfOverrides": facts.hf_overrides,
         "flags": settings_to_json(facts.settings),
-        "found": {name: found[name] for name in _KEPT if found.get(name) is not None}
+        "found": {name: _storable(found[name]) for name in _KEPT if found.get(name) is not None}
         | {"unmodelledOperations": dict(sorted(facts.report.unmodelled.items()))},
     }
     return {
@@ -136,6 +137,17 @@ def to_document(facts: EngineFacts) -> dict[str, Any]:
         "kind": KIND,
         "spec": {name: value for name, value in spec.items() if value is not None},
     }
+
+
+def _storable(value: Any) -> Any:
+    """As JSON has it: what Python alone calls a number, as Transformers writes it (``{"__float__": "Infinity"}``)."""
+    if isinstance(value, Mapping):
+        return {name: _storable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"__float__": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+    return value
 
 
 def from_document(document: Any) -> EngineFacts:

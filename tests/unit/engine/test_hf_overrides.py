@@ -37,6 +37,10 @@ def test_the_fields_that_arguments_replace(arguments: list[str], expected: dict[
         (["--hf-overrides"], "engine.extraArgs: --hf-overrides has no value"),
         (["--hf-overrides.a"], "engine.extraArgs: --hf-overrides has no value"),
         (["--hf-overrides", "[1]"], "engine.extraArgs: --hf-overrides: '[1]' is not a JSON object"),
+        (
+            ['--hf-overrides={"a": NaN}'],
+            "engine.extraArgs: --hf-overrides: '{\"a\": NaN}' is not JSON: NaN is no number",
+        ),
         (["--hf-overrides={a}"], "engine.extraArgs: --hf-overrides: '{a}' is not JSON"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -234,3 +235,16 @@ def test_model_files_that_could_not_be_had_are_no_refusal_of_vllm(message: str, 
     found = outcome(read_report(failed("model", "NoModel", message, "dryrun.__main__")))
     assert (found.ending, found.reason) == (Ending.NO_MODEL, "ModelUnreadable")
     assert words in (found.hint or "")
+
+
+def test_numbers_that_json_does_not_have_are_kept_as_transformers_writes_them() -> None:
+    config = {"time_step_limit": [0.0, math.inf], "low": -math.inf, "none": math.nan, "model_type": "mamba2"}
+    report = read_report({**recorded("qwen3-vl-8b-h100-0.32.0"), "modelFiles": {"c": config}})
+    ours = facts_of("org/m", None, find_gpu("L4"), EngineSettings(), report)
+    kept = json.loads(json.dumps(manifest_of(ours), allow_nan=False))["spec"]["found"]["modelFiles"]["c"]
+    assert kept == {
+        "time_step_limit": [0.0, {"__float__": "Infinity"}],
+        "low": {"__float__": "-Infinity"},
+        "none": {"__float__": "NaN"},
+        "model_type": "mamba2",
+    }
