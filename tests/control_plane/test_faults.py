@@ -94,6 +94,7 @@ def test_killed_at_any_point_of_a_start_up_it_goes_on_where_it_was(
     seed: int,
 ) -> None:
     """Start-ups that fail and are retuned, each at another point when the operator is killed: none lost or doubled."""
+    _forget_what_earlier_tests_taught(cluster)
     dice = random.Random(20261125 + seed)
     flags = {key: SERVES["engine"][key] for key in ("image", "limitMMPerPrompt")}
     names = [f"model-{number}" for number in range(6)]
@@ -102,12 +103,12 @@ def test_killed_at_any_point_of_a_start_up_it_goes_on_where_it_was(
         for name in [waiting.pop() for _ in range(2)]:
             cluster.apply(vlmd(name, namespace, goal="SingleUser", engine=flags))
             time.sleep(dice.uniform(0.0, 0.8))
-        serving = cluster.get("vlmd", None, namespace)["items"]
-        points += sum(condition(item, "Ready").get("status") != "True" for item in serving)
         operator.kill()
+        applied = cluster.get("vlmd", None, namespace)["items"]  # as the killed operator left them
+        points += sum(condition(item, "Ready").get("status") != "True" for item in applied)
         operator.start()
     print(f"{points} start-ups were not at their end when the operator was killed")
-    assert points >= 3
+    assert points, "nothing was met in the middle: the episode says nothing"
     first = [ready(cluster, namespace, name, 90)["status"]["attempts"] for name in names]
     for attempts in first:
         outcomes = [attempt["outcome"] for attempt in attempts]
@@ -170,6 +171,12 @@ def test_fifty_at_once_are_all_applied_and_then_nothing_is_written_for_a_minute(
     time.sleep(60)
     assert cluster.audit.since(mark, user=OPERATOR) == []
     assert operator.get("/healthz")[0] == 200
+
+
+def _forget_what_earlier_tests_taught(cluster: Cluster) -> None:
+    """Servers that are still being deleted may teach after their test: a start-up that is known of does not fail."""
+    cluster.wait("the pods of earlier tests are gone", lambda: not cluster.get("pods", None, None, "-A")["items"])
+    cluster.kubectl("delete", "startupobservations", "--all", "--ignore-not-found")
 
 
 def _events(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:
