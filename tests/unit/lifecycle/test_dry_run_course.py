@@ -259,6 +259,9 @@ def test_where_weights_are_too_much_for_one_gpu_as_many_are_asked_about_as_may_h
     world.reconcile()
     assert world.planned == ("True", "Fits")
     assert world.status["plan"]["gpu"]["count"] == 2
+    made = world.deployment
+    world.reconcile()
+    assert world.deployment == made  # by the remembered plan, whose weights are those of one of two ranks
 
 
 # --- refusals and failures
@@ -318,8 +321,10 @@ def test_a_failed_job_is_not_tried_again_before_its_time() -> None:
     assert decision.requeue_after == pytest.approx(60)
     tried_again(world, 59)
     assert len(world.made) == 1
+    assert world.status["dryRun"]["reason"] == "DryRunFailed"
     tried_again(world, 1)
     assert len(world.made) == 2
+    assert {"reason", "message", "finishedAt"}.isdisjoint(world.status["dryRun"])
     assert world.planned == ("Unknown", "DryRunning")
 
 
@@ -457,6 +462,7 @@ def test_always_takes_the_figures_and_ends() -> None:
     assert world.deployment is not None
     assert len(world.made) <= 4
     assert world.jobs == {}
+    assert world.status["plan"]["budget"]["weightsBytes"] == recorded()["weightsBytes"]
 
 
 def test_always_goes_on_with_the_plan_where_the_dry_run_cannot_tell() -> None:

@@ -40,6 +40,25 @@ def test_nodes_of_one_kind_are_one_offer_with_the_most_that_one_node_has() -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("wish", "topology", "words"),
+    [
+        pytest.param({}, {"nodes": 2}, "resource nvidia.com/gpu on 2 nodes", id="two nodes"),
+        pytest.param(None, {"nodes": 2}, "any product on 2 nodes", id="two nodes, nothing else is said"),
+        pytest.param({"product": "NVIDIA-L4", "count": 4}, {"nodes": 2}, "at least 4 on 2 nodes", id="four on two"),
+        pytest.param({"count": 4}, {"nodes": "auto"}, "at least 4 on nodes that share them evenly", id="on any number"),
+        pytest.param(None, {"nodes": 1}, None, id="one node"),
+    ],
+)
+def test_a_refusal_names_what_nodes_were_looked_for(
+    wish: dict[str, Any] | None, topology: dict[str, Any], words: str | None
+) -> None:
+    spec = None if wish is None else GPUSpec.model_validate(wish)
+    said = Offers(()).refusal(spec, TopologySpec.model_validate(topology))
+    assert said.startswith(f"no node offers a GPU{' with ' if words else ''}")
+    assert words is None or words in said
+
+
 def test_a_node_that_is_not_ready_counts() -> None:
     assert kinds(found(node("a", "NVIDIA-L4", ready=False))) == [("NVIDIA-L4", 1, 1)]
 

@@ -143,6 +143,12 @@ def test_another_containers_state_is_not_the_servers() -> None:
     [
         pytest.param(container(RUNNING), LogRequest(FIRST, "demo-1", previous=False), id="serving: what it measured"),
         pytest.param(container(ended()), LogRequest(FIRST, "demo-1", previous=False), id="ended, not started again"),
+        *(
+            pytest.param(
+                container(ended(code)), LogRequest(FIRST, "demo-1", previous=False, kills=True), id=f"{code}: and kills"
+            )
+            for code in (0, 137, 143)
+        ),
         pytest.param(
             container(ContainerState("waiting", "CrashLoopBackOff"), restarts=1, last=ended()),
             LogRequest(FIRST, "demo-1", previous=True),

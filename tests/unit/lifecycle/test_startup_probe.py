@@ -38,6 +38,8 @@ def test_each_such_start_up_is_told_once_and_shown_until_the_server_serves() -> 
         f"StartupProbeFailed: {verified['message']}"
     ]
     assert world.status["attempts"][-1]["startupProbeFailures"] == 1
+    assert verified["message"].endswith("(start-up 1 of at most 3)")
+    assert "failureThreshold" not in verified["message"]  # a remedy is for a person, and none is needed yet
     assert world.settle() == "Ready"
     assert "startupProbeFailures" not in world.status["attempts"][-1]
 
