@@ -14,6 +14,7 @@ from vlm_operator.api.intent import engine_version, intent_of
 from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.cli.facts_file import with_facts
 from vlm_operator.cli.intent_options import overridden
+from vlm_operator.cli.model_config import model_of, with_config_maps
 from vlm_operator.cli.node_options import on_nodes
 from vlm_operator.cli.observation_file import evidence_from
 from vlm_operator.cli.this_machine import LOCAL, local_gpu, on_this_machine
@@ -29,7 +30,6 @@ from vlm_operator.planning.cpu import cpu_plan
 from vlm_operator.planning.evidence import NOTHING
 from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.planning.plan import Plan
-from vlm_operator.sources import load_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,11 @@ def read_deployments(path: str) -> Iterator[VLMDeployment]:
         InputError: none is there, or one breaks a rule.
     """
     found = False
-    for document in read_documents(path):
+    documents = read_documents(path)
+    for document in documents:
         if isinstance(document, dict) and document.get("kind") == "VLMDeployment":
             found = True
-            yield parse(VLMDeployment, document)
+            yield with_config_maps(parse(VLMDeployment, document), documents)
     if not found:
         raise InputError(f"filename: {path} holds no VLMDeployment", field="filename", hint=DEPLOYMENT_LINES)
 
@@ -98,7 +99,7 @@ def plan_deployment(
     intent, used = overridden(intent, dict(options))
     if used:
         click.echo(f"overrides the file: {', '.join(used)}", err=True)
-    model = load_model(spec.model.source, revision=spec.model.revision, offline=offline)
+    model = model_of(spec.model, offline=offline)
     if spec.cpu is not None:
         key = key_of(spec, intent.version, None)
         evidence = NOTHING if observations is None else evidence_from(observations, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,12 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from vlm_operator.api.base import parse
+from vlm_operator.api.names import MODEL_CONFIG_LABEL
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.controller.model_configs import ModelConfig
+from vlm_operator.engine.flags import canonical_json
 from vlm_operator.errors import InputError, SourceUnavailable, UnknownFact, VlmOperatorError
 from vlm_operator.lifecycle.dry_run.knowledge import bearing, model_files
 from vlm_operator.lifecycle.situation import Manifest
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.sources import load_model
+from vlm_operator.sources.given_files import GIVEN, facts_of_files, files_of_config_map
 from vlm_operator.sources.model_files import ModelFiles
 
 REMEMBER_SECONDS: Final = 3600.0
@@ -63,15 +68,23 @@ class Models:
         self._guard = threading.Lock()
         self._derived_since: dict[tuple[str, str | None], float] = {}
 
-    def ask(self, spec: Mapping[str, Any], facts: Sequence[Manifest] = (), namespace: str = "") -> ModelAnswer:
+    def ask(
+        self,
+        spec: Mapping[str, Any],
+        facts: Sequence[Manifest] = (),
+        namespace: str = "",
+        config_map: ModelConfig | None = None,
+    ) -> ModelAnswer:
         """What is known of ``spec.model``. Never raises: the answer holds the error.
 
         Args:
             facts: ``EngineFacts`` with the model's label: where the source has no answer, the files that a dry run read
                 may have one.
             namespace: of the VLMDeployment.
+            config_map: the one that ``spec.model.config`` names, None where it names none or there is none.
         """
-        answer = self._of_source(spec.get("model") or {})
+        model = spec.get("model") or {}
+        answer = self._of_config(model, config_map) if model.get("config") else self._of_source(model)
         if not facts or (answer.facts is not None and answer.facts.derived is None):
             return answer
         return self._of_files(spec, facts, namespace) or answer
@@ -88,6 +101,24 @@ class Models:
                 known = self._answers[key] = self._asked(*key)
             return known
 
+    def _of_config(self, model: Mapping[str, Any], config_map: ModelConfig | None) -> ModelAnswer:
+        """By the files that the spec gives; read once for each content."""
+        name, config = str(model.get("id") or model.get("path") or ""), model["config"]
+        named = (config.get("configMapRef") or {}).get("name")
+        if named is None:
+            digest = hashlib.sha256(canonical_json(config).encode()).hexdigest()
+        elif config_map is None:
+            return ModelAnswer(None, _no_config_map(str(named)), self._clock())
+        else:
+            digest = config_map.digest
+        key = (name, f"{named or ''} {digest}")
+        with self._guard:
+            known = self._of_objects.get(key)
+        if known is None:
+            known = _read_given(config.get("inline") or {}, config_map if named else None, name, str(named))
+            self._remember(key, known)
+        return known
+
     def _of_files(self, spec: Mapping[str, Any], facts: Sequence[Manifest], namespace: str) -> ModelAnswer | None:
         """By the config that a dry run read where the model lies; None where none did. Read once for each object."""
         try:
@@ -103,12 +134,15 @@ class Models:
                 known = self._of_objects.get(key)
             if known is None:
                 known = _read_files(files, str(item["spec"]["model"]), str(item["metadata"]["name"]))
-                with self._guard:
-                    if len(self._of_objects) >= MOST_OBJECTS:
-                        self._of_objects.clear()
-                    self._of_objects[key] = known
+                self._remember(key, known)
             return known
         return None
+
+    def _remember(self, key: tuple[str, str], answer: ModelAnswer) -> None:
+        with self._guard:
+            if len(self._of_objects) >= MOST_OBJECTS:
+                self._of_objects.clear()
+            self._of_objects[key] = answer
 
     def _asked(self, name: str, revision: str | None) -> ModelAnswer:
         try:
@@ -149,6 +183,28 @@ def _read_files(files: Mapping[str, Any], model: str, name: str) -> ModelAnswer:
         return ModelAnswer(None, UnknownFact(words, field="model"), float("inf"))
 
 
+def _read_given(
+    inline: Mapping[str, Mapping[str, Any]], config_map: ModelConfig | None, model: str, name: str
+) -> ModelAnswer:
+    """Facts by the files that a spec gives, or the error that they give none."""
+    try:
+        where = GIVEN if config_map is None else f"ConfigMap {name}"
+        files = inline if config_map is None else files_of_config_map(config_map.data, where)
+        return ModelAnswer(facts_of_files(files, model=model, where=where), None, float("inf"))
+    except VlmOperatorError as error:
+        return ModelAnswer(None, error, float("inf"))
+
+
+def _no_config_map(name: str) -> VlmOperatorError:
+    return SourceUnavailable(
+        f"model.config.configMapRef: the operator sees no ConfigMap {name} with the label {MODEL_CONFIG_LABEL} in this "
+        "namespace",
+        hint=f"kubectl create configmap {name} --from-file=config.json, kubectl label configmap {name} "
+        f"{MODEL_CONFIG_LABEL}=true, and set modelConfigs.enabled in the chart's values; or give the files in "
+        "model.config.inline",
+    )
+
+
 def _unreadable_path(path: str) -> VlmOperatorError:
     """A directory in the pod's volume: the operator has no such volume, so it cannot know what lies there."""
     if not path:
@@ -157,5 +213,5 @@ def _unreadable_path(path: str) -> VlmOperatorError:
         f"model.path: {path} lies in a volume that only the model server's pod can read, so its facts are not known",
         field="model.path",
         hint="set spec.dryRun: WhenUnknown to have vLLM asked in a pod that has the volume, or name the model by "
-        "spec.model.id",
+        "spec.model.id, or give its config.json in spec.model.config",
     )
