@@ -31,7 +31,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def running_operator(cluster: Cluster) -> Iterator[OperatorProcess]:
     """The operator under the chart's rights, and the simulated kubelet of its pods."""
-    kubeconfig = cluster.install_chart()
+    kubeconfig = cluster.install_chart("vlm-system", "--set=modelConfigs.enabled=true")
     kubelet = SimulatedKubelet(cluster)
     process = OperatorProcess(kubeconfig, cluster.folder / "operator.log")
     process.start()

@@ -81,6 +81,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [create]
 {{- end }}
 
+{{- /* ConfigMaps with configs of models (spec.model.config.configMapRef). */ -}}
+{{- define "vlm-operator.modelConfigRules" -}}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [list, watch]
+{{- end }}
+
 {{- /* Replicas over several nodes. A right to a kind that the cluster does not have does nothing. */ -}}
 {{- define "vlm-operator.leaderWorkerSetRules" -}}
 - apiGroups: [leaderworkerset.x-k8s.io]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from vlm_operator.api.base import ApiModel, Rule, matching
 from vlm_operator.api.model_cache_spec import ModelCacheSpec
+from vlm_operator.api.model_config_spec import ModelConfigSpec
 
 _ID_VALIDATOR, _ID_CEL = matching(
     r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,95})?",
@@ -62,6 +63,13 @@ class ModelSpec(ApiModel):
         default=None,
         description="Where downloaded models and vLLM's compiled code lie. Default: a volume that goes with the pod; "
         "status.modelCache says what a new pod downloads again.",
+    )
+
+    config: ModelConfigSpec | None = Field(
+        default=None,
+        description="The model's config.json and processor files, for a model whose own the operator cannot reach: a "
+        "private repository, a volume, a cluster without a network. The plan rests on them alone. Default: they are "
+        "looked for in the catalogue and on the Hub.",
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = (

@@ -24,6 +24,9 @@ DEPLOYMENT_LABEL: Final = f"{GROUP}/vlmdeployment"
 MODEL_LABEL: Final = f"{GROUP}/model"
 """On StartupObservations: the model they are about, as far as a label can spell it."""
 
+MODEL_CONFIG_LABEL: Final = f"{GROUP}/model-config"
+"""On ConfigMaps that ``spec.model.config.configMapRef`` names: only those with this label are watched."""
+
 GPU_PRODUCT_LABEL: Final = PRODUCT_LABEL
 """On nodes, by GPU feature discovery: which GPU product the node has."""
 

@@ -67,9 +67,12 @@ def _of(named: str, offline: bool) -> Iterable[WantedModel]:
 
 
 def _of_file(path: str, offline: bool) -> Iterable[WantedModel]:
-    for document in documents(path, "models"):
-        if isinstance(document, dict) and document.get("kind") == "VLMDeployment":
-            yield _of_deployment(document, offline)
+    found = tuple(documents(path, "models"))
+    for document in found:
+        kind = document.get("kind") if isinstance(document, dict) else None
+        if kind == "VLMDeployment":
+            yield _of_deployment(document, found, offline)
+        if kind in ("VLMDeployment", "ConfigMap"):
             continue
         rows = document.get("models") if isinstance(document, dict) else document
         rows = rows.split() if isinstance(rows, str) else rows
@@ -90,16 +93,16 @@ def _of_entry(entry: Any, offline: bool) -> WantedModel:
     return WantedModel(name, load_model(name, offline=offline))
 
 
-def _of_deployment(document: dict[str, Any], offline: bool) -> WantedModel:
+def _of_deployment(document: dict[str, Any], beside: Iterable[Any], offline: bool) -> WantedModel:
     """A VLMDeployment: all that it asks for, on any GPU."""
     from vlm_operator.api.base import parse
     from vlm_operator.api.intent import engine_version, intent_of
     from vlm_operator.api.vlm_deployment import VLMDeployment
-    from vlm_operator.cli.spec_model import facts_of_spec
+    from vlm_operator.cli.model_config import model_of, with_config_maps
 
-    deployment = parse(VLMDeployment, document)
+    deployment = with_config_maps(parse(VLMDeployment, document), beside)
     model = deployment.spec.model
-    facts = facts_of_spec(deployment.spec, offline=offline)
+    facts = model_of(deployment.spec, offline=offline)
     intent = intent_of(deployment.spec, engine_version(deployment.spec))
     spec = ((deployment.spec.pod_template or {}).get("spec")) or {}
     placed = read_placement({**spec, "tolerations": [*(spec.get("tolerations") or ()), *_RENDERED_TOLERATIONS]})

@@ -14,9 +14,9 @@ from vlm_operator.api.intent import engine_version, intent_of
 from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.cli.facts_file import with_facts
 from vlm_operator.cli.intent_options import overridden
+from vlm_operator.cli.model_config import model_of, with_config_maps
 from vlm_operator.cli.node_options import on_nodes
 from vlm_operator.cli.observation_file import evidence_from
-from vlm_operator.cli.spec_model import facts_of_spec
 from vlm_operator.cli.this_machine import LOCAL, local_gpu, on_this_machine
 from vlm_operator.cli.yaml_file import DEPLOYMENT_LINES, read_documents
 from vlm_operator.engine.version import EngineVersion
@@ -62,10 +62,11 @@ def read_deployments(path: str) -> Iterator[VLMDeployment]:
         InputError: none is there, or one breaks a rule.
     """
     found = False
-    for document in read_documents(path):
+    documents = read_documents(path)
+    for document in documents:
         if isinstance(document, dict) and document.get("kind") == "VLMDeployment":
             found = True
-            yield parse(VLMDeployment, document)
+            yield with_config_maps(parse(VLMDeployment, document), documents)
     if not found:
         raise InputError(f"filename: {path} holds no VLMDeployment", field="filename", hint=DEPLOYMENT_LINES)
 
@@ -98,7 +99,7 @@ def plan_deployment(
     intent, used = overridden(intent, dict(options))
     if used:
         click.echo(f"overrides the file: {', '.join(used)}", err=True)
-    model = facts_of_spec(spec, offline=offline)
+    model = model_of(spec, offline=offline)
     if spec.cpu is not None:
         key = key_of(spec, intent.version, None)
         evidence = NOTHING if observations is None else evidence_from(observations, key)

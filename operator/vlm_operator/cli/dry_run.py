@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, options
+from vlm_operator.cli.intent_options import ENGINE_OPTIONS, options, workload_options
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.engine_facts.outcome import Ending
 from vlm_operator.errors import InputError
@@ -26,7 +26,7 @@ EXIT_CODES: Final = {Ending.RAN: 0, Ending.REFUSED: 3, Ending.CANNOT_TELL: 4, En
 @click.option("--python", metavar="PATH", help="A Python that has vLLM.  [default: vlmctl's own]")
 @click.option("--image", metavar="IMAGE", help="A vLLM image, run with docker or podman, without a GPU or network.")
 @click.option("--save", metavar="FILE", help="Write what vLLM said as an EngineFacts document.")
-@options(ENGINE_OPTIONS, WORKLOAD_OPTIONS)
+@options(ENGINE_OPTIONS, workload_options(singular=False))
 @click.option("--hf-overrides", metavar="JSON", help="Fields of config.json to replace, as vLLM's flag of that name.")
 @click.option("--revision", help="Revision of the model on the Hugging Face Hub.")
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")

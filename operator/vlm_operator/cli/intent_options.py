@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 import click
 
+from vlm_operator.cli.workload_items import parse_audios, parse_images, parse_videos
 from vlm_operator.engine.flag import Flag, Kind
 from vlm_operator.engine.flag_objects import parse_limits, parse_object
 from vlm_operator.engine.flag_values import context_length, whole_number
@@ -16,14 +16,8 @@ from vlm_operator.engine.flags import canonical_json
 from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.errors import InputError
-from vlm_operator.planning.intent import Audios, Goal, Images, Intent, Videos, Workload
+from vlm_operator.planning.intent import Goal, Intent, Workload
 from vlm_operator.units import parse_bytes
-
-_IMAGES: Final = re.compile(r"(\d{1,12})(?:@(\d{1,9})x(\d{1,9}))?", re.ASCII)
-_VIDEOS: Final = re.compile(
-    r"(\d{1,12})(?:@(\d{1,12}(?:\.\d{1,9})?)s)?(?:@(\d{1,6}(?:\.\d{1,9})?)fps)?(?:@(\d{1,9})x(\d{1,9}))?", re.ASCII
-)
-_AUDIOS: Final = re.compile(r"(\d{1,12})(?:@(\d{1,12}(?:\.\d{1,9})?)s)?", re.ASCII)
 
 
 class Share(click.ParamType[float]):
@@ -86,27 +80,48 @@ class GoalName(click.Choice[str]):
         return super().convert(known.get(plain, value), param, ctx)
 
 
-WORKLOAD_OPTIONS: Final = (
-    click.option("--goal", type=GoalName([str(goal) for goal in Goal]), help="What the server is for."),
-    click.option("--prompt-tokens", type=Tokens(), help="Text of one request, tokens."),
-    click.option("--output-tokens", type=Tokens(), help="Longest answer, tokens."),
-    click.option(
-        "--images", metavar="N[@WxH]", help="Images of one request: 4@1920x1080, the size where none is given."
-    ),
-    click.option(
-        "--videos", metavar="N[@SECONDSs][@FPSfps][@WxH]", help="Videos of one request: 1@60s@30fps@1280x720, as is 1."
-    ),
-    click.option("--audios", metavar="N[@SECONDSs]", help="Sounds of one request: 2@30s, as is 2."),
-    click.option("--concurrent-requests", type=int, help="Requests to be served at once."),
-    click.option("--tokens-per-image", type=int, help="Tokens of one image, where the family is not known."),
-    click.option("--tokens-per-video", type=int, help="Tokens of one video, where the family is not known."),
-    click.option("--tokens-per-audio", type=int, help="Tokens of one sound, where the family is not known."),
-    click.option("--min-context", type=Tokens(), help="Floor of the context: below it the plan refuses, tokens."),
-    click.option("--max-context", type=Tokens(), help="Cap of the context, tokens."),
-    click.option("--no-fp8-kv-cache", is_flag=True, help="Never propose a KV cache in eight bits."),
-    click.option("--reserve", metavar="SIZE", help="Memory of each GPU that stays free for others, such as 4GiB."),
-    click.option("--vllm-version", help=f"Release to plan for [default: {DEFAULT}]."),
-)
+def workload_options(*, singular: bool = True) -> tuple[Callable[..., Any], ...]:
+    """The options of goal, workload, context and release.
+
+    Args:
+        singular: ``--image``, ``--video`` and ``--audio`` say the same as ``--images``, ``--videos`` and ``--audios``;
+            not for commands where they mean something else.
+    """
+
+    def items(name: str, form: str, words: str) -> Callable[..., Any]:
+        spellings = (f"--{name}s", f"--{name}") if singular else (f"--{name}s",)
+        more = " Repeatable; the largest counts for all."
+        return click.option(
+            *spellings,
+            f"{name}s",
+            multiple=True,
+            metavar=f"{form}|FILE",
+            callback=lambda _context, _option, given: given or None,
+            help=words + more,
+        )
+
+    return (
+        click.option("--goal", type=GoalName([str(goal) for goal in Goal]), help="What the server is for."),
+        click.option("--prompt-tokens", type=Tokens(), help="Text of one request, tokens."),
+        click.option("--output-tokens", type=Tokens(), help="Longest answer, tokens."),
+        items("image", "N[@WxH]", "Images of one request: 4@1920x1080, the size where none is given; or photo.jpg."),
+        items(
+            "video", "N[@SECONDSs][@FPSfps][@WxH]", "Videos of one request: 1@60s@30fps@1280x720, as is 1; or clip.mp4."
+        ),
+        items("audio", "N[@SECONDSs]", "Sounds of one request: 2@30s, as is 2; or speech.wav."),
+        click.option("--concurrent-requests", type=int, help="Requests to be served at once."),
+        click.option("--tokens-per-image", type=int, help="Tokens of one image, where the family is not known."),
+        click.option("--tokens-per-video", type=int, help="Tokens of one video, where the family is not known."),
+        click.option("--tokens-per-audio", type=int, help="Tokens of one sound, where the family is not known."),
+        click.option("--min-context", type=Tokens(), help="Floor of the context: below it the plan refuses, tokens."),
+        click.option("--max-context", type=Tokens(), help="Cap of the context, tokens."),
+        click.option("--no-fp8-kv-cache", is_flag=True, help="Never propose a KV cache in eight bits."),
+        click.option("--reserve", metavar="SIZE", help="Memory of each GPU that stays free for others, such as 4GiB."),
+        click.option("--vllm-version", help=f"Release to plan for [default: {DEFAULT}]."),
+    )
+
+
+WORKLOAD_OPTIONS: Final = workload_options()
 
 
 def options(*groups: tuple[Callable[..., Any], ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -118,59 +133,6 @@ def options(*groups: tuple[Callable[..., Any], ...]) -> Callable[[Callable[..., 
         return function
 
     return decorate
-
-
-def parse_images(text: str | None) -> Images | None:
-    """``N[@WxH]``.
-
-    Raises:
-        InputError: another form.
-    """
-    if text is None:
-        return None
-    match = _IMAGES.fullmatch(text.strip())
-    if match is None:
-        raise InputError(f"images: {text[:60]!r} is not N[@WxH]", field="images", hint="for instance 4 or 4@1920x1080")
-    return Images(int(match[1]), int(match[2]), int(match[3])) if match[2] else Images(int(match[1]))
-
-
-def parse_videos(text: str | None) -> Videos | None:
-    """``N[@SECONDSs][@FPSfps][@WxH]``.
-
-    Raises:
-        InputError: another form.
-    """
-    if text is None:
-        return None
-    match = _VIDEOS.fullmatch(text.strip())
-    if match is None:
-        raise InputError(
-            f"videos: {text[:60]!r} is not N[@SECONDSs][@FPSfps][@WxH]",
-            field="videos",
-            hint="for instance 1@60s@30fps@1280x720",
-        )
-    given = Videos(int(match[1]), float(match[2])) if match[2] else Videos(int(match[1]))
-    return Videos(
-        given.count,
-        given.seconds,
-        int(match[4]) if match[4] else given.width,
-        int(match[5]) if match[5] else given.height,
-        float(match[3]) if match[3] else given.frames_per_second,
-    )
-
-
-def parse_audios(text: str | None) -> Audios | None:
-    """``N[@SECONDSs]``.
-
-    Raises:
-        InputError: another form.
-    """
-    if text is None:
-        return None
-    match = _AUDIOS.fullmatch(text.strip())
-    if match is None:
-        raise InputError(f"audios: {text[:60]!r} is not N[@SECONDSs]", field="audios", hint="for instance 2 or 2@30s")
-    return Audios(int(match[1]), float(match[2])) if match[2] else Audios(int(match[1]))
 
 
 def settings_of(values: dict[str, Any]) -> tuple[EngineSettings, frozenset[str]]:
@@ -213,7 +175,8 @@ def intent_of(values: dict[str, Any], **more: Any) -> Intent:
     """
     settings, pinned = settings_of(values)
     version = values.get("vllm_version")
-    workload = _workload_of(values)
+    release = EngineVersion.parse(version) if version else DEFAULT
+    workload = _workload_of(values, release)
     asked = (values.get("goal"), workload, values.get("min_context"), values.get("max_context"))
     return Intent(
         goal=Goal(values["goal"]) if values.get("goal") else None,
@@ -222,7 +185,7 @@ def intent_of(values: dict[str, Any], **more: Any) -> Intent:
         maximum_context=values.get("max_context"),
         settings=settings,
         pinned=pinned,
-        version=EngineVersion.parse(version) if version else DEFAULT,
+        version=release,
         reserve_bytes=parse_bytes(values["reserve"], field="reserve") if values.get("reserve") else 0,
         allow_fp8_kv_cache=not values.get("no_fp8_kv_cache"),
         is_prediction=asked == (None,) * 4 and {"max_model_len", "gpu_memory_utilization"} <= pinned,
@@ -241,7 +204,7 @@ def overridden(intent: Intent, values: dict[str, Any]) -> tuple[Intent, tuple[st
     if pinned:
         changes["settings"] = intent.settings.with_(**{name: getattr(settings, name) for name in pinned})
         changes["pinned"] = intent.pinned | pinned
-    if described := _described(values):
+    if described := _described(values, intent.version):
         changes["workload"] = replace(intent.workload or Workload(), **described)
     for field, option in (("minimum_context", "min_context"), ("maximum_context", "max_context")):
         if values.get(option) is not None:
@@ -268,12 +231,12 @@ def overridden(intent: Intent, values: dict[str, Any]) -> tuple[Intent, tuple[st
     return replace(intent, **changes), used
 
 
-def _workload_of(values: dict[str, Any]) -> Workload | None:
-    described = _described(values)
+def _workload_of(values: dict[str, Any], version: EngineVersion) -> Workload | None:
+    described = _described(values, version)
     return Workload(**described) if described else None
 
 
-def _described(values: dict[str, Any]) -> dict[str, Any]:
+def _described(values: dict[str, Any], version: EngineVersion) -> dict[str, Any]:
     """The fields of the workload that the options describe."""
     names = (
         "prompt_tokens",
@@ -289,8 +252,8 @@ def _described(values: dict[str, Any]) -> dict[str, Any]:
         if not 0 <= number <= 2**40:
             raise InputError(f"{flag}: {number} is not between 0 and 2^40", field=flag)
     items = {
-        "images": parse_images(values.get("images")),
-        "videos": parse_videos(values.get("videos")),
-        "audios": parse_audios(values.get("audios")),
+        "images": parse_images(values.get("images") or (), version),
+        "videos": parse_videos(values.get("videos") or ()),
+        "audios": parse_audios(values.get("audios") or ()),
     }
     return {**given, **{name: item for name, item in items.items() if item is not None}}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from vlm_operator.api.base import parse
 from vlm_operator.api.vlm_deployment import VLMDeployment
+from vlm_operator.cli.model_config import with_config_maps
 from vlm_operator.cli.yaml_file import DEPLOYMENT_LINES, read_documents
 from vlm_operator.errors import InputError, VlmOperatorError
 
@@ -60,17 +61,37 @@ def files_of(paths: Iterable[str]) -> Iterator[tuple[str, bool]]:
         yield from ((str(file), False) for file in files)
 
 
-def deployments_in(file: str, *, named: bool = True) -> list[VLMDeployment]:
+def deployments_in(file: str, *, named: bool = True, beside: Iterable[str] = ()) -> list[VLMDeployment]:
     """Every VLMDeployment of a file; other kinds are passed over, and in a file of a folder a patch of one, too.
+
+    Args:
+        beside: further files, in which a ConfigMap with the model's config is looked for.
 
     Raises:
         InputError: one breaks a rule, or a file that was named holds none.
     """
-    found = [document for document in read_documents(file) if _is_deployment(document)]
+    documents = read_documents(file)
+    found = [document for document in documents if _is_deployment(document)]
     if named and not found:
         raise InputError(f"filename: {file} holds no VLMDeployment", field="filename", hint=DEPLOYMENT_LINES)
     whole = [document for document in found if named or "model" in (document.get("spec") or {})]
-    return [parse(VLMDeployment, document) for document in whole]
+    deployments = [parse(VLMDeployment, document) for document in whole]
+    if any(_awaits_config_map(deployment) for deployment in deployments):
+        documents = [*documents, *(each for other in beside if other != file for each in _readable(other))]
+    return [with_config_maps(deployment, documents) for deployment in deployments]
+
+
+def _awaits_config_map(deployment: VLMDeployment) -> bool:
+    config = deployment.spec.model.config
+    return config is not None and config.config_map_ref is not None
+
+
+def _readable(file: str) -> list[Any]:
+    """Its documents; a file that cannot be read is told of by whoever looks for VLMDeployments in it."""
+    try:
+        return read_documents(file)
+    except VlmOperatorError:
+        return []
 
 
 def _is_deployment(document: object) -> bool:
@@ -85,9 +106,10 @@ def find_deployments(paths: Iterable[str]) -> Iterator[Found | Broken]:
     """
     seen: dict[tuple[str, str], str] = {}
     several, count = tuple(paths), 0
-    for file, named in files_of(several):
+    files = tuple(files_of(several))
+    for file, named in files:
         try:
-            deployments = deployments_in(file, named=named)
+            deployments = deployments_in(file, named=named, beside=[other for other, _ in files if other != "-"])
         except VlmOperatorError as error:
             count += 1
             yield Broken(file, error)

@@ -65,7 +65,7 @@ def _sharers(filename: str, *, offline: bool) -> list[Sharer]:
     """The VLMDeployments of a file as they are to share a GPU."""
     from vlm_operator.api.intent import engine_version, intent_of
     from vlm_operator.cli.deployment_file import read_deployments
-    from vlm_operator.cli.spec_model import facts_of_spec
+    from vlm_operator.cli.model_config import model_of
     from vlm_operator.errors import InputError
     from vlm_operator.planning.share import Sharer
 
@@ -79,7 +79,7 @@ def _sharers(filename: str, *, offline: bool) -> list[Sharer]:
                 hint="leave it out: it takes nothing of the GPU",
             )
         intent = intent_of(spec, engine_version(spec))
-        model = facts_of_spec(spec, offline=offline)
+        model = model_of(spec, offline=offline)
         found.append(Sharer(deployment.metadata.name, model, intent))
     return found
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from vlm_operator.cli.media_files import FileOption, image_size, names_a_file, sound_of, video_of
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion, require_known
@@ -33,11 +34,25 @@ class ItemsInOrder(click.Command):
 
 @click.command(cls=ItemsInOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("model")
-@click.option("--image", multiple=True, metavar="WxH", help="An image, pixels; repeatable.")
 @click.option(
-    "--video", multiple=True, metavar="SECONDSs@FPSfps@WxH", help="A video: duration, the file's frame rate, pixels."
+    "--image", "--images", "image", multiple=True, metavar="WxH|FILE", help="An image: pixels, or a file; repeatable."
 )
-@click.option("--audio", multiple=True, metavar="SECONDSs[@RATEHz]", help="A sound: duration, the file's rate.")
+@click.option(
+    "--video",
+    "--videos",
+    "video",
+    multiple=True,
+    metavar="SECONDSs@FPSfps@WxH|FILE",
+    help="A video: duration, the file's frame rate, pixels; or a file.",
+)
+@click.option(
+    "--audio",
+    "--audios",
+    "audio",
+    multiple=True,
+    metavar="SECONDSs[@RATEHz]|FILE",
+    help="A sound: duration, the file's rate; or a file.",
+)
 @click.option("--vllm-version", help=f"Release that counts [default: {DEFAULT}].")
 @click.option("--hf-overrides", metavar="JSON", help="Fields of config.json to replace, as vLLM's flag of that name.")
 @click.option("--mm-processor-kwargs", metavar="JSON", help="Processor arguments: '{\"max_pixels\": 1003520}'.")
@@ -112,27 +127,38 @@ def _image_entry(text: str, facts: MultimodalFacts, settings: EngineSettings, ve
     from vlm_operator.capacity.multimodal import Image, image_tokens
 
     match = _IMAGE.fullmatch(text.strip())
-    if match is None:
-        raise InputError(f"image: {text[:60]!r} is not WxH", field="image", hint="for instance --image 1920x1080")
-    image = Image(int(match[1]), int(match[2]))
+    if match is not None:
+        image, file = Image(int(match[1]), int(match[2])), None
+    elif names_a_file(text):
+        image, file = Image(*image_size(text, version, FileOption("image", "--image 1920x1080"))), text
+    else:
+        raise InputError(
+            f"image: {text[:60]!r} is not WxH and no file",
+            field="image",
+            hint="for instance --image 1920x1080 or --image photo.jpg",
+        )
     counted = image_tokens(facts, image, settings, version)
-    entry: dict[str, Any] = {"modality": "image", "width": image.width, "height": image.height}
-    return _with_counts(entry, counted)
+    return _with_counts({"modality": "image", "width": image.width, "height": image.height}, counted, file)
 
 
 def _video_entry(text: str, facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> dict[str, Any]:
     from vlm_operator.capacity.multimodal import Video, video_tokens
 
     match = _VIDEO.fullmatch(text.strip())
+    file = text if match is None and names_a_file(text) else None
     try:
-        if match is None:
+        if file is not None:
+            read = video_of(file, FileOption("video", "--video 60s@30fps@1920x1080"))
+            video = Video(read.seconds, read.frames_per_second, read.width, read.height)
+        elif match is not None:
+            video = Video(float(match[1]), float(match[2]), int(match[3]), int(match[4]))
+        else:
             raise ValueError
-        video = Video(float(match[1]), float(match[2]), int(match[3]), int(match[4]))
     except ValueError:
         raise InputError(
-            f"video: {text[:60]!r} is not SECONDSs@FPSfps@WxH",
+            f"video: {text[:60]!r} is not SECONDSs@FPSfps@WxH and no file",
             field="video",
-            hint="for instance --video 60s@30fps@1920x1080",
+            hint="for instance --video 60s@30fps@1920x1080 or --video clip.mp4",
         ) from None
     counted = video_tokens(facts, video, settings, version)
     entry = {
@@ -143,31 +169,38 @@ def _video_entry(text: str, facts: MultimodalFacts, settings: EngineSettings, ve
         "framesPerSecond": _plain(video.frames_per_second),
         "framesSampled": counted.frames_sampled,
     }
-    return _with_counts(entry, counted)
+    return _with_counts(entry, counted, file)
 
 
 def _audio_entry(text: str, facts: MultimodalFacts, settings: EngineSettings, version: EngineVersion) -> dict[str, Any]:
     from vlm_operator.capacity.multimodal import Audio, audio_tokens
 
     match = _AUDIO.fullmatch(text.strip())
+    file = text if match is None and names_a_file(text) else None
     try:
-        if match is None:
+        if file is not None:
+            read = sound_of(file, FileOption("audio", "--audio 30s"))
+            audio = Audio(read.seconds, read.samples_per_second)
+        elif match is not None:
+            audio = Audio(float(match[1]), int(match[2]) if match[2] else None)
+        else:
             raise ValueError
-        audio = Audio(float(match[1]), int(match[2]) if match[2] else None)
     except ValueError:
         raise InputError(
-            f"audio: {text[:60]!r} is not SECONDSs[@RATEHz]",
+            f"audio: {text[:60]!r} is not SECONDSs[@RATEHz] and no file",
             field="audio",
-            hint="for instance --audio 30s or --audio 30s@44100Hz",
+            hint="for instance --audio 30s, --audio 30s@44100Hz or --audio speech.wav",
         ) from None
     counted = audio_tokens(facts, audio, settings, version)
     entry: dict[str, Any] = {"modality": "audio", "seconds": _plain(audio.seconds)}
     if audio.samples_per_second is not None:
         entry["samplesPerSecond"] = audio.samples_per_second
-    return _with_counts(entry, counted)
+    return _with_counts(entry, counted, file)
 
 
-def _with_counts(entry: dict[str, Any], counted: Any) -> dict[str, Any]:
+def _with_counts(entry: dict[str, Any], counted: Any, file: str | None) -> dict[str, Any]:
+    if file is not None:
+        entry["file"] = file
     entry["promptTokens"] = counted.prompt_tokens
     entry["encoderTokens"] = counted.encoder_tokens
     if counted.scaled_to is not None:

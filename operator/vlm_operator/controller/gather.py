@@ -15,6 +15,7 @@ from vlm_operator.api.object_names import model_label
 from vlm_operator.controller.api_errors import NotFound, Outdated, Rejected
 from vlm_operator.controller.cache import DRY_RUN_POD, FACTS, JOB, OBSERVATION, POD
 from vlm_operator.controller.client import Client, Object, path_of
+from vlm_operator.controller.model_configs import ModelConfig
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
 from vlm_operator.controller.watches import World
@@ -72,7 +73,8 @@ def gather(
     named = target.spec.get("model") or {}
     model = named.get("id")
     facts = tuple(world.cache.belonging(model_label(str(model or named.get("path") or "")), (FACTS,)))
-    answer = models.ask(target.spec, facts, target.namespace)
+    config_map = _config_map(world, target)
+    answer = models.ask(target.spec, facts, target.namespace, config_map)
     jobs = world.cache.belonging(key, (JOB,))
     tried = [read_pod(pod) for pod in world.cache.belonging(key, (DRY_RUN_POD,))] if jobs else []
     return Situation(
@@ -84,6 +86,7 @@ def gather(
         pods=tuple(sorted(pods, key=lambda pod: (pod.created_at, pod.name), reverse=True)),
         model=answer.facts,
         model_error=answer.error,
+        model_config=config_map.digest if config_map is not None else None,
         observations=tuple(world.cache.belonging(model_label(model), (OBSERVATION,))) if model else (),
         pod_template_policy=policy,
         rejection=rejection if rejection and rejection.generation == target.generation else None,
@@ -93,6 +96,13 @@ def gather(
         dry_run_program=_program(),
         missing_kinds=world.missing_kinds(),
     )
+
+
+def _config_map(world: World, target: Target) -> ModelConfig | None:
+    """The ConfigMap that the spec names for the model's config, None where it names none or none is seen."""
+    config = (target.spec.get("model") or {}).get("config") or {}
+    name = (config.get("configMapRef") or {}).get("name")
+    return world.model_configs.find(target.namespace, str(name)) if name else None
 
 
 @functools.cache

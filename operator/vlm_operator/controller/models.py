@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
@@ -10,13 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from vlm_operator.api.base import parse
+from vlm_operator.api.names import MODEL_CONFIG_LABEL
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.controller.model_configs import ModelConfig
+from vlm_operator.engine.flags import canonical_json
 from vlm_operator.engine.hf_overrides import as_text, hf_overrides
 from vlm_operator.errors import InputError, SourceUnavailable, UnknownFact, VlmOperatorError
 from vlm_operator.lifecycle.dry_run.knowledge import bearing, model_files
 from vlm_operator.lifecycle.situation import Manifest
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.sources import load_served_model
+from vlm_operator.sources.given_files import GIVEN, facts_of_files, files_of_config_map
 from vlm_operator.sources.model_files import ModelFiles
 
 REMEMBER_SECONDS: Final = 3600.0
@@ -76,27 +81,36 @@ class Models:
         self._guard = threading.Lock()
         self._away_since: dict[ModelKey, float] = {}
 
-    def ask(self, spec: Mapping[str, Any], facts: Sequence[Manifest] = (), namespace: str = "") -> ModelAnswer:
+    def ask(
+        self,
+        spec: Mapping[str, Any],
+        facts: Sequence[Manifest] = (),
+        namespace: str = "",
+        config_map: ModelConfig | None = None,
+    ) -> ModelAnswer:
         """What is known of ``spec.model``. Never raises: the answer holds the error.
 
         Args:
             facts: ``EngineFacts`` with the model's label: where the source has no answer, the files that a dry run read
                 may have one.
             namespace: of the VLMDeployment.
+            config_map: the one that ``spec.model.config`` names, None where it names none or there is none.
         """
-        answer = self._of_source(spec)
+        try:
+            replaced = _hf_overrides(spec)
+        except InputError as error:
+            return ModelAnswer(None, error, float("inf"))
+        model = spec.get("model") or {}
+        has_config = bool(model.get("config"))
+        answer = self._of_config(model, config_map, replaced) if has_config else self._of_source(model, replaced)
         if not facts or (answer.facts is not None and answer.facts.derived is None):
             return answer
         return self._of_files(spec, facts, namespace) or answer
 
-    def _of_source(self, spec: Mapping[str, Any]) -> ModelAnswer:
-        model = spec.get("model") or {}
+    def _of_source(self, model: Mapping[str, Any], replaced: str | None) -> ModelAnswer:
         if "id" not in model:
             return ModelAnswer(None, _unreadable_path(str(model.get("path", ""))), float("inf"))
-        try:
-            key = ModelKey(str(model["id"]), model.get("revision"), _hf_overrides(spec))
-        except InputError as error:
-            return ModelAnswer(None, error, float("inf"))
+        key = ModelKey(str(model["id"]), model.get("revision"), replaced)
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
@@ -104,6 +118,25 @@ class Models:
             if known is None or known.stale_after <= self._clock():
                 known = self._answers[key] = self._asked(key)
             return known
+
+    def _of_config(self, model: Mapping[str, Any], config_map: ModelConfig | None, replaced: str | None) -> ModelAnswer:
+        """By the files that the spec gives; read once for each content."""
+        name, config = str(model.get("id") or model.get("path") or ""), model["config"]
+        named = (config.get("configMapRef") or {}).get("name")
+        if named is None:
+            digest = hashlib.sha256(canonical_json(config).encode()).hexdigest()
+        elif config_map is None:
+            return ModelAnswer(None, _no_config_map(str(named)), self._clock())
+        else:
+            digest = config_map.digest
+        key = (name, f"{named or ''} {digest} {replaced or ''}")
+        with self._guard:
+            known = self._of_objects.get(key)
+        if known is None:
+            given = config_map if named else None
+            known = _read_given(config.get("inline") or {}, given, name, name=str(named), replaced=replaced)
+            self._remember(key, known)
+        return known
 
     def _of_files(self, spec: Mapping[str, Any], facts: Sequence[Manifest], namespace: str) -> ModelAnswer | None:
         """By the config that a dry run read where the model lies; None where none did. Read once for each object."""
@@ -120,12 +153,15 @@ class Models:
                 known = self._of_objects.get(key)
             if known is None:
                 known = _read_files(files, item)
-                with self._guard:
-                    if len(self._of_objects) >= MOST_OBJECTS:
-                        self._of_objects.clear()
-                    self._of_objects[key] = known
+                self._remember(key, known)
             return known
         return None
+
+    def _remember(self, key: tuple[str, str], answer: ModelAnswer) -> None:
+        with self._guard:
+            if len(self._of_objects) >= MOST_OBJECTS:
+                self._of_objects.clear()
+            self._of_objects[key] = answer
 
     def _asked(self, key: ModelKey) -> ModelAnswer:
         replaced = json.loads(key.hf_overrides) if key.hf_overrides else None
@@ -181,6 +217,35 @@ def _read_files(files: Mapping[str, Any], item: Manifest) -> ModelAnswer:
         return ModelAnswer(None, UnknownFact(words, field="model"), float("inf"))
 
 
+def _read_given(
+    inline: Mapping[str, Mapping[str, Any]],
+    config_map: ModelConfig | None,
+    model: str,
+    *,
+    name: str,
+    replaced: str | None,
+) -> ModelAnswer:
+    """Facts by the files that a spec gives, or the error that they give none."""
+    try:
+        place = GIVEN if config_map is None else f"ConfigMap {name}"
+        files = inline if config_map is None else files_of_config_map(config_map.data, place)
+        overrides = json.loads(replaced) if replaced else None
+        facts = facts_of_files(files, model=model, where=place, hf_overrides=overrides)
+        return ModelAnswer(facts, None, float("inf"))
+    except VlmOperatorError as error:
+        return ModelAnswer(None, error, float("inf"))
+
+
+def _no_config_map(name: str) -> VlmOperatorError:
+    return SourceUnavailable(
+        f"model.config.configMapRef: the operator sees no ConfigMap {name} with the label {MODEL_CONFIG_LABEL} in this "
+        "namespace",
+        hint=f"kubectl create configmap {name} --from-file=config.json, kubectl label configmap {name} "
+        f"{MODEL_CONFIG_LABEL}=true, and set modelConfigs.enabled in the chart's values; or give the files in "
+        "model.config.inline",
+    )
+
+
 def _unreadable_path(path: str) -> VlmOperatorError:
     """A directory in the pod's volume: the operator has no such volume, so it cannot know what lies there."""
     if not path:
@@ -189,5 +254,5 @@ def _unreadable_path(path: str) -> VlmOperatorError:
         f"model.path: {path} lies in a volume that only the model server's pod can read, so its facts are not known",
         field="model.path",
         hint="set spec.dryRun: WhenUnknown to have vLLM asked in a pod that has the volume, or name the model by "
-        "spec.model.id",
+        "spec.model.id, or give its config.json in spec.model.config",
     )

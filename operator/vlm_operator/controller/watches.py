@@ -10,12 +10,24 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, DRY_RUN_LABEL
-from vlm_operator.controller.cache import FACTS, JOB, OBSERVATION, POD, ROOT, Cache, Changed, DryRunPods, KindOfCache
+from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, DRY_RUN_LABEL, MODEL_CONFIG_LABEL
+from vlm_operator.controller.cache import (
+    FACTS,
+    JOB,
+    OBSERVATION,
+    POD,
+    ROOT,
+    SETTLE_SECONDS,
+    Cache,
+    Changed,
+    DryRunPods,
+    KindOfCache,
+)
 from vlm_operator.controller.client import Client
 from vlm_operator.controller.fit_reports import FIT_REPORT, FitReports
 from vlm_operator.controller.gpu_use import ClaimUse, GpuUse, together
 from vlm_operator.controller.informer import Informer, Sink, Watched
+from vlm_operator.controller.model_configs import CONFIG_MAP, ModelConfigs
 from vlm_operator.controller.nodes import Nodes
 from vlm_operator.controller.queue import Key
 from vlm_operator.gpu.resources import DRA_DRIVER
@@ -36,6 +48,7 @@ class World:
         nodes: nodes with GPUs.
         gpu_use: GPUs that pods of anybody ask for.
         claim_use: devices that claims of anybody were given.
+        model_configs: ConfigMaps with configs of models.
         fit_reports: what audits found; only exported.
     """
 
@@ -44,6 +57,7 @@ class World:
         self.nodes = Nodes(lambda delay: changed(self.cache.keys(), delay))
         self.gpu_use = GpuUse()
         self.claim_use = ClaimUse()
+        self.model_configs = ModelConfigs(self._look_at_namespace)
         self.fit_reports = FitReports()
         self._changed = changed
         self._lock = threading.Lock()
@@ -61,6 +75,10 @@ class World:
         """Kinds that the API server does not have or does not show, with its words."""
         with self._lock:
             return {watched.kind: words for watched, words in self._missing.items()}
+
+    def _look_at_namespace(self, namespace: str) -> None:
+        """A config of a model there has changed."""
+        self._changed([key for key in self.cache.keys() if key.namespace == namespace], SETTLE_SECONDS)  # noqa: SIM118
 
     def answered(self, watched: Watched, refusal: str | None) -> None:
         """Whether these objects can be listed; what is news makes every VLMDeployment be looked at.
@@ -140,6 +158,7 @@ def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Wat
         ):
             yield Watched(api_version, kind, namespace, selector), KindOfCache(world.cache, kind)
         yield Watched("v1", POD, namespace, DRY_RUN_LABEL), DryRunPods(world.cache)
+        yield Watched("v1", CONFIG_MAP, namespace, MODEL_CONFIG_LABEL, required=False), world.model_configs
     # All pods where the rights are there; else at least those of the namespaces watched.
     for namespace in (None, *namespaces):
         yield Watched("v1", POD, namespace, fields=BOUND_AND_ALIVE, required=False), world.gpu_use

@@ -32,3 +32,6 @@ KNOB_BREAKS_VIDEO_SINCE: Final = EngineVersion(0, 19)
 
 VOLUME_ITEMS_SINCE: Final = EngineVersion(0, 25)
 """First release read with today's rules for these largest items; 0.22.1 has others."""
+
+IMAGES_UPRIGHT_SINCE: Final = EngineVersion(0, 24)
+"""First release read that turns images as EXIF says (``multimodal/image.py``, ``normalize_image``; 0.23 does not)."""

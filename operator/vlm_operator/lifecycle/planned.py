@@ -151,7 +151,7 @@ class Planner:
 
     def episode(self, gpu: GPUFacts | None) -> str:
         """The episode of this spec on ``gpu``."""
-        return episode_of(self.situation.target.spec, gpu)
+        return episode_of(self.situation.target.spec, gpu, self.situation.model_config)
 
     def evidence(self, offer: GPUOffer | None, history: History) -> Evidence:
         """Everything measured that bears on a plan for ``offer``: observations, and this spec's own attempts."""
@@ -273,6 +273,8 @@ def may_ask(spec: VLMDeploymentSpec, unknown: VlmOperatorError) -> bool:
         return False
     if isinstance(unknown, UnknownFact):
         return True
+    if spec.model.config is not None:  # not there yet: it is to be waited for
+        return False
     cache = spec.model_cache
     holds_models = cache is not None and (cache.claim is not None or cache.host_path is not None)
     reaches_more = spec.model.token_secret_ref is not None or holds_models

@@ -263,6 +263,7 @@ class Situation:
         logs: logs that an earlier round of this reconcile asked for with ``Decision.needs``.
         model: facts of the model, or None where ``model_error`` says why there are none.
         model_error: what the model source answered instead.
+        model_config: digest of the ConfigMap that ``spec.model.config`` names, None where there is none.
         observations: ``StartupObservation`` objects of this model as the API server has them; none for a model by path.
         gpus_in_use: by node and resource, GPUs that pods bound to the node ask for, this VLMDeployment's own left out;
             nodes where none are in use are absent. None where the operator may not see the pods of all namespaces.
@@ -284,6 +285,7 @@ class Situation:
     logs: tuple[StartupLog, ...] = ()
     model: ModelFacts | None = None
     model_error: VlmOperatorError | None = None
+    model_config: str | None = None
     observations: tuple[Manifest, ...] = ()
     gpus_in_use: Mapping[str, Mapping[str, int]] | None = None
     gpus_awaited: tuple[AwaitedGPUs, ...] = ()

@@ -32,6 +32,13 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "the model alone": {},
     "a revision and a token": {"model": {**MODEL, "revision": "refs/pr/1", "tokenSecretRef": {"name": "hf-token"}}},
     "a directory": {"model": {"path": "/models/qwen3-vl"}},
+    "a config of its own": {
+        "model": {
+            **MODEL,
+            "config": {"inline": {"config.json": {"architectures": ["X"], "a": [None]}, "processor_config.json": {}}},
+        }
+    },
+    "a config by a ConfigMap": {"model": {"path": "/models/x", "config": {"configMapRef": {"name": "x-config"}}}},
     "a cache on a claim": {"model": {**MODEL, "cache": {"claim": "models", "readOnly": True}}},
     "a cache that is created": {
         "model": {**MODEL, "cache": {"size": "100Gi", "storageClassName": "fast", "accessMode": "ReadWriteMany"}}
@@ -113,6 +120,31 @@ REFUSED = [
     Refused("a relative path", {"model": {"path": "models/x"}}, "spec.model.path", "absolute directory"),
     Refused("a path with ..", {"model": {"path": "/models/../etc"}}, "spec.model.path", "absolute directory"),
     Refused("a revision of a path", {"model": {"path": "/m", "revision": "a"}}, "spec.model", "belongs to id"),
+    Refused("an empty config", {"model": {**MODEL, "config": {}}}, "spec.model.config", "exactly one of inline"),
+    Refused(
+        "two configs",
+        {"model": {**MODEL, "config": {"inline": {"config.json": {}}, "configMapRef": {"name": "x"}}}},
+        "spec.model.config",
+        "exactly one of inline",
+    ),
+    Refused(
+        "a config without config.json",
+        {"model": {**MODEL, "config": {"inline": {"processor_config.json": {}}}}},
+        "spec.model.config.inline",
+        "must hold the object of config.json",
+    ),
+    Refused(
+        "a config with another file",
+        {"model": {**MODEL, "config": {"inline": {"config.json": {}, "tokenizer.json": {}}}}},
+        "spec.model.config.inline",
+        "must hold the object of config.json",
+    ),
+    Refused(
+        "a ConfigMap without such a name",
+        {"model": {**MODEL, "config": {"configMapRef": {"name": "X"}}}},
+        "spec.model.config.configMapRef.name",
+        "name of a ConfigMap",
+    ),
     Refused("an empty cache", {"model": {**MODEL, "cache": {}}}, "spec.model.cache", "exactly one of claim, size"),
     Refused(
         "two caches",

@@ -8,19 +8,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from vlm_operator.cli.intent_options import (
-    ENGINE_OPTIONS,
-    options,
-    parse_audios,
-    parse_images,
-    parse_videos,
-    settings_of,
-)
+from vlm_operator.cli.intent_options import ENGINE_OPTIONS, options, settings_of
 from vlm_operator.engine.flag import Flag
 from vlm_operator.engine.flags import to_arguments
 from vlm_operator.engine.settings import FLAGS, EngineSettings
 from vlm_operator.errors import InputError
-from vlm_operator.planning.intent import Audios, Images, Videos
 
 OPTIONAL = {name: flag for name, flag in FLAGS.items() if flag.help}
 EVERY_OPTION = pytest.mark.parametrize(
@@ -104,46 +96,3 @@ def test_a_context_of_auto_is_chosen_by_the_plan(text: str) -> None:
 def test_a_context_that_is_no_number_names_the_option() -> None:
     with pytest.raises(InputError, match="max-model-len: '32kb'"):
         parsed("--max-model-len", "32kb")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param("4", Images(4), id="of the usual size"),
-        pytest.param("4@640x480", Images(4, 640, 480), id="of this size"),
-    ],
-)
-def test_images(text: str, expected: Images) -> None:
-    assert parse_images(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param("2", Videos(2), id="of the usual length and size"),
-        pytest.param("2@9s", Videos(2, 9.0), id="of this length"),
-        pytest.param("2@640x480", Videos(2, width=640, height=480), id="of this size"),
-        pytest.param("1@9.5s@25fps@640x480", Videos(1, 9.5, 640, 480, 25.0), id="all of it"),
-    ],
-)
-def test_videos(text: str, expected: Videos) -> None:
-    assert parse_videos(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param("2", Audios(2), id="of the usual length"),
-        pytest.param("1@9.5s", Audios(1, 9.5), id="of this length"),
-    ],
-)
-def test_audios(text: str, expected: Audios) -> None:
-    assert parse_audios(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "x", "4@", "4@640", "-1", "4@640x480x3", "4 640x480"])
-def test_what_is_no_item_is_refused_with_an_example(text: str) -> None:
-    for parse, name in ((parse_images, "images"), (parse_videos, "videos"), (parse_audios, "audios")):
-        with pytest.raises(InputError, match=name) as refused:
-            parse(text)
-        assert "for instance" in (refused.value.hint or "")

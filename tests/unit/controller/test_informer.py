@@ -190,11 +190,12 @@ def test_named_namespaces_are_watched_one_by_one_and_nothing_namespaced_cluster_
         )
     }
     dra = {f"/apis/resource.k8s.io/v1/{plural}" for plural in ("resourceslices", "resourceclaims", "deviceclasses")}
-    claims = {f"/api/v1/namespaces/{name}/persistentvolumeclaims" for name in ("a", "b")}
+    plurals = ("persistentvolumeclaims", "configmaps")
+    core = {f"/api/v1/namespaces/{name}/{plural}" for name in ("a", "b") for plural in plurals}
     pods = {"/api/v1/pods", "/api/v1/namespaces/a/pods", "/api/v1/namespaces/b/pods"}
     assert {path for path, needed in paths if not needed} == {
         *pods,
-        *claims,
+        *core,
         *optional,
         *dra,
         "/apis/vlm-operator.dev/v1alpha1/gpufitreports",

@@ -126,6 +126,7 @@ def test_started_again_with_nothing_to_do_it_writes_nothing_and_reads_only_listi
         "gpufitreports",
         "gpunodes",
         "jobs",
+        "configmaps",
         "deployments",
         "leaderworkersets",
         "persistentvolumeclaims",

@@ -35,6 +35,14 @@ CHART = Path(__file__).resolve().parents[3] / "charts/vlm-operator/templates"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 GROUP = "vlm-operator.dev/v1alpha1"
 
+RULES = (
+    "namespacedRules",
+    "modelConfigRules",
+    "leaderWorkerSetRules",
+    "claimRules",
+    "claimReadRules",
+    "clusterRules",
+)
 NOT_CALLED = {("vlmdeployments/finalizers", "update")}
 """Asked for by admission (OwnerReferencesPermissionEnforcement), not by a request of the operator."""
 
@@ -43,7 +51,14 @@ def granted() -> set[tuple[str, str]]:
     """(resource, verb) of every rule in the chart."""
     rules: list[dict[str, Any]] = []
     helpers = (CHART / "_helpers.tpl").read_text()
-    for name in ("namespacedRules", "leaderWorkerSetRules", "claimRules", "claimReadRules", "clusterRules"):
+    for name in (
+        "namespacedRules",
+        "modelConfigRules",
+        "leaderWorkerSetRules",
+        "claimRules",
+        "claimReadRules",
+        "clusterRules",
+    ):
         found = re.search(rf'define "vlm-operator\.{name}" -}}}}(.*?){{{{- end }}}}', helpers, re.DOTALL)
         assert found is not None, name
         rules += yaml.safe_load(found[1])
