@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from vlm_operator.capacity.weights.quantized import Storage
+from vlm_operator.capacity.weights.quantized import places_of
 from vlm_operator.capacity.weights.ranks import Shape, shape_of
 from vlm_operator.engine import quantized_kernels as kernels
 from vlm_operator.errors import InputError, UnknownFact
@@ -101,13 +101,13 @@ def _cuts(command: Command) -> Iterator[Cut]:
     ranks, lasts = command.ranks, _last_of_fused(command.model)
     if command.model.quantization is None:
         return
-    storage = _storage(command.model.quantization)
+    quantized = places_of(command.model.quantization)
     fused_rows = _fused_rows(command)
     for module in command.modules():
         if not isinstance(module, Linear) or not module.quantizable:
             continue
         try:
-            places = frozenset(storage.at(module))
+            places = frozenset(quantized.at(module))
             shape = shape_of(module, ranks)
         except (InputError, UnknownFact):
             continue
@@ -252,11 +252,6 @@ def _tiles(command: Command, part: Part, size: int, what: str, tile: int) -> Cut
 
 def _ranks(command: Command) -> int:
     return command.settings.tensor_parallel_size
-
-
-@cached_by_identity(1, kept=64)
-def _storage(quantization: Quantization) -> Storage:
-    return Storage(quantization, 2)
 
 
 @cached_by_identity(1, kept=256)
