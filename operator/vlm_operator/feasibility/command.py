@@ -63,6 +63,12 @@ class Command:
         )
 
 
+def division_of(command: Command) -> tuple[object, ...]:
+    """What decides which part of each module a rank holds, beside the model."""
+    settings = command.settings
+    return command.version, command.ranks, settings.limit_mm_per_prompt, settings.language_model_only
+
+
 @cached_by_identity()
 def _modules(model: ModelFacts, enabled: tuple[str, ...]) -> tuple[WeightModule, ...]:
     return tuple(module for module in model.weights or () if _built(module.placement, enabled))
