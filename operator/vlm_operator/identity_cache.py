@@ -30,16 +30,22 @@ def cached_by_identity(
         known: dict[Hashable, tuple[tuple[Any, ...], Result]] = {}
         parameters = signature(function)
 
+        def by_name(given: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Hashable, ...]]:
+            bound = parameters.bind(*given, **named)
+            bound.apply_defaults()
+            places, rest = bound.args, bound.kwargs
+            held, others = places[:large], places[large:]
+            if by is not None:
+                return held, (*map(id, held), by(*others, **rest))
+            return held, (*map(id, held), (*others, *sorted(rest.items())) if rest else others)
+
         @wraps(function)
         def remembered(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-            places: tuple[Any, ...] = arguments
-            rest: dict[str, Any] = {}
+            held, others = arguments[:large], arguments[large:]
             if named:
-                given = parameters.bind(*arguments, **named)
-                given.apply_defaults()
-                places, rest = given.args, given.kwargs
-            held, others = places[:large], places[large:]
-            key = (*map(id, held), (others, *sorted(rest.items())) if by is None else by(*others, **rest))
+                held, key = by_name(arguments, named)
+            else:
+                key = (*map(id, held), others if by is None else by(*others))
             found = known.get(key)
             if found is not None:
                 return found[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from vlm_operator.audit.finding import FindingKind
 from vlm_operator.audit.node_groups import NodeGroup
@@ -113,6 +114,7 @@ class _Row:
     def __init__(self, model: WantedModel, planner: Planner) -> None:
         self._model, self._planner = model, planner
         self._too_few: dict[GPUFacts, int] = {}
+        self._figures: dict[int, _Figures] = {}
 
     def fit(self, group: NodeGroup, gpu: GPUFacts) -> Fit:
         """The cell of a group, whose GPU is ``gpu``.
@@ -131,7 +133,13 @@ class _Row:
             )  # fmt: skip
         if made.fits and group.count < made.gpus_per_node:
             made = self._on_fewer(gpu, group.count) or made
-        return _cell(self._model, group, made)
+        return _cell(self._model, group, self._figures_of(made))
+
+    def _figures_of(self, made: Plan) -> _Figures:
+        """The figures of a plan, worked out once for all groups that it serves; the planner keeps the plan itself."""
+        if id(made) not in self._figures:
+            self._figures[id(made)] = _figures(made)
+        return self._figures[id(made)]
 
     def _plan(self, gpu: GPUFacts, gpus_per_node: int) -> Plan:
         return self._planner.plan(self._model.facts, gpu, replace(self._model.intent, gpus_available=gpus_per_node))
@@ -150,19 +158,35 @@ class _Row:
         return None
 
 
-def _cell(model: WantedModel, group: NodeGroup, made: Plan) -> Fit:
-    container, name = made.container, model.name
+class _Figures(NamedTuple):
+    """What cells show of a plan, whatever their group; as in ``Fit``."""
+
+    made: Plan
+    message: str
+    max_model_len: int
+    levers: tuple[str, ...] = ()
+    idle_share: float = 0.0
+
+
+def _figures(made: Plan) -> _Figures:
+    container = made.container
+    longest = container.max_model_len if container is not None else 0
+    if not made.fits:
+        return _Figures(made, made.message, longest if made.verdict is Verdict.DOES_NOT_FIT else 0)
+    return _Figures(made, made.message, longest, _levers(made), _idle_share(made))
+
+
+def _cell(model: WantedModel, group: NodeGroup, figures: _Figures) -> Fit:
+    made, message, longest, levers, idle_share = figures
     if not made.fits:
         unknown = made.verdict is Verdict.UNKNOWN
         outcome = Outcome.UNKNOWN if unknown else Outcome.REFUSED
-        longest = container.max_model_len if container is not None and made.verdict is Verdict.DOES_NOT_FIT else 0
-        return Fit(name, group, outcome, made.verdict, str(made.reason), made.message, 0, longest, plan=made)
+        return Fit(model.name, group, outcome, made.verdict, str(made.reason), message, 0, longest, plan=made)
     refusals = group.refusals(model.placement)
     if len(refusals) == len(group.members):
         message = f"it would fit, but no node of the group takes the pod: {next(iter(refusals.values()))}"
         reason = str(FindingKind.NO_NODE_TAKES_IT)
-        return Fit(name, group, Outcome.REFUSED, Verdict.UNSUPPORTED, reason, message, 0, 0, plan=made)
-    levers = _levers(made)
+        return Fit(model.name, group, Outcome.REFUSED, Verdict.UNSUPPORTED, reason, message, 0, 0, plan=made)
     if made.gpus_per_node > group.count or made.nodes > len(group.members) - len(refusals):
         outcome = Outcome.NEEDS_MORE
     elif made.verdict is Verdict.FITS_TIGHT:
@@ -171,8 +195,8 @@ def _cell(model: WantedModel, group: NodeGroup, made: Plan) -> Fit:
         outcome = Outcome.WITH_LEVERS if levers else Outcome.AS_WANTED
     startable = group.startable(made.gpus_per_node, besides=refusals) // made.nodes
     return Fit(
-        name, group, outcome, made.verdict, str(made.reason), made.message, made.gpu_count,
-        container.max_model_len if container is not None else 0, levers, _idle_share(made), startable, made,
+        model.name, group, outcome, made.verdict, str(made.reason), message, made.gpu_count, longest, levers,
+        idle_share, startable, made,
     )  # fmt: skip
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from vlm_operator.audit.finding import Severity
-from vlm_operator.errors import InputError
+from vlm_operator.errors import InputError, UnknownFact
 
 if TYPE_CHECKING:
     from vlm_operator.audit.audit import Audit
+    from vlm_operator.engine.version import EngineVersion
 
 _NEVER: Final = "never"
 
@@ -85,16 +86,31 @@ def command(**values: Any) -> int:
 def _audit(values: dict[str, Any]) -> Audit:
     from vlm_operator.audit.audit import audit
     from vlm_operator.cli.audit_models import facts_of_servers, wanted_models
-    from vlm_operator.engine.version import EngineVersion, require_known
 
-    to = require_known(EngineVersion.parse(values["to"], field="to")) if values["to"] else None
+    to = _release(values["to"]) if values["to"] else None
     baseline = _baseline(values["baseline"])
     cluster = _cluster(values)
     models = facts_of_servers(cluster.servers, offline=values["offline"])
     wanted = wanted_models(values["models"], models, offline=values["offline"])
-    _collect_less_often()
+    collect_less_often()
     steps = len(wanted) * len(cluster.fleet.groups) + len(cluster.servers)
     return audit(cluster, models, wanted, to=to, baseline=baseline, progress=_progress(steps))
+
+
+def _release(text: str) -> EngineVersion:
+    """The release to upgrade to.
+
+    Raises:
+        InputError: it is none, or its rules are not known.
+    """
+    from vlm_operator.engine.version import EngineVersion, require_known
+
+    version = EngineVersion.parse(text, field="to")
+    try:
+        return require_known(version)
+    except UnknownFact as unknown:
+        message = unknown.message.replace("vllm-version", "to", 1)
+        raise InputError(message, field="to", hint="name a release in that range with --to") from None
 
 
 def _baseline(path: str | None) -> frozenset[str]:
@@ -133,7 +149,7 @@ def _exit_code(made: Audit, fail_on: str) -> int:
     return int(any(finding.severity.rank <= worst and not finding.known for finding in made.findings))
 
 
-def _collect_less_often() -> None:
+def collect_less_often() -> None:
     """Take what was read for lasting, and look for cycles rarely: a sixth of the time of a matrix of 8,000 cells."""
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)

@@ -102,13 +102,13 @@ def _objects(path: str, field: str, kind: str) -> list[dict[str, Any]]:
         InputError: there is none, and the file is not an empty list.
     """
     found: list[dict[str, Any]] = []
-    is_list = False
+    is_empty_list = False
     for document in documents(path, field):
         if not isinstance(document, dict):
             raise InputError(f"{field}: {path} holds no Kubernetes objects", field=field)
         items = document.get("items")
         if isinstance(items, list):
-            is_list = True
+            is_empty_list = is_empty_list or not items
             listed = str(document.get("kind", "")).removesuffix("List")
             found += [item for item in items if isinstance(item, dict) and item.get("kind", listed) in {kind, ""}]
         elif document.get("kind") == kind:
@@ -116,7 +116,7 @@ def _objects(path: str, field: str, kind: str) -> list[dict[str, Any]]:
     for item in found:
         if not isinstance(item.get("metadata"), dict) or not item["metadata"].get("name"):
             raise InputError(f"{field}: {path} holds a {kind} without metadata.name", field=field)
-    if not found and not is_list:
+    if not found and not is_empty_list:
         resource = {"Node": "nodes", "Pod": "pods -A", "ConfigMap": "configmaps -A"}[kind]
         raise InputError(
             f"{field}: {path} holds no {kind}", field=field, hint=f"kubectl get {resource} -o json > {field}.json"

@@ -5,6 +5,7 @@ Source: vLLM ``distributed/utils.py: get_pp_indices``, the same from 0.11 to 0.3
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 LAYER_PARTITION: Final = "VLLM_PP_LAYER_PARTITION"
@@ -28,6 +29,7 @@ def stage_sizes(layers: int, stages: int, partition: tuple[int, ...] | None = No
     return tuple(sizes)
 
 
+@lru_cache(maxsize=1024)
 def stage_bounds(layers: int, stages: int, partition: tuple[int, ...] | None = None) -> tuple[tuple[int, int], ...]:
     """Number of the first layer of each stage, and of the first one after it.
 

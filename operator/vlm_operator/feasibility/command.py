@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vlm_operator.capacity.weights.ranks import Ranks
@@ -10,6 +10,7 @@ from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine.weight_rules import skips_disabled_towers
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import ModelFacts, Placement, WeightModule
 
 
@@ -46,14 +47,12 @@ class Command:
         """How many ranks share what."""
         return Ranks.of(self.settings)
 
-    def modules(self) -> Iterator[WeightModule]:
+    def modules(self) -> tuple[WeightModule, ...]:
         """Modules that vLLM builds with these limits; none where the model's modules are not known."""
         enabled: tuple[str, ...] = MODALITIES
         if skips_disabled_towers(self.version, reads_limits_early=self.model.traits.reads_limits_early):
             enabled = tuple(modality for modality in MODALITIES if self.settings.enabled(modality))
-        for module in self.model.weights or ():
-            if _built(module.placement, enabled):
-                yield module
+        return _modules(self.model, enabled)
 
     def sizes_that_pass(self, passes: Callable[[Command], bool]) -> tuple[int, ...]:
         """Tensor-parallel sizes up to 16 with which ``passes`` answers True."""
@@ -62,6 +61,17 @@ class Command:
             for size in (1, 2, 4, 8, 16)
             if passes(replace(self, settings=self.settings.with_(tensor_parallel_size=size)))
         )
+
+
+def division_of(command: Command) -> tuple[object, ...]:
+    """What decides which part of each module a rank holds, beside the model."""
+    settings = command.settings
+    return command.version, command.ranks, settings.limit_mm_per_prompt, settings.language_model_only
+
+
+@cached_by_identity()
+def _modules(model: ModelFacts, enabled: tuple[str, ...]) -> tuple[WeightModule, ...]:
+    return tuple(module for module in model.weights or () if _built(module.placement, enabled))
 
 
 def _built(placement: Placement, enabled: tuple[str, ...]) -> bool:

@@ -8,9 +8,10 @@ from typing import Any, Final
 from vlm_operator.capacity.weights.ranks import elements_of, shape_of
 from vlm_operator.engine.architectures import encoder_runs_data_parallel
 from vlm_operator.errors import InputError
-from vlm_operator.feasibility.command import Command, size_words
+from vlm_operator.feasibility.command import Command, division_of, size_words
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
-from vlm_operator.model.facts import Component, Linear, Sharding
+from vlm_operator.identity_cache import cached_by_identity
+from vlm_operator.model.facts import Component, Linear, ModelFacts, Sharding
 
 SOURCE: Final = (
     "distributed/utils.py: divide, called for the attention of the encoder in model_executor/models "
@@ -25,14 +26,14 @@ _ENCODERS: Final = frozenset({Component.VISION_TOWER, Component.AUDIO_TOWER, Com
 
 def encoder_heads(command: Command) -> Infeasible | None:
     """Refuse a size that does not divide an encoder; the remedy is the mode that keeps it whole, where there is one."""
-    problem = _problem(command)
+    problem = _problem(command.model, command)
     if problem is None:
         return None
-    sizes = command.sizes_that_pass(lambda other: _problem(other) is None)
+    sizes = command.sizes_that_pass(lambda other: _problem(other.model, other) is None)
     change: tuple[tuple[str, Any], ...] = ()
     remedy = size_words(sizes)
     whole = replace(command, settings=command.settings.with_(mm_encoder_tp_mode="data"))
-    if encoder_runs_data_parallel(command.version, command.model.architecture) and _problem(whole) is None:
+    if encoder_runs_data_parallel(command.version, command.model.architecture) and _problem(whole.model, whole) is None:
         change = (("mm_encoder_tp_mode", "data"),)
         remedy = f"set --mm-encoder-tp-mode data, which keeps the encoder whole on every GPU, or {remedy}"
     return Infeasible(
@@ -40,13 +41,15 @@ def encoder_heads(command: Command) -> Infeasible | None:
     )
 
 
-def _problem(command: Command) -> str | None:
+@cached_by_identity(1, by=division_of)
+def _problem(model: ModelFacts, command: Command) -> str | None:
+    """What the ranks of ``command``, which serves ``model``, do not divide; None where they divide all of it."""
     size, ranks = command.settings.tensor_parallel_size, command.ranks
     if size == 1:
         return None
-    supported = encoder_runs_data_parallel(command.version, command.model.architecture)
+    supported = encoder_runs_data_parallel(command.version, model.architecture)
     whole = ranks.whole_encoder and supported
-    vision = command.model.vision
+    vision = model.vision
     for module in command.modules():
         if module.component not in _ENCODERS or (whole and module.placement.data_parallel):
             continue
@@ -55,7 +58,7 @@ def _problem(command: Command) -> str | None:
             if heads % size:
                 return (
                     f"tensor-parallel-size: {size} does not divide the {heads} attention heads of the encoder of "
-                    f"{command.model.model}"
+                    f"{model.model}"
                 )
         try:
             if isinstance(module, Linear):

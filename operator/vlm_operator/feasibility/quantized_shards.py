@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from vlm_operator.capacity.weights.quantized import Storage
+from vlm_operator.capacity.weights.quantized import places_of
 from vlm_operator.capacity.weights.ranks import Shape, shape_of
 from vlm_operator.engine import quantized_kernels as kernels
 from vlm_operator.errors import InputError, UnknownFact
-from vlm_operator.feasibility.command import Command, size_words
+from vlm_operator.feasibility.command import Command, division_of, size_words
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
 from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import DType, Linear, ModelFacts, Quantization, Sharding
@@ -75,39 +75,35 @@ def _first_cut(command: Command) -> Cut | None:
             return None  # a matrix is packed as one row of elements, whatever its groups
         message = f"{model.model} is stored in bitsandbytes' format, which tensor parallelism cannot divide"
         return Cut(message, WHOLE, expert=False)
-    return None if _is_whole(model, command) else next(_cuts(command), None)
+    return _cut_of(model, command)
 
 
 def _layout_of(command: Command) -> tuple[object, ...]:
-    """What the cuts depend on beside the model, but for the GPU's name in their messages."""
-    settings, version, capability = command.settings, command.version, command.capability
+    """What the cuts depend on beside the model."""
     return (
-        None if kernels.marlin_pads(version) else capability,
-        kernels.expert_blocks_are_refined(version, capability),
-        version,
-        command.ranks,
-        settings.limit_mm_per_prompt,
-        settings.language_model_only,
+        None if kernels.marlin_pads(command.version) else (command.gpu_words, command.capability),
+        kernels.expert_blocks_are_refined(command.version, command.capability),
+        division_of(command),
     )
 
 
 @cached_by_identity(1, by=_layout_of)
-def _is_whole(model: ModelFacts, command: Command) -> bool:
-    """Whether the ranks of ``command``, which serves ``model``, hold whole blocks, groups and tiles."""
-    return next(_cuts(command), None) is None
+def _cut_of(model: ModelFacts, command: Command) -> Cut | None:
+    """The first matrix of ``model``, served by ``command``, that ranks cut; None where all hold whole blocks."""
+    return next(_cuts(command), None)
 
 
 def _cuts(command: Command) -> Iterator[Cut]:
     ranks, lasts = command.ranks, _last_of_fused(command.model)
     if command.model.quantization is None:
         return
-    storage = _storage(command.model.quantization)
+    quantized = places_of(command.model.quantization)
     fused_rows = _fused_rows(command)
     for module in command.modules():
         if not isinstance(module, Linear) or not module.quantizable:
             continue
         try:
-            places = frozenset(storage.at(module))
+            places = frozenset(quantized.at(module))
             shape = shape_of(module, ranks)
         except (InputError, UnknownFact):
             continue
@@ -252,11 +248,6 @@ def _tiles(command: Command, part: Part, size: int, what: str, tile: int) -> Cut
 
 def _ranks(command: Command) -> int:
     return command.settings.tensor_parallel_size
-
-
-@cached_by_identity(1, kept=64)
-def _storage(quantization: Quantization) -> Storage:
-    return Storage(quantization, 2)
 
 
 @cached_by_identity(1, kept=256)

@@ -6,9 +6,10 @@ from typing import Final
 
 from vlm_operator.capacity.weights.ranks import elements_of, shape_of
 from vlm_operator.errors import InputError
-from vlm_operator.feasibility.command import Command, size_words
+from vlm_operator.feasibility.command import Command, division_of, size_words
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
-from vlm_operator.model.facts import Component, Linear
+from vlm_operator.identity_cache import cached_by_identity
+from vlm_operator.model.facts import Component, Linear, ModelFacts
 
 SOURCE: Final = (
     "config/model.py: ModelConfig.verify_with_parallel_config; distributed/utils.py: divide; "
@@ -20,21 +21,23 @@ _TOWERS: Final = frozenset({Component.VISION_TOWER, Component.AUDIO_TOWER, Compo
 
 def tensor_parallel(command: Command) -> Infeasible | None:
     """Refuse a size that vLLM's ``divide`` would refuse in the language model."""
-    problem = _problem(command)
+    problem = _problem(command.model, command)
     if problem is None:
         return None
-    sizes = command.sizes_that_pass(lambda other: _problem(other) is None)
+    sizes = command.sizes_that_pass(lambda other: _problem(other.model, other) is None)
     return Infeasible(
         InfeasibleReason.TENSOR_PARALLEL_NOT_DIVISIBLE, problem, "tensor_parallel_size", size_words(sizes), SOURCE
     )
 
 
-def _problem(command: Command) -> str | None:
-    size, heads = command.settings.tensor_parallel_size, command.model.text.attention_heads
+@cached_by_identity(1, by=division_of)
+def _problem(model: ModelFacts, command: Command) -> str | None:
+    """What the ranks of ``command``, which serves ``model``, do not divide; None where they divide all of it."""
+    size, heads = command.settings.tensor_parallel_size, model.text.attention_heads
     if size == 1:
         return None
     if heads % size:
-        return f"tensor-parallel-size: {size} does not divide the {heads} attention heads of {command.model.model}"
+        return f"tensor-parallel-size: {size} does not divide the {heads} attention heads of {model.model}"
     ranks = command.ranks
     try:
         for module in command.modules():

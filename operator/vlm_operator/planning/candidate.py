@@ -158,7 +158,10 @@ def weights_exceed_memory(model: ModelFacts, gpu: GPUFacts, requested: EngineSet
     Raises:
         UnknownFact: as ``candidate``.
     """
-    settings = resolved(requested, model, gpu, version).with_(language_model_only=True)
+    settings = resolved(requested, model, gpu, version)
     ranks = settings.tensor_parallel_size * settings.pipeline_parallel_size
     free = max(free_at_start_bytes(gpu, version, ranks), free_at_start_high_bytes(gpu, version, ranks))
-    return any(weights > free for weights in stage_weights(model, gpu, settings, version))
+    if all(weights <= free for weights in stage_weights(model, gpu, settings, version)):
+        return False  # with towers, which a search needs the size of next
+    alone = settings.with_(language_model_only=True)
+    return any(weights > free for weights in stage_weights(model, gpu, alone, version))

@@ -118,17 +118,20 @@ def test_models_to_place(models: str, expected: list[str], tmp_path: Path, capsy
         pytest.param(["--nodes", "{nodes}"], "an offline audit needs --nodes and --pods", id="one file of two"),
         pytest.param(["--nodes", "{nodes}", "--pods", "{nodes}"], "holds no Pod", id="nodes in the place of pods"),
         pytest.param(["--nodes", "{none}", "--pods", "{none}"], "No such file", id="no such file"),
+        pytest.param(["--nodes", "{pods}", "--pods", "{pods}"], "holds no Node", id="pods in the place of nodes"),
         pytest.param(["--nodes", "{text}", "--pods", "{text}"], "holds no Kubernetes objects", id="a text"),
         pytest.param(["--nodes", "{broken}", "--pods", "{broken}"], "neither JSON nor YAML", id="broken JSON"),
         pytest.param(["--to", "next"], "'next' is not a vLLM version", id="no version"),
+        pytest.param(["--to", "9.9.9"], "to: the rules of vLLM 9.9.9 are not known", id="an unknown release"),
         pytest.param(["--metrics", "x"], "they go with --nodes and --pods", id="metrics without files"),
     ],
 )
 def test_wrong_input_ends_with_2(
     arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = {name: tmp_path / name for name in ("nodes", "none", "text", "broken")}
+    files = {name: tmp_path / name for name in ("nodes", "pods", "none", "text", "broken")}
     files["nodes"].write_text(yaml.safe_dump(NODES[0]))
+    files["pods"].write_text(yaml.safe_dump({"kind": "List", "items": [{"kind": "Pod", "metadata": {"name": "p"}}]}))
     files["text"].write_text("- a\n- b\n")
     files["broken"].write_text("{")
     with pytest.raises(SystemExit) as ended:

@@ -93,16 +93,24 @@ def stage_layouts(
 def _flags_of(
     model: ModelFacts, settings: EngineSettings, version: EngineVersion, compute_capability: tuple[int, int] | None
 ) -> _Flags:
-    """What the layout depends on; the GPU only where the model has recurrent states or sparse attention."""
+    """What the layout depends on.
+
+    That is the GPU only where the model has recurrent states or sparse attention, and the batch only where some of its
+    layers do not cache every token of a request.
+    """
+    batch = settings.max_num_batched_tokens
+    if batch is not None:
+        _require_size(batch, "max-num-batched-tokens", 2**31)
+    bounded = _caches_less_than_all(model)
     return _Flags(
         settings.tensor_parallel_size,
         settings.pipeline_parallel_size,
         settings.kv_cache_dtype,
         settings.block_size,
-        settings.max_num_batched_tokens,
-        bool(settings.async_scheduling),
-        settings.enable_prefix_caching,
-        settings.runner,
+        batch if bounded else None,
+        bounded and bool(settings.async_scheduling),
+        settings.enable_prefix_caching if bounded else None,
+        settings.runner if bounded else None,
         settings.pp_layer_partition,
         version,
         compute_capability if _depends_on_gpu(model) else None,
@@ -113,6 +121,19 @@ def _flags_of(
 def _depends_on_gpu(model: ModelFacts) -> bool:
     return any(
         isinstance(cache, StateCache) or (isinstance(cache, LatentCache) and cache.selected) for cache in _caches(model)
+    )
+
+
+@cached_by_identity()
+def _caches_less_than_all(model: ModelFacts) -> bool:
+    """Whether a layer has a window, a chunk, the encoder's tokens or a state."""
+    return any(
+        isinstance(cache, StateCache)
+        or (
+            isinstance(cache, AttentionCache)
+            and (cache.sliding_window is not None or cache.chunk_size is not None or cache.cross_attention)
+        )
+        for cache in _caches(model)
     )
 
 
@@ -307,7 +328,6 @@ def _batched_tokens(model: ModelFacts, max_num_batched_tokens: int | None, rules
     if max_num_batched_tokens is None:
         least = model.prefix_lm_item_tokens if rules.raises_batched_tokens else 0
         return max(DEFAULT_BATCHED_TOKENS, least)
-    _require_size(max_num_batched_tokens, "max-num-batched-tokens", 2**31)
     return max_num_batched_tokens
 
 

@@ -9,6 +9,7 @@ from vlm_operator.engine.loading_rules import multimodal_rotary_rows
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
 from vlm_operator.engine.sparse_attention import selection_bytes
 from vlm_operator.engine.version import EngineVersion
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import Linear, ModelFacts, Tensors
 
 
@@ -20,7 +21,8 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
     rotary embeddings: rows that later releases leave out. Sparse attention: the buffer of selected tokens. Latent
     attention: ``kv_b_proj`` in 16 bit where the checkpoint has it quantised.
     """
-    size = _absorbed_bytes(model, settings)
+    elements = _absorbed_elements(model, Ranks.of(settings))
+    size = -(-elements // settings.pipeline_parallel_size) * model.dtype.size_bytes
     selected = selected_tokens(model)
     if selected:
         size += selection_bytes(selected, settings.batch_tokens)
@@ -31,21 +33,24 @@ def loaded_buffer_bytes(model: ModelFacts, settings: EngineSettings, version: En
         tokens = settings.batch_tokens
         size += vision.deepstack_levels * tokens * model.text.hidden_size * model.dtype.size_bytes
     more_rows = multimodal_rotary_rows(model.traits.rotary_rows, version) - 1
-    if more_rows and model.weights is not None:
-        size += (
-            more_rows
-            * model.dtype.size_bytes
-            * sum(
-                module.count * module.elements
-                for module in model.weights
-                if isinstance(module, Tensors) and module.name.endswith("model.rotary_emb.cos_sin_cache")
-            )
-        )
+    if more_rows:
+        size += more_rows * model.dtype.size_bytes * _rotary_elements(model)
     return size
 
 
-def _absorbed_bytes(model: ModelFacts, settings: EngineSettings) -> int:
-    """Copies of quantised up-projections that decoding multiplies by, a stage's share of them.
+@cached_by_identity()
+def _rotary_elements(model: ModelFacts) -> int:
+    """Elements of the language model's rotary embeddings with one row."""
+    return sum(
+        module.count * module.elements
+        for module in model.weights or ()
+        if isinstance(module, Tensors) and module.name.endswith("model.rotary_emb.cos_sin_cache")
+    )
+
+
+@cached_by_identity()
+def _absorbed_elements(model: ModelFacts, ranks: Ranks) -> int:
+    """Elements of the copies of quantised up-projections that decoding multiplies by, of all stages.
 
     ``MLAAttention.process_weights_after_loading`` (0.11 to 0.33) takes them out of their quantisation; of unquantised
     ones it keeps views.
@@ -53,11 +58,11 @@ def _absorbed_bytes(model: ModelFacts, settings: EngineSettings) -> int:
     rule = model.quantization
     if rule is None or model.weights is None:
         return 0
-    ranks, matches = Ranks.of(settings), matcher(rule.method, rule.ignored)
+    matches = matcher(rule.method, rule.ignored)
     elements = 0
     for module in model.weights:
         if isinstance(module, Linear) and module.name.endswith("kv_b_proj") and not never_quantized(module, rule):
             shape = shape_of(module, ranks)
             quantized = sum(not (rule.ignored and matches(*names)) for names in names_of(module))
             elements += quantized * shape.rows * shape.columns
-    return -(-elements // settings.pipeline_parallel_size) * model.dtype.size_bytes
+    return elements

@@ -29,7 +29,7 @@ from vlm_operator.capacity.weights import stage_weight_bytes
 from vlm_operator.engine.budget_rules import BudgetRules, Formula, budget_rules
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion, require_known
-from vlm_operator.engine.weight_rules import mxfp4_kernel_elsewhere
+from vlm_operator.engine.weight_rules import mxfp4_kernel, mxfp4_kernel_elsewhere
 from vlm_operator.errors import UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.identity_cache import cached_by_identity
@@ -248,6 +248,7 @@ def _startup_terms(
 def _flags_of_weights(
     settings: EngineSettings, version: EngineVersion, compute_capability: tuple[int, int] | None
 ) -> tuple[object, ...]:
+    """What weights depend on: of the GPU only whose kernels it runs MXFP4 experts on."""
     return (
         settings.tensor_parallel_size,
         settings.pipeline_parallel_size,
@@ -259,7 +260,8 @@ def _flags_of_weights(
         settings.language_model_only,
         settings.mm_encoder_tp_mode,
         version,
-        compute_capability,
+        mxfp4_kernel(version, compute_capability),
+        mxfp4_kernel_elsewhere(version, compute_capability),
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from vlm_operator.model.facts import LayerRun, ModelFacts, StateCache, TextFacts
+from vlm_operator.identity_cache import cached_by_identity
+from vlm_operator.model.facts import ModelFacts, StateCache, TextFacts
 
 _STATE_CHUNK_TOKENS: Final = 64
 """Tokens of a chunk in the kernels of gated delta nets (flash-linear-attention); each leaves a float32 state."""
@@ -59,7 +60,7 @@ def text_forward(
     attention = 2 * row + 2 * element * _share(
         (text.attention_heads + 2 * text.kv_heads) * text.head_size, tensor_parallel_size
     )
-    transient = tokens * max(widest, attention, _linear_attention(model.cache_layers, row, tensor_parallel_size))
+    transient = tokens * max(widest, attention, _linear_attention(model, row, tensor_parallel_size))
     workspace = beside = 0
     if text.experts is not None:
         experts = text.experts
@@ -83,10 +84,11 @@ def _has_dense_layers(text: TextFacts) -> bool:
     return experts is not None and 0 < experts.layers < text.layers
 
 
-def _linear_attention(runs: tuple[LayerRun, ...], row: int, tensor_parallel_size: int) -> int:
+@cached_by_identity()
+def _linear_attention(model: ModelFacts, row: int, tensor_parallel_size: int) -> int:
     """Bytes for each token of the widest layer with a recurrent state."""
     widest = 0
-    for run in runs:
+    for run in model.cache_layers:
         if isinstance(run.cache, StateCache):
             state = run.cache
             keys = state.groups * state.state_size

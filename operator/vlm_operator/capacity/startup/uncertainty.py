@@ -13,6 +13,7 @@ from vlm_operator.capacity.startup.regimes import Regime
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.tower_traits import TowerKind
 from vlm_operator.gpu.facts import GPUFacts
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import ModelFacts, StateCache
 from vlm_operator.units import GIB
 
@@ -78,7 +79,7 @@ def unseen_bytes(
 ) -> float:
     """What published start-ups cannot say of this one, bytes; weights and the GPU's total apart."""
     parts = [_encoder_share(model) * encoder_bytes]
-    if any(isinstance(run.cache, StateCache) for run in model.cache_layers):
+    if _is_recurrent(model):
         parts.append(RECURRENT_LAYERS_SHARE * layers_bytes)
     if settings.tensor_parallel_size > 1:
         parts.append(PEER_GRAPHS_SHARE * graph_bytes)
@@ -91,6 +92,11 @@ def unseen_bytes(
     if not gpu.known:
         parts.append(UNKNOWN_GPU_BYTES)
     return math.hypot(*parts)
+
+
+@cached_by_identity()
+def _is_recurrent(model: ModelFacts) -> bool:
+    return any(isinstance(run.cache, StateCache) for run in model.cache_layers)
 
 
 def _encoder_share(model: ModelFacts) -> float:

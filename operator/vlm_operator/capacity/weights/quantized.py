@@ -15,6 +15,7 @@ from vlm_operator.capacity.weights.mxfp4_experts import mxfp4_expert_bytes
 from vlm_operator.capacity.weights.ranks import Shape
 from vlm_operator.capacity.weights.unquantized import EXPERT_SHARDINGS, matcher, names_of, never_quantized
 from vlm_operator.engine.weight_rules import Mxfp4Kernel
+from vlm_operator.identity_cache import cached_by_identity
 from vlm_operator.model.facts import Linear, Quantization
 
 MXFP4_BITS = 4
@@ -27,19 +28,11 @@ SMALLEST_EXPERT_GROUP = 32
 """Elements; no smaller group is tried there."""
 
 
-class Storage:
-    """Bytes of matrices under one quantisation. What a module's name decides is found once and kept.
+class Places:
+    """Which quantisation a matrix has at each place where it stands; what names decide is found once and kept."""
 
-    Args:
-        quantization: how weights are stored, and which are not.
-        element_bytes: bytes of an unquantised element.
-        mxfp4: whose layout MXFP4 experts are kept in.
-    """
-
-    def __init__(self, quantization: Quantization, element_bytes: int, mxfp4: Mxfp4Kernel = Mxfp4Kernel.MARLIN) -> None:
+    def __init__(self, quantization: Quantization) -> None:
         self.quantization = quantization
-        self.mxfp4 = mxfp4
-        self.element_bytes = element_bytes
         self._direct = dict(quantization.listed)
         self._parents = {
             name[:end]: storage
@@ -47,24 +40,14 @@ class Storage:
             for end, letter in enumerate(name)
             if letter == "." and name[:end].endswith("experts")
         }
-        self._places: dict[int, tuple[Linear, tuple[Quantization | None, ...]]] = {}
-
-    def bytes_of(self, linear: Linear, shape: Shape) -> list[int]:
-        """Bytes at each place where the module stands, on a rank that holds all of them."""
-        places = self.at(linear)
-        each = shape.count // len(places)
-        sizes: dict[int, int] = {}
-        for storage in places:
-            if id(storage) not in sizes:
-                sizes[id(storage)] = each * self._matrix(linear, shape, storage)
-        return [sizes[id(storage)] for storage in places]
+        self._known: dict[int, tuple[Linear, tuple[Quantization | None, ...]]] = {}
 
     def at(self, linear: Linear) -> tuple[Quantization | None, ...]:
         """The quantisation at each place where the module stands; None where it is not quantised."""
-        known = self._places.get(id(linear))
+        known = self._known.get(id(linear))
         if known is None or known[0] is not linear:
             places = tuple(self._quantization_at(name, fused, linear) for name, fused in names_of(linear))
-            known = self._places[id(linear)] = (linear, places)
+            known = self._known[id(linear)] = (linear, places)
         return known[1]
 
     def _quantization_at(self, name: str, fused: str, linear: Linear) -> Quantization | None:
@@ -86,6 +69,42 @@ class Storage:
             if pattern.startswith("re:") and matcher(self.quantization.method, (pattern,))(name, fused):
                 return storage
         return None
+
+
+@cached_by_identity(kept=64)
+def places_of(quantization: Quantization) -> Places:
+    """The places of this quantisation; the same object, with what it knows, when asked again."""
+    return Places(quantization)
+
+
+class Storage:
+    """Bytes of matrices under one quantisation.
+
+    Args:
+        quantization: how weights are stored, and which are not.
+        element_bytes: bytes of an unquantised element.
+        mxfp4: whose layout MXFP4 experts are kept in.
+    """
+
+    def __init__(self, quantization: Quantization, element_bytes: int, mxfp4: Mxfp4Kernel = Mxfp4Kernel.MARLIN) -> None:
+        self.quantization = quantization
+        self.mxfp4 = mxfp4
+        self.element_bytes = element_bytes
+        self._places = places_of(quantization)
+
+    def bytes_of(self, linear: Linear, shape: Shape) -> list[int]:
+        """Bytes at each place where the module stands, on a rank that holds all of them."""
+        places = self.at(linear)
+        each = shape.count // len(places)
+        sizes: dict[int, int] = {}
+        for storage in places:
+            if id(storage) not in sizes:
+                sizes[id(storage)] = each * self._matrix(linear, shape, storage)
+        return [sizes[id(storage)] for storage in places]
+
+    def at(self, linear: Linear) -> tuple[Quantization | None, ...]:
+        """The quantisation at each place where the module stands; None where it is not quantised."""
+        return self._places.at(linear)
 
     def _matrix(self, linear: Linear, shape: Shape, storage: Quantization | None) -> int:
         """Bytes of one matrix with its bias."""

@@ -89,7 +89,7 @@ def stage_weight_bytes(
     enabled: tuple[str, ...] = MODALITIES
     if skips_disabled_towers(version, reads_limits_early=model.traits.reads_limits_early):
         enabled = tuple(modality for modality in MODALITIES if settings.enabled(modality))
-    kernel = mxfp4 or mxfp4_kernel(version, compute_capability)
+    kernel = mxfp4 or mxfp4_kernel(version, compute_capability) if stores_mxfp4(model) else Mxfp4Kernel.NONE
     conditions = Conditions(model.dtype, model.text.layers, Ranks.of(settings), enabled, kernel)
     method = model.quantization.method if model.quantization is not None else ""
     if not loads_quantization(version, method):
@@ -101,6 +101,13 @@ def stage_weight_bytes(
     if model.weights is None:
         return (_of_headers_alone(model, conditions),)
     return _of_modules(model.weights, model.quantization, model.checkpoint_bytes, conditions)
+
+
+@cached_by_identity()
+def stores_mxfp4(model: ModelFacts) -> bool:
+    """Whether a kernel decides how some of its experts are kept."""
+    rule = model.quantization
+    return rule is not None and any(kind.method == "mxfp4" for kind in (rule, *(kind for _, kind in rule.listed)))
 
 
 class Conditions(NamedTuple):
