@@ -93,6 +93,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [resource.k8s.io]
   resources: [resourceclaimtemplates]
   verbs: [get, list, watch, create, patch, delete]
+# The claim of a group that shares one GPU (spec.gpu.share): it goes with the last of its owners.
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaims]
+  verbs: [get, list, watch, create, patch]
 {{- end }}
 
 {{- define "vlm-operator.claimReadRules" -}}
