@@ -141,6 +141,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [nodes, pods]
   verbs: [list]
+- apiGroups: [resource.k8s.io]
+  resources: [resourceslices, resourceclaims]
+  verbs: [list]
+- apiGroups: [vlm-operator.dev]
+  resources: [gpunodes]
+  verbs: [list]
 {{- if .Values.audit.rbac.configFiles }}
 - apiGroups: [""]
   resources: [configmaps]
