@@ -100,6 +100,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [resource.k8s.io]
   resources: [resourceclaimtemplates]
   verbs: [get, list, watch, create, patch, delete]
+# The claim of a group that shares one GPU (spec.gpu.share): it goes with the last of its owners.
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaims]
+  verbs: [get, list, watch, create, patch]
 {{- end }}
 
 {{- define "vlm-operator.claimReadRules" -}}
@@ -143,6 +147,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "vlm-operator.auditRules" -}}
 - apiGroups: [""]
   resources: [nodes, pods]
+  verbs: [list]
+- apiGroups: [resource.k8s.io]
+  resources: [resourceslices, resourceclaims]
+  verbs: [list]
+- apiGroups: [vlm-operator.dev]
+  resources: [gpunodes]
   verbs: [list]
 {{- if .Values.audit.rbac.configFiles }}
 - apiGroups: [""]

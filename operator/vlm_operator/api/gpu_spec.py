@@ -48,6 +48,21 @@ class ClaimSpec(ApiModel):
     )
 
 
+_GROUP_VALIDATOR, _GROUP_CEL = matching(
+    r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+    "must be at most 40 lower-case letters, digits and dashes, a letter or digit at both ends",
+)
+
+
+class ShareSpec(ApiModel):
+    """A GPU for several VLMDeployments of one namespace."""
+
+    group: Annotated[str, Field(min_length=1, max_length=40), _GROUP_VALIDATOR, _GROUP_CEL] = Field(
+        description="VLMDeployments of this namespace with the same group run on one GPU together. Each gets the "
+        "utilisation of its own need on what the reserve and the others leave, and starts when those before it serve."
+    )
+
+
 class GPUSpec(ApiModel):
     """Which GPUs the server runs on. What is left out, the operator chooses among the cluster's GPUs."""
 
@@ -72,6 +87,11 @@ class GPUSpec(ApiModel):
         description="GPUs of one replica, on all its nodes together (spec.topology). Default: the smallest number that "
         "fits on one node, or whole nodes.",
     )
+    share: ShareSpec | None = Field(
+        default=None,
+        description="Run on one GPU together with other VLMDeployments. With claim the group has one ResourceClaim; "
+        "without, its pods meet on a node whose only GPU is replicated by time slicing. Default: GPUs of its own.",
+    )
     reserve: Quantity | None = Field(
         default=None,
         description="Memory of each GPU that stays free for a desktop or another process, for instance 4Gi: "
@@ -89,5 +109,16 @@ class GPUSpec(ApiModel):
             f"!self.resource.startsWith('{MIG_PREFIX}')",
             message="count must be 1 for a MIG resource: one server cannot span MIG instances; choose a larger profile",
             holds=lambda g: g.count in {None, 1} or not g.resource.startswith(MIG_PREFIX),
+        ),
+        Rule(
+            cel="!has(self.share) || !has(self.count) || self.count == 1",
+            message="count must be 1 with share: a group shares one GPU",
+            holds=lambda g: g.share is None or g.count in {None, 1},
+        ),
+        Rule(
+            cel="!has(self.share) || !has(self.claim) || !has(self.claim.memory)",
+            message="claim.memory contradicts share: a claim of its own takes a part of the card, a group divides one "
+            "claim; set one of them",
+            holds=lambda g: g.share is None or g.claim is None or g.claim.memory is None,
         ),
     )

@@ -52,6 +52,23 @@ class LifecycleReason(Described):
         "Install LeaderWorkerSet (the message has the command), or use GPUs of one node.",
     )
 
+    # --- a GPU for several ---
+    GPU_SHARE_TOO_SMALL = (
+        "GPUShareTooSmall",
+        "The servers of the group take more than the GPU has for them; the message has the sum and who takes what.",
+        "Lower context.maximum, the workload or gpu.reserve of one of them, or name a larger GPU.",
+    )
+    GPU_SHARE_IMPOSSIBLE = (
+        "GPUShareImpossible",
+        "The pods of the group cannot be brought onto the same GPU of this cluster.",
+        "Set gpu.claim where NVIDIA's DRA driver runs, or replicate the GPU of a node that has one by time slicing.",
+    )
+    GPU_SHARE_WAITING = (
+        "GPUShareWaiting",
+        "Another server of the group starts: vLLM counts what others take while it profiles, so one starts at a time.",
+        "Wait until the server that the message names serves, or repair it.",
+    )
+
     # --- asking vLLM before a plan ---
     DRY_RUNNING = (
         "DryRunning",

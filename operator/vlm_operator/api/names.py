@@ -21,6 +21,9 @@ FINGERPRINT_ANNOTATION: Final = f"{GROUP}/fingerprint"
 DEPLOYMENT_LABEL: Final = f"{GROUP}/vlmdeployment"
 """On children and pods: name of the VLMDeployment they belong to."""
 
+SHARE_LABEL: Final = f"{GROUP}/gpu-share"
+"""On pods of a server that shares its GPU, and on the group's ResourceClaim: ``spec.gpu.share.group``."""
+
 MODEL_LABEL: Final = f"{GROUP}/model"
 """On StartupObservations: the model they are about, as far as a label can spell it."""
 

@@ -267,6 +267,17 @@ class VLMDeploymentSpec(ApiModel):
             ),
         ),
         Rule(
+            cel="!has(self.gpu) || !has(self.gpu.share) || !has(self.replicas) || self.replicas <= 1",
+            message="replicas must be 0 or 1 with gpu.share: each replica would take its part of the one GPU again",
+            holds=lambda s: s.gpu is None or s.gpu.share is None or (s.replicas or 0) <= 1,
+        ),
+        Rule(
+            cel="!has(self.gpu) || !has(self.gpu.share) || !has(self.topology) || !has(self.topology.nodes) || "
+            "string(self.topology.nodes) == '1'",
+            message="topology.nodes must be 1 with gpu.share: a group shares one GPU of one node",
+            holds=lambda s: s.gpu is None or s.gpu.share is None or s.topology is None or s.topology.most_nodes == 1,
+        ),
+        Rule(
             cel="!has(self.cacheClaim) || !has(self.model.cache)",
             message="cacheClaim is the older name of model.cache.claim: state one of them",
             holds=lambda s: s.cache_claim is None or s.model.cache is None,

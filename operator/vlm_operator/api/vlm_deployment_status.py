@@ -101,6 +101,7 @@ class PlanGPUStatus(StatusModel):
         default=None, description="Extended resource that the pod asks for, or that stands for what it claims."
     )
     claimed: Bool | None = Field(default=None, description="True where the pod gets the GPUs by a ResourceClaim.")
+    shared: Bool | None = Field(default=None, description="True where other pods may be given the same GPU.")
     sources: Annotated[dict[str, Name], Field(max_length=8)] | None = Field(
         default=None,
         description="Who told which fact of the GPU (product, memory, computeCapability, free): agent, DRA or labels. "
@@ -120,6 +121,16 @@ class PlanGPUStatus(StatusModel):
     )
 
 
+class PlanShareStatus(StatusModel):
+    """What the server takes of a GPU that it shares, as of when the plan was made."""
+
+    group: Name = Field(description="spec.gpu.share.group.")
+    takes_bytes: ByteCount = Field(description="What it takes at any load, its CUDA context and graphs included.")
+    sum_bytes: ByteCount = Field(description="What all servers of the group take.")
+    available_bytes: ByteCount = Field(description="What there is for them.")
+    kept_bytes: ByteCount = Field(description="What is kept for others: the largest spec.gpu.reserve, or a desktop's.")
+
+
 class PlanStatus(StatusModel):
     """The flags in force, the budget behind them and why."""
 
@@ -137,6 +148,9 @@ class PlanStatus(StatusModel):
     vllm_version: Name | None = Field(default=None, description="vLLM release whose rules were used.")
     architecture: Name | None = Field(default=None, description="Architecture of the model.")
     gpu: PlanGPUStatus | None = Field(default=None, description="The GPU shape the plan is for.")
+    share: PlanShareStatus | None = Field(
+        default=None, description="Its part of the GPU; absent where it has GPUs of its own."
+    )
     flags: dict[str, Any] = Field(
         default_factory=dict, description="Every flag that matters, by vLLM's own name (max_model_len, …)."
     )

@@ -10,6 +10,7 @@ from vlm_operator.audit import restart_checks, waste_checks
 from vlm_operator.audit.container_command import ConfigMaps, Manifest
 from vlm_operator.audit.finding import Finding, FindingKind, Severity, Subject
 from vlm_operator.audit.fit_matrix import Fit, WantedModel, fit_matrix
+from vlm_operator.audit.gpu_objects import GPUObjects
 from vlm_operator.audit.node_groups import Fleet, read_fleet
 from vlm_operator.audit.planner import Planner
 from vlm_operator.audit.server import Server, plan_server
@@ -58,10 +59,15 @@ def read_cluster(
     pods: Iterable[Manifest],
     config_maps: ConfigMaps | None = None,
     traffic: Mapping[tuple[str, str], Traffic] | None = None,
+    others: GPUObjects | None = None,
 ) -> Cluster:
-    """The facts of manifests as the API server gives them."""
+    """The facts of manifests as the API server gives them.
+
+    Raises:
+        InputError: as ``read_fleet``.
+    """
     listed = tuple(pods)
-    return Cluster(read_servers(listed, config_maps or {}), read_fleet(nodes, listed), traffic or {})
+    return Cluster(read_servers(listed, config_maps or {}), read_fleet(nodes, listed, others), traffic or {})
 
 
 def audit(

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
 from vlm_operator.audit.container_command import Manifest
+from vlm_operator.audit.gpu_objects import GPUObjects
 from vlm_operator.audit.placement import ANYWHERE, Placement, Site, read_taints
 from vlm_operator.audit.server_pod import GPU_RESOURCES, gpus_of
 from vlm_operator.errors import VlmOperatorError
-from vlm_operator.gpu.facts import GPUFacts
-from vlm_operator.gpu.node_labels import is_planning_label, read_node_gpus
+from vlm_operator.gpu.devices import Device
+from vlm_operator.gpu.facts import FactSource, GPUFacts
+from vlm_operator.gpu.measured import MeasuredGPU, present_gpu
+from vlm_operator.gpu.node_gpus import node_gpus
+from vlm_operator.gpu.node_labels import NodeGPUs, is_planning_label
 from vlm_operator.gpu.resources import GPU_RESOURCE
+from vlm_operator.units import MIB, format_gib
 
 _REPLICAS: Final = f"{GPU_RESOURCE}.replicas"
 
+
+STEP_BYTES: Final = 256 * MIB
+"""An agent does not tell of smaller changes: nodes that differ by less are of one group."""
 
 _NOWHERE: Final = Site("")
 
@@ -120,9 +128,18 @@ class Fleet:
 _Shape = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 
 
-def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> Fleet:
-    """The groups of these nodes, with what these pods leave free. Nodes without GPUs are left out."""
-    asked = gpus_asked(pods)
+def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest], others: GPUObjects | None = None) -> Fleet:
+    """The groups of these nodes, with what these pods and claims leave free. Nodes without GPUs are left out.
+
+    Args:
+        others: devices, claims and measurements; None for none.
+
+    Raises:
+        InputError: a ResourceSlice tells a memory that is no quantity.
+    """
+    others, listed = others or GPUObjects(), tuple(pods)
+    asked = gpus_asked(listed) + others.claimed
+    in_pods = frozenset(str((pod.get("metadata") or {}).get("uid")) for pod in listed)
     read: dict[_Shape, Any] = {}
     found: dict[tuple[GPUFacts, str, int], list[Member]] = {}
     places: dict[tuple[str, str], tuple[GPUFacts, str, int]] = {}
@@ -136,17 +153,19 @@ def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> Fleet:
         takes_pods = _takes_pods(node)
         if not takes_pods:
             closed.add(name)
-        offered = _offered(own, (node.get("status") or {}).get("allocatable") or {}, read)
+        allocatable = (node.get("status") or {}).get("allocatable") or {}
+        measured = others.measured.get(name, ())
+        offered = _offered(own, allocatable, others.devices.get(name, ()), measured, read)
         if isinstance(offered, str):
             unreadable.append((name, offered))
             continue
-        for each in offered:
+        for each in (_as_found(one, measured, in_pods) for one in offered):
             key = (each.gpu, each.resource, each.count)
             free = max(each.count - asked[name, each.resource], 0) if takes_pods else 0
             text = own.get(_REPLICAS, "1")
             replicas = int(text) if text.isdecimal() and int(text) > 0 and each.gpu.shared else 1
             found.setdefault(key, []).append(Member(name, free, takes_pods, replicas, sites[name]))
-            places[name, each.resource] = key
+            places.setdefault((name, each.resource), key)
     groups = _named(found)
     return Fleet(
         tuple(groups.values()),
@@ -157,23 +176,50 @@ def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> Fleet:
     )
 
 
-def _offered(labels: Mapping[str, str], allocatable: Mapping[str, Any], read: dict[_Shape, Any]) -> Any:
+def _as_found(offered: NodeGPUs, measured: Iterable[MeasuredGPU], in_pods: frozenset[str]) -> NodeGPUs:
+    """With what processes outside pods hold of the fullest of the GPUs, in steps of 256 MiB."""
+    gpu = offered.gpu
+    if gpu.mig_profile or offered.resource.removesuffix(".shared") != GPU_RESOURCE:
+        return offered
+    found = [
+        present_gpu(card, gpu.platform, in_pods, STEP_BYTES)
+        for card in measured
+        if card.label == gpu.product and not card.mig_enabled
+    ]
+    fullest = min(found, key=lambda each: each.free_estimate_bytes, default=None)
+    if fullest is None or fullest.free_estimate_bytes >= gpu.free_estimate_bytes:
+        return offered
+    free = fullest.free_estimate_bytes // STEP_BYTES * STEP_BYTES
+    held = gpu.with_(free_at_start_bytes=free, held_by=fullest.held_by, sources=fullest.sources)
+    return replace(offered, gpu=held)
+
+
+def _offered(
+    labels: Mapping[str, str],
+    allocatable: Mapping[str, Any],
+    devices: tuple[Device, ...],
+    measured: tuple[MeasuredGPU, ...],
+    read: dict[_Shape, Any],
+) -> Any:
     """GPUs of a node, or the reason why they cannot be told; read once for each shape of node."""
     shape = (
         tuple(sorted((key, value) for key, value in labels.items() if is_planning_label(key))),
         tuple(sorted((key, str(value)) for key, value in allocatable.items() if key.startswith(GPU_RESOURCES))),
     )
-    if shape not in read:
-        try:
-            read[shape] = read_node_gpus(dict(shape[0]), dict(shape[1]))
-        except VlmOperatorError as error:
-            read[shape] = error.message
-    return read[shape]
+    if not devices and not measured and shape in read:
+        return read[shape]
+    try:
+        found: Any = node_gpus(dict(shape[0]), dict(shape[1]), devices, measured)
+    except VlmOperatorError as error:
+        found = error.message
+    if not devices and not measured:
+        read[shape] = found
+    return found
 
 
 def _named(found: Mapping[tuple[GPUFacts, str, int], list[Member]]) -> dict[tuple[GPUFacts, str, int], NodeGroup]:
     """Groups with a name each: where two would be called the same, with the resource or the memory."""
-    plain = {key: f"{key[2]}x {key[0].label}{' (shared)' if key[0].shared else ''}" for key in found}
+    plain = {key: f"{key[2]}x {key[0].label}{' (shared)' if key[0].shared else ''}{_held(key[0])}" for key in found}
     counted = Counter(plain.values())
     longer = {
         key: name if counted[name] == 1 else f"{name} ({key[0].total_bytes / 2**30:.1f} GiB, {key[1]})"
@@ -187,6 +233,13 @@ def _named(found: Mapping[tuple[GPUFacts, str, int], list[Member]]) -> dict[tupl
         name = longer[key] if repeated == 1 else f"{longer[key]} #{repeated}"
         groups[key] = NodeGroup(name, *key, tuple(found[key]))
     return groups
+
+
+def _held(gpu: GPUFacts) -> str:
+    """For people: what processes outside pods hold, as an agent tells."""
+    if gpu.source_of("free") is not FactSource.AGENT or not gpu.held_by:
+        return ""
+    return f" ({format_gib(gpu.free_estimate_bytes)} free of {format_gib(gpu.total_bytes)})"
 
 
 def _takes_pods(node: Manifest) -> bool:

@@ -21,7 +21,12 @@ _NEVER: Final = "never"
 
 
 @click.command("audit", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("--nodes", metavar="FILE", help="Nodes as 'kubectl get nodes -o json' (or yaml) gives them.")
+@click.option(
+    "--nodes",
+    metavar="FILE",
+    help="Nodes as 'kubectl get nodes -o json' (or yaml) "
+    "gives them, and beside them resourceslices, resourceclaims and gpunodes, where the cluster has them.",
+)
 @click.option("--pods", metavar="FILE", help="Pods as 'kubectl get pods -A -o json' (or yaml) gives them.")
 @click.option(
     "--config-maps", metavar="FILE", help="ConfigMaps that commands refer to, as kubectl gives them (with --pods)."

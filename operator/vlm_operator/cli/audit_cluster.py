@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import click
 
+from vlm_operator.api.names import API_VERSION
 from vlm_operator.audit.audit import Cluster, read_cluster
 from vlm_operator.audit.container_command import config_maps_named
+from vlm_operator.audit.gpu_objects import GPUObjects
 from vlm_operator.audit.server_pod import ServerPod, read_servers
 from vlm_operator.audit.traffic import Traffic, read_traffic
 from vlm_operator.cli.audit_files import data_of, in_namespace
@@ -19,6 +21,9 @@ from vlm_operator.errors import ClusterUnreachable, InputError
 RIGHTS: Final = (
     ("list", "nodes", "GPUs and their labels"),
     ("list", "pods", "servers, and GPUs in use"),
+    ("list", "resourceslices", "GPUs that claims are given (optional)"),
+    ("list", "resourceclaims", "which of them are in use (optional)"),
+    ("list", "gpunodes", "memory that agents measure (optional)"),
     ("get", "configmaps", "config files of servers (optional)"),
     ("get", "pods/proxy", "/metrics of servers (optional)"),
 )
@@ -47,9 +52,28 @@ def read_live(context: str | None, namespace: str | None, *, with_metrics: bool)
     servers = {(each.workload.namespace, each.name): each for each in read_servers(own, {})}
     config_maps = api.config_maps([pod for pod in own if _name(pod) in servers])
     traffic = api.traffic(own, servers) if with_metrics else {}
+    others = gpu_objects(api)
     for words in api.missing:
         click.echo(words, err=True)
-    return in_namespace(read_cluster(nodes, pods, data_of(config_maps), traffic), namespace)
+    return in_namespace(read_cluster(nodes, pods, data_of(config_maps), traffic, others), namespace)
+
+
+def gpu_objects(api: Api) -> GPUObjects:
+    """Devices, claims and measurements; a kind that the cluster lacks is empty, one that may not be read is said."""
+
+    def listed(plural: str, root: str) -> tuple[dict[str, Any], ...]:
+        try:
+            return tuple(api.listed(plural, root))
+        except ClusterUnreachable as error:
+            if error.hint is not None and "right" in error.hint:
+                api.missing.append(f"{plural} are not read: {error.message}; {error.hint}")
+            elif "404" not in error.message:
+                raise
+            return ()
+
+    dra = "/apis/resource.k8s.io/v1"
+    slices, claims = listed("resourceslices", dra), listed("resourceclaims", dra)
+    return GPUObjects(slices, claims, listed("gpunodes", f"/apis/{API_VERSION}"))
 
 
 def connect(context: str | None) -> Any:

@@ -12,6 +12,7 @@ import yaml
 
 from vlm_operator.audit.audit import Cluster, read_cluster
 from vlm_operator.audit.container_command import ConfigMaps
+from vlm_operator.audit.gpu_objects import KINDS, GPUObjects
 from vlm_operator.audit.traffic import Traffic, read_traffic
 from vlm_operator.errors import InputError
 
@@ -30,7 +31,8 @@ def read_files(values: dict[str, Any]) -> Cluster:
     nodes = _objects(values["nodes"], "nodes", "Node")
     pods = _objects(values["pods"], "pods", "Pod")
     config_maps = _objects(values["config_maps"], "config-maps", "ConfigMap") if values["config_maps"] else []
-    cluster = read_cluster(nodes, pods, data_of(config_maps), _metrics(values["metrics"]))
+    others = GPUObjects(*(tuple(_listed(values["nodes"], "nodes", kind)[0]) for kind in KINDS))
+    cluster = read_cluster(nodes, pods, data_of(config_maps), _metrics(values["metrics"]), others)
     return in_namespace(cluster, values["namespace"])
 
 
@@ -101,6 +103,21 @@ def _objects(path: str, field: str, kind: str) -> list[dict[str, Any]]:
     Raises:
         InputError: there is none, and the file is not an empty list.
     """
+    found, is_empty_list = _listed(path, field, kind)
+    if not found and not is_empty_list:
+        resource = {"Node": "nodes", "Pod": "pods -A", "ConfigMap": "configmaps -A"}[kind]
+        raise InputError(
+            f"{field}: {path} holds no {kind}", field=field, hint=f"kubectl get {resource} -o json > {field}.json"
+        )
+    return found
+
+
+def _listed(path: str, field: str, kind: str) -> tuple[list[dict[str, Any]], bool]:
+    """Objects of one kind, and whether the file is an empty list.
+
+    Raises:
+        InputError: it holds none of Kubernetes, or one without a name.
+    """
     found: list[dict[str, Any]] = []
     is_empty_list = False
     for document in documents(path, field):
@@ -116,12 +133,7 @@ def _objects(path: str, field: str, kind: str) -> list[dict[str, Any]]:
     for item in found:
         if not isinstance(item.get("metadata"), dict) or not item["metadata"].get("name"):
             raise InputError(f"{field}: {path} holds a {kind} without metadata.name", field=field)
-    if not found and not is_empty_list:
-        resource = {"Node": "nodes", "Pod": "pods -A", "ConfigMap": "configmaps -A"}[kind]
-        raise InputError(
-            f"{field}: {path} holds no {kind}", field=field, hint=f"kubectl get {resource} -o json > {field}.json"
-        )
-    return found
+    return found, is_empty_list
 
 
 def _metrics(folder: str | None) -> dict[tuple[str, str], Traffic]:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+import click
+
+from vlm_operator.audit.gpu_objects import GPUObjects
 from vlm_operator.cli.columns import Column, print_columns, terminal_width
-from vlm_operator.errors import ClusterUnreachable, VlmOperatorError
-from vlm_operator.gpu.devices import Device, claimed_devices, devices_of, read_slice
-from vlm_operator.gpu.measured import MeasuredGPU, read_measured
+from vlm_operator.errors import VlmOperatorError
+from vlm_operator.gpu.devices import Device
+from vlm_operator.gpu.measured import MeasuredGPU
 from vlm_operator.gpu.node_gpus import node_gpus
 from vlm_operator.gpu.node_labels import KERNEL_LABEL, NodeGPUs
 from vlm_operator.gpu.platform import platform_of_kernel
 from vlm_operator.units import format_gib
-
-_DRA: Final = "/apis/resource.k8s.io/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,7 @@ class ClusterObjects:
 
     nodes: tuple[Mapping[str, Any], ...]
     pods: tuple[Mapping[str, Any], ...] = ()
-    slices: tuple[Mapping[str, Any], ...] = ()
-    claims: tuple[Mapping[str, Any], ...] = ()
-    gpu_nodes: tuple[Mapping[str, Any], ...] = ()
+    others: GPUObjects = field(default_factory=GPUObjects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,51 +54,26 @@ def read_objects(context: str | None) -> ClusterObjects:
     """
     from kubernetes import client
 
-    from vlm_operator.cli.audit_cluster import Api, connect
+    from vlm_operator.cli.audit_cluster import Api, connect, gpu_objects
 
     api = Api(client.ApiClient(connect(context)))
-
-    def listed(plural: str, root: str) -> tuple[Mapping[str, Any], ...]:
-        try:
-            return tuple(api.listed(plural, root))
-        except ClusterUnreachable as error:
-            if "404" in error.message:
-                return ()
-            raise
-
-    return ClusterObjects(
-        tuple(api.listed("nodes")),
-        tuple(api.listed("pods")),
-        listed("resourceslices", _DRA),
-        listed("resourceclaims", _DRA),
-        listed("gpunodes", "/apis/vlm-operator.dev/v1alpha1"),
-    )
+    found = ClusterObjects(tuple(api.listed("nodes")), tuple(api.listed("pods")), gpu_objects(api))
+    for words in api.missing:
+        click.echo(words, err=True)
+    return found
 
 
 def nodes_with_gpus(found: ClusterObjects) -> tuple[NodeWithGPUs, ...]:
     """Nodes that have GPUs, by name."""
     from vlm_operator.audit.node_groups import gpus_asked
 
-    slices = [each for raw in found.slices if (each := read_slice(raw)) is not None]
-    devices = {node: devices_of(each for each in slices if each.node == node) for node in {s.node for s in slices}}
-    measured = {raw["metadata"]["name"]: read_measured(raw.get("status") or {}) for raw in found.gpu_nodes}
-    in_use = gpus_asked(found.pods) + _claimed(found.claims, devices)
+    devices, measured = found.others.devices, found.others.measured
+    in_use = gpus_asked(found.pods) + found.others.claimed
     made = (
         _node(raw, devices.get(raw["metadata"]["name"], ()), measured.get(raw["metadata"]["name"], ()), in_use)
         for raw in found.nodes
     )
     return tuple(sorted((node for node in made if node is not None), key=lambda node: node.name))
-
-
-def _claimed(claims: Iterable[Mapping[str, Any]], devices: Mapping[str, Iterable[Device]]) -> Counter[tuple[str, str]]:
-    """Claimed devices by node and by the resource that stands for their kind."""
-    given = {device for raw in claims for device in claimed_devices(raw)}
-    return Counter(
-        (node, device.resource)
-        for node, listed in devices.items()
-        for device in listed
-        if (device.pool, device.name) in given
-    )
 
 
 def _node(

@@ -92,9 +92,17 @@ def plan_deployment(
         options: of the command line, which override what the file says.
 
     Raises:
-        InputError: no GPU is named, this machine has too few, or the spec contradicts itself or the model.
+        InputError: no GPU is named, this machine has too few, a group shares the GPU, or the spec contradicts itself
+            or the model.
     """
     spec = deployment.spec
+    if spec.gpu is not None and spec.gpu.share is not None:
+        raise InputError(
+            f"gpu.share: {deployment.metadata.name} shares its GPU with group {spec.gpu.share.group}, and a plan of it "
+            "alone would take what the others need",
+            field="gpu.share",
+            hint="'vlmctl share -f FILE --gpu PRODUCT' plans the whole group",
+        )
     intent = on_nodes(intent_of(spec, version or engine_version(spec)), nodes, gpus_per_node)
     intent, used = overridden(intent, dict(options))
     if used:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from vlm_operator.api.names import API_VERSION
+from vlm_operator.api.names import API_VERSION, SHARE_LABEL
 from vlm_operator.api.owner import owner_reference
 from vlm_operator.controller.api_errors import ApiError, Outdated, Rejected, RetryLater
+from vlm_operator.controller.cache import SHARED_CLAIM
 from vlm_operator.controller.client import Client, path_of
 from vlm_operator.controller.drift import is_applied
 from vlm_operator.controller.gather import is_controlled_by
@@ -125,7 +126,8 @@ class Applier:
         """Apply a child; what stood in the way, None where nothing did."""
         target = situation.target
         manifest = {**child, "metadata": {**child["metadata"], "namespace": target.namespace}}
-        manifest["metadata"]["ownerReferences"] = [owner_reference(target.name, target.uid)]
+        if not _is_shared(child):  # what several own names them all
+            manifest["metadata"]["ownerReferences"] = [owner_reference(target.name, target.uid)]
         return self._tried(manifest, situation, lambda: self._apply_child(manifest, situation))
 
     def _tried(self, manifest: Manifest, situation: Situation, write: Callable[[], None]) -> Rejection | None:
@@ -198,7 +200,8 @@ class Applier:
             _NotOurs: it is somebody else's.
         """
         found = self._client.find(path)
-        if found is not None and not is_controlled_by(found, target.uid):
+        is_ours = found is None or is_controlled_by(found, target.uid) or _is_of_group(found, manifest)
+        if not is_ours:
             kind, name = manifest["kind"], manifest["metadata"]["name"]
             raise _NotOurs(
                 f"{kind} {name} exists and is somebody else's: rename the VLMDeployment, or delete that {kind}"
@@ -298,6 +301,16 @@ class Applier:
             return  # it exists
         except ApiError as error:  # an event that cannot be told must not stop what it tells of
             LOGGER.warning("event %s not created: %s", event.reason, error.message)
+
+
+def _is_shared(manifest: Manifest) -> bool:
+    return SHARE_LABEL in (manifest["metadata"].get("labels") or {}) and manifest["kind"] == SHARED_CLAIM
+
+
+def _is_of_group(found: Manifest, manifest: Manifest) -> bool:
+    """True where both are the claim of one group."""
+    labels = found["metadata"].get("labels") or {}
+    return _is_shared(manifest) and labels.get(SHARE_LABEL) == manifest["metadata"]["labels"][SHARE_LABEL]
 
 
 def _live(children: Iterable[Manifest], kind: str, name: str) -> Manifest | None:

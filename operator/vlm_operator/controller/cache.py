@@ -13,16 +13,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vlm_operator.api.names import DEPLOYMENT_LABEL, DRY_RUN_LABEL, FIELD_MANAGER, MODEL_LABEL
+from vlm_operator.api.names import DEPLOYMENT_LABEL, DRY_RUN_LABEL, FIELD_MANAGER, MODEL_LABEL, SHARE_LABEL
 from vlm_operator.controller.client import Object
 from vlm_operator.controller.queue import Key
 from vlm_operator.lifecycle.children import CHILD_KINDS
+from vlm_operator.lifecycle.gpu_share import group_of
 
 ROOT: Final = "VLMDeployment"
 OBSERVATION: Final = "StartupObservation"
 FACTS: Final = "EngineFacts"
 POD: Final = "Pod"
 JOB: Final = "Job"
+SHARED_CLAIM: Final = "ResourceClaim"
+"""The claim of a group that shares one GPU."""
+
 DRY_RUN_POD: Final = "DryRunPod"
 """Pods of dry runs: kept apart from those of model servers, which another informer brings."""
 
@@ -40,14 +44,17 @@ class Entry:
     Attributes:
         uid: identity of this very object.
         version: its resource version; greater is newer (Kubernetes 1.35 and every etcd-backed API server before).
-        group: what it is found by: the key of its VLMDeployment, or the model label of observations and facts.
+        group: what it is found by: the key of its VLMDeployment, the model label of observations and facts, or the
+            group that a claim is of.
         text: JSON.
+        shares: of a VLMDeployment, the group that it shares a GPU with; empty for none.
     """
 
     uid: str
     version: int
     group: Key | str
     text: bytes
+    shares: str = ""
 
     def object(self) -> Object:
         """The object, made anew for each caller."""
@@ -71,6 +78,7 @@ class Cache:
         self._lock = threading.Lock()
         self._entries: dict[Name, Entry] = {}
         self._groups: dict[Key | str, set[Name]] = {}
+        self._sharing: dict[str, set[Key]] = {}
 
     # --- what is there ----------------------------------------------------------------------------------------------
 
@@ -93,6 +101,17 @@ class Cache:
             entries = [self._entries[name] for name in names]
         return [entry.object() for entry in entries]
 
+    def sharing(self, group: str) -> list[Key]:
+        """VLMDeployments of a group that shares a GPU (see ``share_name``), by name."""
+        with self._lock:
+            return sorted(self._sharing.get(group, ()))
+
+    def shares(self, key: Key) -> str:
+        """The group with which a VLMDeployment shares a GPU; empty where it does not, or is not there."""
+        with self._lock:
+            entry = self._entries.get((ROOT, *key))
+        return entry.shares if entry is not None else ""
+
     # --- what changed -----------------------------------------------------------------------------------------------
 
     def put(self, item: Object) -> None:
@@ -100,11 +119,13 @@ class Cache:
         group = self._put(item)
         if isinstance(group, Key):
             self._changed((group,), 0.0 if item["kind"] == ROOT else SETTLE_SECONDS)
+            self._say_neighbours(item)
 
     def wrote(self, item: Object) -> None:
         """This operator has written this object: nobody need look at what it has done itself."""
         if item.get("kind") in _CACHED and "uid" in (item.get("metadata") or {}):
             self._put(item)
+            self._say_neighbours(item)
 
     def drop(self, item: Object) -> None:
         """The object was deleted."""
@@ -115,6 +136,7 @@ class Cache:
                 return
             self._remove(name, entry)
         self._say([entry.group])
+        self._say_neighbours(item)
 
     def retain(self, namespace: str | None, uids: set[str], version: int, *, kind: str) -> None:
         """Of this kind and namespace only these were there at ``version``: what is older and not among them went."""
@@ -130,6 +152,8 @@ class Cache:
             for name, entry in gone:
                 self._remove(name, entry)
         self._say(entry.group for _, entry in gone)
+        for group in {entry.shares for _, entry in gone if entry.shares}:
+            self._say(self.sharing(group))
 
     def _put(self, item: Object) -> Key | str | None:
         """Remember it; whose it is, or None where it is known already, or nobody's."""
@@ -139,7 +163,7 @@ class Cache:
             before = self._entries.get(name)
             if before is not None and version <= before.version:
                 return None
-        entry = None if group is None else Entry(metadata["uid"], version, group, _text(item))
+        entry = None if group is None else Entry(metadata["uid"], version, group, _text(item), _shares(item))
         with self._lock:
             before = self._entries.get(name)
             if before is not None and version <= before.version:
@@ -149,6 +173,10 @@ class Cache:
             if entry is not None:
                 self._entries[name] = entry
                 self._groups.setdefault(entry.group, set()).add(name)
+                if entry.shares:
+                    self._sharing.setdefault(entry.shares, set()).add(Key(name[1], name[2]))
+        if before is not None and before.shares and (entry is None or before.shares != entry.shares):
+            self._say(self.sharing(before.shares))  # it has left them
         if before is not None and before.group != group:  # relabelled: the one that lost it looks, too
             self._say([before.group])
         return group
@@ -159,6 +187,16 @@ class Cache:
         members.discard(name)
         if not members:
             del self._groups[entry.group]
+        if entry.shares:
+            self._sharing[entry.shares].discard(Key(name[1], name[2]))
+            if not self._sharing[entry.shares]:
+                del self._sharing[entry.shares]
+
+    def _say_neighbours(self, item: Object) -> None:
+        """What one VLMDeployment takes and whether it serves decides about the others on its GPU."""
+        if shares := _shares(item):
+            own = Key(item["metadata"]["namespace"], item["metadata"]["name"])
+            self._say(key for key in self.sharing(shares) if key != own)
 
     def _say(self, groups: Iterable[Key | str]) -> None:
         keys = [group for group in groups if isinstance(group, Key)]
@@ -189,7 +227,7 @@ class DryRunPods(KindOfCache):
         self.drop = lambda item: cache.drop({**item, "kind": DRY_RUN_POD})
 
 
-_CACHED: Final = frozenset({ROOT, OBSERVATION, FACTS, POD, JOB, *(kind.kind for kind in CHILD_KINDS)})
+_CACHED: Final = frozenset({ROOT, OBSERVATION, FACTS, POD, JOB, SHARED_CLAIM, *(kind.kind for kind in CHILD_KINDS)})
 
 
 def _name(item: Object) -> Name:
@@ -204,8 +242,21 @@ def _group(item: Object) -> Key | str | None:
         return Key(metadata["namespace"], metadata["name"])
     if item["kind"] in {OBSERVATION, FACTS}:
         return str(labels.get(MODEL_LABEL, ""))
+    if item["kind"] == SHARED_CLAIM:
+        shared = labels.get(SHARE_LABEL)
+        return share_name(metadata["namespace"], shared) if shared else None
     owner = labels.get(DRY_RUN_LABEL if item["kind"] in {JOB, DRY_RUN_POD} else DEPLOYMENT_LABEL)
     return Key(metadata["namespace"], owner) if owner else None
+
+
+def share_name(namespace: str, group: str) -> str:
+    """A group that shares a GPU: it is of one namespace. No model label has a slash."""
+    return f"{namespace}/{group}"
+
+
+def _shares(item: Object) -> str:
+    group = group_of(item.get("spec") or {}) if item["kind"] == ROOT else None
+    return share_name(item["metadata"]["namespace"], group) if group else ""
 
 
 def _text(item: Object) -> bytes:

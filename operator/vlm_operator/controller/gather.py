@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vlm_operator.api.object_names import model_label
 from vlm_operator.controller.api_errors import NotFound, Outdated, Rejected
-from vlm_operator.controller.cache import DRY_RUN_POD, FACTS, JOB, OBSERVATION, POD
+from vlm_operator.controller.cache import DRY_RUN_POD, FACTS, JOB, OBSERVATION, POD, SHARED_CLAIM, share_name
 from vlm_operator.controller.client import Client, Object, path_of
 from vlm_operator.controller.model_configs import ModelConfig
 from vlm_operator.controller.models import Models
@@ -21,10 +21,12 @@ from vlm_operator.controller.queue import Key
 from vlm_operator.controller.watches import World
 from vlm_operator.lifecycle.children import CHILD_KINDS
 from vlm_operator.lifecycle.decision import LogRequest
+from vlm_operator.lifecycle.gpu_share import group_of
 from vlm_operator.lifecycle.situation import (
     ContainerState,
     ContainerStatus,
     Kill,
+    Neighbour,
     Pod,
     Rejection,
     Situation,
@@ -76,13 +78,16 @@ def gather(
     config_map = _config_map(world, target)
     answer = models.ask(target.spec, facts, target.namespace, config_map)
     jobs = world.cache.belonging(key, (JOB,))
+    shared = group_of(target.spec)
+    shares = share_name(target.namespace, shared) if shared else ""
+    claims = world.cache.belonging(shares, (SHARED_CLAIM,)) if shares else []
     tried = [read_pod(pod) for pod in world.cache.belonging(key, (DRY_RUN_POD,))] if jobs else []
     return Situation(
         target=target,
         now=now,
         nodes=world.nodes.snapshot(),
-        gpus_in_use=world.gpus_in_use(but=key),
-        children=tuple(child for child in children if is_controlled_by(child, target.uid)),
+        gpus_in_use=world.gpus_in_use(but=key, shares=shares),
+        children=(*(child for child in children if is_controlled_by(child, target.uid)), *claims),
         pods=tuple(sorted(pods, key=lambda pod: (pod.created_at, pod.name), reverse=True)),
         model=answer.facts,
         model_error=answer.error,
@@ -95,6 +100,7 @@ def gather(
         dry_run_pods=tuple(sorted(tried, key=lambda pod: (pod.created_at, pod.name), reverse=True)),
         dry_run_program=_program(),
         missing_kinds=world.missing_kinds(),
+        neighbours=_neighbours(world, models, key, shares) if shares else (),
     )
 
 
@@ -103,6 +109,20 @@ def _config_map(world: World, target: Target) -> ModelConfig | None:
     config = (target.spec.get("model") or {}).get("config") or {}
     name = (config.get("configMapRef") or {}).get("name")
     return world.model_configs.find(target.namespace, str(name)) if name else None
+
+
+def _neighbours(world: World, models: Models, but: Key, shares: str) -> tuple[Neighbour, ...]:
+    """The others that share the GPU with ``but``."""
+    found = []
+    for key in world.cache.sharing(shares):
+        raw = world.cache.root(key) if key != but else None
+        if raw is None:
+            continue
+        target = read_target(raw)
+        answer = models.ask(target.spec, (), target.namespace, _config_map(world, target))
+        pods = tuple(read_pod(pod) for pod in world.cache.belonging(key, (POD,)))
+        found.append(Neighbour(target, answer.facts, answer.error, pods))
+    return tuple(found)
 
 
 @functools.cache

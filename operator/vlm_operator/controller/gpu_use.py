@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vlm_operator.api.names import DEPLOYMENT_LABEL
+from vlm_operator.api.names import DEPLOYMENT_LABEL, SHARE_LABEL
+from vlm_operator.controller.cache import share_name
 from vlm_operator.controller.client import Object
 from vlm_operator.controller.queue import Key
 from vlm_operator.controller.versioned import Versioned
@@ -172,10 +173,12 @@ class Claim:
     Attributes:
         owner: the VLMDeployment whose template it was made from, None for anybody else's.
         devices: pool and name of each.
+        shares: the group whose pods use them, empty where it is nobody's.
     """
 
     owner: Key | None
     devices: frozenset[tuple[str, str]]
+    shares: str = ""
 
 
 class ClaimUse:
@@ -190,10 +193,15 @@ class ClaimUse:
         self._claims: dict[str, Claim] = {}
         self.claims: Versioned[Claim] = Versioned(read_claim, self._claim_changed)
 
-    def by_node(self, but: Key, nodes: tuple[GpuNode, ...]) -> dict[str, Counter[str]]:
-        """Devices given by node and by the resource that stands for their kind, one VLMDeployment's own left out."""
+    def by_node(self, but: Key, nodes: tuple[GpuNode, ...], shares: str = "") -> dict[str, Counter[str]]:
+        """Devices given by node and by the resource that stands for their kind, one VLMDeployment's own left out.
+
+        Args:
+            shares: the group whose claim is its own, too; empty for none.
+        """
         with self._lock:
-            given = {device for claim in self._claims.values() if claim.owner != but for device in claim.devices}
+            claims = [each for each in self._claims.values() if each.owner != but]
+        given = {device for each in claims if not shares or each.shares != shares for device in each.devices}
         if not given:
             return {}
         places = _places(nodes)
@@ -221,8 +229,9 @@ def read_claim(raw: Object) -> Claim | None:
     metadata, devices = raw["metadata"], claimed_devices(raw)
     if not devices:
         return None
-    label = (metadata.get("labels") or {}).get(DEPLOYMENT_LABEL)
-    return Claim(Key(metadata["namespace"], label) if label else None, devices)
+    labels, namespace = metadata.get("labels") or {}, metadata["namespace"]
+    owner, group = labels.get(DEPLOYMENT_LABEL), labels.get(SHARE_LABEL)
+    return Claim(Key(namespace, owner) if owner else None, devices, share_name(namespace, group) if group else "")
 
 
 @cached_by_identity(kept=4)

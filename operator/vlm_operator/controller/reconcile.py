@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -80,13 +82,20 @@ class Reconciler:
         self._rejections: dict[Key, Rejection] = {}
         self._accepted: set[Key] = set()
         self._reservations = Reservations()
+        self._sharing = threading.Lock()
 
     def reconcile(self, key: Key) -> Result:
         """Look at one VLMDeployment and make what should be of it.
 
+        Of those that share a GPU one at a time: each has to see what the one before it was given, and let start.
+
         Raises:
             ApiError: a request failed; the same call may be repeated at any time.
         """
+        with self._sharing if self._world.cache.shares(key) else nullcontext():
+            return self._reconcile(key)
+
+    def _reconcile(self, key: Key) -> Result:
         refused = self._rejections.get(key)
         situation = gather(self._world, self._models, key, policy=self._policy, rejection=refused, now=self._now())
         if situation is None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, DRY_RUN_LABEL, MODEL_CONFIG_LABEL
+from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, DRY_RUN_LABEL, MODEL_CONFIG_LABEL, SHARE_LABEL
 from vlm_operator.controller.cache import (
     FACTS,
     JOB,
@@ -18,6 +18,7 @@ from vlm_operator.controller.cache import (
     POD,
     ROOT,
     SETTLE_SECONDS,
+    SHARED_CLAIM,
     Cache,
     Changed,
     DryRunPods,
@@ -63,9 +64,13 @@ class World:
         self._lock = threading.Lock()
         self._missing: dict[Watched, str] = {}
 
-    def gpus_in_use(self, but: Key) -> Mapping[str, Mapping[str, int]] | None:
-        """By node and resource, GPUs that others than ``but`` ask for or were given; None where pods are not known."""
-        return together(self.gpu_use.by_node(but), self.claim_use.by_node(but, self.nodes.snapshot()))
+    def gpus_in_use(self, but: Key, shares: str = "") -> Mapping[str, Mapping[str, int]] | None:
+        """By node and resource, GPUs that others than ``but`` ask for or were given; None where pods are not known.
+
+        Args:
+            shares: the group whose claim is its own, too; empty for none.
+        """
+        return together(self.gpu_use.by_node(but), self.claim_use.by_node(but, self.nodes.snapshot(), shares))
 
     def gpu_holders(self) -> frozenset[Key]:
         """VLMDeployments whose pods or claims hold GPUs."""
@@ -151,6 +156,8 @@ def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Wat
         for child in CHILD_KINDS:
             watched = Watched(child.api_version, child.kind, namespace, labels, required=not child.optional)
             yield watched, KindOfCache(world.cache, child.kind)
+        claims = Watched(dra, SHARED_CLAIM, namespace, SHARE_LABEL, required=False)
+        yield claims, KindOfCache(world.cache, SHARED_CLAIM)
         for api_version, kind, selector in (
             ("v1", POD, labels),
             ("batch/v1", JOB, DRY_RUN_LABEL),

@@ -52,8 +52,13 @@ class NodeGPUs:
 KERNEL_LABEL: Final = "feature.node.kubernetes.io/kernel-version.full"
 """Kernel release of the node (node-feature-discovery, which comes with NVIDIA's): tells WSL2."""
 
+COUNT: Final = "count"
+REPLICAS: Final = "replicas"
+STRATEGY: Final = "sharing-strategy"
+"""Ends of labels: physical GPUs of the node, pods that may share each of them, and how (``time-slicing``, ``mps``)."""
+
 _PLANNING_LABEL = re.compile(
-    rf"{re.escape(NVIDIA_DOMAIN)}(gpu|mig-[^/]+)\.(product|memory|replicas|compute\.major|compute\.minor)"
+    rf"{re.escape(NVIDIA_DOMAIN)}(gpu|mig-[^/]+)\.(product|memory|{COUNT}|{REPLICAS}|{STRATEGY}|compute\.major|compute\.minor)"
     rf"|(beta\.)?{re.escape(AMD_RESOURCE)}\.(product-name|vram)"
     rf"|{re.escape(KERNEL_LABEL)}"
 )

@@ -16,6 +16,7 @@ from vlm_operator.lifecycle.dry_run.question import may_go_on, question_of
 from vlm_operator.lifecycle.dry_run.record import FAILED, REFUSED, settled_record
 from vlm_operator.lifecycle.dry_run.step import DRY_RUN_KINDS, DryRunStep, next_step, superfluous_jobs
 from vlm_operator.lifecycle.events import node_events, plan_events, refusal_events, startup_events, transition_events
+from vlm_operator.lifecycle.gpu_share import waits_for
 from vlm_operator.lifecycle.history import STARTING, AttemptRecord, History
 from vlm_operator.lifecycle.larger_slice import larger_slice
 from vlm_operator.lifecycle.model_cache import model_cache_status
@@ -123,7 +124,8 @@ def _in_force(
         attempt = AttemptRecord(server.fingerprint, planned.episode, planned.settings, STARTING, started_at=started)
         recorded = replace(recorded, history=recorded.history.put(attempt))
     plan = plan_status(planned, server, situation.target.status)
-    in_force = InForce(planner, step, plan, attempt, recorded.history, outcome, recorded.waits_for)
+    held_back = waits_for(situation, plan) if plan.get("share") else None
+    in_force = InForce(planner, step, plan, attempt, recorded.history, outcome, recorded.waits_for, held_back)
     conditions = conditions_of(in_force)
     events = (
         *startup_events(recorded),
@@ -131,7 +133,7 @@ def _in_force(
         *plan_events(step),
         *transition_events(situation.target.status, conditions, is_stopped=step.stop is not None),
     )
-    children = server.objects(stopped=step.stop is not None)
+    children = server.objects(stopped=step.stop is not None or held_back is not None)
     decision = _decision(planner, recorded, conditions, plan, events=events, children=children)
     running = None if step.stop is not None else server.fingerprint
     return replace(
@@ -149,6 +151,9 @@ def _does_not_fit(planner: Planner, recorded: Recorded, planned: Planned) -> Dec
     unknown = plan.verdict is Verdict.UNKNOWN
     words = "; ".join(filter(None, (plan.message, plan.hint, larger_slice(planner.situation, planned))))
     reason = str(plan.reason)
+    if planned.group is not None and not unknown:
+        group = planned.group.found
+        words, reason = "; ".join(filter(None, (group.message, group.hint))), LifecycleReason.GPU_SHARE_TOO_SMALL.value
     if unknown:
         reason = "GPUUnknown" if plan.gpu is not None and not plan.gpu.supported else "ModelLayoutUnknown"
     return _refused(planner, recorded, reason, words, planned, unknown=unknown)

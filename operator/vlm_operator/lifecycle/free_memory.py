@@ -9,7 +9,7 @@ from typing import Final
 from vlm_operator.gpu.facts import FactSource, GPUFacts
 from vlm_operator.gpu.measured import MeasuredGPU, present_gpu
 from vlm_operator.gpu.resources import GPU_RESOURCE
-from vlm_operator.lifecycle.offers import Offers
+from vlm_operator.lifecycle.offers import Offers, place_of
 from vlm_operator.lifecycle.situation import GpuNode
 from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.units import MIB
@@ -37,7 +37,9 @@ def with_free_memory(
     if not measured:
         return found
     matching = tuple(
-        replace(offer, gpu=_present(offer, found.sites[offer.gpu.label, offer.resource], measured, in_use or {}, own))
+        replace(
+            offer, gpu=_present(offer, found.sites[place_of(offer.gpu, offer.resource)], measured, in_use or {}, own)
+        )
         for offer in found.matching
     )
     return replace(found, matching=matching)

@@ -22,6 +22,14 @@ from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.planning.shapes import MOST_NODES
 from vlm_operator.units import parse_bytes
 
+Place = tuple[str, str, bool]
+"""Label of the GPU, resource, and whether pods share it: one product may be offered both ways."""
+
+
+def place_of(gpu: GPUFacts, resource: str) -> Place:
+    """Where the nodes of an offer are listed."""
+    return gpu.label, resource, gpu.shared
+
 
 @dataclass(frozen=True, slots=True)
 class Offers:
@@ -31,13 +39,13 @@ class Offers:
         matching: offers that the spec allows, one per kind of GPU and resource.
         others: labels of the GPUs that it does not allow.
         unreadable: nodes whose GPUs cannot be told, with the reason.
-        sites: by GPU and resource, the nodes that have them with how many; 0 on a node that takes no pods now.
+        sites: by ``place_of`` an offer, the nodes that have its GPUs with how many; 0 on a node that takes no pods now.
     """
 
     matching: tuple[GPUOffer, ...]
     others: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
-    sites: Mapping[tuple[str, str], Sequence[tuple[str, int]]] = field(default_factory=dict)
+    sites: Mapping[Place, Sequence[tuple[str, int]]] = field(default_factory=dict)
 
     def refusal(self, gpu: GPUSpec | None, topology: TopologySpec | None = None) -> str:
         """Why nothing matches, with what the cluster has."""
@@ -67,7 +75,7 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None, topology: TopologySpe
     found: dict[tuple[str, str, int, str], GPUOffer] = {}
     others: dict[str, None] = {}
     unreadable: list[str] = []
-    sites: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    sites: dict[Place, list[tuple[str, int]]] = {}
     for node in nodes:
         try:
             found_here = node_gpus(node.labels, node.allocatable, node.devices, node.measured)
@@ -82,7 +90,9 @@ def offers(nodes: Iterable[GpuNode], spec: GPUSpec | None, topology: TopologySpe
             label = "" if offered.claimed else node.labels.get(GPU_PRODUCT_LABEL, "")
             key = (offered.gpu.label, offered.resource, offered.gpu.total_bytes, label)
             takes_pods = node.ready and not node.unschedulable
-            sites.setdefault(key[:2], []).append((node.name, offered.count if takes_pods else 0))
+            sites.setdefault(place_of(offered.gpu, offered.resource), []).append(
+                (node.name, offered.count if takes_pods else 0)
+            )
             known = found.get(key)
             if known is None:
                 found[key] = GPUOffer(
@@ -137,7 +147,8 @@ def with_free(
     matching = []
     for offer in found.matching:
         key = (offer.gpu.label, offer.resource)
-        counts = [max(count - in_use.get(node, {}).get(offer.resource, 0), 0) for node, count in found.sites[key]]
+        sites = found.sites[place_of(offer.gpu, offer.resource)]
+        counts = [max(count - in_use.get(node, {}).get(offer.resource, 0), 0) for node, count in sites]
         free = tuple(sorted(_without(counts, key, waiting), reverse=True))
         matching.append(replace(offer, free=free[0], free_counts=free))
     return replace(found, matching=tuple(matching))

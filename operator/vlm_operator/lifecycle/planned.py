@@ -5,10 +5,11 @@ A plan that serves is not improved upon: a better figure that another start-up m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from vlm_operator.api.gpu_spec import GPUSpec
 from vlm_operator.api.intent import engine_version, intent_of
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.engine.settings import EngineSettings
@@ -22,6 +23,7 @@ from vlm_operator.lifecycle.dry_run.knowledge import about, bearing, read_facts,
 from vlm_operator.lifecycle.dry_run.subject import DryRunSubject, subject_of
 from vlm_operator.lifecycle.episode import episode_of
 from vlm_operator.lifecycle.free_memory import with_free_memory
+from vlm_operator.lifecycle.gpu_share import GroupPlan, group_plan, node_labels
 from vlm_operator.lifecycle.history import FAILED, History
 from vlm_operator.lifecycle.observations import ObservationKey, evidence_of, key_of
 from vlm_operator.lifecycle.offers import Offers, offers, with_free
@@ -37,7 +39,9 @@ from vlm_operator.planning.gpu_choice import GPUOffer, choose_gpu
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.log_evidence import MeasuredStartup, as_evidence, together
 from vlm_operator.planning.plan import Plan
+from vlm_operator.planning.share import Sharer
 from vlm_operator.planning.verdict import Verdict
+from vlm_operator.rendering import SharedGPU
 
 MOST_ANSWERS: Final = 8
 """Answers that a plan may follow: a long and a short context, on one, two, four and eight GPUs."""
@@ -54,6 +58,7 @@ class Planned:
         offer: the GPUs; None on the CPU backend.
         episode: the episode it belongs to.
         nodes: nodes that a replica stands on.
+        group: the plan of the group that shares the GPU, where one was just made.
     """
 
     plan: Plan | AskedPlan | None
@@ -61,6 +66,7 @@ class Planned:
     offer: GPUOffer | None
     episode: str
     nodes: int = 1
+    group: GroupPlan | None = None
 
     @property
     def gpu(self) -> GPUFacts | None:
@@ -114,7 +120,8 @@ class Planner:
             cluster = offers(situation.nodes, spec.gpu, spec.topology)
             if spec.gpu is None or spec.gpu.product is None:  # only then is there a choice
                 cluster = with_free(cluster, situation.gpus_in_use, situation.gpus_awaited)
-            own = frozenset(pod.uid for pod in situation.pods)
+            neighbours = (pod.uid for each in situation.neighbours for pod in each.pods)
+            own = frozenset((*(pod.uid for pod in situation.pods), *neighbours))
             cluster = with_free_memory(cluster, situation.nodes, situation.gpus_in_use, own)
         return cluster
 
@@ -188,7 +195,7 @@ class Planner:
         offer = None
         if self.spec.cpu is None:
             gpu = status.get("gpu") or {}
-            offer = _find(self.offers.matching, gpu.get("product"), gpu.get("resource"))
+            offer = _find(self.offers.matching, gpu)
             if offer is None:
                 return None
         episode = self.episode(offer.gpu if offer else None)
@@ -208,6 +215,8 @@ class Planner:
             InputError: the spec contradicts itself or the model.
             UnknownFact: something is not known, and vLLM is not to be asked.
         """
+        if self.spec.gpu is not None and self.spec.gpu.share is not None:
+            return self._in_group(self.spec.gpu, history)
         if self.model is None or self.unknown is not None:
             return self._asked(history, prefer, self.unknown)
         try:
@@ -223,6 +232,17 @@ class Planner:
         if not self.facts and not may_ask(self.spec, unknown):
             return planned
         return self._asked(history, planned.offer if planned else prefer, unknown)
+
+    def _in_group(self, gpu: GPUSpec, history: History) -> Planned | None:
+        """On a GPU that several share: what vLLM alone could tell is not enough to add up."""
+        if self.model is None or self.unknown is not None:
+            raise self.unknown or UnknownFact("gpu.share: the model is not known", field="gpu.share")
+        me = Sharer(self.situation.target.name, self.model, self.intent)
+        made = group_plan(self.situation, gpu, self.offers, me, lambda offer: self.evidence(offer, history))
+        if made is None:
+            return None
+        found = made.own.plan
+        return Planned(found, found.settings, made.offer, self.episode(made.offer.gpu), group=made)
 
     def _by_rules(self, model: ModelFacts, history: History, prefer: GPUOffer | None) -> Planned | None:
         if self.spec.cpu is not None:
@@ -308,8 +328,22 @@ def _server(planner: Planner, planned: Planned) -> Server:
         model=planner.model,
         weights_bytes=planner.told_weights(planned),
         nodes=planned.nodes,
+        share=_shared_gpu(planner, planned),
     )
 
 
-def _find(matching: Iterable[GPUOffer], product: str | None, resource: str | None) -> GPUOffer | None:
-    return next((offer for offer in matching if (offer.gpu.label, offer.resource) == (product, resource)), None)
+def _shared_gpu(planner: Planner, planned: Planned) -> SharedGPU | None:
+    """How its pods come onto the group's GPU, None where it has GPUs of its own."""
+    gpu, situation = planner.spec.gpu, planner.situation
+    if gpu is None or gpu.share is None or planned.offer is None:
+        return None
+    members = (situation.target, *(each.target for each in situation.neighbours))
+    owners = tuple((each.name, each.uid) for each in members)
+    return SharedGPU(gpu.share.group, node_labels(planned.offer), owners)
+
+
+def _find(matching: Iterable[GPUOffer], gpu: Mapping[str, Any]) -> GPUOffer | None:
+    """The offer of ``status.plan.gpu``; one product may be offered to one pod each, and to several."""
+    place = gpu.get("product"), gpu.get("resource")
+    found = [offer for offer in matching if (offer.gpu.label, offer.resource) == place]
+    return min(found, key=lambda offer: offer.gpu.shared != bool(gpu.get("shared")), default=None)

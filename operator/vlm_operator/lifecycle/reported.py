@@ -26,6 +26,7 @@ class InForce:
         plan: as ``status.plan``.
         attempt: the record of its command, None where it was never tried.
         waits_for: (reason, message) of what Kubernetes is waited for, None where nothing is.
+        held_back: the same of another server on the GPU that has to serve first.
     """
 
     planner: Planner
@@ -35,6 +36,7 @@ class InForce:
     history: History
     outcome: StartupOutcome
     waits_for: tuple[str, str] | None = None
+    held_back: tuple[str, str] | None = None
 
 
 def conditions_of(it: InForce) -> tuple[Condition, ...]:
@@ -117,6 +119,8 @@ def _verified(it: InForce) -> Condition:
         return Condition(kind, "Unknown", "Retuning", words)
     if (rejection := it.planner.situation.rejection) is not None:
         return Condition(kind, "Unknown", "ApplyFailed", refusal_words(rejection))
+    if it.held_back is not None:
+        return Condition(kind, "Unknown", *it.held_back)
     if outcome.state in {StartupState.STARTING, StartupState.NONE, StartupState.SERVING}:
         words = "the server is starting; vLLM has not checked its capacity yet"
         return Condition(kind, "Unknown", "Starting", words)

@@ -19,6 +19,7 @@ from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.rendering import (
     Claim,
     ServerRequest,
+    SharedGPU,
     claim_of,
     leader_worker_set,
     pod_arguments,
@@ -77,12 +78,14 @@ def server_of(
     model: ModelFacts | None,
     weights_bytes: int | None = None,
     nodes: int = 1,
+    share: SharedGPU | None = None,
 ) -> Server:
     """The server that runs ``settings`` of ``model`` on ``offer`` (None: the CPU backend).
 
     Args:
         weights_bytes: of the whole model, where ``model`` is None.
         nodes: of the offer, that a replica stands on.
+        share: the group that shares the GPU, None where the server has GPUs of its own.
     """
     gpus = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
     weights = (weights_bytes or 0) if model is None else _whole_weights(model, settings, version)
@@ -99,7 +102,7 @@ def server_of(
         weights_bytes=weights or None,
     )
     variables = command_environment(settings, version, offer.gpu.compute_capability if offer else None)
-    request = replace(request, env={**request.env, **variables}, claim=_claim(spec, offer, gpus // nodes))
+    request = replace(request, env={**request.env, **variables}, claim=_claim(spec, offer, gpus // nodes), share=share)
     product = offer.gpu.label if offer else CPU_PRODUCT
     identity = fingerprint(request.image, request.args, request.resources, product, request.env)
     return Server(replace(request, fingerprint=identity), weights)

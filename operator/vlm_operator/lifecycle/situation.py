@@ -251,6 +251,23 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another VLMDeployment of the group that shares one GPU.
+
+    Attributes:
+        target: as the API server has it.
+        model: facts of its model, None where they are not known, or not yet.
+        model_error: what the model source answered instead.
+        pods: of its server, whatever state they are in.
+    """
+
+    target: Target
+    model: ModelFacts | None = None
+    model_error: VlmOperatorError | None = None
+    pods: tuple[Pod, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """Everything one decision rests on.
 
@@ -274,6 +291,7 @@ class Situation:
         dry_run_jobs: live Jobs of dry runs that this VLMDeployment owns.
         dry_run_pods: their pods, newest first.
         dry_run_program: text of the program's files by name.
+        neighbours: the others of its ``spec.gpu.share.group``, by name.
         missing_kinds: kinds of children that the API server does not have or does not show, with its words.
     """
 
@@ -296,6 +314,7 @@ class Situation:
     dry_run_pods: tuple[Pod, ...] = ()
     dry_run_program: Mapping[str, str] = field(default_factory=dict)
     missing_kinds: Mapping[str, str] = field(default_factory=dict)
+    neighbours: tuple[Neighbour, ...] = ()
 
     def log(self, key: StartupKey) -> StartupLog | None:
         """The log of that run, or None if it has not been read yet."""

@@ -34,13 +34,13 @@ def plan_status(planned: Planned, server: Server | None, before: Manifest) -> di
     """``status.plan``: as it stands where the plan stays in force, written anew otherwise."""
     if planned.plan is None:
         return dict(before["plan"])
-    plan, offer = planned.plan, planned.offer
+    plan, offer, group = planned.plan, planned.offer, planned.group
     report = asked_plan_to_json(plan) if isinstance(plan, AskedPlan) else plan_to_json(plan)
     budget = report["budget"]
     status: dict[str, Any] = {
         "verdict": report["verdict"],
         "reason": report["reason"],
-        "message": report["message"],
+        "message": report["message"] if group is None else f"{report['message']}; on one GPU: {group.found.message}",
         "hint": report["hint"],
         "explanation": report["explanation"],
         "vllmVersion": report["vllmVersion"],
@@ -53,10 +53,12 @@ def plan_status(planned: Planned, server: Server | None, before: Manifest) -> di
             "count": plan.gpu_count,
             "nodes": offer.nodes,
             **({"claimed": True} if offer.claimed else {}),
+            **({"shared": True} if offer.gpu.shared else {}),
             **({"sources": {fact: str(source) for fact, source in offer.gpu.sources}} if offer.gpu.sources else {}),
             **({"nodesPerReplica": planned.nodes} if planned.nodes > 1 else {}),
             **({"choice": offer.choice} if offer.choice else {}),
         },
+        "share": None if group is None else {**group.status},
         "flags": {name: value for name, value in report["flags"].items() if value is not None},
         "pinned": report["pinned"],
         "command": None if server is None else list(server.command),

@@ -18,6 +18,7 @@ from vlm_operator.gpu.facts import GPUFacts, context_bytes
 from vlm_operator.gpu.reserve import held_by_others_bytes
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
+from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.intent import Goal, Intent
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Reason, Verdict
@@ -31,11 +32,21 @@ class Sharer:
     Attributes:
         name: by which people tell it from the others.
         intent: what it is for; its goal and reserve are replaced by those of the share.
+        evidence: what was measured of it.
     """
 
     name: str
     model: ModelFacts
     intent: Intent
+    evidence: Evidence = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A server whose plan is in force: what it takes at any load is not planned again."""
+
+    name: str
+    takes_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +87,18 @@ class Share:
     Attributes:
         kept_bytes: what is not for the servers: the reserve, or what a desktop holds where that is more.
         parts: one for each model; those that do not fit hold what they would take on a GPU of their own.
+        held: servers that have their part already, before those of ``parts``.
     """
 
     gpu: GPUFacts
     kept_bytes: int
     parts: tuple[Part, ...]
+    held: tuple[Held, ...] = ()
 
     @property
     def sum_bytes(self) -> int:
         """What all of them take."""
-        return sum(part.takes_bytes for part in self.parts)
+        return sum(each.takes_bytes for each in self._all)
 
     @property
     def available_bytes(self) -> int:
@@ -100,7 +113,7 @@ class Share:
     @property
     def message(self) -> str:
         """The sum in one sentence."""
-        terms = " + ".join(f"{format_gib(part.takes_bytes)} {part.name}" for part in self.parts)
+        terms = " + ".join(f"{format_gib(each.takes_bytes)} {each.name}" for each in self._all)
         kept = f", {format_gib(self.kept_bytes)} kept for others" if self.kept_bytes else ""
         there = f"{format_gib(self.available_bytes)} of {format_gib(self.gpu.total_bytes)}{kept}"
         if self.fits:
@@ -126,31 +139,46 @@ class Share:
         return f"{refused.name}: {refused.plan.hint}; or {step}"
 
     @property
+    def _all(self) -> tuple[Held | Part, ...]:
+        return *self.held, *self.parts
+
+    @property
     def _refused(self) -> Part | None:
         """The first whose plan does not fit."""
         return next((part for part in self.parts if not part.plan.fits), None)
 
 
 def share(gpu: GPUFacts, sharers: Sequence[Sharer], reserve_bytes: int = 0) -> Share:
-    """The plans of ``sharers`` on one ``gpu``, the one that takes most first.
-
-    Each is planned for its own need (the goal ``SingleUser``: the lowest utilisation that holds it) on what the reserve
-    and the earlier ones leave.
+    """The plans of two or more ``sharers`` on one ``gpu``: see ``share_beside``.
 
     Raises:
         InputError: fewer than two models, two of one name, one that wants several GPUs, or a pinned flag that
             contradicts the model or what is left.
     """
     _check(sharers)
+    return share_beside(gpu, (), sharers, reserve_bytes)
+
+
+def share_beside(gpu: GPUFacts, held: Sequence[Held], sharers: Sequence[Sharer], reserve_bytes: int = 0) -> Share:
+    """The plans of ``sharers`` on what servers in force leave of one ``gpu``, the one that takes most first.
+
+    Each is planned for its own need (the goal ``SingleUser``: the lowest utilisation that holds it) on what the reserve
+    and the earlier ones leave.
+
+    Raises:
+        InputError: one wants several GPUs, or a pinned flag contradicts the model or what is left.
+    """
+    for sharer in sharers:
+        _check_one_gpu(sharer)
     kept = max(reserve_bytes, held_by_others_bytes(gpu))
+    taken = kept + sum(each.takes_bytes for each in held)
     ordered = sorted(sharers, key=lambda each: (-_alone(gpu, each, kept), each.name))
     parts: list[Part] = []
-    taken = kept
     for sharer in ordered:
         part = _part(gpu, sharer, taken)
         parts.append(part)
         taken += part.takes_bytes if part.plan.fits else 0
-    return Share(gpu, kept, tuple(parts))
+    return Share(gpu, kept, tuple(parts), tuple(held))
 
 
 def _check(sharers: Sequence[Sharer]) -> None:
@@ -166,15 +194,19 @@ def _check(sharers: Sequence[Sharer]) -> None:
             raise InputError(
                 f"filename: {sharer.name} stands twice", field="filename", hint="give every VLMDeployment its own name"
             )
-        settings = sharer.intent.settings
-        ranks = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
-        wanted = max(sharer.intent.gpu_count or 1, ranks)
-        if wanted > 1:
-            raise InputError(
-                f"gpu.count: {sharer.name} wants {wanted} GPUs, and a share is of one",
-                field="gpu.count",
-                hint="set gpu.count and the parallel sizes to 1, or leave them out",
-            )
+        _check_one_gpu(sharer)
+
+
+def _check_one_gpu(sharer: Sharer) -> None:
+    settings = sharer.intent.settings
+    ranks = settings.tensor_parallel_size * settings.pipeline_parallel_size * settings.data_parallel_size
+    wanted = max(sharer.intent.gpu_count or 1, ranks)
+    if wanted > 1:
+        raise InputError(
+            f"gpu.count: {sharer.name} wants {wanted} GPUs, and a share is of one",
+            field="gpu.count",
+            hint="set gpu.count and the parallel sizes to 1, or leave them out",
+        )
 
 
 def _intent(sharer: Sharer, taken_bytes: int) -> Intent:
@@ -185,7 +217,7 @@ def _intent(sharer: Sharer, taken_bytes: int) -> Intent:
 
 def _alone(gpu: GPUFacts, sharer: Sharer, kept_bytes: int) -> int:
     """What the model takes with the GPU to itself; the whole GPU where it does not fit even so."""
-    alone = plan(sharer.model, gpu, _intent(sharer, kept_bytes))
+    alone = plan(sharer.model, gpu, _intent(sharer, kept_bytes), sharer.evidence)
     return _requested(alone) if alone.fits else gpu.total_bytes
 
 
@@ -193,10 +225,10 @@ def _part(gpu: GPUFacts, sharer: Sharer, taken_bytes: int) -> Part:
     """The part of one model on what is left; as on a GPU of its own where nothing is left or it does not fit."""
     context, left = context_bytes(gpu.total_bytes), gpu.total_bytes - taken_bytes
     alone = _intent(sharer, 0)
-    found = plan(sharer.model, gpu, _intent(sharer, taken_bytes)) if left > context else None
+    found = plan(sharer.model, gpu, _intent(sharer, taken_bytes), sharer.evidence) if left > context else None
     if found is not None and found.fits:
         return Part(sharer.name, found, _requested(found), context, _graphs_outside(found), left)
-    whole = plan(sharer.model, gpu, alone)
+    whole = plan(sharer.model, gpu, alone, sharer.evidence)
     refused = found or replace(whole, verdict=Verdict.DOES_NOT_FIT, reason=Reason.FREE_MEMORY_TOO_LOW)
     wanted = whole if whole.fits else refused
     return Part(sharer.name, refused, _requested(wanted), context, _graphs_outside(wanted), left)

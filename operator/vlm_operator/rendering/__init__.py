@@ -10,6 +10,7 @@ from vlm_operator.rendering.compose import compose
 from vlm_operator.rendering.disaggregated import disaggregated_set, inference_service_of_roles
 from vlm_operator.rendering.docker import docker
 from vlm_operator.rendering.dry_run import DRY_RUN_CONTAINER, DryRunRequest, render_dry_run
+from vlm_operator.rendering.gpu_share import SharedGPU
 from vlm_operator.rendering.kserve import llm_inference_service
 from vlm_operator.rendering.leader_worker_set import GROUP_INDEX, WORKER_INDEX, leader_worker_set, pod_arguments
 from vlm_operator.rendering.manifest_yaml import to_yaml
@@ -37,6 +38,7 @@ __all__ = [
     "PodTemplatePolicy",
     "RolePod",
     "ServerRequest",
+    "SharedGPU",
     "check_pod_template",
     "check_spec",
     "claim_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from vlm_operator.api.names import DEPLOYMENT_LABEL, FINGERPRINT_ANNOTATION, GPU_PRODUCT_LABEL
+from vlm_operator.api.names import DEPLOYMENT_LABEL, FINGERPRINT_ANNOTATION, GPU_PRODUCT_LABEL, SHARE_LABEL
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.resources import GPU_DOMAINS
 from vlm_operator.rendering.claim import CLAIM
@@ -109,6 +109,7 @@ def _owned(pod: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, str]]]:
         f"{FIELD}.metadata.annotations[{FINGERPRINT_ANNOTATION}]",
         (_map(metadata.get("annotations")).get(FINGERPRINT_ANNOTATION), identity),
     )
+    yield from _owned_by_a_share(_map(metadata.get("labels")), spec)
     yield (
         f"{FIELD}.spec.nodeSelector[{GPU_PRODUCT_LABEL}]",
         (_map(spec.get("nodeSelector")).get(GPU_PRODUCT_LABEL), "choose the GPU with spec.gpu.product"),
@@ -139,6 +140,18 @@ def _owned(pod: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, str]]]:
         if isinstance(port, Mapping) and port.get("name") == "http":
             hint = "the Service's port is spec.service.port"
             yield f"{where}.ports[http]", (port.get("containerPort"), hint)
+
+
+def _owned_by_a_share(labels: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, str]]]:
+    """What brings the pods of a group onto one GPU."""
+    group = labels.get(SHARE_LABEL)
+    hint = "the pods of a group meet by it: choose the group with spec.gpu.share"
+    yield f"{FIELD}.metadata.labels[{SHARE_LABEL}]", (group, hint)
+    if group is not None:
+        yield f"{FIELD}.spec.affinity.podAffinity", (_map(spec.get("affinity")).get("podAffinity"), hint)
+        for name, value in _map(spec.get("nodeSelector")).items():
+            if str(name).startswith(GPU_DOMAINS) and str(name).endswith(".count"):
+                yield f"{FIELD}.spec.nodeSelector[{name}]", (value, hint)
 
 
 def _map(value: Any) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from vlm_operator.api.names import (
     FIELD_MANAGER,
     FINGERPRINT_ANNOTATION,
     GPU_PRODUCT_LABEL,
+    SHARE_LABEL,
 )
 from vlm_operator.api.owner import owner_reference
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
@@ -20,6 +21,7 @@ from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.resources import GPU_RESOURCE
 from vlm_operator.rendering.claim import CLAIM, Claim, claim_template, template_name
+from vlm_operator.rendering.gpu_share import SharedGPU, shared_claim, shared_claim_name
 from vlm_operator.rendering.model_cache import (
     ModelCache,
     cache_environment,
@@ -71,6 +73,7 @@ class ServerRequest:
         cache: where downloaded models and compiled kernels lie.
         pod_template: the user's overlay.
         nodes: nodes of one replica, each with a pod that runs the same command as another rank.
+        share: the group that it shares its GPU with, None where it has GPUs of its own.
         uid: of the VLMDeployment; without one (``vlmctl render``) the objects name no owner.
     """
 
@@ -92,6 +95,7 @@ class ServerRequest:
     nodes: int = 1
     uid: str | None = None
     claim: Claim | None = None
+    share: SharedGPU | None = None
 
 
 LONGEST_ARGUMENT: Final = 128 * 1024
@@ -222,6 +226,8 @@ def claim_objects(request: ServerRequest, on_several_nodes: str = "") -> tuple[d
 def _device_claims(request: ServerRequest, owner: dict[str, Any] | None) -> tuple[dict[str, Any], ...]:
     if request.claim is None:
         return ()
+    if request.share is not None:
+        return (shared_claim(request.claim, request.share, request.namespace),)
     selector = {DEPLOYMENT_LABEL: request.name}
     labels = {
         "app.kubernetes.io/instance": request.name,
@@ -248,6 +254,7 @@ def labels_of(request: ServerRequest) -> dict[str, str]:
         "app.kubernetes.io/component": "model-server",
         "app.kubernetes.io/managed-by": FIELD_MANAGER,
         DEPLOYMENT_LABEL: request.name,
+        **({SHARE_LABEL: request.share.group} if request.share is not None else {}),
     }
 
 
@@ -275,9 +282,13 @@ def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, 
             "prometheus.io/port": str(PORT),
             "prometheus.io/path": "/metrics",
         },
-        "replicas": request.replicas,
+        "replicas": 1 if request.share is not None and request.replicas is None else request.replicas,
         "startup_seconds": request.startup_seconds,
-        "node_selector": {GPU_PRODUCT_LABEL: request.gpu_product} if request.gpu_product else {},
+        "node_selector": {
+            **({GPU_PRODUCT_LABEL: request.gpu_product} if request.gpu_product else {}),
+            **(request.share.node_labels if request.share is not None else {}),
+        },
+        "affinity": request.share.affinity if request.share is not None and claim is None else None,
         "tolerations": _tolerations(request),
         "container": CONTAINER,
         "image": request.image,
@@ -287,9 +298,7 @@ def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, 
         "port": PORT,
         "limits": {name: str(count) for name, count in request.resources.items()} if claim is None else {},
         "claims": [{"name": CLAIM}] if claim is not None else [],
-        "pod_claims": []
-        if claim is None
-        else [{"name": CLAIM, "resourceClaimTemplateName": template_name(claim, request.name)}],
+        "pod_claims": _pod_claims(request),
         "requests": _requests(request.host_memory_bytes),
         "shared_memory": f"{SHARED_MEMORY_GIB}Gi",
         "cache_mounts": cache_mounts(request.cache),
@@ -299,6 +308,15 @@ def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, 
     deployment = fill("deployment.yaml.j2", values)
     deployment["spec"]["template"] = overlaid(deployment["spec"]["template"], request.pod_template)
     return deployment, fill("service.yaml.j2", values)
+
+
+def _pod_claims(request: ServerRequest) -> list[dict[str, str]]:
+    """What the pod claims: the group's claim, or one of its own by the template."""
+    if request.claim is None:
+        return []
+    if request.share is not None:
+        return [{"name": CLAIM, "resourceClaimName": shared_claim_name(request.claim, request.share)}]
+    return [{"name": CLAIM, "resourceClaimTemplateName": template_name(request.claim, request.name)}]
 
 
 def startup_seconds(weights_bytes: int | None) -> int:

@@ -42,6 +42,8 @@ from vlm_operator.rendering import GROUP_INDEX, WORKER_INDEX
 
 CONTAINER: Final = "vllm"
 PREFIX: Final = "simulated-node/"
+SHARED: Final = "-SHARED"
+"""What ends the product label of a node that replicates its GPUs by time slicing."""
 SET_NAME: Final = "leaderworkerset.sigs.k8s.io/name"
 GROUP_SIZE: Final = "leaderworkerset.sigs.k8s.io/size"
 PEER_SECONDS: Final = 0.2
@@ -287,17 +289,29 @@ class SimulatedNodes:
         limits = (container.get("resources") or {}).get("limits") or {}
         count = sum(int(value) for resource, value in limits.items() if resource.startswith("nvidia.com/"))
         product = node["metadata"]["labels"].get("nvidia.com/gpu.product", CPU) if count else CPU
-        record = choose(self._records, model, product, count, flags)
+        record = choose(self._records, model, product.removesuffix(SHARED), count, flags)
         if record is None:
             return None
+        beside = self._held_by_servers(pod, node) * record.total_gib if product.endswith(SHARED) else 0.0
         server = Server(
             version=version,
             model=model,
             flags=flags,
             cpu_kv_cache_gib=float(cpu_space) if cpu_space and product == CPU else None,
-            used_by_others_gib=float(notes.get(f"{PREFIX}used-by-others-gib", "0")),
+            used_by_others_gib=beside + float(notes.get(f"{PREFIX}used-by-others-gib", "0")),
         )
         return _of_rank(play(record, server), headless="headless" in flags)
+
+    def _held_by_servers(self, pod: Mapping[str, Any], node: Mapping[str, Any]) -> float:
+        """Utilisation of the other servers on the node's one GPU, whether they serve or still start."""
+        found = 0.0
+        for uid, run in self._runs.items():
+            is_there = run.pod["spec"].get("nodeName") == node["metadata"]["name"]
+            if uid == pod["metadata"]["uid"] or not is_there or not run.started:
+                continue
+            container = next(item for item in run.pod["spec"]["containers"] if item["name"] == CONTAINER)
+            found += float(parse_arguments(container.get("args") or ())[1].get("gpu_memory_utilization", 0.92))
+        return found
 
     def _scripted(self, pod: Mapping[str, Any], failure: str) -> Outcome:
         """A failure of ``wordings.SCRIPTED`` in the words of the pod's release."""

@@ -81,14 +81,39 @@ OVER_NODES: Final = Record(
 """A pod of a group: eight GPUs of one node, one of two pipeline stages."""
 
 
+_ON_A_SHARED_H100: Final = tuple(
+    Record(
+        name=f"{model.rpartition('/')[2].lower()}-on-a-shared-h100",
+        source="none: figures of a plan, rounded. It shows what a start-up leads to, not whether figures are right",
+        model=model,
+        architecture=architecture,
+        gpu_product="NVIDIA-H100-80GB-HBM3",
+        gpu_count=1,
+        vllm_version="0.32.0",
+        flags={"gpu_memory_utilization": 0.5, "kv_cache_dtype": "auto"},
+        total_gib=79.18,
+        free_gib=78.6,
+        weights_gib=weights,
+        available_kv_gib=available,
+        needed_kv_gib=needed,
+        needed_tokens=16384,
+    )
+    for model, architecture, weights, available, needed in (
+        ("Qwen/Qwen3-VL-8B-Instruct", "Qwen3VLForConditionalGeneration", 16.33, 15.9, 2.25),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen2_5_VLForConditionalGeneration", 15.45, 20.9, 0.875),
+    )
+)
+"""Servers that share a GPU."""
+
+
 def _bits(kv_cache_dtype: str) -> int:
     return 8 if kv_cache_dtype.startswith("fp8") else 16
 
 
 def load_records(folder: Path = FOLDER) -> tuple[Record, ...]:
-    """All records of the folder, by name; of the own folder with the one that nobody published."""
+    """All records of the folder, by name; of the own folder with those that nobody published."""
     read = tuple(Record(name=path.stem, **json.loads(path.read_text())) for path in sorted(folder.glob("*.json")))
-    return (*read, OVER_NODES) if folder == FOLDER else read
+    return (*read, OVER_NODES, *_ON_A_SHARED_H100) if folder == FOLDER else read
 
 
 def choose(

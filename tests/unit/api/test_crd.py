@@ -77,7 +77,7 @@ def test_every_field_of_the_spec_says_its_default_or_is_required() -> None:
     without = {path for path, _ in _walk("spec", structural(VLMDeploymentSpec))} - set(described)
     required = {"spec", "spec.model", "spec.model.id", "spec.model.path", "spec.cpu.kvCacheSpace", "spec.service"}
     required |= {f"spec.workload.{items}.count" for items in ("images", "videos", "audios", "audio")}
-    required |= {"spec.model.tokenSecretRef.name", "spec.model.config.configMapRef.name"}
+    required |= {"spec.model.tokenSecretRef.name", "spec.model.config.configMapRef.name", "spec.gpu.share.group"}
     assert without == required
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from claim_world import gpu_device, mig_device, resource_slice
 from kit.audit_manifests import node, pod
+from vlm_operator.audit.gpu_objects import GPUObjects
 from vlm_operator.audit.node_groups import read_fleet
+from vlm_operator.units import MIB
 
 H100 = "NVIDIA-H100-80GB-HBM3"
 
@@ -60,3 +65,44 @@ def test_a_node_whose_labels_do_not_tell_its_gpus_is_named() -> None:
     fleet = read_fleet([unlabelled, node("plain", H100, 0)], [])
     assert fleet.groups == ()
     assert fleet.unreadable == (("u", "the node has nvidia.com/gpu but no label nvidia.com/gpu.product"),)
+
+
+def gpu_node(name: str, product: str, total: int, held: int, **process: Any) -> dict[str, Any]:
+    """What an agent measured, sizes in MiB."""
+    gpu = {
+        "index": 0, "uuid": f"GPU-{name}", "product": product, "computeCapability": "8.9",
+        "totalBytes": total * MIB, "reservedBytes": 434 * MIB, "freeBytes": (total - 434 - held) * MIB,
+        "processes": [{"pid": 7, "usedBytes": held * MIB, **process}],
+    }  # fmt: skip
+    return {"metadata": {"name": name}, "status": {"gpus": [gpu]}}
+
+
+def test_gpus_that_claims_alone_can_have_are_a_group_and_those_given_are_not_free() -> None:
+    devices = [gpu_device(0), gpu_device(1), mig_device(0)]
+    results = [{"driver": "gpu.nvidia.com", "pool": "dra", "device": "gpu-1"}]
+    claim = {"metadata": {"name": "c", "namespace": "n"}, "status": {"allocation": {"devices": {"results": results}}}}
+    others = GPUObjects((resource_slice("dra", *devices),), (claim,))
+    plain = {"metadata": {"name": "dra"}, "status": {"allocatable": {"cpu": "4"}}}
+    fleet = read_fleet([plain], [], others)
+    assert [(group.name, group.resource, group.free) for group in fleet.groups] == [
+        ("1x NVIDIA-H100-80GB-HBM3-MIG-3g.40gb", "nvidia.com/mig-3g.40gb", 1),
+        ("2x NVIDIA-L4", "nvidia.com/gpu", 1),
+    ]
+
+
+def test_memory_that_the_host_holds_makes_a_group_of_its_own_and_that_of_pods_does_not() -> None:
+    l4, served = "NVIDIA-L4", pod("server", "c")
+    served["metadata"]["uid"] = "pod-1"
+    nodes = [node(name, l4, 1) for name in ("a", "b", "c")]
+    measured = (
+        gpu_node("a", "NVIDIA L4", 23034, 4096),
+        gpu_node("b", "NVIDIA L4", 23034, 200),
+        gpu_node("c", "NVIDIA L4", 23034, 20000, podUID="pod-1"),
+    )
+    desktop, idle = read_fleet(nodes, [served], GPUObjects(gpu_nodes=measured)).groups
+    if len(desktop.members) > 1:
+        desktop, idle = idle, desktop
+    assert [each.name for each in desktop.members] == ["a"]
+    assert "free of" in desktop.name
+    assert desktop.gpu.free_estimate_bytes < idle.gpu.free_estimate_bytes - 4096 * MIB + 1
+    assert [each.name for each in idle.members] == ["b", "c"]

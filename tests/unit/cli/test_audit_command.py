@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from claim_world import gpu_device, resource_slice
 from kit.audit_manifests import listed, node, pod
 from vlm_operator.cli.main import main
 
@@ -183,3 +184,22 @@ def test_a_plan_has_a_page(capsys: pytest.CaptureFixture[str]) -> None:
         main(["plan", VLM, "--gpu", "T4", "--gpu-count", "1", "--max-model-len", "262144", "-o", "html"])
     assert ended.value.code == 3
     assert "DoesNotFit" in capsys.readouterr().out
+
+
+def test_nodes_may_have_slices_claims_and_measurements_beside_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = {"kind": "Node", "metadata": {"name": "dra"}, "status": {"allocatable": {"cpu": "4"}}}
+    slices = resource_slice("dra", gpu_device(0, "NVIDIA A40", "46068Mi", "8.6.0"))
+    (tmp_path / "nodes.json").write_text(json.dumps({"kind": "List", "items": [bare, slices]}))
+    (tmp_path / "pods.json").write_text(json.dumps(listed("Pod", [])))
+    files = ["--nodes", str(tmp_path / "nodes.json"), "--pods", str(tmp_path / "pods.json")]
+    with pytest.raises(SystemExit):
+        main(["audit", *files, "--models", _models(tmp_path), "--offline", "-o", "json"])
+    (fit,) = json.loads(capsys.readouterr().out)["fits"]
+    assert (fit["nodeGroup"], fit["verdict"]) == ("1x NVIDIA-A40", "Fits")
+
+
+def _models(folder: Path) -> str:
+    (folder / "models.yaml").write_text(yaml.safe_dump([VLM]))
+    return str(folder / "models.yaml")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from claim_world import gpu_device, resource_slice
+from vlm_operator.audit.gpu_objects import GPUObjects
 from vlm_operator.cli import cluster_gpus
 from vlm_operator.cli.cluster_gpus import ClusterObjects
 from vlm_operator.cli.main import main
@@ -45,9 +46,7 @@ MEASURED = {
 CLUSTER = ClusterObjects(
     (node("by-name", L4, 2), node("by-claim"), node("plain"), node("unlabelled", None, 1)),
     (POD,),
-    (resource_slice("by-claim", gpu_device(0), gpu_device(1)),),
-    (CLAIM,),
-    (MEASURED,),
+    GPUObjects((resource_slice("by-claim", gpu_device(0), gpu_device(1)),), (CLAIM,), (MEASURED,)),
 )
 
 

@@ -111,3 +111,56 @@ def test_observations_are_found_by_their_model() -> None:
     cache.put(found)
     assert cache.belonging("a.b", ["StartupObservation"]) == [found]
     assert cache.belonging("b.a", ["StartupObservation"]) == []
+
+
+def sharing(name: str, version: int, group: str | None = "desk", **spec: Any) -> Any:
+    gpu = {} if group is None else {"share": {"group": group}}
+    return {**item("VLMDeployment", version, uid=name, name=name), "spec": {"gpu": gpu, **spec}}
+
+
+SHARE = "default/desk"
+
+
+def test_those_that_share_a_gpu_look_when_one_of_them_changes_be_it_by_the_operators_own_writing() -> None:
+    told = Told()
+    cache = Cache(told)
+    for number, name in enumerate(("a", "b", "c"), 1):
+        cache.put(sharing(name, number))
+    cache.put(sharing("elsewhere", 4, "other"))
+    told.clear()
+    cache.wrote(sharing("a", 7))
+    assert told == [Key("default", "b"), Key("default", "c")]
+    told.clear()
+    cache.put(sharing("a", 8))
+    assert set(told) == {Key("default", name) for name in "abc"}
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        pytest.param(lambda cache: cache.drop(sharing("a", 9)), id="deleted"),
+        pytest.param(lambda cache: cache.retain(None, {"b"}, 9, kind="VLMDeployment"), id="gone from a listing"),
+        pytest.param(lambda cache: cache.put(sharing("a", 9, None)), id="has a GPU of its own now"),
+        pytest.param(lambda cache: cache.put(sharing("a", 9, replicas=0)), id="runs nowhere"),
+    ],
+)
+def test_who_leaves_a_group_makes_room_for_the_others(leave: Any) -> None:
+    told = Told()
+    cache = Cache(told)
+    cache.put(sharing("a", 1))
+    cache.put(sharing("b", 2))
+    told.clear()
+    leave(cache)
+    assert Key("default", "b") in told
+    assert cache.sharing(SHARE) == [Key("default", "b")]
+    assert cache.shares(Key("default", "b")) == SHARE
+    assert cache.shares(Key("default", "a")) == ""
+
+
+def test_the_claim_of_a_group_is_found_by_it() -> None:
+    cache = Cache(Told())
+    claim = item("ResourceClaim", 5, name="desk-1")
+    claim["metadata"]["labels"] = {"vlm-operator.dev/gpu-share": "desk"}
+    cache.wrote(claim)
+    cache.put(item("ResourceClaim", 6, name="somebodys"))
+    assert [each["metadata"]["name"] for each in cache.belonging(SHARE, ["ResourceClaim"])] == ["desk-1"]

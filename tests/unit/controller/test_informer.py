@@ -187,6 +187,7 @@ def test_named_namespaces_are_watched_one_by_one_and_nothing_namespaced_cluster_
         for group, plural in (
             ("leaderworkerset.x-k8s.io/v1", "leaderworkersets"),
             ("resource.k8s.io/v1", "resourceclaimtemplates"),
+            ("resource.k8s.io/v1", "resourceclaims"),
         )
     }
     dra = {f"/apis/resource.k8s.io/v1/{plural}" for plural in ("resourceslices", "resourceclaims", "deviceclasses")}

@@ -85,6 +85,13 @@ def apply_everything(client: Client) -> None:
         {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "model"}, "spec": {}}
         for kind in CHILD_KINDS
     )
+    labels = {"vlm-operator.dev/gpu-share": "desk"}
+    shared = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaim",
+        "metadata": {"name": "desk", "labels": labels},
+    }
+    children = (shared, *children)
     facts = tuple(
         {"apiVersion": GROUP, "kind": "EngineFacts", "metadata": {"name": name}, "spec": {"namespace": "default"}}
         for name in ("a", "b")

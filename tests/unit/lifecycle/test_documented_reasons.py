@@ -13,6 +13,7 @@ import pytest
 from dry_run_world import DryRunWorld, recorded
 from group_world import GroupWorld
 from lifecycle_world import MODEL, UNKNOWN_LOG, World
+from share_world import LARGE, group, member, sliced_node
 from vlm_operator.api.conditions import CONDITION_REASONS, EventReason
 from vlm_operator.engine.log_wordings import KINDS, Scope
 from vlm_operator.errors import ModelNotFound, SourceUnavailable, VlmOperatorError
@@ -114,6 +115,9 @@ CASES: dict[str, Callable[[], World]] = {
     "DryRunDeadlineExceeded": lambda: dry_run(DryRunWorld.exceeds_deadline),
     "DryRunFailed": lambda: dry_run(DryRunWorld.fails),
     "DryRunRejected": lambda: _job_rejected(),  # noqa: PLW0108 - defined below
+    "GPUShareTooSmall": lambda: _second_of_a_group("NVIDIA-GeForce-RTX-4090"),
+    "GPUShareImpossible": lambda: _second_of_a_group(gpus=8),
+    "GPUShareWaiting": lambda: _second_of_a_group(gpus=1),
 }  # fmt: skip
 """One case for each reason that the lifecycle itself gives."""
 
@@ -171,6 +175,14 @@ def _without_leader_worker_sets() -> World:
     over_nodes.reconcile()
     world.status = over_nodes.status
     return world
+
+
+def _second_of_a_group(product: str = "NVIDIA-H100-80GB-HBM3", *, gpus: int = 1) -> World:
+    cluster = (sliced_node(product=product, gpus=gpus),)
+    first, second = group(member("first", LARGE), member("second", LARGE), cluster=cluster)
+    first.reconcile()
+    second.reconcile()
+    return second
 
 
 def reasons_of(world: World) -> set[str]:
