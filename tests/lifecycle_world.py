@@ -24,6 +24,7 @@ from vlm_operator.lifecycle.situation import (
     GpuNode,
     Kill,
     Pod,
+    ServiceLog,
     Situation,
     StartupKey,
     StartupLog,
@@ -78,6 +79,12 @@ UNSUPPORTED_LOG = (
     "  Value error, Model architectures ['FooForCausalLM'] are not supported for now. Supported architectures: "
     "dict_keys(['LlamaForCausalLM']) [type=value_error, input_value=ArgsKwargs((), {}), input_type=ArgsKwargs]\n"
 )
+TOO_LONG = (
+    "ERROR 11-24 11:00:00 [serving.py:1] ValueError: The decoder prompt (length {}) is longer than the maximum model "
+    "length of 8192. Make sure"
+)
+"""A request that 0.32 refuses for its length, in tokens."""
+
 UNKNOWN_LOG = (
     "(EngineCore pid=70) ERROR 11-24 10:01:01 [core.py:1100] Traceback (most recent call last):\n"
     '(EngineCore pid=70) ERROR 11-24 10:01:01 [core.py:1100]   File "vllm/v1/engine/core.py", line 1000, in run\n'
@@ -96,6 +103,7 @@ class World:
             ``probe`` (the start-up probe runs out).
         cpu_bytes: what the CPU backend really finds for its KV cache.
         kills: what the kubelet says about ending containers.
+        printed: what the serving pod has printed since the last look, line by line; read once.
     """
 
     spec: dict[str, Any] = field(default_factory=lambda: {"model": {"id": MODEL}})
@@ -114,6 +122,7 @@ class World:
     termination_message: str | None = None
     cpu_bytes: int = 2 * GIB
     kills: tuple[Kill, ...] = ()
+    printed: list[str] = field(default_factory=list)
     observations: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
@@ -140,7 +149,15 @@ class World:
             logs=logs,
             model=self.model,
             observations=tuple(self.observations.values()),
+            service_logs=self._printed(),
         )
+
+    def _printed(self) -> tuple[ServiceLog, ...]:
+        status = self.pod.container("vllm") if self.pod else None
+        if self.pod is None or status is None or not self.printed:
+            return ()
+        lines, self.printed = tuple(self.printed), []
+        return (ServiceLog(StartupKey(self.pod.uid, "vllm", status.restart_count), lines, self.now.isoformat()),)
 
     def decide(self) -> Decision:
         """One decision, logs read as it asks."""

@@ -28,6 +28,7 @@ class ConditionType(StrEnum):
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    CONTEXT_SUFFICIENT = "ContextSufficient"
 
 
 CONDITION_MEANINGS: Final = {
@@ -43,6 +44,10 @@ CONDITION_MEANINGS: Final = {
     "InProgress). Absent otherwise.",
     ConditionType.STALLED: "True once nothing more will happen until a person changes something (kstatus: Failed). "
     "Absent otherwise.",
+    ConditionType.CONTEXT_SUFFICIENT: "True: the running command has refused no request for its length or its items. "
+    "False: it has; the message names the context, limit or pixel cap that would have served 95 % of them, and whether "
+    "it fits on the same GPUs. Nothing is changed by itself. "
+    "Absent before a server serves, and where its log cannot be read. No part of Ready.",
 }
 """What each status of each condition says."""
 
@@ -82,6 +87,10 @@ class EventReason(Described):
     NODE_FAULT = "NodeFault", "A node failed or drained the pod; nothing is held against the plan."
     PAUSED = "Paused", "The annotation vlm-operator.dev/paused was set."
     RESUMED = "Resumed", "The annotation vlm-operator.dev/paused was removed."
+    REQUESTS_REFUSED = (
+        "RequestsRefused",
+        "The server begins to refuse requests; what would serve them.",
+    )
     OBSERVED = "Observed", "A start-up's measurements were recorded."
 
 

@@ -127,6 +127,17 @@ class LifecycleReason(Described):
         "Only a change of a pinned flag would help, and pinned flags are never changed.",
         "Change or remove the field of spec.engine that the message names.",
     )
+    NO_REQUEST_REFUSED = "NoRequestRefused", "The running command has refused no request for its length or items.", ""
+    CONTEXT_TOO_SHORT = (
+        "ContextTooShort",
+        "The server is healthy and refuses requests that are longer than its context.",
+        "Set what the message names, if such requests are meant to be served.",
+    )
+    ITEMS_REFUSED = (
+        "ItemsRefused",
+        "The server is healthy and refuses requests with too many or too large images, videos or sounds.",
+        "Set what the message names, or send fewer or smaller items.",
+    )
     LOG_UNREADABLE = (
         "LogUnreadable",
         "The start-up failed, but its log cannot be read any more.",

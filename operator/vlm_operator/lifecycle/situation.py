@@ -213,6 +213,21 @@ class StartupLog:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceLog:
+    """What a run that serves has printed since its log was read last.
+
+    Attributes:
+        key: which run.
+        lines: new lines, bounded in bytes; None where the log cannot be read.
+        until: timestamp of the last line that was ever read, None where there was none.
+    """
+
+    key: StartupKey
+    lines: tuple[str, ...] | None
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """The API server did not take a child.
 
@@ -274,6 +289,7 @@ class Situation:
         dry_run_pods: their pods, newest first.
         dry_run_program: text of the program's files by name.
         missing_kinds: kinds of children that the API server does not have or does not show, with its words.
+        service_logs: of runs that serve, where it was time to read them.
     """
 
     target: Target
@@ -294,6 +310,7 @@ class Situation:
     dry_run_pods: tuple[Pod, ...] = ()
     dry_run_program: Mapping[str, str] = field(default_factory=dict)
     missing_kinds: Mapping[str, str] = field(default_factory=dict)
+    service_logs: tuple[ServiceLog, ...] = ()
 
     def log(self, key: StartupKey) -> StartupLog | None:
         """The log of that run, or None if it has not been read yet."""

@@ -12,7 +12,7 @@ import pytest
 
 from dry_run_world import DryRunWorld, recorded
 from group_world import GroupWorld
-from lifecycle_world import MODEL, UNKNOWN_LOG, World
+from lifecycle_world import MODEL, TOO_LONG, UNKNOWN_LOG, World
 from vlm_operator.api.conditions import CONDITION_REASONS, EventReason
 from vlm_operator.engine.log_wordings import KINDS, Scope
 from vlm_operator.errors import ModelNotFound, SourceUnavailable, VlmOperatorError
@@ -37,6 +37,14 @@ def spec(**more: Any) -> dict[str, Any]:
 def settled(**more: Any) -> World:
     world = World(**more)
     world.settle()
+    return world
+
+
+def printed(line: str) -> World:
+    """A server that serves, and what it says of a request."""
+    world = settled()
+    world.printed = [line]
+    world.reconcile()
     return world
 
 
@@ -106,6 +114,9 @@ CASES: dict[str, Callable[[], World]] = {
     "StartupProbeFailed": lambda: settled(script=["probe"] * 3),
     "ApplyFailed": not_applied,
     "Unknown": lambda: settled(script=[UNKNOWN_LOG]),
+    "NoRequestRefused": lambda: printed("INFO:     10.0.0.1:1 - \"GET /health HTTP/1.1\" 200 OK"),
+    "ContextTooShort": lambda: printed(TOO_LONG.format(20_000)),
+    "ItemsRefused": lambda: printed("ValueError: At most 4 image(s) may be provided in one prompt."),
     "DryRunning": lambda: _once(DryRunWorld()),
     "ConfigurationRejected": lambda: dry_run(lambda world: world.answers(recorded() | REJECTED)),
     "ModelUnreadable": lambda: dry_run(lambda world: world.answers(NO_MODEL)),
@@ -248,6 +259,7 @@ EVENTS: dict[str, Callable[[], set[str]]] = {
     "Deployed": lambda: {_applied(None, "Starting")},
     "Repaired": lambda: {_applied(None, "Started")},
     "Observed": lambda: {_observed()},
+    "RequestsRefused": lambda: told(printed(TOO_LONG.format(20_000))),
 }
 
 
