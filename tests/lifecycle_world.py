@@ -31,6 +31,7 @@ from vlm_operator.lifecycle.situation import (
     Target,
 )
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.seen_traffic import SeenTraffic
 from vlm_operator.units import GIB
 
 MODEL = "example/qwen3-vl-8b"
@@ -103,6 +104,7 @@ class World:
             ``probe`` (the start-up probe runs out).
         cpu_bytes: what the CPU backend really finds for its KV cache.
         kills: what the kubelet says about ending containers.
+        seen: traffic of the serving pod, as far as its metrics were read.
         printed: what the serving pod has printed since the last look, line by line; read once.
     """
 
@@ -123,6 +125,7 @@ class World:
     cpu_bytes: int = 2 * GIB
     kills: tuple[Kill, ...] = ()
     printed: list[str] = field(default_factory=list)
+    seen: SeenTraffic | None = None
     observations: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
@@ -150,6 +153,7 @@ class World:
             model=self.model,
             observations=tuple(self.observations.values()),
             service_logs=self._printed(),
+            seen=self.seen,
         )
 
     def _printed(self) -> tuple[ServiceLog, ...]:

@@ -46,8 +46,8 @@ CONDITION_MEANINGS: Final = {
     "Absent otherwise.",
     ConditionType.CONTEXT_SUFFICIENT: "True: the running command has refused no request for its length or its items. "
     "False: it has; the message names the context, limit or pixel cap that would have served 95 % of them, and whether "
-    "it fits on the same GPUs. Nothing is changed by itself. "
-    "Absent before a server serves, and where its log cannot be read. No part of Ready.",
+    "it fits on the same GPUs. Nothing is changed by itself. Unknown: requests were answered with an error that no log "
+    "names. Absent before a server serves, and where its log cannot be read. No part of Ready.",
 }
 """What each status of each condition says."""
 

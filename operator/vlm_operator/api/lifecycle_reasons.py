@@ -138,6 +138,11 @@ class LifecycleReason(Described):
         "The server is healthy and refuses requests with too many or too large images, videos or sounds.",
         "Set what the message names, or send fewer or smaller items.",
     )
+    REFUSALS_UNNAMED = (
+        "RefusalsUnnamed",
+        "The server's metrics count requests that were answered with a client error, and its log does not say why.",
+        "Look at what the clients were answered: vLLM 0.32 logs no sentence for /v1/completions.",
+    )
     LOG_UNREADABLE = (
         "LogUnreadable",
         "The start-up failed, but its log cannot be read any more.",

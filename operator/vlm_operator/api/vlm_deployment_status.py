@@ -293,6 +293,40 @@ class RequestsStatus(StatusModel):
     )
 
 
+class RecommendationStatus(StatusModel):
+    """What the traffic that was seen needs, judged by the planner. Never applied by itself."""
+
+    fingerprint: Fingerprint | None = Field(default=None, description="Fingerprint of the command that served it.")
+    context_length: TokenCount | None = Field(default=None, description="Context length, tokens.")
+    max_num_seqs: TokenCount | None = Field(
+        default=None, description="Requests at once; absent where no metrics were read while any ran."
+    )
+    gpu_memory_utilization: Number | None = Field(
+        default=None, description="Share of each GPU's memory; absent on the CPU backend."
+    )
+    gpus: Annotated[Integer, Field(ge=0)] | None = Field(default=None, description="GPUs of one replica.")
+    kv_cache_bytes: ByteCount | None = Field(
+        default=None, description="KV cache of each GPU that the traffic fills, bytes."
+    )
+    requests: RequestCount | None = Field(default=None, description="Requests that it rests on.")
+    longest_at_least: TokenCount | None = Field(
+        default=None, description="The longest of them had at least so many tokens, prompt and answer."
+    )
+    longest_at_most: TokenCount | None = Field(default=None, description="And at most so many.")
+    mean_tokens: TokenCount | None = Field(default=None, description="Tokens of a request on average.")
+    peak_requests: RequestCount | None = Field(
+        default=None, description="Most requests that ran or waited on one server when its metrics were read."
+    )
+    peak_cache_usage: Number | None = Field(default=None, description="Largest share of the KV cache in use, 0 to 1.")
+    preemptions: RequestCount | None = Field(
+        default=None, description="Requests that were stopped for want of KV cache and computed again."
+    )
+    message: Sentence | None = Field(default=None, description="Why, one part for each figure.")
+    patch: dict[str, Any] = Field(
+        default_factory=dict, description="The fields of spec that change, as a merge patch; empty where none does."
+    )
+
+
 class VLMDeploymentStatus(StatusModel):
     """What the operator chose, what happened, and what was measured."""
 
@@ -338,6 +372,9 @@ class VLMDeploymentStatus(StatusModel):
     )
     requests: RequestsStatus | None = Field(
         default=None, description="Requests that the running command refused for their length or items."
+    )
+    recommendation: RecommendationStatus | None = Field(
+        default=None, description="What the traffic needs; absent until enough requests were seen."
     )
     dry_run: DryRunStatus | None = Field(default=None, description="The dry run that was made for this spec, if any.")
     refusal: RefusalStatus | None = Field(

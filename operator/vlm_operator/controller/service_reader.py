@@ -1,4 +1,7 @@
-"""Read what servers that serve have printed since the last look: bounded, at most once in a while, each line once."""
+"""Read what servers that serve tell: what they printed since the last look, each line once, and their metrics.
+
+Bounded, and at most once in a while.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from vlm_operator.api.names import FINGERPRINT_ANNOTATION, PAUSED_ANNOTATION
 from vlm_operator.controller.api_errors import ApiError
 from vlm_operator.controller.client import Client, path_of
 from vlm_operator.controller.queue import Key
+from vlm_operator.controller.server_metrics import ServerMetrics
 from vlm_operator.lifecycle.request_counts import RequestCounts
 from vlm_operator.lifecycle.service_log import new_lines
 from vlm_operator.lifecycle.situation import Pod, ServiceLog, Situation, StartupKey
@@ -30,12 +34,19 @@ class ServiceReader:
         client: the API server.
         clock: seconds that only grow.
         every_seconds: see ``EVERY_SECONDS``.
+        metrics: what the servers' metrics have told.
     """
 
     def __init__(
-        self, client: Client, *, clock: Callable[[], float] = time.monotonic, every_seconds: float = EVERY_SECONDS
+        self,
+        client: Client,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        every_seconds: float = EVERY_SECONDS,
+        metrics: ServerMetrics | None = None,
     ) -> None:
         self._client = client
+        self._metrics = metrics or ServerMetrics()
         self._clock = clock
         self._every_seconds = every_seconds
         self._read_at: dict[Key, float] = {}
@@ -55,7 +66,13 @@ class ServiceReader:
             return situation
         self._read_at[key] = now
         known = self._known(key, situation, fingerprint)
-        return replace(situation, service_logs=tuple(self._logs(situation, serving, known)))
+        runs = [(pod, _run(pod)) for pod in serving if pod.rank == 0]
+        context = (situation.target.status.get("contextLength")) or None
+        return replace(
+            situation,
+            service_logs=tuple(self._logs(situation, serving, known)),
+            seen=self._metrics.seen(key, fingerprint, runs, context),
+        )
 
     def settled(self, key: Key, situation: Situation) -> None:
         """What was read has been decided upon, and written where it mattered: it is not read again."""
@@ -71,6 +88,7 @@ class ServiceReader:
         """There is no such VLMDeployment any more."""
         self._read_at.pop(key, None)
         self._until.pop(key, None)
+        self._metrics.forget(key)
 
     def _known(self, key: Key, situation: Situation, fingerprint: str) -> dict[StartupKey, str]:
         """How far each run was read, as the status has it or, later, as is remembered; nothing for a new command."""
@@ -90,7 +108,7 @@ class ServiceReader:
             ended = ended_run(pod, status)
             if ended is not None and ended[0] in known:  # what the run before printed after the last look
                 yield self._log(situation, pod, ended[0], known[ended[0]], previous=ended[2])
-            run = StartupKey(pod.uid, CONTAINER, status.restart_count)
+            run = _run(pod)
             yield self._log(situation, pod, run, known.get(run), previous=False)
 
     def _log(self, situation: Situation, pod: Pod, run: StartupKey, since: str | None, *, previous: bool) -> ServiceLog:
@@ -107,6 +125,11 @@ class ServiceReader:
         cut = len(text.encode()) >= CHUNK_BYTES
         lines, until = new_lines(text, since, situation.now, cut=cut)
         return ServiceLog(run, lines, until)
+
+
+def _run(pod: Pod) -> StartupKey:
+    status = pod.container(CONTAINER)
+    return StartupKey(pod.uid, CONTAINER, status.restart_count if status is not None else 0)
 
 
 def _serves(pod: Pod, fingerprint: str) -> bool:

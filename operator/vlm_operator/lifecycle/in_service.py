@@ -7,7 +7,7 @@ look would be paid for nothing, and a status that says the same again is not wri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vlm_operator.api.conditions import ConditionType, EventReason
@@ -16,6 +16,7 @@ from vlm_operator.lifecycle.conditions import Condition, Status
 from vlm_operator.lifecycle.decision import Event, EventType
 from vlm_operator.lifecycle.history import History
 from vlm_operator.lifecycle.planned import Planned, Planner
+from vlm_operator.lifecycle.recommended import recommendation_status
 from vlm_operator.lifecycle.request_counts import RequestCounts, counted
 from vlm_operator.lifecycle.situation import Manifest
 from vlm_operator.lifecycle.sufficient import WhatWouldServe
@@ -36,7 +37,13 @@ class InService:
 
 
 def in_service(planner: Planner, planned: Planned, history: History) -> InService:
-    """What the running command refused until now."""
+    """What the running command refused until now, and what its traffic needs."""
+    needs = recommendation_status(planner, planned, history)
+    found = _refused(planner, planned, history)
+    return replace(found, status={**found.status, **({"recommendation": needs} if needs else {})})
+
+
+def _refused(planner: Planner, planned: Planned, history: History) -> InService:
     situation, server = planner.situation, planner.server(planned)
     before = RequestCounts.of_status(situation.target.status)
     running = {pod.uid for pod in situation.pods if server.runs_in(pod)}
@@ -46,7 +53,10 @@ def in_service(planner: Planner, planned: Planned, history: History) -> InServic
     if counts is None:
         return InService({})
     said = _as_it_stands(situation.target.status)
-    if said is None or counts != before or _generation(situation.target.status) != situation.target.generation:
+    unnamed = situation.seen.refused if situation.seen is not None else 0
+    if unnamed and not counts.refused.too_long and not counts.refused.items:
+        said = _unnamed(unnamed)
+    elif said is None or counts != before or _generation(situation.target.status) != situation.target.generation:
         said = _condition(planner, planned, history, counts)
     events = _events(situation.target.status, said)
     return InService({"requests": counts.to_status()}, (said,), events)
@@ -60,6 +70,14 @@ def _condition(planner: Planner, planned: Planned, history: History, counts: Req
     would = WhatWouldServe(planner, planned, history, planned.settings.max_model_len or 0)
     reason = LifecycleReason.CONTEXT_TOO_SHORT if refused.too_long else LifecycleReason.ITEMS_REFUSED
     return Condition(kind, "False", reason.value, would.words(refused))
+
+
+def _unnamed(count: int) -> Condition:
+    words = (
+        f"{count:,} requests were answered with a client error, and the log does not say why: some may have been too "
+        "long; look at what the clients were answered"
+    )
+    return Condition(ConditionType.CONTEXT_SUFFICIENT, "Unknown", LifecycleReason.REFUSALS_UNNAMED.value, words)
 
 
 def _stated(status: Manifest) -> Mapping[str, Any] | None:

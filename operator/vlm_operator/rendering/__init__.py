@@ -18,6 +18,7 @@ from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
 from vlm_operator.rendering.quadlet import quadlet
 from vlm_operator.rendering.roles import RolePod
 from vlm_operator.rendering.server import (
+    PORT,
     ServerRequest,
     render,
     server_arguments,
@@ -30,6 +31,7 @@ __all__ = [
     "CONTAINER",
     "DRY_RUN_CONTAINER",
     "GROUP_INDEX",
+    "PORT",
     "WORKER_INDEX",
     "Claim",
     "DryRunRequest",

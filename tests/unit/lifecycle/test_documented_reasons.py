@@ -19,6 +19,7 @@ from vlm_operator.errors import ModelNotFound, SourceUnavailable, VlmOperatorErr
 from vlm_operator.lifecycle.decide import decide
 from vlm_operator.lifecycle.events import applied_event, observed_event
 from vlm_operator.lifecycle.situation import ContainerState, ContainerStatus, Pod, Rejection
+from vlm_operator.planning.seen_traffic import SeenTraffic
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.units import GIB
 
@@ -44,6 +45,14 @@ def printed(line: str) -> World:
     """A server that serves, and what it says of a request."""
     world = settled()
     world.printed = [line]
+    world.reconcile()
+    return world
+
+
+def refused_without_a_word() -> World:
+    """A server whose metrics count client errors that its log does not name."""
+    world = settled()
+    world.printed, world.seen = ["INFO: 400 Bad Request"], SeenTraffic(refused=3)
     world.reconcile()
     return world
 
@@ -116,6 +125,7 @@ CASES: dict[str, Callable[[], World]] = {
     "Unknown": lambda: settled(script=[UNKNOWN_LOG]),
     "NoRequestRefused": lambda: printed("INFO:     10.0.0.1:1 - \"GET /health HTTP/1.1\" 200 OK"),
     "ContextTooShort": lambda: printed(TOO_LONG.format(20_000)),
+    "RefusalsUnnamed": lambda: refused_without_a_word(),  # noqa: PLW0108 - defined below
     "ItemsRefused": lambda: printed("ValueError: At most 4 image(s) may be provided in one prompt."),
     "DryRunning": lambda: _once(DryRunWorld()),
     "ConfigurationRejected": lambda: dry_run(lambda world: world.answers(recorded() | REJECTED)),
