@@ -6,6 +6,7 @@ while this process lives.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,8 +19,13 @@ from vlm_operator.planning.seen_traffic import SeenTraffic
 from vlm_operator.planning.traffic import LARGEST_PAGE, Traffic, read_traffic
 from vlm_operator.rendering import PORT
 
-SECONDS: Final = 2.0
-"""Longest time that a page may take: vLLM answers from memory, and a pod that cannot be reached must hold up nobody."""
+CONNECT_SECONDS: Final = 0.5
+READ_SECONDS: Final = 2.0
+"""Longest times until a pod is reached, and between pieces of its page: it must hold up nobody."""
+
+FIRST_PAUSE_SECONDS: Final = 300.0
+LONGEST_PAUSE_SECONDS: Final = 3600.0
+"""How long the servers of a VLMDeployment are left alone after none of them answered; twice as long each time."""
 
 PodURL = Callable[[Pod], str | None]
 
@@ -31,6 +37,8 @@ class _Known:
     fingerprint: str
     seen: SeenTraffic = field(default_factory=SeenTraffic)
     pages: dict[StartupKey, Traffic] = field(default_factory=dict)
+    pause: float = 0.0
+    until: float = float("-inf")
 
 
 class ServerMetrics:
@@ -38,17 +46,20 @@ class ServerMetrics:
 
     Args:
         url: where a pod's metrics are; None where it has no address.
+        clock: seconds that only grow.
     """
 
-    def __init__(self, url: PodURL | None = None) -> None:
-        self._pool = urllib3.PoolManager(num_pools=64, maxsize=1, retries=False, timeout=urllib3.Timeout(total=SECONDS))
+    def __init__(self, url: PodURL | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+        self._pool = urllib3.PoolManager(num_pools=64, maxsize=1, retries=False, timeout=timeout)
         self._url = url or url_of
+        self._clock = clock
         self._known: dict[Key, _Known] = {}
 
     def seen(
         self, key: Key, fingerprint: str, pods: Iterable[tuple[Pod, StartupKey]], context: int | None
     ) -> SeenTraffic | None:
-        """What the servers of a command have seen until now; None where no page could ever be read.
+        """What the servers of a command have seen until now; None where none of them answers.
 
         Args:
             pods: that serve it, each with its present run.
@@ -56,16 +67,18 @@ class ServerMetrics:
         """
         known = self._known.get(key)
         if known is None or known.fingerprint != fingerprint:
-            known = _Known(fingerprint)
+            known = self._known[key] = _Known(fingerprint)
+        now, answered = self._clock(), False
+        if now < known.until:
+            return None
         for pod, run in pods:
             page = self._page(pod)
             if page is not None:
                 known.seen = known.seen.after(page, known.pages.get(run), context)
-                known.pages[run] = page
-        if not known.pages:
-            return None
-        self._known[key] = known
-        return known.seen
+                known.pages[run], answered = page, True
+        known.pause = 0.0 if answered else min(2 * known.pause or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        known.until = now + known.pause
+        return known.seen if answered else None
 
     def forget(self, key: Key) -> None:
         """There is no such VLMDeployment any more."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vlm_operator.api.conditions import ConditionType
+from vlm_operator.lifecycle.conditions import status_of
 from vlm_operator.lifecycle.history import History
 from vlm_operator.lifecycle.planned import Planned, Planner
 from vlm_operator.lifecycle.recommendation import PlanOf, Recommendation, Serving, recommend, remembered
@@ -23,6 +25,8 @@ def recommendation_status(planner: Planner, planned: Planned, history: History) 
     status, fingerprint = situation.target.status, planner.server(planned).fingerprint
     known: Mapping[str, Any] = status.get("recommendation") or {}
     before = dict(known) if known.get("fingerprint") == fingerprint else None
+    if status_of(status, ConditionType.CAPACITY_VERIFIED) != "True":
+        return before  # what its start-up measured is only being written down
     if situation.seen is None or planner.model is None or planner.unknown is not None:
         return before
     seen = remembered(situation.seen, status)

@@ -87,6 +87,20 @@ def test_a_server_that_is_not_reached_is_nothing() -> None:
     assert ServerMetrics(lambda _: None).seen(KEY, "f", [(POD, RUN)], 8192) is None
 
 
+def test_servers_that_do_not_answer_are_asked_ever_more_rarely(server: Server) -> None:
+    now, asked = 0.0, []
+
+    def url(_: Pod) -> str:
+        asked.append(now)
+        return "http://127.0.0.1:1/metrics"
+
+    metrics = ServerMetrics(url, lambda: now)
+    while now < 4 * 3600:
+        metrics.seen(KEY, "f", [(POD, RUN)], 8192)
+        now += 60
+    assert asked == [0, 300, 900, 2100, 4500, 8100, 11700]
+
+
 @pytest.mark.parametrize(
     ("address", "url"),
     [(None, None), ("10.0.0.1", "http://10.0.0.1:8000/metrics"), ("fd00::1", "http://[fd00::1]:8000/metrics")],
