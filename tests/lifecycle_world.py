@@ -270,6 +270,23 @@ class World:
         )
         return "failed"
 
+    def runs_out_in_service(self, missing: float = 1.0, total: float = 31.36) -> None:
+        """The serving container runs out of GPU memory and ends; GiB."""
+        assert self.log is not None
+        words = (
+            f"torch.OutOfMemoryError: CUDA out of memory. Tried to allocate {missing + 0.4:.2f} GiB. GPU 0 has a total "
+            f"capacity of {total} GiB of which 0.40 GiB is free. Including non-PyTorch memory, this process has "
+            f"{total - 0.4:.2f} GiB memory in use. Of the allocated memory 29.61 GiB is allocated by PyTorch, and "
+            "512.25 MiB is reserved by PyTorch but unallocated."
+        )
+        core = "(EngineCore pid=70) ERROR 11-24 12:00:00 [core.py:1100]"
+        lines = ("EngineCore encountered a fatal error.", "Traceback (most recent call last):", words)
+        self.log += "".join(f"{core} {line}\n" for line in lines)
+        self.now += timedelta(hours=1)
+        self._set(
+            ContainerState("terminated", exit_code=1, reason="Error", finished_at=self.now.isoformat()), restart=True
+        )
+
     def _truth(self) -> str:
         assert self.pod is not None
         if "cpu" in self.spec:

@@ -78,6 +78,10 @@ class EventReason(Described):
     DRY_RUN_ENDED = "DryRunEnded", "The dry run ended; the message has what vLLM found or refused, or why it failed."
     DEPLOYED = "Deployed", "The Deployment or LeaderWorkerSet was created or changed to the plan."
     STARTUP_FAILED = "StartupFailed", "A start-up failed; the message has the log's reason and numbers."
+    OUT_OF_MEMORY_IN_SERVICE = (
+        "OutOfMemoryInService",
+        "A server ran out of GPU memory after a clean start; the message has the log's numbers and what is done.",
+    )
     RETUNED = "Retuned", "Flags were changed after a failed start-up; the message says which, why and at what price."
     STOPPED = "Stopped", "Nothing more is tried until the spec changes; the message says what to change."
     CAPACITY_VERIFIED = "CapacityVerified", "vLLM passed its capacity check; measured and predicted tokens."

@@ -143,6 +143,11 @@ class LifecycleReason(Described):
         "The server's metrics count requests that were answered with a client error, and its log does not say why.",
         "Look at what the clients were answered: vLLM 0.32 logs no sentence for /v1/completions.",
     )
+    OUT_OF_MEMORY_IN_SERVICE = (
+        "OutOfMemoryInService",
+        "The GPU ran out of memory after a clean start, while requests were served.",
+        "Lower --gpu-memory-utilization or --max-num-seqs, or cap pixels: pinned flags are never changed.",
+    )
     LOG_UNREADABLE = (
         "LogUnreadable",
         "The start-up failed, but its log cannot be read any more.",

@@ -57,6 +57,14 @@ def refused_without_a_word() -> World:
     return world
 
 
+def ran_out_in_service() -> World:
+    """A server that runs out of memory after a clean start."""
+    world = settled()
+    world.runs_out_in_service()
+    world.reconcile()
+    return world
+
+
 def waiting(reason: str, **pod: Any) -> World:
     """A pod that Kubernetes cannot start."""
     world = World()
@@ -125,6 +133,7 @@ CASES: dict[str, Callable[[], World]] = {
     "Unknown": lambda: settled(script=[UNKNOWN_LOG]),
     "NoRequestRefused": lambda: printed("INFO:     10.0.0.1:1 - \"GET /health HTTP/1.1\" 200 OK"),
     "ContextTooShort": lambda: printed(TOO_LONG.format(20_000)),
+    "OutOfMemoryInService": lambda: ran_out_in_service(),  # noqa: PLW0108 - defined above
     "RefusalsUnnamed": lambda: refused_without_a_word(),  # noqa: PLW0108 - defined below
     "ItemsRefused": lambda: printed("ValueError: At most 4 image(s) may be provided in one prompt."),
     "DryRunning": lambda: _once(DryRunWorld()),
@@ -269,6 +278,7 @@ EVENTS: dict[str, Callable[[], set[str]]] = {
     "Deployed": lambda: {_applied(None, "Starting")},
     "Repaired": lambda: {_applied(None, "Started")},
     "Observed": lambda: {_observed()},
+    "OutOfMemoryInService": lambda: told(ran_out_in_service()),
     "RequestsRefused": lambda: told(printed(TOO_LONG.format(20_000))),
 }
 
