@@ -24,12 +24,14 @@ from vlm_operator.lifecycle.situation import (
     GpuNode,
     Kill,
     Pod,
+    ServiceLog,
     Situation,
     StartupKey,
     StartupLog,
     Target,
 )
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.seen_traffic import SeenTraffic
 from vlm_operator.units import GIB
 
 MODEL = "example/qwen3-vl-8b"
@@ -78,6 +80,12 @@ UNSUPPORTED_LOG = (
     "  Value error, Model architectures ['FooForCausalLM'] are not supported for now. Supported architectures: "
     "dict_keys(['LlamaForCausalLM']) [type=value_error, input_value=ArgsKwargs((), {}), input_type=ArgsKwargs]\n"
 )
+TOO_LONG = (
+    "ERROR 11-24 11:00:00 [serving.py:1] ValueError: The decoder prompt (length {}) is longer than the maximum model "
+    "length of 8192. Make sure"
+)
+"""A request that 0.32 refuses for its length, in tokens."""
+
 UNKNOWN_LOG = (
     "(EngineCore pid=70) ERROR 11-24 10:01:01 [core.py:1100] Traceback (most recent call last):\n"
     '(EngineCore pid=70) ERROR 11-24 10:01:01 [core.py:1100]   File "vllm/v1/engine/core.py", line 1000, in run\n'
@@ -96,6 +104,8 @@ class World:
             ``probe`` (the start-up probe runs out).
         cpu_bytes: what the CPU backend really finds for its KV cache.
         kills: what the kubelet says about ending containers.
+        seen: traffic of the serving pod, as far as its metrics were read.
+        printed: what the serving pod has printed since the last look, line by line; read once.
     """
 
     spec: dict[str, Any] = field(default_factory=lambda: {"model": {"id": MODEL}})
@@ -114,6 +124,8 @@ class World:
     termination_message: str | None = None
     cpu_bytes: int = 2 * GIB
     kills: tuple[Kill, ...] = ()
+    printed: list[str] = field(default_factory=list)
+    seen: SeenTraffic | None = None
     observations: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
@@ -140,7 +152,16 @@ class World:
             logs=logs,
             model=self.model,
             observations=tuple(self.observations.values()),
+            service_logs=self._printed(),
+            seen=self.seen,
         )
+
+    def _printed(self) -> tuple[ServiceLog, ...]:
+        status = self.pod.container("vllm") if self.pod else None
+        if self.pod is None or status is None or not self.printed:
+            return ()
+        lines, self.printed = tuple(self.printed), []
+        return (ServiceLog(StartupKey(self.pod.uid, "vllm", status.restart_count), lines, self.now.isoformat()),)
 
     def decide(self) -> Decision:
         """One decision, logs read as it asks."""
@@ -248,6 +269,23 @@ class World:
             ContainerState("terminated", exit_code=1, reason="Error", finished_at=self.now.isoformat()), restart=True
         )
         return "failed"
+
+    def runs_out_in_service(self, missing: float = 1.0, total: float = 31.36) -> None:
+        """The serving container runs out of GPU memory and ends; GiB."""
+        assert self.log is not None
+        words = (
+            f"torch.OutOfMemoryError: CUDA out of memory. Tried to allocate {missing + 0.4:.2f} GiB. GPU 0 has a total "
+            f"capacity of {total} GiB of which 0.40 GiB is free. Including non-PyTorch memory, this process has "
+            f"{total - 0.4:.2f} GiB memory in use. Of the allocated memory 29.61 GiB is allocated by PyTorch, and "
+            "512.25 MiB is reserved by PyTorch but unallocated."
+        )
+        core = "(EngineCore pid=70) ERROR 11-24 12:00:00 [core.py:1100]"
+        lines = ("EngineCore encountered a fatal error.", "Traceback (most recent call last):", words)
+        self.log += "".join(f"{core} {line}\n" for line in lines)
+        self.now += timedelta(hours=1)
+        self._set(
+            ContainerState("terminated", exit_code=1, reason="Error", finished_at=self.now.isoformat()), restart=True
+        )
 
     def _truth(self) -> str:
         assert self.pod is not None

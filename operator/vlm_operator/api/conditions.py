@@ -28,6 +28,7 @@ class ConditionType(StrEnum):
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    CONTEXT_SUFFICIENT = "ContextSufficient"
 
 
 CONDITION_MEANINGS: Final = {
@@ -43,6 +44,10 @@ CONDITION_MEANINGS: Final = {
     "InProgress). Absent otherwise.",
     ConditionType.STALLED: "True once nothing more will happen until a person changes something (kstatus: Failed). "
     "Absent otherwise.",
+    ConditionType.CONTEXT_SUFFICIENT: "True: the running command has refused no request for its length or its items. "
+    "False: it has; the message names the context, limit or pixel cap that would have served 95 % of them, and whether "
+    "it fits on the same GPUs. Nothing is changed by itself. Unknown: requests were answered with an error that no log "
+    "names. Absent before a server serves, and where its log cannot be read. No part of Ready.",
 }
 """What each status of each condition says."""
 
@@ -73,6 +78,10 @@ class EventReason(Described):
     DRY_RUN_ENDED = "DryRunEnded", "The dry run ended; the message has what vLLM found or refused, or why it failed."
     DEPLOYED = "Deployed", "The Deployment or LeaderWorkerSet was created or changed to the plan."
     STARTUP_FAILED = "StartupFailed", "A start-up failed; the message has the log's reason and numbers."
+    OUT_OF_MEMORY_IN_SERVICE = (
+        "OutOfMemoryInService",
+        "A server ran out of GPU memory after a clean start; the message has the log's numbers and what is done.",
+    )
     RETUNED = "Retuned", "Flags were changed after a failed start-up; the message says which, why and at what price."
     STOPPED = "Stopped", "Nothing more is tried until the spec changes; the message says what to change."
     CAPACITY_VERIFIED = "CapacityVerified", "vLLM passed its capacity check; measured and predicted tokens."
@@ -82,6 +91,10 @@ class EventReason(Described):
     NODE_FAULT = "NodeFault", "A node failed or drained the pod; nothing is held against the plan."
     PAUSED = "Paused", "The annotation vlm-operator.dev/paused was set."
     RESUMED = "Resumed", "The annotation vlm-operator.dev/paused was removed."
+    REQUESTS_REFUSED = (
+        "RequestsRefused",
+        "The server begins to refuse requests; what would serve them.",
+    )
     OBSERVED = "Observed", "A start-up's measurements were recorded."
 
 

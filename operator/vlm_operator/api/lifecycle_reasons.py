@@ -144,6 +144,27 @@ class LifecycleReason(Described):
         "Only a change of a pinned flag would help, and pinned flags are never changed.",
         "Change or remove the field of spec.engine that the message names.",
     )
+    NO_REQUEST_REFUSED = "NoRequestRefused", "The running command has refused no request for its length or items.", ""
+    CONTEXT_TOO_SHORT = (
+        "ContextTooShort",
+        "The server is healthy and refuses requests that are longer than its context.",
+        "Set what the message names, if such requests are meant to be served.",
+    )
+    ITEMS_REFUSED = (
+        "ItemsRefused",
+        "The server is healthy and refuses requests with too many or too large images, videos or sounds.",
+        "Set what the message names, or send fewer or smaller items.",
+    )
+    REFUSALS_UNNAMED = (
+        "RefusalsUnnamed",
+        "The server's metrics count requests that were answered with a client error, and its log does not say why.",
+        "Look at what the clients were answered: vLLM 0.32 logs no sentence for /v1/completions.",
+    )
+    OUT_OF_MEMORY_IN_SERVICE = (
+        "OutOfMemoryInService",
+        "The GPU ran out of memory after a clean start, while requests were served.",
+        "Lower --gpu-memory-utilization or --max-num-seqs, or cap pixels: pinned flags are never changed.",
+    )
     LOG_UNREADABLE = (
         "LogUnreadable",
         "The start-up failed, but its log cannot be read any more.",

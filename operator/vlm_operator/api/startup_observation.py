@@ -77,6 +77,14 @@ class Measurements(ApiModel):
     non_torch: MeasuredTerm | None = Field(default=None, description="Memory outside PyTorch.")
     cuda_graph: MeasuredTerm | None = Field(default=None, description="Captured CUDA graphs.")
     kv_cache: MeasuredTerm | None = Field(default=None, description="KV cache.")
+    serving_peak: MeasuredTerm | None = Field(
+        default=None,
+        description="What a server held, and tried to allocate, where it ran out of memory after a clean start.",
+    )
+    serving_shortage: MeasuredTerm | None = Field(
+        default=None,
+        description="What was missing then: later plans choose a utilisation that leaves so much more outside it.",
+    )
     kv_tokens: TokenCount | None = Field(default=None, description="Tokens the KV cache held, newest start-up.")
 
 

@@ -12,6 +12,7 @@ Name = Annotated[str, Field(max_length=316)]
 Sentence = Annotated[str, Field(max_length=4096)]
 ByteCount = Annotated[Integer, Field(ge=-(2**62), le=2**62)]
 TokenCount = Annotated[Integer, Field(ge=0, le=2**53)]
+RequestCount = Annotated[Integer, Field(ge=0, le=2**53)]
 Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 Fingerprint = Annotated[str, Field(max_length=128)]
 
@@ -20,7 +21,7 @@ class Condition(StatusModel):
     """One condition, as Kubernetes' metav1.Condition defines it."""
 
     type: Annotated[str, Field(min_length=1, max_length=316)] = Field(
-        description="Planned, CapacityVerified, Available, Ready, Reconciling or Stalled."
+        description="Planned, CapacityVerified, Available, Ready, Reconciling, Stalled or ContextSufficient."
     )
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     observed_generation: Annotated[Integer, Field(ge=0)] | None = Field(
@@ -275,6 +276,71 @@ class ModelCacheStatus(StatusModel):
     message: Sentence = Field(description="What a new pod, and so a retune, costs, and what to do about it.")
 
 
+class RequestsStatus(StatusModel):
+    """Requests that the running command refused, counted from its log. What they held is not kept."""
+
+    fingerprint: Fingerprint | None = Field(
+        default=None, description="Fingerprint of the command that refused them: another one is counted anew."
+    )
+    since: Timestamp | None = Field(default=None, description="When counting began.")
+    refused_too_long: RequestCount = Field(
+        default=0, description="Requests longer than the context, with or without the answer they asked for."
+    )
+    longest_refused: TokenCount | None = Field(
+        default=None,
+        description="Tokens that the longest of them needs; a lower bound where vLLM says 'at least'. Absent where no "
+        "sentence tells.",
+    )
+    context_for_most: TokenCount | None = Field(
+        default=None, description="The context that would have served 95 % of them, tokens."
+    )
+    refused_items: RequestCount = Field(
+        default=0, description="Requests with more items than the limit, or an item above the encoder's budget."
+    )
+    sizes: Annotated[dict[str, dict[str, RequestCount]], Field(max_length=16)] = Field(
+        default_factory=dict,
+        description="How many refused requests needed how much, in steps of under 2 %: tokens of context, image/items "
+        "of one request, image/tokens of one item.",
+    )
+    read_until: Annotated[dict[str, Timestamp], Field(max_length=2048)] = Field(
+        default_factory=dict, description="The last line counted of each run: pod UID, container and restart."
+    )
+
+
+class RecommendationStatus(StatusModel):
+    """What the traffic that was seen needs, judged by the planner. Never applied by itself."""
+
+    fingerprint: Fingerprint | None = Field(default=None, description="Fingerprint of the command that served it.")
+    context_length: TokenCount | None = Field(default=None, description="Context length, tokens.")
+    max_num_seqs: TokenCount | None = Field(
+        default=None, description="Requests at once; absent where no metrics were read while any ran."
+    )
+    gpu_memory_utilization: Number | None = Field(
+        default=None, description="Share of each GPU's memory; absent on the CPU backend."
+    )
+    gpus: Annotated[Integer, Field(ge=0)] | None = Field(default=None, description="GPUs of one replica.")
+    kv_cache_bytes: ByteCount | None = Field(
+        default=None, description="KV cache of each GPU that the traffic fills, bytes."
+    )
+    requests: RequestCount | None = Field(default=None, description="Requests that it rests on.")
+    longest_at_least: TokenCount | None = Field(
+        default=None, description="The longest of them had at least so many tokens, prompt and answer."
+    )
+    longest_at_most: TokenCount | None = Field(default=None, description="And at most so many.")
+    mean_tokens: TokenCount | None = Field(default=None, description="Tokens of a request on average.")
+    peak_requests: RequestCount | None = Field(
+        default=None, description="Most requests that ran or waited on one server when its metrics were read."
+    )
+    peak_cache_usage: Number | None = Field(default=None, description="Largest share of the KV cache in use, 0 to 1.")
+    preemptions: RequestCount | None = Field(
+        default=None, description="Requests that were stopped for want of KV cache and computed again."
+    )
+    message: Sentence | None = Field(default=None, description="Why, one part for each figure.")
+    patch: dict[str, Any] = Field(
+        default_factory=dict, description="The fields of spec that change, as a merge patch; empty where none does."
+    )
+
+
 class VLMDeploymentStatus(StatusModel):
     """What the operator chose, what happened, and what was measured."""
 
@@ -307,7 +373,8 @@ class VLMDeploymentStatus(StatusModel):
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16), Listed] = Field(
         default=(),
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-        description="Planned, CapacityVerified, Available and Ready, and kstatus' Reconciling and Stalled while true.",
+        description="Planned, CapacityVerified, Available and Ready, kstatus' Reconciling and Stalled while true, and "
+        "ContextSufficient of a server that serves.",
     )
     plan: PlanStatus | None = Field(default=None, description="The flags in force and why.")
     attempts: Annotated[tuple[AttemptStatus, ...], Field(max_length=32), Listed] = Field(
@@ -316,6 +383,12 @@ class VLMDeploymentStatus(StatusModel):
     observed: ObservedStatus | None = Field(default=None, description="What the running server printed at its start.")
     model_cache: ModelCacheStatus | None = Field(
         default=None, description="Where downloads lie, and what a new pod downloads again."
+    )
+    requests: RequestsStatus | None = Field(
+        default=None, description="Requests that the running command refused for their length or items."
+    )
+    recommendation: RecommendationStatus | None = Field(
+        default=None, description="What the traffic needs; absent until enough requests were seen."
     )
     dry_run: DryRunStatus | None = Field(default=None, description="The dry run that was made for this spec, if any.")
     refusal: RefusalStatus | None = Field(

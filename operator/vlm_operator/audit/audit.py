@@ -15,10 +15,10 @@ from vlm_operator.audit.node_groups import Fleet, read_fleet
 from vlm_operator.audit.planner import Planner
 from vlm_operator.audit.server import Server, plan_server
 from vlm_operator.audit.server_pod import ServerPod, read_servers
-from vlm_operator.audit.traffic import Traffic
 from vlm_operator.audit.upgrade_checks import upgrade
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from vlm_operator.audit.finding import Finding, FindingKind, Severity, Subject
 from vlm_operator.audit.node_groups import Fleet, NodeGroup
 from vlm_operator.audit.planner import Planner
 from vlm_operator.audit.server_pod import ServerPod
-from vlm_operator.audit.traffic import Traffic
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.plan import Plan
+from vlm_operator.planning.traffic import Traffic
 
 
 @dataclass(frozen=True)

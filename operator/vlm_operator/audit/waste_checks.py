@@ -15,6 +15,7 @@ from vlm_operator.engine.settings import FLAGS, EngineSettings, ModalityLimit
 from vlm_operator.errors import InputError
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.plan import Plan
+from vlm_operator.planning.seen_traffic import LEAST_REQUESTS
 from vlm_operator.planning.verdict import Verdict
 from vlm_operator.planning.workload import modalities_of, round_context
 from vlm_operator.units import GIB, format_gib
@@ -24,9 +25,6 @@ LEAST_GAIN: Final = GIB
 
 ROOMY_REQUESTS: Final = 4
 """Requests of the whole context that fewer GPUs must hold at once before they are said to suffice."""
-
-LEAST_REQUESTS: Final = 100
-"""Requests that a server must have seen before its traffic says anything."""
 
 Check = Callable[[Server, Planner], Iterator[Finding]]
 

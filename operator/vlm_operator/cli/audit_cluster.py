@@ -14,9 +14,9 @@ from vlm_operator.audit.audit import Cluster, read_cluster
 from vlm_operator.audit.container_command import config_maps_named
 from vlm_operator.audit.gpu_objects import GPUObjects
 from vlm_operator.audit.server_pod import ServerPod, read_servers
-from vlm_operator.audit.traffic import Traffic, read_traffic
 from vlm_operator.cli.audit_files import data_of, in_namespace
 from vlm_operator.errors import ClusterUnreachable, InputError
+from vlm_operator.planning.traffic import LARGEST_PAGE, Traffic, read_traffic
 
 RIGHTS: Final = (
     ("list", "nodes", "GPUs and their labels"),
@@ -34,7 +34,6 @@ _TIMEOUT_SECONDS: Final = 30
 _METRICS_SECONDS: Final = 5
 _READERS: Final = 16
 _PORT: Final = 8000
-_LARGEST_METRICS: Final = 16 * 1024**2
 
 
 def read_live(context: str | None, namespace: str | None, *, with_metrics: bool) -> Cluster:
@@ -156,7 +155,7 @@ class Api:
             return {}
         first, *others = named
         try:
-            pages = [self._metrics(*first)]
+            pages = [self.metrics(*first)]
         except ClusterUnreachable as error:
             self.missing.append(f"metrics are not read: {error.message}; {error.hint or 'see --no-metrics'}")
             return {}
@@ -166,12 +165,16 @@ class Api:
 
     def _metrics_or_none(self, name: tuple[str, str], port: int) -> Traffic | None:
         try:
-            return self._metrics(name, port)
+            return self.metrics(name, port)
         except ClusterUnreachable:
             return None
 
-    def _metrics(self, name: tuple[str, str], port: int) -> Traffic | None:
-        """Raises ClusterUnreachable only where the right is missing."""
+    def metrics(self, name: tuple[str, str], port: int) -> Traffic | None:
+        """The page of metrics of a pod, through the API server; None where there is none.
+
+        Raises:
+            ClusterUnreachable: only where the right is missing.
+        """
         path = f"/api/v1/namespaces/{name[0]}/pods/{name[1]}:{port}/proxy/metrics"
         try:
             data = self._call(path, [], "get", "pods/proxy", _METRICS_SECONDS)
@@ -179,7 +182,7 @@ class Api:
             if error.hint is not None and "pods/proxy" in error.hint:
                 raise
             return None
-        return read_traffic(data[:_LARGEST_METRICS].decode(errors="replace"))
+        return read_traffic(data[:LARGEST_PAGE].decode(errors="replace"))
 
     def _get(self, path: str, query: list[tuple[str, str]], *, verb: str, resource: str) -> Any:
         return json.loads(self._call(path, query, verb, resource, _TIMEOUT_SECONDS))

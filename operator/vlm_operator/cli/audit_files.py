@@ -13,8 +13,8 @@ import yaml
 from vlm_operator.audit.audit import Cluster, read_cluster
 from vlm_operator.audit.container_command import ConfigMaps
 from vlm_operator.audit.gpu_objects import KINDS, GPUObjects
-from vlm_operator.audit.traffic import Traffic, read_traffic
 from vlm_operator.errors import InputError
+from vlm_operator.planning.traffic import Traffic, read_traffic
 
 LARGEST_FILE: Final = 1024**3
 """Bytes read of one file: nodes of the largest clusters (5,000) take about 100 MB."""

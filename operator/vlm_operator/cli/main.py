@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "tokens": "Tokens that images, videos and sounds cost a model",
     "dry-run": "Let vLLM itself load and profile a model, without a GPU",
     "audit": "What fits where, what runs wastefully, what would not come back",
+    "recommend": "What the traffic of a server needs, from its metrics",
     "diagnose": "What a vLLM start-up log says, and what to change",
     "models": "Models of the built-in catalogue",
     "gpus": "GPU products of the built-in catalogue",

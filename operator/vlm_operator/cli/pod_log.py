@@ -36,7 +36,7 @@ def read_pod_log(name: str, *, context: str | None, namespace: str | None, conta
     try:
         connection = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
         api: Any = client.CoreV1Api(connection)
-        namespace = namespace or _namespace_of(config, context)
+        namespace = namespace or namespace_of(config, context)
     except config.ConfigException as error:
         raise InputError(f"context: {error}", field="context", hint="kubectl config get-contexts lists them") from error
     try:
@@ -76,7 +76,7 @@ def read_pod_log(name: str, *, context: str | None, namespace: str | None, conta
     raise InputError(f"pod: {name!r} has no log yet", field="pod")
 
 
-def _namespace_of(config: Any, context: str | None) -> str:
+def namespace_of(config: Any, context: str | None) -> str:
     """The context's namespace, ``default`` where it names none."""
     contexts, active = config.list_kube_config_contexts()
     chosen = next((each for each in contexts if each["name"] == context), None) if context else active

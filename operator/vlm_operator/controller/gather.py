@@ -250,6 +250,7 @@ def read_pod(raw: Mapping[str, Any]) -> Pod:
         ),
         group=labels.get(GROUP_INDEX),
         rank=int(labels.get(WORKER_INDEX) or 0),
+        address=status.get("podIP"),
     )
 
 

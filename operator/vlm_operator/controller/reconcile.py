@@ -19,6 +19,7 @@ from vlm_operator.controller.metrics import Metrics
 from vlm_operator.controller.models import Models
 from vlm_operator.controller.queue import Key
 from vlm_operator.controller.reservations import Reservations
+from vlm_operator.controller.service_reader import ServiceReader
 from vlm_operator.controller.watches import World
 from vlm_operator.lifecycle.decision import Decision
 from vlm_operator.lifecycle.situation import Rejection, Situation
@@ -57,6 +58,7 @@ class Reconciler:
         decide: the answer to a situation.
         policy: what pod templates may ask for.
         now: the time; UTC.
+        service: reads what servers print while they serve.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Reconciler:
         decide: Callable[[Situation], Decision],
         policy: PodTemplatePolicy = PodTemplatePolicy.RESTRICTED,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        service: ServiceReader | None = None,
     ) -> None:
         self._client = client
         self._world = world
@@ -79,6 +82,7 @@ class Reconciler:
         self._decision_of = decide
         self._policy = policy
         self._now = now
+        self._service = service or ServiceReader(client)
         self._rejections: dict[Key, Rejection] = {}
         self._accepted: set[Key] = set()
         self._reservations = Reservations()
@@ -103,15 +107,19 @@ class Reconciler:
             self._rejections.pop(key, None)
             self._accepted.discard(key)
             self._reservations.forget(key)
+            self._service.forget(key)
             return Result("gone")
         if situation.rejection is None and key not in self._accepted:  # what was refused before a restart
             situation = replace(situation, rejection=Rejection.of_status(situation.target))
         before = situation.rejection
+        situation = self._service.read(key, situation)
         try:
             decision, situation = self._chosen(key, situation)
             rejection = self._applier.apply(situation, decision)
+            self._service.settled(key, situation)
         except Outdated as error:
             LOGGER.debug("read again: %s", error.message)
+            self._service.unsettled(key)
             self._read_again(key)
             return Result("outdated", failed=True)
         except NotFound as error:  # deleted, or its namespace was, while it was being looked at

@@ -18,6 +18,7 @@ from vlm_operator.lifecycle.dry_run.step import DRY_RUN_KINDS, DryRunStep, next_
 from vlm_operator.lifecycle.events import node_events, plan_events, refusal_events, startup_events, transition_events
 from vlm_operator.lifecycle.gpu_share import waits_for
 from vlm_operator.lifecycle.history import STARTING, AttemptRecord, History
+from vlm_operator.lifecycle.in_service import in_service
 from vlm_operator.lifecycle.larger_slice import larger_slice
 from vlm_operator.lifecycle.model_cache import model_cache_status
 from vlm_operator.lifecycle.next_plan import NextPlan, next_plan
@@ -35,7 +36,7 @@ RECHECK_SECONDS: Final = 15.0
 """Until a log that could not be read, or a fault of the node, is looked at again."""
 
 UNDER_WAY_SECONDS: Final = 60.0
-"""Until a start-up under way is looked at again even if no watch reports anything."""
+"""Until a start-up under way, or what a server printed, is looked at again even if no watch reports anything."""
 
 
 def course(planner: Planner, outcome: StartupOutcome) -> Decision:
@@ -126,19 +127,21 @@ def _in_force(
     plan = plan_status(planned, server, situation.target.status)
     held_back = waits_for(situation, plan) if plan.get("share") else None
     in_force = InForce(planner, step, plan, attempt, recorded.history, outcome, recorded.waits_for, held_back)
-    conditions = conditions_of(in_force)
+    service = in_service(planner, planned, recorded.history)
+    conditions = (*conditions_of(in_force), *service.conditions)
     events = (
         *startup_events(recorded),
         *node_events(situation.target.status, outcome, recorded),
         *plan_events(step),
         *transition_events(situation.target.status, conditions, is_stopped=step.stop is not None),
+        *service.events,
     )
     children = server.objects(stopped=step.stop is not None or held_back is not None)
     decision = _decision(planner, recorded, conditions, plan, events=events, children=children)
     running = None if step.stop is not None else server.fingerprint
     return replace(
         decision,
-        status={**(decision.status or {}), "modelCache": model_cache_status(planner.spec, server)},
+        status={**(decision.status or {}), "modelCache": model_cache_status(planner.spec, server), **service.status},
         delete=(*doomed_pods(situation.pods, recorded.history, running), *decision.delete),
         superseded=superseded(situation.children, children),
     )
@@ -204,10 +207,7 @@ def _decision(
 
 
 def _next_look(conditions: Iterable[Condition]) -> float | None:
-    """Seconds until the next look while something is under way: a watch may have missed what happened meanwhile."""
-    settled = any(
-        condition.type is ConditionType.STALLED
-        or (condition.type is ConditionType.READY and condition.status == "True")
-        for condition in conditions
-    )
-    return None if settled else UNDER_WAY_SECONDS
+    """Seconds until the next look: while something is under way, a watch may have missed what happened meanwhile; what
+    a server that serves prints has no watch. None where nothing more happens.
+    """
+    return None if any(condition.type is ConditionType.STALLED for condition in conditions) else UNDER_WAY_SECONDS

@@ -21,6 +21,7 @@ from vlm_operator.lifecycle.history import History
 from vlm_operator.lifecycle.planned import Planner
 from vlm_operator.lifecycle.refusal import paused, refusal_words, refused
 from vlm_operator.lifecycle.replica_outcome import replica_outcome
+from vlm_operator.lifecycle.serving_step import settled_runs
 from vlm_operator.lifecycle.situation import Situation
 from vlm_operator.rendering import check_spec
 
@@ -50,7 +51,7 @@ def _decide(situation: Situation) -> Decision:
         if situation.model is None and situation.model_error is None:
             return refused(situation, "Planning", "the model's config is being read", requeue_after=1.0, waiting=True)
         planner = Planner.of(situation, spec)
-        outcome = replica_outcome(situation, History.of_status(target.status).handled)
+        outcome = replica_outcome(situation, settled_runs(situation.pods, History.of_status(target.status)))
         if isinstance(outcome, tuple):
             return Decision(needs=outcome)
         decision = course(planner, outcome)

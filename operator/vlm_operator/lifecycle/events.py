@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from vlm_operator.api.conditions import ConditionType, EventReason
+from vlm_operator.api.lifecycle_reasons import LifecycleReason
 from vlm_operator.api.names import FIELD_MANAGER, FINGERPRINT_ANNOTATION
 from vlm_operator.lifecycle.children import runs_the_server
 from vlm_operator.lifecycle.conditions import Condition, status_of
@@ -26,7 +27,13 @@ def startup_events(recorded: Recorded) -> Iterator[Event]:
     """The failure that was just recorded."""
     if recorded.failed is not None:
         words = f"{recorded.failed.reason}: {recorded.failed.message}"
-        yield event(EventType.WARNING, EventReason.STARTUP_FAILED, words, "Diagnose")
+        yield event(EventType.WARNING, _of_failure(recorded.failed.reason), words, "Diagnose")
+
+
+def _of_failure(reason: str | None) -> EventReason:
+    """The event that tells of a failure: of the start-up, or of a server that had started."""
+    in_service = reason == LifecycleReason.OUT_OF_MEMORY_IN_SERVICE.value
+    return EventReason.OUT_OF_MEMORY_IN_SERVICE if in_service else EventReason.STARTUP_FAILED
 
 
 def node_events(before: Manifest, outcome: StartupOutcome, recorded: Recorded) -> Iterator[Event]:
@@ -35,7 +42,9 @@ def node_events(before: Manifest, outcome: StartupOutcome, recorded: Recorded) -
         return
     words = ": ".join(recorded.waits_for)
     if not any(words in item["message"] for item in before.get("conditions") or ()):
-        yield event(EventType.WARNING, EventReason.NODE_FAULT, words, "Wait")
+        reason = _of_failure(recorded.waits_for[0])
+        reason = EventReason.NODE_FAULT if reason is EventReason.STARTUP_FAILED else reason
+        yield event(EventType.WARNING, reason, words, "Wait")
 
 
 def resumed_event() -> Event:

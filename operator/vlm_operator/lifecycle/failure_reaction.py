@@ -5,10 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 
 from vlm_operator.api.conditions import remedy_for
+from vlm_operator.api.lifecycle_reasons import LifecycleReason
+from vlm_operator.diagnosis import OutOfMemory
 from vlm_operator.engine.log_wordings import FailureClass
 from vlm_operator.engine.startup_reasons import StartupReason
 from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
 from vlm_operator.lifecycle.wording import advised, shortened, with_remedy
+from vlm_operator.planning.log_evidence import SERVING
 
 
 class Reaction(StrEnum):
@@ -22,6 +25,8 @@ class Reaction(StrEnum):
     """Kubernetes starts the same command again; after some such ends nothing more is tried."""
     PLAN_AGAIN = "PlanAgain"
     """Memory: other flags may mend it."""
+    STEP = "Step"
+    """Memory, after a clean start: one step to other flags where there is one, else Kubernetes restarts the same."""
     STOP = "Stop"
     """No flags would mend it."""
 
@@ -65,12 +70,21 @@ def _reaction_to(outcome: StartupOutcome, served_before: bool) -> tuple[Reaction
     return _of_log(outcome, served_before)
 
 
+def is_in_service(outcome: StartupOutcome) -> bool:
+    """True where the GPU ran out of memory after a clean start."""
+    failure = outcome.diagnosis.failure if outcome.diagnosis else None
+    return isinstance(failure, OutOfMemory) and failure.retunable and failure.stage == SERVING
+
+
 def _of_log(outcome: StartupOutcome, served_before: bool) -> tuple[Reaction, str, str]:
     failure = outcome.diagnosis.failure if outcome.diagnosis else None
     if failure is None:
         words = f"vLLM ended with exit code {outcome.exit_code}, and its log names no cause"
         return (Reaction.WAIT if served_before else Reaction.STOP), "Unknown", words
     message = shortened(failure.message)
+    if is_in_service(outcome):
+        words = f"after a clean start, while it served: {message}"
+        return Reaction.STEP, LifecycleReason.OUT_OF_MEMORY_IN_SERVICE.value, words
     if failure.failure_class is FailureClass.NODE:
         return Reaction.WAIT, failure.reason, f"{message}; Kubernetes restarts it"
     if served_before and (failure.failure_class is not FailureClass.MEMORY or failure.stage == "serving"):

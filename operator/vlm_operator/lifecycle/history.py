@@ -110,6 +110,11 @@ class History:
         """Runs whose outcome is recorded."""
         return frozenset(attempt.key for attempt in self.attempts if attempt.key is not None)
 
+    @property
+    def served(self) -> frozenset[StartupKey]:
+        """Of these, runs that served: why one of them ended, if it did, is not recorded."""
+        return frozenset(each.key for each in self.attempts if each.key is not None and each.outcome == STARTED)
+
     def episode(self, episode: str) -> History:
         """The attempts of one episode."""
         return History(tuple(attempt for attempt in self.attempts if attempt.episode == episode))

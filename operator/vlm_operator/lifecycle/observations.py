@@ -26,10 +26,10 @@ from vlm_operator.errors import InputError
 from vlm_operator.gpu.resources import GPU_RESOURCE
 from vlm_operator.lifecycle.conditions import timestamp
 from vlm_operator.lifecycle.situation import Manifest, StartupKey
-from vlm_operator.planning.evidence import NOTHING, Evidence, MeasuredContainer
+from vlm_operator.planning.evidence import NOTHING, Evidence, MeasuredContainer, MemoryShortage
 from vlm_operator.planning.gpu_choice import GPUOffer
 from vlm_operator.planning.log_evidence import MeasuredStartup, together
-from vlm_operator.units import GIB, parse_bytes
+from vlm_operator.units import GIB, format_gib, parse_bytes
 
 LIMIT: Final = 500
 """Observations kept in a cluster; beyond it the ones that were unused longest go."""
@@ -45,6 +45,8 @@ TERMS: Final = {
     "nonTorch": "non_torch_bytes",
     "cudaGraph": "cuda_graph_bytes",
     "kvCache": "kv_cache_bytes",
+    "servingPeak": "serving_peak_bytes",
+    "servingShortage": "serving_shortage_bytes",
 }
 """Fields of ``spec.measured`` and of ``MeasuredStartup``."""
 
@@ -135,15 +137,19 @@ def evidence_of(observations: Iterable[Manifest], key: ObservationKey) -> Eviden
         measured = spec.get("measured") or {}
         cache = measured.get("kvCache")
         sizes = sorted({cache["lowestBytes"], cache["highestBytes"]}) if cache else []
-        total = measured.get("total")
-        if not sizes and total is None:
+        total, lacked = measured.get("total"), (measured.get("servingShortage") or {}).get("highestBytes")
+        if not sizes and total is None and lacked is None:
             continue
+        served = f", one of which lacked {format_gib(lacked)} in service" if lacked is not None else ""
         count = int(spec.get("started") or 0) + int(spec.get("failed") or 0)
         parts.append(
             Evidence(
                 containers=tuple(MeasuredContainer(settings, size, spec["key"].get("compileCache")) for size in sizes),
+                shortages=() if lacked is None else (MemoryShortage(settings, lacked, True, in_service=True),),
                 total_bytes=total["latestBytes"] if total else None,
-                sources=(f"{count} earlier start-up{'s' if count != 1 else ''} of {key.model} on {key.gpu_product}",),
+                sources=(
+                    f"{count} earlier start-up{'s' if count != 1 else ''} of {key.model} on {key.gpu_product}{served}",
+                ),
             )
         )
     return together(tuple(parts)) if parts else NOTHING

@@ -170,6 +170,7 @@ class Planner:
                     free_bytes=attempt.numbers.get("freeBytes"),
                     missing_bytes=attempt.numbers.get("missingBytes"),
                     outside_budget=bool(attempt.numbers.get("outsideBudget")),
+                    in_service=bool(attempt.numbers.get("inService")),
                     compile_cache=attempt.numbers.get("compileCache"),
                 ),
                 attempt.settings,

@@ -14,10 +14,11 @@ from vlm_operator.diagnosis.failure import KVCacheTooSmall
 from vlm_operator.engine.kv_cache_rules import CPU_CAPABILITY, NULL_BLOCK_SINCE
 from vlm_operator.errors import UnknownFact
 from vlm_operator.lifecycle.conditions import timestamp
-from vlm_operator.lifecycle.failure_reaction import Reaction, reaction_to
+from vlm_operator.lifecycle.failure_reaction import Reaction, is_in_service, reaction_to
 from vlm_operator.lifecycle.history import FAILED, STARTED, AttemptRecord, History
 from vlm_operator.lifecycle.observations import recorded as observation_with
 from vlm_operator.lifecycle.planned import Planned, Planner
+from vlm_operator.lifecycle.serving_step import no_step
 from vlm_operator.lifecycle.situation import Manifest
 from vlm_operator.lifecycle.startup_outcome import StartupOutcome, StartupState
 from vlm_operator.lifecycle.wording import with_remedy
@@ -49,7 +50,7 @@ def record(planner: Planner, history: History, planned: Planned, outcome: Startu
     attempt = history.find(planned.episode, server.fingerprint)
     if attempt is None or outcome.pod is None or not server.runs_in(outcome.pod):
         return Recorded(history)
-    if outcome.key is not None and outcome.key in history.handled:
+    if outcome.key is not None and outcome.key in history.handled and not is_in_service(outcome):
         return Recorded(history)
     if outcome.pod.group is not None and attempt.outcome == FAILED:
         return Recorded(history)  # the other ranks end with it
@@ -65,7 +66,12 @@ def record(planner: Planner, history: History, planned: Planned, outcome: Startu
     failed = replace(
         attempt, outcome=FAILED, reason=reason, message=message, key=outcome.key, final=reaction is Reaction.STOP
     )
-    return _failed(planner, history, planned, failed, outcome)
+    recorded = _failed(planner, history, planned, failed, outcome)
+    if reaction is Reaction.STEP and (words := no_step(planner, recorded.history, planned)) is not None:
+        waits = (reason, f"{message}; {words}, so Kubernetes restarts it")
+        news = tuple(item for item in recorded.observations if not _is_told(planner, item))
+        return Recorded(history, observations=news, waits_for=waits)
+    return recorded
 
 
 def _counted(planner: Planner, history: History, attempt: AttemptRecord, outcome: StartupOutcome) -> Recorded:
@@ -162,7 +168,7 @@ def _observations(
     failed: AttemptRecord | None,
 ) -> tuple[Manifest, ...]:
     """The observation of this start-up; none where nothing was measured, or where nobody else could use it."""
-    if startup.kv_cache_bytes is None or outcome.key is None:
+    if (startup.kv_cache_bytes is None and not startup.in_service) or outcome.key is None:
         return ()
     if planner.spec.model.id is None:  # the same path may hold another model on another volume
         return ()
@@ -179,6 +185,15 @@ def _observations(
     return (item,)
 
 
+def _is_told(planner: Planner, item: Manifest) -> bool:
+    """True where the observation holds the end of this very run already."""
+    name, spec = item["metadata"]["name"], item["spec"]
+    known: Manifest = next(
+        (each["spec"] for each in planner.situation.observations if each["metadata"]["name"] == name), {}
+    )
+    return bool(known) and all(known.get(field) == spec.get(field) for field in ("lastRun", "reason"))
+
+
 def _numbers(startup: MeasuredStartup) -> dict[str, Any]:
     numbers = {
         "kvCacheBytes": startup.kv_cache_bytes,
@@ -187,6 +202,8 @@ def _numbers(startup: MeasuredStartup) -> dict[str, Any]:
         "freeBytes": startup.free_bytes,
         "missingBytes": startup.missing_bytes,
         "outsideBudget": startup.outside_budget or None,
+        "inService": startup.in_service or None,
+        "servingPeakBytes": startup.serving_peak_bytes,
         "compileCache": startup.compile_cache,
     }
     return {name: value for name, value in numbers.items() if value is not None}

@@ -15,6 +15,7 @@ from vlm_operator.errors import VlmOperatorError
 from vlm_operator.gpu.devices import Device
 from vlm_operator.gpu.measured import MeasuredGPU
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.seen_traffic import SeenTraffic
 from vlm_operator.rendering.pod_policy import PodTemplatePolicy
 
 Manifest = Mapping[str, Any]
@@ -140,6 +141,7 @@ class Pod:
         owner_uid: UID of its controller (a ReplicaSet, or the Job of a dry run).
         group: group of a LeaderWorkerSet that it belongs to, None for a pod that is a replica of its own.
         rank: its place in the group; the leader is 0.
+        address: its IP, None before it has one.
     """
 
     name: str
@@ -162,6 +164,7 @@ class Pod:
     owner_uid: str | None = None
     group: str | None = None
     rank: int = 0
+    address: str | None = None
 
     def container(self, name: str) -> ContainerStatus | None:
         """The status of the container of that name, or None while the kubelet has not reported it."""
@@ -210,6 +213,21 @@ class StartupLog:
     unreadable: str | None = None
     gone: bool = False
     kills: tuple[Kill, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLog:
+    """What a run that serves has printed since its log was read last.
+
+    Attributes:
+        key: which run.
+        lines: new lines, bounded in bytes; None where the log cannot be read.
+        until: timestamp of the last line that was ever read, None where there was none.
+    """
+
+    key: StartupKey
+    lines: tuple[str, ...] | None
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +311,8 @@ class Situation:
         dry_run_program: text of the program's files by name.
         neighbours: the others of its ``spec.gpu.share.group``, by name.
         missing_kinds: kinds of children that the API server does not have or does not show, with its words.
+        service_logs: of runs that serve, where it was time to read them.
+        seen: traffic of the pods that run the command in force, as far as it was read; None where none was.
     """
 
     target: Target
@@ -315,6 +335,8 @@ class Situation:
     dry_run_program: Mapping[str, str] = field(default_factory=dict)
     missing_kinds: Mapping[str, str] = field(default_factory=dict)
     neighbours: tuple[Neighbour, ...] = ()
+    service_logs: tuple[ServiceLog, ...] = ()
+    seen: SeenTraffic | None = None
 
     def log(self, key: StartupKey) -> StartupLog | None:
         """The log of that run, or None if it has not been read yet."""

@@ -115,7 +115,8 @@ class Attempt:
     def _ceiling(self) -> float:
         gpu = self.judge.gpu
         free = self._free_at_start - gpu.total_uncertainty_bytes - self.judge.evidence.outside_bytes
-        return min(HIGHEST_UTILIZATION, max(math.floor(100 * free / gpu.total_bytes) / 100, 0.01))
+        served = self.judge.evidence.serving_ceiling(gpu.total_bytes) or HIGHEST_UTILIZATION
+        return min(HIGHEST_UTILIZATION, served, max(math.floor(100 * free / gpu.total_bytes) / 100, 0.01))
 
     def _highest(self) -> float:
         """Highest utilisation with which vLLM's first check passes by the best estimate, in thousandths.

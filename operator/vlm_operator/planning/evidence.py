@@ -7,6 +7,7 @@ out-of-memory error bounds the peak that may be tried again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -54,11 +55,13 @@ class MemoryShortage:
         missing_bytes: what was tried to allocate less what was free; at least 1.
         outside_budget: True where it came after the KV cache was sized (graph capture, warm-up): less utilisation
             helps. False while weights were loaded or memory was profiled: only a smaller peak helps.
+        in_service: True where it came after a clean start, while requests were served.
     """
 
     settings: EngineSettings
     missing_bytes: int
     outside_budget: bool
+    in_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,22 @@ class Evidence:
     @property
     def outside_bytes(self) -> int:
         """Bytes that a start-up lacked after the KV cache was sized: kept free below the ceiling of utilisation."""
-        return max((shortage.missing_bytes for shortage in self.shortages if shortage.outside_budget), default=0)
+        return max(
+            (each.missing_bytes for each in self.shortages if each.outside_budget and not each.in_service), default=0
+        )
+
+    def serving_ceiling(self, total_bytes: int) -> float | None:
+        """The highest utilisation, in hundredths, that leaves what was missing in service outside it; None for none.
+
+        All that a server leaves outside its budget was in use when an allocation failed. So the budget must be smaller
+        by what was missing, and by a hundredth of the GPU at least.
+        """
+        found = [
+            min(math.floor(100 * (share - each.missing_bytes / total_bytes) + 1e-9), round(100 * share) - 1) / 100
+            for each in self.shortages
+            if each.in_service and (share := each.settings.gpu_memory_utilization) is not None
+        ]
+        return max(min(found), 0.01) if found else None
 
 
 NOTHING: Final = Evidence()

@@ -17,7 +17,10 @@ from vlm_operator.units import MIB
 LEAST_SHORTAGE_BYTES: Final = 256 * MIB
 """Assumed missing where an out-of-memory error prints no figures: one step of PyTorch's large allocations and more."""
 
-AFTER_SIZING: Final = frozenset({"kv_alloc", "graph", "sampler", "serving"})
+SERVING: Final = "serving"
+"""Stage of a failure after a clean start."""
+
+AFTER_SIZING: Final = frozenset({"kv_alloc", "graph", "sampler", SERVING})
 """Stages after the KV cache was sized: less utilisation leaves them more."""
 
 
@@ -29,6 +32,8 @@ class MeasuredStartup:
         kv_cache_bytes: what vLLM found for KV cache; negative where nothing was left.
         missing_bytes: what an out-of-memory error lacked.
         outside_budget: whether that was after the KV cache was sized.
+        in_service: whether that was after a clean start.
+        serving_peak_bytes: what the process held then, and what it tried to allocate.
         compile_cache: whether torch.compile found its cache filled, None where the log did not say.
     """
 
@@ -42,7 +47,14 @@ class MeasuredStartup:
     free_bytes: int | None = None
     missing_bytes: int | None = None
     outside_budget: bool = False
+    in_service: bool = False
+    serving_peak_bytes: int | None = None
     compile_cache: CompileCache | None = None
+
+    @property
+    def serving_shortage_bytes(self) -> int | None:
+        """What was missing in service, None where nothing was."""
+        return self.missing_bytes if self.in_service else None
 
 
 def measured_startup(diagnosis: Diagnosis, bytes_per_block: int, version: EngineVersion) -> MeasuredStartup:
@@ -54,7 +66,7 @@ def measured_startup(diagnosis: Diagnosis, bytes_per_block: int, version: Engine
     seen, failure = diagnosis.observation, diagnosis.failure
     kv = seen.bytes_of("kv")
     total, free = seen.bytes_of("total"), seen.bytes_of("free")
-    missing, outside = None, False
+    missing, outside, serves, peak = None, False, False, None
     if isinstance(failure, KVCacheTooSmall) and kv is None and failure.available_bytes is not None:
         kv = failure.available_bytes + (bytes_per_block if version >= NULL_BLOCK_SINCE else 0)
     elif isinstance(failure, FreeMemoryTooLow):
@@ -62,7 +74,9 @@ def measured_startup(diagnosis: Diagnosis, bytes_per_block: int, version: Engine
     elif isinstance(failure, OutOfMemory):
         lacked = (failure.tried_alloc_bytes or 0) - (failure.free_bytes or 0)
         missing = max(lacked, LEAST_SHORTAGE_BYTES)
-        outside = failure.stage in AFTER_SIZING
+        outside, serves = failure.stage in AFTER_SIZING, failure.stage == SERVING
+        if serves and failure.process_in_use_bytes is not None:
+            peak = failure.process_in_use_bytes + (failure.tried_alloc_bytes or 0)
         total = failure.total_bytes or total
     return MeasuredStartup(
         kv_cache_bytes=kv,
@@ -75,6 +89,8 @@ def measured_startup(diagnosis: Diagnosis, bytes_per_block: int, version: Engine
         free_bytes=free,
         missing_bytes=missing,
         outside_budget=outside,
+        in_service=serves,
+        serving_peak_bytes=peak,
         compile_cache="cold" if seen.compile_cache == "cold" else "warm" if seen.compile_cache == "warm" else None,
     )
 
@@ -89,7 +105,7 @@ def as_evidence(startup: MeasuredStartup, settings: EngineSettings, *, failed: b
     shortages = (
         ()
         if startup.missing_bytes is None
-        else (MemoryShortage(settings, startup.missing_bytes, startup.outside_budget),)
+        else (MemoryShortage(settings, startup.missing_bytes, startup.outside_budget, startup.in_service),)
     )
     return Evidence(
         containers=containers,

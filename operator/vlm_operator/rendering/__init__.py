@@ -19,6 +19,7 @@ from vlm_operator.rendering.pod_template import CONTAINER, PodTemplateClash
 from vlm_operator.rendering.quadlet import quadlet
 from vlm_operator.rendering.roles import RolePod
 from vlm_operator.rendering.server import (
+    PORT,
     ServerRequest,
     render,
     server_arguments,
@@ -31,6 +32,7 @@ __all__ = [
     "CONTAINER",
     "DRY_RUN_CONTAINER",
     "GROUP_INDEX",
+    "PORT",
     "WORKER_INDEX",
     "Claim",
     "DryRunRequest",

@@ -6,6 +6,7 @@ KWOK plays everything else of a node. Annotations of a Node change what happens 
 - ``simulated-node/fails-with``: a failure of ``wordings.SCRIPTED`` in place of the record; with
   ``simulated-node/fails-times`` for so many starts only.
 - ``simulated-node/evicts``: the pod fails as a whole, with this reason.
+- ``simulated-node/address``: IP of its pods, for a test that answers there itself.
 - ``simulated-node/loses-logs``: logs of runs that ended are gone.
 - ``simulated-node/rank``: all of these for pods of this rank of a group only.
 
@@ -67,6 +68,7 @@ class Run:
     last: dict[str, Any] | None = None
     outcome: Outcome | None = None
     ended: bool = False
+    address: str = "10.0.0.1"
 
     @property
     def group(self) -> tuple[str, str, str] | None:
@@ -202,6 +204,7 @@ class SimulatedNodes:
         if notes.get(f"{PREFIX}rank", str(run.rank)) != str(run.rank):
             notes = {}
         run.ended = False
+        run.address = notes.get(f"{PREFIX}address", run.address)
         if reason := notes.get(f"{PREFIX}evicts"):
             self._api.set_pod_status(namespace, name, {"phase": "Failed", "reason": reason, "message": "simulated"})
             return
@@ -345,7 +348,7 @@ class SimulatedNodes:
             names = {"name": container["name"], "image": container["image"], "imageID": ""}
             status.append({**names, **item})
         body = {"phase": phase, "startTime": metadata["creationTimestamp"], "conditions": conditions}
-        body |= {"containerStatuses": status, "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]}
+        body |= {"containerStatuses": status, "podIP": run.address, "podIPs": [{"ip": run.address}]}
         self._api.set_pod_status(metadata["namespace"], metadata["name"], body)
 
 

@@ -22,6 +22,7 @@ NEEDS_NO_REMEDY = {
     "Starting",
     "CapacityCheckPassed",
     "MinimumReplicasAvailable",
+    "NoRequestRefused",
     "Serving",
     "Retuning",
 }

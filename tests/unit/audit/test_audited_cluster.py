@@ -13,12 +13,12 @@ from kit.audit_cluster import UPGRADE, SimulatedCluster, simulated_cluster
 from vlm_operator.audit.audit import Audit, audit, read_cluster
 from vlm_operator.audit.fit_matrix import Outcome, WantedModel
 from vlm_operator.audit.report import audit_to_json
-from vlm_operator.audit.traffic import read_traffic
 from vlm_operator.cli.audit_models import facts_of_servers
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Intent
+from vlm_operator.planning.traffic import read_traffic
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -9,9 +9,9 @@ import pytest
 from kit.audit_manifests import deployment_pod, node, pod
 from vlm_operator.audit.audit import Audit, audit, read_cluster
 from vlm_operator.audit.finding import Finding, FindingKind
-from vlm_operator.audit.traffic import read_traffic
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.traffic import read_traffic
 from vlm_operator.sources import catalogue
 
 VLM, TEXT, SMALL = "Qwen/Qwen3-VL-8B-Instruct", "Qwen/Qwen3-8B", "Qwen/Qwen2.5-VL-3B-Instruct"

@@ -120,7 +120,7 @@ def test_what_is_kept_does_not_grow_with_the_log() -> None:
     refused, kind = RefusedRequests(), KINDS_BY_NAME["prompt_too_long"]
     for length in range(1, 1_000_000, 7):
         refused.add(kind, {"prompt_len": length})
-    assert len(refused._lengths) < 2000
+    assert len(refused.sizes["tokens"]) < 2000
     assert refused.longest == 1 + max(range(1, 1_000_000, 7))
 
 

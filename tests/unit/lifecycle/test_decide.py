@@ -254,12 +254,15 @@ def test_a_server_whose_log_cannot_be_read_is_ready_all_the_same_and_measured_on
     assert "tokens measured" in world.condition("CapacityVerified")["message"]
 
 
-def test_it_is_looked_at_every_minute_until_it_serves_or_is_stopped() -> None:
+def test_it_is_looked_at_every_minute_until_it_is_stopped() -> None:
     starting = World()
     assert starting.reconcile().requeue_after == 60.0
     assert starting.condition("Planned")["status"] == "True"
     starting.settle()
-    assert starting.reconcile().requeue_after is None
+    assert starting.reconcile().requeue_after == 60.0  # what it prints has no watch
+    stopped = World(script=[UNSUPPORTED_LOG])
+    assert stopped.settle() == "Stalled"
+    assert stopped.reconcile().requeue_after is None
 
 
 def test_a_model_whose_tokens_are_not_known_is_named_and_not_its_gpu() -> None:

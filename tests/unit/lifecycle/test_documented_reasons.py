@@ -12,7 +12,7 @@ import pytest
 
 from dry_run_world import DryRunWorld, recorded
 from group_world import GroupWorld
-from lifecycle_world import MODEL, UNKNOWN_LOG, World
+from lifecycle_world import MODEL, TOO_LONG, UNKNOWN_LOG, World
 from share_world import LARGE, group, member, sliced_node
 from vlm_operator.api.conditions import CONDITION_REASONS, EventReason
 from vlm_operator.engine.log_wordings import KINDS, Scope
@@ -20,6 +20,7 @@ from vlm_operator.errors import ModelNotFound, SourceUnavailable, VlmOperatorErr
 from vlm_operator.lifecycle.decide import decide
 from vlm_operator.lifecycle.events import applied_event, observed_event
 from vlm_operator.lifecycle.situation import ContainerState, ContainerStatus, Pod, Rejection
+from vlm_operator.planning.seen_traffic import SeenTraffic
 from vlm_operator.planning.verdict import Reason, Verdict
 from vlm_operator.units import GIB
 
@@ -38,6 +39,30 @@ def spec(**more: Any) -> dict[str, Any]:
 def settled(**more: Any) -> World:
     world = World(**more)
     world.settle()
+    return world
+
+
+def printed(line: str) -> World:
+    """A server that serves, and what it says of a request."""
+    world = settled()
+    world.printed = [line]
+    world.reconcile()
+    return world
+
+
+def refused_without_a_word() -> World:
+    """A server whose metrics count client errors that its log does not name."""
+    world = settled()
+    world.printed, world.seen = ["INFO: 400 Bad Request"], SeenTraffic(refused=3)
+    world.reconcile()
+    return world
+
+
+def ran_out_in_service() -> World:
+    """A server that runs out of memory after a clean start."""
+    world = settled()
+    world.runs_out_in_service()
+    world.reconcile()
     return world
 
 
@@ -107,6 +132,11 @@ CASES: dict[str, Callable[[], World]] = {
     "StartupProbeFailed": lambda: settled(script=["probe"] * 3),
     "ApplyFailed": not_applied,
     "Unknown": lambda: settled(script=[UNKNOWN_LOG]),
+    "NoRequestRefused": lambda: printed("INFO:     10.0.0.1:1 - \"GET /health HTTP/1.1\" 200 OK"),
+    "ContextTooShort": lambda: printed(TOO_LONG.format(20_000)),
+    "OutOfMemoryInService": lambda: ran_out_in_service(),  # noqa: PLW0108 - defined above
+    "RefusalsUnnamed": lambda: refused_without_a_word(),  # noqa: PLW0108 - defined below
+    "ItemsRefused": lambda: printed("ValueError: At most 4 image(s) may be provided in one prompt."),
     "DryRunning": lambda: _once(DryRunWorld()),
     "ConfigurationRejected": lambda: dry_run(lambda world: world.answers(recorded() | REJECTED)),
     "ModelUnreadable": lambda: dry_run(lambda world: world.answers(NO_MODEL)),
@@ -260,6 +290,8 @@ EVENTS: dict[str, Callable[[], set[str]]] = {
     "Deployed": lambda: {_applied(None, "Starting")},
     "Repaired": lambda: {_applied(None, "Started")},
     "Observed": lambda: {_observed()},
+    "OutOfMemoryInService": lambda: told(ran_out_in_service()),
+    "RequestsRefused": lambda: told(printed(TOO_LONG.format(20_000))),
 }
 
 
