@@ -26,6 +26,7 @@ from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Refusal, Remedy, no_hint
 from vlm_operator.planning.remedies import as_hint, remedies
 from vlm_operator.planning.shapes import Shape, shapes
+from vlm_operator.planning.uncounted import uncounted_flags
 from vlm_operator.planning.validation import validate, validate_reserve
 from vlm_operator.planning.vendor_free import VendorFree, vendor_free
 from vlm_operator.planning.verdict import Reason, Verdict
@@ -212,9 +213,9 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
     elif verdict is not Verdict.FITS:
         find_remedies = cache(lambda: remedies(attempt, evaluation))
         find_hint = partial(_hint, attempt, evaluation, find_remedies)
-    elif attempt.intent.uncounted_flags:
+    elif uncounted := uncounted_flags(attempt.intent):
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
-        flags = ", ".join(attempt.intent.uncounted_flags)
+        flags = ", ".join(uncounted)
         refusal = Refusal(f"{evaluation.message()}; {flags} change memory in ways that the plan does not count")
     if attempt.model.derived is not None:
         if verdict in {Verdict.FITS, Verdict.FITS_TIGHT}:
@@ -247,7 +248,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
 
 def _hint(attempt: Attempt, failed: Evaluation, found: Callable[[], tuple[Remedy, ...]]) -> str:
     one_only = attempt.judge.gpu.mig_profile is not None
-    return as_hint(found(), failed, attempt.intent.uncounted_flags, one_only=one_only)
+    return as_hint(found(), failed, uncounted_flags(attempt.intent), one_only=one_only)
 
 
 def _said_as_derived(derived: str, refusal: Refusal) -> Refusal:
