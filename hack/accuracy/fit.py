@@ -20,7 +20,7 @@ from vlm_operator.capacity.startup.activation import activation
 from vlm_operator.capacity.startup.compilation import compile_peak_bytes
 from vlm_operator.capacity.startup.cuda_graphs import graph_count
 from vlm_operator.capacity.startup.first_check import requested_bytes
-from vlm_operator.capacity.startup.model import runner_buffer_bytes
+from vlm_operator.capacity.startup.runner_buffers import runner_buffer_bytes
 from vlm_operator.engine.budget_rules import Formula, budget_rules
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.gpu.facts import MemoryKind

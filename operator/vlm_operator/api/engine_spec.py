@@ -75,6 +75,41 @@ class ProfilingSize(ApiModel):
     )
 
 
+class LoRASpec(ApiModel):
+    """LoRA adapters that the server takes; an empty object takes vLLM's defaults."""
+
+    max_loras: Annotated[Integer, Field(ge=1, le=1024)] | None = Field(
+        default=None, description="Most adapters in one batch. Becomes --max-loras. Default: vLLM's own, 1."
+    )
+    max_rank: Literal[1, 8, 16, 32, 64, 128, 256, 320, 512] | None = Field(
+        default=None,
+        description="Highest rank of an adapter: 1, 8, 16, 32, 64, 128, 256, 320 or 512. Becomes --max-lora-rank. "
+        "Default: vLLM's own, 16.",
+    )
+    max_cpu_loras: Annotated[Integer, Field(ge=1, le=65_536)] | None = Field(
+        default=None,
+        description="Adapters held in host memory, at least maxLoras. Becomes --max-cpu-loras. Default: maxLoras.",
+    )
+    dtype: Literal["auto", "float16", "bfloat16"] | None = Field(
+        default=None,
+        description="Element type of adapters: auto (the model's), float16 or bfloat16. Becomes --lora-dtype. "
+        "Default: auto.",
+    )
+    fully_sharded: Bool | None = Field(
+        default=None,
+        description="Divide both halves of an adapter over the GPUs, not only one. Becomes --fully-sharded-loras. "
+        "Default: false.",
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.maxCpuLoras) || self.maxCpuLoras >= (has(self.maxLoras) ? self.maxLoras : 1)",
+            message="maxCpuLoras must be at least maxLoras: vLLM refuses less",
+            holds=lambda lora: lora.max_cpu_loras is None or lora.max_cpu_loras >= (lora.max_loras or 1),
+        ),
+    )
+
+
 class EngineSpec(ApiModel):
     """Flags of `vllm serve`. A field that is set is pinned: the operator plans around it and never changes it."""
 
@@ -210,6 +245,17 @@ class EngineSpec(ApiModel):
     async_scheduling: Bool | None = Field(
         default=None,
         description="Schedule a step ahead. Becomes --async-scheduling. Default: vLLM's own for GPU and model.",
+    )
+    lora: LoRASpec | None = Field(
+        default=None,
+        description="Serve LoRA adapters; the plan counts their buffers. Becomes --enable-lora and its flags. Default: "
+        "none, or what extraArgs says.",
+    )
+    speculative: JsonObject | None = Field(
+        default=None,
+        max_length=64,
+        description="Speculative decoding, for instance {method: mtp, num_speculative_tokens: 2}. Becomes "
+        "--speculative-config. Default: none, or what extraArgs says.",
     )
     extra_args: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...],

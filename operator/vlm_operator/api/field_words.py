@@ -9,7 +9,10 @@ from vlm_operator.api.base import wire_name
 from vlm_operator.engine.settings import FLAGS
 
 _FIELDS: Final = {
-    spelling: f"engine.{wire_name(flag.api)}" for flag in FLAGS.values() if flag.api for spelling in flag.spellings
+    spelling: f"engine.{'.'.join(map(wire_name, flag.api.split('.')))}"
+    for flag in FLAGS.values()
+    if flag.api
+    for spelling in flag.spellings
 }
 _FLAG: Final = re.compile(r"--(?P<no>no-)?(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)")
 

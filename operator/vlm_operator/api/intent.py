@@ -6,19 +6,20 @@ from typing import Any, Final
 
 from vlm_operator.api.engine_spec import EngineSpec
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec, WorkloadSpec
+from vlm_operator.engine.extra_flags import extra_settings
 from vlm_operator.engine.flag import Kind
 from vlm_operator.engine.flags import canonical_json, uncounted
 from vlm_operator.engine.hf_overrides import as_text, hf_overrides
 from vlm_operator.engine.settings import FLAGS, UNLIMITED, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion, default_image
-from vlm_operator.errors import UnknownFact
+from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.planning.intent import GPUS_PER_NODE, Audios, Goal, Images, Intent, Videos, Workload
 from vlm_operator.units import parse_bytes
 
 _PLAIN: Final = {
     flag.api: name
     for name, flag in FLAGS.items()
-    if flag.api is not None and flag.kind not in (Kind.SIZE, Kind.LIMITS, Kind.OBJECT)
+    if flag.api not in (None, "lora") and flag.kind not in (Kind.SIZE, Kind.LIMITS, Kind.OBJECT)
 }
 """Fields of ``spec.engine`` that are flags as they stand, and the flags' names."""
 
@@ -81,8 +82,10 @@ def _settings_of(engine: EngineSpec | None) -> tuple[EngineSettings, frozenset[s
     if engine is None:
         return EngineSettings(), frozenset()
     flags: dict[str, Any] = {
-        flag: getattr(engine, field) for field, flag in _PLAIN.items() if getattr(engine, field) is not None
+        flag: value for field, flag in _PLAIN.items() if (value := _field(engine, field)) is not None
     }
+    if engine.lora is not None:
+        flags["enable_lora"] = True
     if engine.kv_cache_memory_bytes is not None:
         flags["kv_cache_memory_bytes"] = parse_bytes(
             str(engine.kv_cache_memory_bytes), field="engine.kvCacheMemoryBytes"
@@ -103,7 +106,24 @@ def _settings_of(engine: EngineSpec | None) -> tuple[EngineSettings, frozenset[s
     for name, flag in FLAGS.items():
         if flag.kind is Kind.OBJECT and flag.api is not None and (given := getattr(engine, flag.api)) is not None:
             flags[name] = canonical_json(given)
+    extra = extra_settings(engine.extra_args)
+    twice = min(extra.keys() & flags.keys(), default=None)
+    if twice is not None:
+        raise InputError(
+            f"engine.extraArgs: {FLAGS[twice].spelling} is set there and by a field of spec.engine",
+            field="engine.extraArgs",
+            hint="leave it out of extraArgs",
+        )
+    flags |= extra
     return EngineSettings(**flags), frozenset(flags)
+
+
+def _field(engine: EngineSpec, path: str) -> Any:
+    """The value of a field, or of a field of a field; None where one of them is not set."""
+    value: Any = engine
+    for name in path.split("."):
+        value = None if value is None else getattr(value, name)
+    return value
 
 
 def _workload_of(workload: WorkloadSpec) -> Workload:

@@ -66,7 +66,7 @@ class Flag:
         spelling: vLLM's long spelling; empty for a value that vLLM derives and takes no flag for.
         kind: what values it takes.
         help: one line for the command line's help; empty where ``vlmctl plan`` has no such option.
-        api: field of ``spec.engine`` that pins it (Python name), None where there is none.
+        api: field of ``spec.engine`` that pins it (Python name, dots for a field of a field), None where there is none.
         short: vLLM's short spelling.
         others: other long spellings that some release takes.
         shown: whether plans show its value to users, set or not.
@@ -74,6 +74,7 @@ class Flag:
         always: whether the command names it even at its default.
         choices: the values that are known, for a flag that takes few.
         since: first release that has it; None for all that are known.
+        in_extra_arguments: ``spec.engine.extraArgs`` may set it as well, and is read for it.
     """
 
     spelling: str
@@ -87,6 +88,7 @@ class Flag:
     always: bool = False
     choices: tuple[str, ...] = ()
     since: EngineVersion | None = None
+    in_extra_arguments: bool = False
 
     @property
     def spellings(self) -> tuple[str, ...]:

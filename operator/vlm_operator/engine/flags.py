@@ -19,15 +19,17 @@ SERVER_FLAGS: Final[tuple[str, ...]] = ("--model", "--revision", "--served-model
 
 OWNED_FLAGS: Final[tuple[str, ...]] = (
     *SERVER_FLAGS,
-    *(spelling for flag in FLAGS.values() for spelling in flag.spellings),
+    *(spelling for flag in FLAGS.values() if not flag.in_extra_arguments for spelling in flag.spellings),
 )
 """Flags that come from fields of the API; ``extraArgs`` may not set them."""
 
-SHORT_FLAGS: Final[tuple[str, ...]] = tuple(flag.short for flag in FLAGS.values() if flag.short)
+SHORT_FLAGS: Final[tuple[str, ...]] = tuple(
+    flag.short for flag in FLAGS.values() if flag.short and not flag.in_extra_arguments
+)
 """vLLM's short spellings of owned flags (0.32: ``engine/arg_utils.py``)."""
 
 SWITCHES: Final[tuple[str, ...]] = tuple(
-    flag.spelling for flag in FLAGS.values() if flag.kind in (Kind.SWITCH, Kind.TOGGLE)
+    flag.spelling for flag in FLAGS.values() if flag.kind in (Kind.SWITCH, Kind.TOGGLE) and not flag.in_extra_arguments
 )
 """Owned flags that take no value, and that ``--no-…`` turns off."""
 
@@ -39,12 +41,14 @@ COUNTED_FLAGS: Final[tuple[str, ...]] = tuple(
 UNCOUNTED_FLAGS: Final[tuple[str, ...]] = (
     "--cpu-offload-gb",
     "--enable-eplb",
-    "--enable-lora",
+    "--enable-mixed-moe-lora-format",
+    "--enable-moe-shared-loras",
     "--enable-sleep-mode",
+    "--enable-tower-connector-lora",
     "--kv-transfer-config",
     "--num-gpu-blocks-override",
     "--skip-mm-profiling",
-    "--speculative-config",
+    "--specialize-active-lora",
 )
 """Flags that ``extraArgs`` may set although they move memory in ways no plan counts: such a plan is never certain."""
 

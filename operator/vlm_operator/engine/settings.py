@@ -47,10 +47,11 @@ class EngineSettings:
 
     Attributes:
         limit_mm_per_prompt: (modality, limit) pairs, sorted by modality.
-        mm_processor_kwargs, media_io_kwargs: JSON text with sorted keys, or None.
+        mm_processor_kwargs, media_io_kwargs, speculative_config: JSON text with sorted keys, or None.
         kv_cache_memory_bytes: fixes the KV cache in place of profiling.
         dtype: element type of weights and activations; ``auto``: as the config says.
         quantization: method of the weights, None where the checkpoint's own holds.
+        max_loras, max_lora_rank: None where ``enable_lora`` is off or vLLM's defaults hold (``engine.adapters``).
         runner: ``V1`` or ``V2`` model runner, once resolved.
         cudagraph_capture_sizes: batch sizes captured, once resolved; empty when eager.
     """
@@ -231,6 +232,59 @@ class EngineSettings:
     enable_chunked_prefill: bool | None = declared(
         None, "--enable-chunked-prefill", Kind.TOGGLE, help="Pin chunked prefill.", api="enable_chunked_prefill"
     )
+    speculative_config: str | None = declared(
+        None,
+        "--speculative-config",
+        Kind.OBJECT,
+        help='Pin speculative decoding: \'{"method": "mtp", "num_speculative_tokens": 2}\'.',
+        api="speculative",
+        in_extra_arguments=True,
+    )
+    enable_lora: bool = declared(
+        False, "--enable-lora", Kind.SWITCH, help="Pin: serve LoRA adapters.", api="lora", in_extra_arguments=True
+    )
+    max_loras: int | None = declared(
+        None,
+        "--max-loras",
+        Kind.COUNT,
+        help="Pin the LoRA adapters in one batch.",
+        api="lora.max_loras",
+        in_extra_arguments=True,
+    )
+    max_lora_rank: int | None = declared(
+        None,
+        "--max-lora-rank",
+        Kind.COUNT,
+        help="Pin the highest rank of a LoRA adapter.",
+        api="lora.max_rank",
+        in_extra_arguments=True,
+    )
+    max_cpu_loras: int | None = declared(
+        None,
+        "--max-cpu-loras",
+        Kind.COUNT,
+        help="Pin the LoRA adapters held in host memory.",
+        api="lora.max_cpu_loras",
+        memory=Memory.NONE,
+        in_extra_arguments=True,
+    )
+    lora_dtype: str | None = declared(
+        None,
+        "--lora-dtype",
+        Kind.NAME,
+        help="Pin the element type of LoRA adapters.",
+        api="lora.dtype",
+        choices=("auto", "float16", "bfloat16"),
+        in_extra_arguments=True,
+    )
+    fully_sharded_loras: bool = declared(
+        False,
+        "--fully-sharded-loras",
+        Kind.SWITCH,
+        help="Pin: divide LoRA adapters over the ranks wholly.",
+        api="lora.fully_sharded",
+        in_extra_arguments=True,
+    )
     runner: str | None = declared(None, "", Kind.NAME)
 
     def limit(self, modality: str) -> ModalityLimit | None:
@@ -246,6 +300,26 @@ class EngineSettings:
         """False only where the modality's limit is 0."""
         limit = self.limit(modality)
         return limit is None or limit.count > 0
+
+    @property
+    def beside_the_model(self) -> tuple[object, ...]:
+        """The flags of what is loaded beside the model: adapters and drafters."""
+        return (
+            self.enable_lora,
+            self.max_loras,
+            self.max_lora_rank,
+            self.lora_dtype,
+            self.fully_sharded_loras,
+            self.speculative_config,
+        )
+
+    @property
+    def graphs_per_size(self) -> int:
+        """CUDA graphs of each batch size: with LoRA one with adapters and one without.
+
+        ``cudagraph_specialize_lora``, 0.12 to 0.33: ``v1/cudagraph_dispatcher.py: _get_lora_cases``.
+        """
+        return 2 if self.enable_lora else 1
 
     @property
     def context_tokens(self) -> int:

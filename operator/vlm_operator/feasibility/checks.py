@@ -10,6 +10,7 @@ from vlm_operator.capacity.as_served import as_served
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
+from vlm_operator.feasibility.adapters import adapters
 from vlm_operator.feasibility.architecture_release import architecture_release
 from vlm_operator.feasibility.attention_kernel import attention_kernel, cache_scales
 from vlm_operator.feasibility.command import Command
@@ -46,6 +47,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     encoder_heads,
     quantized_shards,
     expert_parallelism,
+    adapters,
 )
 """In the order in which vLLM would come upon them; none of them reads one of ``SIZES``."""
 

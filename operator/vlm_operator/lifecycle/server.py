@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
 from vlm_operator.capacity.weights import weight_bytes
 from vlm_operator.engine.environment import command_environment
-from vlm_operator.engine.flags import to_arguments
+from vlm_operator.engine.extra_flags import extra_settings
+from vlm_operator.engine.flags import DEFAULTS, to_arguments
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import UnknownFact
@@ -94,7 +95,7 @@ def server_of(
         name=name,
         namespace=namespace,
         version=version,
-        flags=to_arguments(settings),
+        flags=to_arguments(_without_extra(settings, spec)),
         fingerprint="",
         gpu_count=gpus,
         nodes=nodes,
@@ -106,6 +107,13 @@ def server_of(
     product = offer.gpu.label if offer else CPU_PRODUCT
     identity = fingerprint(request.image, request.args, request.resources, product, request.env)
     return Server(replace(request, fingerprint=identity), weights)
+
+
+def _without_extra(settings: EngineSettings, spec: VLMDeploymentSpec) -> EngineSettings:
+    """The settings but for those that ``extraArgs`` sets: the command names a flag once, as the user wrote it."""
+    if spec.engine is None or not spec.engine.extra_args:
+        return settings
+    return settings.with_(**{name: DEFAULTS[name] for name in extra_settings(spec.engine.extra_args)})
 
 
 def _claim(spec: VLMDeploymentSpec, offer: GPUOffer | None, count: int) -> Claim | None:

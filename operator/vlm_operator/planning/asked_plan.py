@@ -15,8 +15,9 @@ from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine_facts.document import EngineFacts
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.planning.facts_plan import FactsPlan, facts_plan
-from vlm_operator.planning.intent import Intent, not_counted
+from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.plan import Move, Remedy
+from vlm_operator.planning.uncounted import not_counted, uncounted_flags
 from vlm_operator.planning.verdict import Reason, Verdict
 
 CONTEXTS: Final = tuple(length for power in range(11, 21) for length in (2**power, 3 * 2 ** (power - 1)))
@@ -125,9 +126,10 @@ def asked_plan(
     next_question = _next_question(facts, best, intent, floor, served) if is_refused else None
     remedy = _hint(best, floor) if is_refused else None
     verdict, reason, message = best.verdict, best.reason, best.message
-    if verdict is Verdict.FITS and intent.uncounted_flags:
+    uncounted = uncounted_flags(intent, None)
+    if verdict is Verdict.FITS and uncounted:
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
-        message = f"{message}; {not_counted(intent.uncounted_flags)}"
+        message = f"{message}; {not_counted(uncounted)}"
     return AskedPlan(gpu, intent, settings, verdict, reason, message, remedy, best, facts, next_question)
 
 

@@ -21,11 +21,12 @@ from vlm_operator.planning.attempt import Attempt, on_shape
 from vlm_operator.planning.evaluation import Evaluation
 from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.fitting import what_would_fit
-from vlm_operator.planning.intent import Intent, not_counted
+from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.judge import Judge
 from vlm_operator.planning.plan import Plan, Refusal, Remedy, no_hint
 from vlm_operator.planning.remedies import as_hint, remedies
 from vlm_operator.planning.shapes import Shape, shapes
+from vlm_operator.planning.uncounted import not_counted, uncounted_flags
 from vlm_operator.planning.validation import validate, validate_reserve
 from vlm_operator.planning.vendor_free import VendorFree, vendor_free
 from vlm_operator.planning.verdict import Reason, Verdict
@@ -212,7 +213,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
     elif verdict is not Verdict.FITS:
         find_remedies = cache(lambda: remedies(attempt, evaluation))
         find_hint = partial(_hint, attempt, evaluation, find_remedies)
-    elif uncounted := attempt.intent.uncounted(attempt.model):
+    elif uncounted := uncounted_flags(attempt.intent, attempt.model):
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
         refusal = Refusal(f"{evaluation.message()}; {not_counted(uncounted)}")
     if attempt.model.derived is not None:
@@ -246,7 +247,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
 
 def _hint(attempt: Attempt, failed: Evaluation, found: Callable[[], tuple[Remedy, ...]]) -> str:
     one_only = attempt.judge.gpu.mig_profile is not None
-    return as_hint(found(), failed, attempt.intent.uncounted(attempt.model), one_only=one_only)
+    return as_hint(found(), failed, uncounted_flags(attempt.intent, attempt.model), one_only=one_only)
 
 
 def _said_as_derived(derived: str, refusal: Refusal) -> Refusal:

@@ -42,6 +42,8 @@ def _sentences(
     budget, length = evaluation.budget, evaluation.settings.context_tokens
     container = evaluation.container(context.model_maximum)
     yield _container(budget, container.capacity_tokens, intent, on_gpu=gpu is not None)
+    for term in budget.beside:
+        yield f"Of the weights, {format_gib(term.size_bytes)} are {term.name}: {term.why}."
     if budget.regime is not None:
         yield _bounds(budget, budget.regime)
     if budget.compile_bytes:

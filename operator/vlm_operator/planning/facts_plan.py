@@ -135,6 +135,7 @@ def _graph_bytes(report: DryRunReport, settings: EngineSettings, gpu: GPUFacts, 
         max_num_seqs=sequences,
         layers=sum(group.layers for group in report.groups),
         tensor_parallel_size=settings.tensor_parallel_size,
+        variants=settings.graphs_per_size,
     )
 
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from vlm_operator.engine.hf_overrides import FLAG
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion
-from vlm_operator.model.facts import ModelFacts
 
 GPUS_PER_NODE: Final = 8
 """GPUs of one node where nobody says how many there are: the largest common servers."""
@@ -92,7 +90,7 @@ class Intent:
         reserve_bytes: memory of each GPU that stays free for a desktop or another process.
         allow_fp8_kv_cache: True where the ladder may store the KV cache in eight bits.
         cpu_kv_cache_bytes: plans for vLLM's CPU backend with exactly this container, instead of a GPU.
-        uncounted_flags: further arguments that move memory in ways the plan does not count; see ``uncounted``.
+        uncounted_flags: further arguments that move memory in ways the plan does not count; see ``planning.uncounted``.
         hf_overrides: ``--hf-overrides`` of the command, as canonical JSON: counted where the model's facts were read
             with it.
         is_prediction: nothing is chosen: the plan says what the flags as given, and vLLM's own defaults, would do.
@@ -115,14 +113,3 @@ class Intent:
     is_prediction: bool = False
     uncounted_flags: tuple[str, ...] = ()
     hf_overrides: str | None = None
-
-    def uncounted(self, model: ModelFacts) -> tuple[str, ...]:
-        """Flags of the command that change the memory of ``model`` in ways the plan does not count."""
-        if self.hf_overrides is None or self.hf_overrides == model.hf_overrides:
-            return self.uncounted_flags
-        return (*self.uncounted_flags, FLAG)
-
-
-def not_counted(flags: tuple[str, ...]) -> str:
-    """What a plan says of flags that it does not count."""
-    return f"{', '.join(flags)} change memory in ways that the plan does not count"

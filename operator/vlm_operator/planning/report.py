@@ -91,6 +91,8 @@ def _gpu(plan: Plan, gpu: GPUFacts) -> dict[str, Any]:
 
 def _budget(budget: Budget) -> dict[str, Any]:
     more: dict[str, Any] = {}
+    if budget.beside:
+        more["beside"] = [{"name": term.name, "bytes": term.size_bytes, "source": term.why} for term in budget.beside]
     if budget.moments is not None:
         more["moments"] = {
             "encoderBytes": budget.moments.encoder_bytes,

@@ -252,4 +252,5 @@ def _graphs_outside(found: Plan) -> int:
         settings.cudagraph_capture_sizes or (),
         max_num_seqs=settings.sequences,
         layers=found.model.text.layers,
+        variants=settings.graphs_per_size,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vlm_operator.api.engine_spec import EngineSpec
+from vlm_operator.api.engine_spec import EngineSpec, LoRASpec
 from vlm_operator.api.field_words import in_fields
 from vlm_operator.engine.settings import FLAGS
 
@@ -28,4 +28,5 @@ def test_flags_become_fields(words: str, expected: str) -> None:
 @pytest.mark.parametrize("name", [name for name, flag in FLAGS.items() if flag.api])
 def test_each_field_named_exists(name: str) -> None:
     field = in_fields(FLAGS[name].spelling).removeprefix("engine.")
-    assert field in {each.alias for each in EngineSpec.model_fields.values()}
+    outer = {each.alias for each in EngineSpec.model_fields.values()}
+    assert field in outer | {f"lora.{each.alias}" for each in LoRASpec.model_fields.values()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vlm_operator.api.engine_spec import EngineSpec
+from vlm_operator.api.engine_spec import EngineSpec, LoRASpec
 from vlm_operator.api.extra_arguments import refused
 from vlm_operator.engine.flag import Flag, Kind, Memory, flags_of
 from vlm_operator.engine.flags import DEFAULTS, changes, shown_flags, to_arguments
@@ -60,7 +60,8 @@ def test_a_flag_is_named_in_the_command_where_it_is_set(name: str, flag: Flag) -
 
 @EVERY_FLAG
 def test_a_flag_of_the_plan_is_refused_in_extra_arguments(name: str, flag: Flag) -> None:
-    assert [spelling for spelling in (*flag.spellings, flag.short) if spelling and not refused(spelling)] == []
+    taken = [spelling for spelling in (*flag.spellings, flag.short) if spelling and not refused(spelling)]
+    assert taken == (list(flag.spellings) if flag.in_extra_arguments else [])
 
 
 @EVERY_FLAG
@@ -107,7 +108,8 @@ def test_a_stored_flag_of_another_release_of_the_operator_is_not_lost_silently()
 
 def test_every_engine_field_of_the_api_pins_one_flag() -> None:
     pinned_by = [flag.api for flag in FLAGS.values() if flag.api is not None]
-    assert sorted(pinned_by) == sorted(EngineSpec.model_fields.keys() - NOT_ENGINE_SETTINGS)
+    fields = {*EngineSpec.model_fields, *(f"lora.{field}" for field in LoRASpec.model_fields)}
+    assert sorted(pinned_by) == sorted(fields - NOT_ENGINE_SETTINGS)
 
 
 def test_what_only_sizes_the_cache_or_does_nothing_is_not_what_is_taken() -> None:
@@ -120,6 +122,7 @@ def test_what_only_sizes_the_cache_or_does_nothing_is_not_what_is_taken() -> Non
         "max_model_len",
         "load_format",
         "trust_remote_code",
+        "max_cpu_loras",
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from vlm_operator.capacity.startup.adapters import adapter_pass_bytes
 from vlm_operator.capacity.startup.budget import Moments, Term
 from vlm_operator.capacity.startup.coefficients import CUBLAS_WORKSPACE_BYTES, SMALL_BUFFERS_BYTES
 from vlm_operator.capacity.startup.delta_attention import delta_workspace_bytes
@@ -81,6 +82,7 @@ def activation(
     sparse = sparse_attention_memory(model, settings, version, gpu.compute_capability)
     sampling = text.hidden_bytes + sampler + programs
     layers, persistent = _layers_and_workspace(text, sparse, rules)
+    layers += adapter_pass_bytes(model, settings)
     persistent = max(persistent, delta_workspace_bytes(model, settings))
     # The encoder runs before the workspace of expert layers exists.
     constant = workspace + SMALL_BUFFERS_BYTES

@@ -74,6 +74,7 @@ class Budget:
         formula: how this release computes it.
         terms: what makes up the activation peak and the rest, for the plan's explanation.
         moments: the peaks that ``activation_peak_bytes`` is the largest of; None where a plan was made otherwise.
+        beside: what of the weights is loaded beside the model: LoRA adapters, a drafter; each with its source.
         compile_bytes: by how much less the first start finds than later ones, which find the compile cache filled.
         regime: the published start-ups that the bounds rest on; None where nothing was predicted: on a CPU, or with a
             size of the KV cache that is given.
@@ -96,6 +97,7 @@ class Budget:
     free_at_start_high_bytes: int = 0
     moments: Moments | None = None
     compile_bytes: int = 0
+    beside: tuple[Term, ...] = ()
     regime: Regime | None = None
 
     @property

@@ -31,10 +31,16 @@ def graph_estimate_bytes(
     max_num_seqs: int,
     layers: int,
     tensor_parallel_size: int = 1,
+    variants: int = 1,
 ) -> int:
-    """Bytes that vLLM sets aside; 0 without graphs. ``layers`` are those of the rank's pipeline stage."""
+    """Bytes that vLLM sets aside; 0 without graphs.
+
+    Args:
+        layers: those of the rank's pipeline stage.
+        variants: graphs of each size (``EngineSettings.graphs_per_size``).
+    """
     if not capture_sizes:
         return 0
-    graph_layers = graph_count(capture_sizes, max_num_seqs) * layers
+    graph_layers = graph_count(capture_sizes, max_num_seqs) * layers * variants
     each = FITTED["graphLayer"].size_bytes + (FITTED["graphPeers"].size_bytes if tensor_parallel_size > 1 else 0)
     return FITTED["graphBase"].size_bytes + graph_layers * each // 1000

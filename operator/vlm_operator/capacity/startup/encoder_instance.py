@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from vlm_operator.capacity.startup.activation import encoder_run_memory
-from vlm_operator.capacity.startup.model import runner_buffer_bytes
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
+from vlm_operator.capacity.startup.runner_buffers import runner_buffer_bytes
 from vlm_operator.capacity.weights import weight_bytes
 from vlm_operator.engine.budget_rules import budget_rules
 from vlm_operator.engine.settings import EngineSettings

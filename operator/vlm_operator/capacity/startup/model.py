@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from vlm_operator.capacity.as_served import as_served
 from vlm_operator.capacity.startup.activation import Activation, activation
+from vlm_operator.capacity.startup.beside import loaded_beside
 from vlm_operator.capacity.startup.budget import Budget, Term
 from vlm_operator.capacity.startup.compilation import compile_peak_bytes
 from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
@@ -21,12 +22,12 @@ from vlm_operator.capacity.startup.loaded_buffers import loaded_buffer_bytes
 from vlm_operator.capacity.startup.non_torch import EXPERT_PARALLEL_BYTES, non_torch_bytes
 from vlm_operator.capacity.startup.profiled_encoder import profiled_encoder
 from vlm_operator.capacity.startup.regimes import Regime, regime_of
-from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
+from vlm_operator.capacity.startup.runner_buffers import runner_buffer_bytes
 from vlm_operator.capacity.startup.sparse_attention import selected_tokens
 from vlm_operator.capacity.startup.stage import PipelineStage, pipeline_stages
 from vlm_operator.capacity.startup.uncertainty import half_width_bytes, variance
 from vlm_operator.capacity.weights import stage_weight_bytes
-from vlm_operator.engine.budget_rules import BudgetRules, Formula, budget_rules
+from vlm_operator.engine.budget_rules import Formula, budget_rules
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion, require_known
 from vlm_operator.engine.weight_rules import mxfp4_kernel, mxfp4_kernel_elsewhere
@@ -62,6 +63,7 @@ class StartupTerms:
     free_at_start_bytes: int
     free_at_start_high_bytes: int
     terms: tuple[Term, ...]
+    beside: tuple[Term, ...]
     stage: PipelineStage
 
     def at(self, gpu_memory_utilization: float, kv_cache_memory_bytes: int | None = None) -> Budget:
@@ -84,6 +86,7 @@ class StartupTerms:
             kv_cache_low_bytes=best - width,
             kv_cache_high_bytes=best + compiling + width,
             compile_bytes=compiling,
+            beside=self.beside,
             encoder_peak_bytes=self.activation.encoder_saving_bytes,
             profiled_modality=self.activation.modality,
             formula=self.formula,
@@ -199,6 +202,7 @@ def _flags(settings: EngineSettings, version: EngineVersion, others: object) -> 
         settings.language_model_only,
         settings.mm_encoder_tp_mode,
         settings.runner,
+        settings.beside_the_model,
         version,
         others,
     )
@@ -259,6 +263,7 @@ def _flags_of_weights(
         settings.limit_mm_per_prompt,
         settings.language_model_only,
         settings.mm_encoder_tp_mode,
+        settings.beside_the_model,
         version,
         mxfp4_kernel(version, compute_capability),
         mxfp4_kernel_elsewhere(version, compute_capability),
@@ -277,7 +282,8 @@ def _weights(
     buffers = loaded_buffer_bytes(model, settings, version)
     # vLLM leaves the head out of models that it serves for embeddings (models/adapters.py).
     left_out = [stage.by_component.get(Component.HEAD, 0) if model.pooling else 0 for stage in counted]
-    sizes = [stage.total + buffers - head for stage, head in zip(counted, left_out, strict=True)]
+    beside = [sum(term.size_bytes for term in terms) for terms in loaded_beside(model, settings, version)]
+    sizes = [stage.total + buffers - head + more for stage, head, more in zip(counted, left_out, beside, strict=True)]
     other = mxfp4_kernel_elsewhere(version, compute_capability)
     if other is None or model.quantization is None or model.quantization.method != "mxfp4":
         return tuple((size, 0) for size in sizes)
@@ -351,6 +357,7 @@ def _terms_of_stage(
             Term("non-torch", outside, f"{'NCCL, ' if ranks > 1 else ''}kernels and buffers"),
             _graphs_term(settings, graphs),
         ),
+        beside=loaded_beside(model, settings, version)[stage.index],
         stage=stage,
     )
 
@@ -380,21 +387,5 @@ def _graph_bytes(stage: PipelineStage, settings: EngineSettings) -> int:
         max_num_seqs=settings.sequences,
         layers=stage.layers,
         tensor_parallel_size=settings.tensor_parallel_size,
+        variants=settings.graphs_per_size,
     )
-
-
-def runner_buffer_bytes(
-    model: ModelFacts, settings: EngineSettings, rules: BudgetRules, *, samples: bool = True
-) -> int:
-    """Torch buffers that the model runner makes before the weights: only "consumed" memory counts them.
-
-    Input embeddings of a batch (all models in the V1 runner, multimodal ones in V2), one more for each DeepStack level
-    (``v1/worker/gpu_model_runner.py``, ``deepstack_input_embeds`` of the models' classes), and the V2 runner's penalty
-    counts, which only the stage that samples has (``v1/worker/gpu/model_runner.py: load_model``).
-    """
-    deepstack = model.vision.deepstack_levels if model.vision is not None else 0
-    levels = 1 + deepstack if model.encodes else 0 if rules.counts_penalty_buffers else 1
-    size = levels * settings.batch_tokens * model.text.hidden_size * model.dtype.size_bytes
-    if rules.counts_penalty_buffers and samples:
-        size += penalty_buffer_bytes(settings.sequences, model.text.vocab_size)
-    return size

@@ -36,6 +36,8 @@ DATA_PARALLEL_EXPERTS_BYTES: Final = int(3 * GIB)
 """The same over data-parallel ranks: the workspace depends on how tokens fall (vLLM #57270: 1.3 to 20 GiB)."""
 PEER_GRAPHS_SHARE: Final = 0.45
 """Of the estimate of CUDA graphs in which ranks talk to each other: three start-ups show it, 1.1 GiB apart."""
+ADAPTER_GRAPHS_SHARE: Final = 0.45
+"""Of the estimate of CUDA graphs with LoRA, whose kernels no published start-up prints graphs of: as with peers."""
 WEIGHTS_SHARE: Final = 0.004
 """Of weights worked out from the config: padding and rearranged quantised layouts."""
 
@@ -83,6 +85,8 @@ def unseen_bytes(
         parts.append(RECURRENT_LAYERS_SHARE * layers_bytes)
     if settings.tensor_parallel_size > 1:
         parts.append(PEER_GRAPHS_SHARE * graph_bytes)
+    if settings.enable_lora:
+        parts.append(ADAPTER_GRAPHS_SHARE * graph_bytes)
     if settings.pipeline_parallel_size > 1:
         parts.append(PIPELINE_BYTES)
     if model.text.experts is not None and settings.enable_expert_parallel:

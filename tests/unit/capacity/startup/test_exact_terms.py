@@ -11,9 +11,10 @@ from startup_shapes import EXPERTS, TOWER, gpu, model, resolved
 
 from vlm_operator.capacity.startup.coefficients import FITTED
 from vlm_operator.capacity.startup.cuda_graphs import full_graph_count, graph_count, graph_estimate_bytes
-from vlm_operator.capacity.startup.model import runner_buffer_bytes, startup_terms
+from vlm_operator.capacity.startup.model import startup_terms
 from vlm_operator.capacity.startup.non_torch import non_torch_bytes
 from vlm_operator.capacity.startup.regimes import Regime
+from vlm_operator.capacity.startup.runner_buffers import runner_buffer_bytes
 from vlm_operator.capacity.startup.sampler import program_buffer_bytes, sampler_bytes
 from vlm_operator.capacity.startup.text_forward import TextForward, text_forward
 from vlm_operator.capacity.startup.uncertainty import (
