@@ -1,4 +1,4 @@
-"""Flags of a plan that change memory in ways no term of the budget counts: each is named, and no such plan is certain."""
+"""Flags that change memory in ways no term of the budget counts: each is named, and no plan with one is certain."""
 
 from __future__ import annotations
 
