@@ -96,13 +96,7 @@ def plan_deployment(
             or the model.
     """
     spec = deployment.spec
-    if spec.gpu is not None and spec.gpu.share is not None:
-        raise InputError(
-            f"gpu.share: {deployment.metadata.name} shares its GPU with group {spec.gpu.share.group}, and a plan of it "
-            "alone would take what the others need",
-            field="gpu.share",
-            hint="'vlmctl share -f FILE --gpu PRODUCT' plans the whole group",
-        )
+    _refuse_a_share(deployment)
     intent = on_nodes(intent_of(spec, version or engine_version(spec)), nodes, gpus_per_node)
     intent, used = overridden(intent, dict(options))
     if used:
@@ -132,6 +126,22 @@ def plan_deployment(
         evidence, facts, spec.model.source, offer.gpu, intent.version, hf_overrides=intent.hf_overrides
     )
     return PlannedDeployment(deployment, plan(model, offer.gpu, intent, evidence), offer)
+
+
+def _refuse_a_share(deployment: VLMDeployment) -> None:
+    """Refuse one of several that share a GPU.
+
+    Raises:
+        InputError: it is one.
+    """
+    gpu = deployment.spec.gpu
+    if gpu is not None and gpu.share is not None:
+        raise InputError(
+            f"gpu.share: {deployment.metadata.name} shares its GPU with group {gpu.share.group}, and a plan of it "
+            "alone would take what the others need",
+            field="gpu.share",
+            hint="'vlmctl share -f FILE --gpu PRODUCT' plans the whole group",
+        )
 
 
 def _local_offer(platform: str | None, *, claimed: bool) -> GPUOffer:

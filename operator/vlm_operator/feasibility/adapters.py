@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from vlm_operator.engine.adapters import RANKS, adapters_of, supports_adapters
+from vlm_operator.engine.adapters import RANKS, adapters_of
+from vlm_operator.engine.architecture_adapters import supports_adapters
 from vlm_operator.feasibility.command import Command
 from vlm_operator.feasibility.refusal import Infeasible, InfeasibleReason
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from vlm_operator.capacity.weights.ranks import Ranks, held_by, layers_on, shape_of
-from vlm_operator.engine.adapters import Adapters, adapters_of, fuses_expert_gates, wraps_embeddings
+from vlm_operator.engine.adapters import Adapters, adapters_of
+from vlm_operator.engine.architecture_adapters import fuses_expert_gates, wraps_embeddings
 from vlm_operator.engine.pipeline import stage_bounds
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import EngineVersion
