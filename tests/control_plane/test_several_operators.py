@@ -142,6 +142,7 @@ FAULTY_SECONDS = float(os.environ.get("FAULTY_SECONDS", "20"))
 """How long requests are answered wrongly; ``FAULTY_SECONDS=300`` for a long look."""
 
 
+@pytest.mark.timeout(280 + FAULTY_SECONDS)
 def test_behind_a_network_that_answers_every_fifth_request_wrongly_nothing_is_lost_or_doubled(
     cluster: Cluster, alone: OperatorProcess, namespace: str
 ) -> None:
