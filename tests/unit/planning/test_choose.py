@@ -224,3 +224,11 @@ def test_whatever_is_asked_pins_hold_and_a_fit_is_a_fit(
         assert (found.settings.max_model_len or 0) >= found.workload.total_tokens
     else:
         assert found.hint
+
+
+@pytest.mark.parametrize(("tensor", "replicas"), [(1, 2), (2, 2), (1, 4)])
+def test_replicas_inside_a_server_take_gpus_of_their_own(tensor: int, replicas: int) -> None:
+    flags = EngineSettings(tensor_parallel_size=tensor, data_parallel_size=replicas)
+    pinned = frozenset({"tensor_parallel_size", "data_parallel_size"})
+    found = plan(qwen3_vl(), gpu("H100"), Intent(settings=flags, pinned=pinned))
+    assert found.gpu_count == tensor * replicas

@@ -25,6 +25,7 @@ from vlm_operator.planning.disaggregation import (
     QUEUE_BYTES,
     Disaggregation,
     Role,
+    _Items,
     disaggregation,
     language_intent,
 )
@@ -259,3 +260,21 @@ def test_roles_need_a_gpu_and_stay_on_one_node() -> None:
     with pytest.raises(InputError, match="takes 2 nodes"):
         disaggregation(whole, replace(language, nodes=2))
     assert disaggregation(whole, language).encoder.gpus == 1
+
+
+SETS = "4 requests x 1,000 tokens x 8 B x 2: one set is read while the next is written"
+
+
+@pytest.mark.parametrize(
+    ("largest", "words"),
+    [
+        pytest.param(2000, SETS, id="less"),
+        pytest.param(8000, SETS, id="just as much"),
+        pytest.param(200_000, f"the largest item: 200,000 tokens x 8 B; {SETS} would be less", id="more"),
+    ],
+)
+def test_the_region_says_what_it_holds(largest: int, words: str) -> None:
+    items = _Items(requests=4, tokens=1000, largest_tokens=largest, token_bytes=8, pixel_bytes=0)
+    size, why = items.region(2)
+    assert why == words
+    assert size == (2 * 2**20 if largest > 8000 else 2**20)

@@ -145,6 +145,11 @@ def test_a_number_of_frames_is_proposed_wherever_one_helps_and_it_does(name: str
         assert request_size(model, workload, capped, intent.version).tokens.total_tokens <= bound
 
 
+def test_a_cap_that_leaves_a_request_just_as_long_as_the_context_is_proposed() -> None:
+    """Four images of 256 tokens, two tokens around each, and 200 of text: 1,232."""
+    assert capped(200 + 4 * (256 + 2)) == 256
+
+
 def test_a_request_as_long_as_the_models_maximum_asks_for_that_context() -> None:
     words = advice(Workload(prompt_tokens=262_144, output_tokens=0), 4096)
     assert words == "raise the context to at least 262,144 tokens"
