@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import click
 
 from vlm_operator.api.base import parse
 from vlm_operator.api.intent import engine_version, intent_of
+from vlm_operator.api.model_spec import ModelSpec
 from vlm_operator.api.vlm_deployment import VLMDeployment
 from vlm_operator.cli.facts_file import with_facts
 from vlm_operator.cli.intent_options import overridden
@@ -24,6 +26,7 @@ from vlm_operator.gpu.resources import GPU_RESOURCE
 from vlm_operator.lifecycle.observations import key_of
 from vlm_operator.lifecycle.offers import find_product
 from vlm_operator.lifecycle.server import Server, server_of
+from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.cpu import cpu_plan
 from vlm_operator.planning.evidence import NOTHING
@@ -70,6 +73,25 @@ def read_deployments(path: str) -> Iterator[VLMDeployment]:
         raise InputError(f"filename: {path} holds no VLMDeployment", field="filename", hint=DEPLOYMENT_LINES)
 
 
+def _model(named: ModelSpec, *, offline: bool) -> ModelFacts:
+    """The facts of the model that a VLMDeployment names.
+
+    Raises:
+        InputError: it cannot be read; a path is one of the pod's, which this machine need not have.
+    """
+    try:
+        return load_model(named.source, revision=named.revision, offline=offline)
+    except InputError as error:
+        if named.path is None or Path(named.path).exists():
+            raise
+        raise InputError(
+            f"spec.model.path: {named.path} is not on this machine",
+            field="spec.model.path",
+            hint="put a copy of the folder (config.json and the safetensors files, or an index) at that path, or apply "
+            "it: the operator has vLLM read the path in a pod (spec.dryRun)",
+        ) from error
+
+
 def plan_deployment(
     deployment: VLMDeployment,
     gpu: str | None,
@@ -98,7 +120,7 @@ def plan_deployment(
     intent, used = overridden(intent, dict(options))
     if used:
         click.echo(f"overrides the file: {', '.join(used)}", err=True)
-    model = load_model(spec.model.source, revision=spec.model.revision, offline=offline)
+    model = _model(spec.model, offline=offline)
     if spec.cpu is not None:
         key = key_of(spec, intent.version, None)
         evidence = NOTHING if observations is None else evidence_from(observations, key)
