@@ -165,6 +165,27 @@ def test_a_check_that_fails_on_another_rank_is_mended_by_one_retune(
     one_node_takes_its_place(cluster, groups)
 
 
+def test_a_cache_too_small_on_another_rank_is_mended_by_one_retune(
+    cluster: Cluster, manager: LeaderWorkerSetManager, groups: str
+) -> None:
+    """The start-up takes 32 GiB more on the second node; the leader, which has room enough, refuses for both."""
+    notes = ("simulated-node/takes-more-gib=32", "simulated-node/rank=1")
+    for node in NODES:
+        cluster.kubectl("annotate", "node", node.name, "--overwrite", *notes)
+    try:
+        cluster.apply(large("model", groups))
+        item = ready(cluster, groups, "model", 90)
+    finally:
+        for node in NODES:
+            cluster.kubectl("annotate", "node", node.name, *(f"{note.partition('=')[0]}-" for note in notes))
+    require_outcomes(item, [("Failed", "KVCacheTooSmall"), ("Started", None)])
+    first, second = item["status"]["attempts"]
+    assert "5.88 GiB" in first["message"]
+    assert first["fingerprint"] != second["fingerprint"]
+    told = [event["reason"] for event in json.loads(events(cluster, groups))["items"]]
+    assert (told.count("StartupFailed"), told.count("Retuned")) == (1, 1)
+
+
 def events(cluster: Cluster, namespace: str) -> str:
     return cluster.kubectl(
         "get", "events.events.k8s.io", "-n", namespace, "-o", "json", "--field-selector=regarding.kind=VLMDeployment"

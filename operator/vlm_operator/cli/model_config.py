@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from vlm_operator.api.intent import hf_overrides_of
+from vlm_operator.api.model_spec import ModelSpec
 from vlm_operator.api.vlm_deployment import VLMDeployment, VLMDeploymentSpec
 from vlm_operator.errors import InputError
 from vlm_operator.model.facts import ModelFacts
@@ -26,11 +28,25 @@ def model_of(spec: VLMDeploymentSpec, *, offline: bool = False) -> ModelFacts:
     """
     model, replaced = spec.model, hf_overrides_of(spec)
     if model.config is None:
-        return load_served_model(model.source, revision=model.revision, offline=offline, hf_overrides=replaced)
+        return _found(model, offline=offline, replaced=replaced)
     if model.config.inline is None:
         assert model.config.config_map_ref is not None
         raise _not_there(model.config.config_map_ref.name)
     return facts_of_files(model.config.inline, model=model.source, hf_overrides=replaced)
+
+
+def _found(model: ModelSpec, *, offline: bool, replaced: Mapping[str, Any] | None) -> ModelFacts:
+    try:
+        return load_served_model(model.source, revision=model.revision, offline=offline, hf_overrides=replaced)
+    except InputError as error:
+        if model.path is None or Path(model.path).exists():
+            raise
+        raise InputError(
+            f"spec.model.path: {model.path} is not on this machine",
+            field="spec.model.path",
+            hint="put a copy of the folder (config.json and the safetensors files, or an index) at that path, give its "
+            "config.json in spec.model.config, or apply it: the operator has vLLM read the path in a pod (spec.dryRun)",
+        ) from error
 
 
 def with_config_maps(deployment: VLMDeployment, documents: Iterable[Any]) -> VLMDeployment:

@@ -38,7 +38,10 @@ def compose(request: ServerRequest) -> str:
         "retries": 6,
         "start_period": f"{server.startup_seconds}s",
     }
-    return to_yaml([{"name": server.name, "services": {server.name: service}, "volumes": {"cache": {}}}])
+    file: dict[str, Any] = {"name": server.name, "services": {server.name: service}}
+    if not server.cache_directory:
+        file["volumes"] = {"cache": {}}
+    return to_yaml([file])
 
 
 def _literal(value: str) -> str:

@@ -3,6 +3,7 @@
 KWOK plays everything else of a node. Annotations of a Node change what happens on it:
 
 - ``simulated-node/used-by-others-gib``: memory of its GPU that another process holds.
+- ``simulated-node/takes-more-gib``: memory that a start-up takes there beyond its record's.
 - ``simulated-node/fails-with``: a failure of ``wordings.SCRIPTED`` in place of the record; with
   ``simulated-node/fails-times`` for so many starts only.
 - ``simulated-node/evicts``: the pod fails as a whole, with this reason.
@@ -47,6 +48,7 @@ SHARED: Final = "-SHARED"
 """What ends the product label of a node that replicates its GPUs by time slicing."""
 SET_NAME: Final = "leaderworkerset.sigs.k8s.io/name"
 GROUP_SIZE: Final = "leaderworkerset.sigs.k8s.io/size"
+OTHER_RANK_TAKES_MORE: Final = f"{PREFIX}other-rank-takes-more-gib"
 PEER_SECONDS: Final = 0.2
 """Until a rank notices that another has ended."""
 
@@ -202,7 +204,8 @@ class SimulatedNodes:
         node = self._api.get(f"/api/v1/nodes/{run.pod['spec']['nodeName']}")
         notes = {k: v for k, v in (node["metadata"].get("annotations") or {}).items() if k.startswith(PREFIX)}
         if notes.get(f"{PREFIX}rank", str(run.rank)) != str(run.rank):
-            notes = {}
+            more = notes.get(f"{PREFIX}takes-more-gib", "0")  # the leader checks the cache of every rank
+            notes = {OTHER_RANK_TAKES_MORE: more} if run.rank == 0 else {}
         run.ended = False
         run.address = notes.get(f"{PREFIX}address", run.address)
         if reason := notes.get(f"{PREFIX}evicts"):
@@ -302,8 +305,10 @@ class SimulatedNodes:
             flags=flags,
             cpu_kv_cache_gib=float(cpu_space) if cpu_space and product == CPU else None,
             used_by_others_gib=beside + float(notes.get(f"{PREFIX}used-by-others-gib", "0")),
+            takes_more_gib=float(notes.get(f"{PREFIX}takes-more-gib", "0")),
+            other_rank_takes_more_gib=float(notes.get(OTHER_RANK_TAKES_MORE, "0")),
         )
-        return _of_rank(play(record, server), headless="headless" in flags)
+        return play(record, server)
 
     def _held_by_servers(self, pod: Mapping[str, Any], node: Mapping[str, Any]) -> float:
         """Utilisation of the other servers on the node's one GPU, whether they serve or still start."""
@@ -350,15 +355,6 @@ class SimulatedNodes:
         body = {"phase": phase, "startTime": metadata["creationTimestamp"], "conditions": conditions}
         body |= {"containerStatuses": status, "podIP": run.address, "podIPs": [{"ip": run.address}]}
         self._api.set_pod_status(metadata["namespace"], metadata["name"], body)
-
-
-def _of_rank(outcome: Outcome, *, headless: bool) -> Outcome:
-    """What a rank prints: one without an API server says nothing of what its leader sizes and serves."""
-    if not headless or not outcome.serves:
-        return outcome
-    return Outcome(
-        True, tuple(line for line in outcome.log if "APIServer" not in line and "kv_cache_utils" not in line)
-    )
 
 
 def _cri(lines: tuple[str, ...]) -> str:

@@ -27,6 +27,8 @@ class Server:
         flags: by vLLM's names, values as in JSON where they are.
         cpu_kv_cache_gib: ``VLLM_CPU_KVCACHE_SPACE``, None on a GPU.
         used_by_others_gib: memory of the GPU that another process holds.
+        takes_more_gib: memory that the start-up takes beyond the record's.
+        other_rank_takes_more_gib: the same of another rank of the group, whose KV cache the leader checks, too.
     """
 
     version: tuple[int, ...]
@@ -34,6 +36,13 @@ class Server:
     flags: Mapping[str, Any] = field(default_factory=dict)
     cpu_kv_cache_gib: float | None = None
     used_by_others_gib: float = 0.0
+    takes_more_gib: float = 0.0
+    other_rank_takes_more_gib: float = 0.0
+
+    @property
+    def headless(self) -> bool:
+        """A rank whose leader checks and sizes its KV cache."""
+        return "headless" in self.flags
 
     @property
     def utilization(self) -> float:
@@ -99,9 +108,12 @@ def play(record: Record, server: Server) -> Outcome:
     available = (
         round(server.cpu_kv_cache_gib * GIB)
         if server.cpu_kv_cache_gib is not None
-        else record.available_bytes(server.utilization)
+        else record.available_bytes(server.utilization) - round(server.takes_more_gib * GIB)
     )
     loaded = (*started, *words.loaded(record.weights_gib), *words.available(available / GIB))
+    if server.headless:
+        return Outcome(serves=True, log=tuple(line for line in loaded if "APIServer" not in line))
+    available -= round(server.other_rank_takes_more_gib * GIB)
     if available <= 0:
         return Outcome(serves=False, log=(*loaded, *words.no_kv_cache_memory()))
     block = int(server.flags.get("block_size", BLOCK_TOKENS))

@@ -163,3 +163,11 @@ def test_without_options_nothing_is_said(filename: str) -> None:
 def test_what_the_file_says_itself_is_no_option(arguments: tuple[str, ...], filename: str) -> None:
     with pytest.raises(InputError, match="the file says that itself"):
         run(plan_command, *arguments, "-f", filename, "--offline")
+
+
+def test_a_path_of_the_pod_that_is_not_here_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "vision.yaml"
+    path.write_text(DEPLOYMENT.replace("{id: Qwen/Qwen3-VL-8B-Instruct}", f"{{path: {tmp_path}/not-here}}"))
+    with pytest.raises(InputError, match=r"spec\.model\.path: .*/not-here is not on this machine") as refused:
+        run(render_command, "-f", str(path), "--offline")
+    assert "spec.dryRun" in str(refused.value.hint)

@@ -123,6 +123,14 @@ def test_as_many_gpus_as_the_plan_has_are_asked_for() -> None:
     assert re.findall(r"^AddDevice=nvidia.com/gpu=(\d)$", quadlet(made), re.M) == ["0", "1", "2", "3"]
 
 
+def test_a_compose_file_names_a_volume_only_where_it_mounts_one() -> None:
+    named, directory = of({}), of({"model": {"id": "Qwen/Qwen3-VL-8B-Instruct", "cache": {"hostPath": "/srv/models"}}})
+    assert yaml.safe_load(compose(named))["volumes"] == {"cache": {}}
+    file = yaml.safe_load(compose(directory))
+    assert "volumes" not in file
+    assert file["services"][directory.name]["volumes"] == ["/srv/models:/cache"]
+
+
 @pytest.mark.parametrize("form", ["docker", "compose", "quadlet"])
 def test_the_port_is_not_published_to_the_network(form: str) -> None:
     """vLLM takes requests from everybody."""

@@ -7,6 +7,7 @@ Sources (vLLM 0.11 to 0.33): ``v1/worker/gpu_model_runner.py`` and ``v1/worker/g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from vlm_operator.engine.pipeline import stage_bounds
@@ -60,6 +61,10 @@ NO_PIPELINE: Final = PipelineStage(0, 1, 0, 0)
 
 def pipeline_stages(model: ModelFacts, settings: EngineSettings) -> tuple[PipelineStage, ...]:
     """The stages of a pipeline; one stage with all layers where there is no pipeline."""
-    count = settings.pipeline_parallel_size
-    bounds = stage_bounds(model.text.layers, count, settings.pp_layer_partition)
+    return _stages(model.text.layers, settings.pipeline_parallel_size, settings.pp_layer_partition)
+
+
+@lru_cache(maxsize=1024)
+def _stages(layers: int, count: int, partition: tuple[int, ...] | None) -> tuple[PipelineStage, ...]:
+    bounds = stage_bounds(layers, count, partition)
     return tuple(PipelineStage(index, count, first, end) for index, (first, end) in enumerate(bounds))
