@@ -63,6 +63,7 @@ check: install ## Lint, format, types, layers, generated files
 	$(BIN)/python hack/generators/audit-reference --check
 	$(BIN)/python hack/generators/cli-reference --check
 	$(BIN)/python hack/generators/model-coverage --check
+	$(BIN)/python hack/generators/terminals --check
 
 generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generators/api
@@ -72,6 +73,7 @@ generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generators/audit-reference
 	$(BIN)/python hack/generators/cli-reference
 	$(BIN)/python hack/generators/model-coverage
+	$(BIN)/python hack/generators/terminals
 
 $(SITE_VENV)/.installed: hack/site/requirements.lock
 	@$(PYTHON) -c '' 2>/dev/null || { echo "error: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3"; exit 1; }
