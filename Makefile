@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest
 PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes),$(p))) no-python-3.11-or-newer)
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools demo test test-unit test-control-plane test-kind test-real test-engine check generate docs image chart accuracy bench
+.PHONY: help install tools demo test test-unit test-control-plane test-kind test-real test-engine check generate docs image chart krew accuracy bench
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,7 @@ check: install ## Lint, format, types, layers, generated files
 	$(BIN)/python hack/generators/audit-reference --check
 	$(BIN)/python hack/generators/cli-reference --check
 	$(BIN)/python hack/generators/model-coverage --check
+	$(BIN)/python hack/generators/terminals --check
 
 generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generators/api
@@ -72,6 +73,7 @@ generate: install ## CRDs, schemas and reference pages from the code
 	$(BIN)/python hack/generators/audit-reference
 	$(BIN)/python hack/generators/cli-reference
 	$(BIN)/python hack/generators/model-coverage
+	$(BIN)/python hack/generators/terminals
 
 $(SITE_VENV)/.installed: hack/site/requirements.lock
 	@$(PYTHON) -c '' 2>/dev/null || { echo "error: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3"; exit 1; }
@@ -89,6 +91,9 @@ image: ## The operator's image by Docker: make image IMAGE=NAME:TAG
 
 chart: ## The Helm chart as a file in build/chart: make chart VERSION=X.Y.Z
 	helm package charts/vlm-operator --version $(VERSION) --app-version $(VERSION) --destination build/chart
+
+krew: install ## The plugin `kubectl vlm` as krew takes it, in build/krew: make krew VERSION=X.Y.Z
+	@$(BIN)/python hack/krew/build $(VERSION) $(KREW_ADDRESS)
 
 accuracy: install ## Predictions against recorded start-ups: how far off, and in which direction
 	$(BIN)/python hack/accuracy

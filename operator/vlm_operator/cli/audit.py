@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from vlm_operator.audit.finding import Severity
+from vlm_operator.cli import completions
 from vlm_operator.errors import InputError, UnknownFact
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ _NEVER: Final = "never"
     multiple=True,
     help="Models to place: a file with ids or VLMDeployments, an id, or 'catalogue' [default: those that run].",
 )
-@click.option("--to", metavar="VERSION", help="Upgrade check: what this vLLM release breaks or changes.")
+@click.option(
+    "--to",
+    metavar="VERSION",
+    shell_complete=completions.releases,
+    help="Upgrade check: what this vLLM release breaks or changes.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice([*map(str, Severity), _NEVER]),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.engine.flag_values import whole_number
 from vlm_operator.engine.kv_cache_rules import DEFAULT_BATCHED_TOKENS, DEFAULT_BLOCK_SIZE
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.argument("model")
-@click.option("--vllm-version", metavar="V", help=f"vLLM release.  [default: {DEFAULT}]")
+@click.argument("model", shell_complete=completions.models)
+@click.option(
+    "--vllm-version", metavar="V", shell_complete=completions.releases, help=f"vLLM release.  [default: {DEFAULT}]"
+)
 @click.option(
     "-tp", "--tensor-parallel-size", type=int, default=1, show_default=True, help="Ranks that share each layer."
 )

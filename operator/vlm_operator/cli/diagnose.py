@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.diagnosis import Diagnosis, Outcome, diagnose, document
 from vlm_operator.diagnosis.document import SHOWN, camel_case
@@ -29,7 +30,7 @@ UNKNOWN_EXIT_CODE: Final = 4
 
 
 @click.command("diagnose")
-@click.argument("log")
+@click.argument("log", shell_complete=completions.files)
 @click.option("--context", help="Kubeconfig context; LOG is then a pod's name.")
 @click.option("-n", "--namespace", help="Namespace; LOG is then a pod's name.")
 @click.option("-c", "--container", help="Container of the pod; default: the one named vllm, else the first.")

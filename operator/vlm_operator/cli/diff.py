@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.intent_options import options
 from vlm_operator.cli.node_options import NODE_OPTIONS
 from vlm_operator.cli.output import emit, output_option
@@ -29,6 +30,7 @@ DIFFERENT: Final = 1
     "-f",
     "--filename",
     "filenames",
+    shell_complete=completions.files,
     metavar="FILE|FOLDER",
     multiple=True,
     required=True,
@@ -40,7 +42,12 @@ DIFFERENT: Final = 1
     help="Compare every -f with what it was at a git revision, or with what the cluster has.",
 )
 @click.option("--context", help="Context of the kubeconfig, with --against cluster; omitted: the current one.")
-@click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
+@click.option(
+    "--gpu",
+    metavar="PRODUCT",
+    shell_complete=completions.gpus,
+    help="GPU product of the nodes; omitted: spec.gpu.product.",
+)
 @options(NODE_OPTIONS)
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
 @output_option

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.intent_options import ENGINE_OPTIONS, options, workload_options
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.engine_facts.outcome import Ending
@@ -19,9 +20,20 @@ EXIT_CODES: Final = {Ending.RAN: 0, Ending.REFUSED: 3, Ending.CANNOT_TELL: 4, En
 
 
 @click.command("dry-run", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.argument("model", required=False)
-@click.option("-f", "--filename", metavar="FILE", help="A VLMDeployment instead of MODEL and options; - is stdin.")
-@click.option("--gpu", metavar="PRODUCT", help="GPU product to simulate, such as NVIDIA-L4, RTX-5090 or H100.")
+@click.argument("model", required=False, shell_complete=completions.models)
+@click.option(
+    "-f",
+    "--filename",
+    metavar="FILE",
+    shell_complete=completions.files,
+    help="A VLMDeployment instead of MODEL and options; - is stdin.",
+)
+@click.option(
+    "--gpu",
+    metavar="PRODUCT",
+    shell_complete=completions.gpus,
+    help="GPU product to simulate, such as NVIDIA-L4, RTX-5090 or H100.",
+)
 @click.option("--gpu-count", type=int, help="GPUs to use; omitted: as many as the plan chooses.")
 @click.option("--python", metavar="PATH", help="A Python that has vLLM.  [default: vlmctl's own]")
 @click.option("--image", metavar="IMAGE", help="A vLLM image, run with docker or podman, without a GPU or network.")

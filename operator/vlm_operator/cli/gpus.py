@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.columns import Column, print_columns, terminal_width
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.errors import InputError
@@ -16,7 +17,7 @@ from vlm_operator.units import format_gib
 
 
 @click.command(name="gpus")
-@click.argument("product", required=False)
+@click.argument("product", required=False, shell_complete=completions.gpus)
 @click.option("--cluster", is_flag=True, help="The GPUs of a cluster's nodes: in use, free, who holds the rest.")
 @click.option("--context", help="With --cluster: context of the kubeconfig; omitted: the current one.")
 @output_option

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.workload_items import parse_audios, parse_images, parse_videos
 from vlm_operator.engine.flag import Flag, Kind
 from vlm_operator.engine.flag_objects import parse_limits, parse_object
@@ -117,7 +118,9 @@ def workload_options(*, singular: bool = True) -> tuple[Callable[..., Any], ...]
         click.option("--max-context", type=Tokens(), help="Cap of the context, tokens."),
         click.option("--no-fp8-kv-cache", is_flag=True, help="Never propose a KV cache in eight bits."),
         click.option("--reserve", metavar="SIZE", help="Memory of each GPU that stays free for others, such as 4GiB."),
-        click.option("--vllm-version", help=f"Release to plan for [default: {DEFAULT}]."),
+        click.option(
+            "--vllm-version", shell_complete=completions.releases, help=f"Release to plan for [default: {DEFAULT}]."
+        ),
     )
 
 

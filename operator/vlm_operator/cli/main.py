@@ -9,6 +9,7 @@ import sys
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from vlm_operator import __version__
 from vlm_operator.errors import VlmOperatorError
@@ -27,6 +28,7 @@ COMMANDS: Final = {
     "models": "Models of the built-in catalogue",
     "gpus": "GPU products of the built-in catalogue",
     "observations": "Measured start-ups: export what a cluster has learnt",
+    "completion": "The script by which bash, zsh or fish completes all this",
 }
 
 
@@ -53,6 +55,10 @@ class LazyGroup(click.Group):
             near = difflib.get_close_matches(args[0], COMMANDS, 1, 0.5)
             ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, without importing any."""
+        return [CompletionItem(name, help=words) for name, words in COMMANDS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in ``--help``, without importing any command."""

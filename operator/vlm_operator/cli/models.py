@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.columns import Column, print_columns, terminal_width
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.sources import catalogue
@@ -33,7 +34,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=completions.models)
 @output_option
 def list_models(words: tuple[str, ...], output: str) -> None:
     """List the models of the built-in catalogue, and those added on this machine.
@@ -49,7 +50,7 @@ def list_models(words: tuple[str, ...], output: str) -> None:
 
 
 @command.command("add")
-@click.argument("model", metavar="ID|DIR")
+@click.argument("model", metavar="ID|DIR", shell_complete=completions.files)
 @click.option("--as", "name", metavar="ID", help="The id to keep it under; otherwise ID, or the folder's name.")
 @click.option("--revision", help="Branch, tag or commit of the repository.")
 @click.option("--offline", is_flag=True, help="Read the local Hugging Face cache only.")

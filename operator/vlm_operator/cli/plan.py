@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.exit_codes import EXIT_CODES
 from vlm_operator.cli.intent_options import ENGINE_OPTIONS, WORKLOAD_OPTIONS, intent_of, options
 from vlm_operator.cli.node_options import NODE_OPTIONS, on_nodes
@@ -31,17 +32,19 @@ __all__ = ["EXIT_CODES", "command"]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=completions.models)
 @click.option(
     "-f",
     "--filename",
     "filenames",
     metavar="FILE|FOLDER",
+    shell_complete=completions.files,
     multiple=True,
     help="VLMDeployments instead of MODEL; several files and folders give one summary; - is stdin.",
 )
 @click.option(
     "--gpu",
+    shell_complete=completions.gpus,
     metavar="PRODUCT",
     help="GPU product, such as NVIDIA-L4, RTX-5090 or H100; local: this machine's.",
 )
@@ -63,7 +66,12 @@ __all__ = ["EXIT_CODES", "command"]
 @click.option("--hf-overrides", metavar="JSON", help="Fields of config.json to replace, as vLLM's flag of that name.")
 @click.option("--revision", help="Revision of the model on the Hugging Face Hub.")
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")
-@click.option("--compare", metavar="VERSION", help="Upgrade check: what changes with that vLLM release.")
+@click.option(
+    "--compare",
+    metavar="VERSION",
+    shell_complete=completions.releases,
+    help="Upgrade check: what changes with that vLLM release.",
+)
 @click.option("--observations", metavar="FILE", help="Measured start-ups: output of 'vlmctl observations export'.")
 @click.option("--facts", metavar="FILE", help="What vLLM itself said: a file of 'vlmctl dry-run … --save FILE'.")
 @click.option("--explain", is_flag=True, help="Say how each figure comes about, and every flag and lever considered.")

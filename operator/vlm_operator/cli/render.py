@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.companion_options import COMPANION_OPTIONS, Beside
 from vlm_operator.cli.intent_options import options
 from vlm_operator.cli.node_options import AUTO, NODE_OPTIONS
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     "-f",
     "--filename",
     "filenames",
+    shell_complete=completions.files,
     metavar="FILE|FOLDER",
     multiple=True,
     required=True,
@@ -50,7 +52,12 @@ if TYPE_CHECKING:
 )
 @options(COMPANION_OPTIONS)
 @options(ROLE_OPTIONS)
-@click.option("--gpu", metavar="PRODUCT", help="GPU product of the nodes; omitted: spec.gpu.product.")
+@click.option(
+    "--gpu",
+    metavar="PRODUCT",
+    shell_complete=completions.gpus,
+    help="GPU product of the nodes; omitted: spec.gpu.product.",
+)
 @click.option("--reserve", metavar="SIZE", help="Memory of each GPU that stays free for others.")
 @options(NODE_OPTIONS)
 @click.option("--offline", is_flag=True, help="Never ask the Hugging Face Hub.")

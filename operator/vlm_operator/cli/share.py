@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.gpu.facts import Platform
 from vlm_operator.units import MIB, format_gib, parse_bytes
@@ -18,9 +19,21 @@ if TYPE_CHECKING:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
-    "-f", "--filename", "filenames", metavar="FILE", multiple=True, required=True, help="VLMDeployments; repeatable."
+    "-f",
+    "--filename",
+    "filenames",
+    metavar="FILE",
+    shell_complete=completions.files,
+    multiple=True,
+    required=True,
+    help="VLMDeployments; repeatable.",
 )
-@click.option("--gpu", metavar="PRODUCT", help="GPU product that they share; local: this machine's.")
+@click.option(
+    "--gpu",
+    metavar="PRODUCT",
+    shell_complete=completions.gpus,
+    help="GPU product that they share; local: this machine's.",
+)
 @click.option("--gpu-memory", metavar="SIZE", help="Instead of --gpu: what CUDA reports as total, such as 31.36GiB.")
 @click.option(
     "--platform", type=click.Choice([str(platform) for platform in Platform]), help="Operating system under the driver."

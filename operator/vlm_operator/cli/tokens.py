@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from vlm_operator.cli import completions
 from vlm_operator.cli.media_files import FileOption, image_size, names_a_file, sound_of, video_of
 from vlm_operator.cli.output import emit, output_option
 from vlm_operator.engine.settings import EngineSettings
@@ -33,7 +34,7 @@ class ItemsInOrder(click.Command):
 
 
 @click.command(cls=ItemsInOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.argument("model")
+@click.argument("model", shell_complete=completions.models)
 @click.option(
     "--image", "--images", "image", multiple=True, metavar="WxH|FILE", help="An image: pixels, or a file; repeatable."
 )
@@ -53,7 +54,7 @@ class ItemsInOrder(click.Command):
     metavar="SECONDSs[@RATEHz]|FILE",
     help="A sound: duration, the file's rate; or a file.",
 )
-@click.option("--vllm-version", help=f"Release that counts [default: {DEFAULT}].")
+@click.option("--vllm-version", shell_complete=completions.releases, help=f"Release that counts [default: {DEFAULT}].")
 @click.option("--hf-overrides", metavar="JSON", help="Fields of config.json to replace, as vLLM's flag of that name.")
 @click.option("--mm-processor-kwargs", metavar="JSON", help="Processor arguments: '{\"max_pixels\": 1003520}'.")
 @click.option("--media-io-kwargs", metavar="JSON", help='How media are loaded: \'{"video": {"num_frames": 16}}\'.')

@@ -68,4 +68,4 @@ def test_what_the_dockerfile_copies_from_the_checkout_is_there() -> None:
     copied = [value for name, value in INSTRUCTIONS if name == "COPY" and not value.startswith("--from")]
     sources = [source for value in copied for source in value.split()[:-1]]
     assert [source for source in sources if not (ROOT / source).exists()] == []
-    assert "requirements.lock" in sources
+    assert "hack/image/requirements.lock" in sources

@@ -148,11 +148,11 @@ def test_sources_are_told_apart(row: dict[str, Any], source: str) -> None:
     assert source_of(row) == source
 
 
-def test_the_readme_claims_the_bounds_that_were_earned() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_the_page_of_limits_claims_the_bounds_that_were_earned() -> None:
+    page = (ROOT / "docs/limits.md").read_text()
     widths = [f"±{earned.regime.half_width:.2f}" for earned in EARNED]
-    assert [width for width in widths[:-1] if width not in readme] == []
-    assert f"rest on {sum(earned.regime.start_ups for earned in EARNED)} published start-ups" in readme
+    assert [width for width in widths[:-1] if width not in page] == []
+    assert f"rest on {sum(earned.regime.start_ups for earned in EARNED)} published start-ups" in page
 
 
 def test_the_start_ups_of_a_regime_are_those_of_the_accuracy_page() -> None:
