@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.model.processors_audio import FramedAudio
 from vlm_operator.model.processors_resizing import (
+    CappedCells,
     FixedTokens,
     NativePatches,
     OvisResize,
@@ -53,6 +54,7 @@ __all__ = [
     "AspectTiles",
     "CandidateCanvases",
     "CanvasTiles",
+    "CappedCells",
     "CoveringPartition",
     "DynamicHd",
     "FixedTokens",
@@ -101,6 +103,7 @@ Processor = (
     | CandidateCanvases
     | OvisResize
     | PatchLimit
+    | CappedCells
     | Slices
     | WindowPatches
     | OverlapCrops

@@ -185,6 +185,26 @@ class PatchLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class CappedCells:
+    """The grid of cells closest to the item's aspect ratio, never above a number of cells (Muse Glimmer).
+
+    Attributes:
+        temporal_patch_size: frames that become one temporal patch.
+        most_cells: most cells of an image.
+        frame_cells: most cells of a temporal patch.
+        most_frames: frames of the longest video.
+    """
+
+    patch_size: int
+    merge_size: int
+    temporal_patch_size: int
+    most_cells: int
+    frame_cells: int
+    most_frames: int
+    wrapper_tokens: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class NativePatches:
     """Native resolution in patches, scaled into a range that the context bounds too (Nemotron 3 Nano Omni).
 
