@@ -38,7 +38,7 @@ class WindowPermutedTower(Tower):
         positions: learned ones.
     """
 
-    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.FLOAT32, embeddings_kept=2)
+    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.FLOAT32_STACKED, embeddings_kept=2)
 
     frames: int
     positions: int
