@@ -15,6 +15,7 @@ from vlm_operator.model.processors_resizing import (
     CappedCells,
     FixedTokens,
     NativePatches,
+    NewlineCells,
     OvisResize,
     PatchLimit,
     PixelBounds,
@@ -65,6 +66,7 @@ __all__ = [
     "MultimodalFacts",
     "NaflexTiles",
     "NativePatches",
+    "NewlineCells",
     "OcrViews",
     "OverlapCrops",
     "OvisResize",
@@ -104,6 +106,7 @@ Processor = (
     | OvisResize
     | PatchLimit
     | CappedCells
+    | NewlineCells
     | Slices
     | WindowPatches
     | OverlapCrops
