@@ -138,8 +138,9 @@ def _attention(rotation: Rotation, version: EngineVersion) -> tuple[Moment, ...]
     their rotation 4 and the result 2; then the projection 2, whole on every rank, and its sum over ranks. Through 0.11
     the shared rotation is in float32: 8 for the copy and 8 for the product before it becomes 4 again. A view of
     queries and keys is copied from 0.15 on. A tower that always rotates in float32 copies values too and, through 0.12,
-    has four float32 intermediates. One that rotates complex numbers keeps 8 for the float32 copies, 8 for the products,
-    4 for the results. The tower that joins queries and keys gathers those of all ranks first, from 0.13 on, and holds
+    has four float32 intermediates; one that stacks queries and keys holds the stack 4, its float32 copy 8, the product
+    8 and the result 4. One that rotates complex numbers keeps 8 for the float32 copies, 8 for the products, 4 for the
+    results. The tower that joins queries and keys gathers those of all ranks first, from 0.13 on, and holds
     them, 6 on every rank, because its values are a view of them (``split_qkv``).
     """
 
@@ -152,6 +153,8 @@ def _attention(rotation: Rotation, version: EngineVersion) -> tuple[Moment, ...]
             return (projected(6 + 2),)
         case Rotation.FLOAT32:
             return (Moment(whole=4, width=48 if version < _V0_13 else 36),)
+        case Rotation.FLOAT32_STACKED:
+            return (Moment(whole=4, width=30),)
         case Rotation.SHARED:
             copied = 4 if version >= _V0_15 else 0
             return (projected(12 + copied), *((Moment(whole=4, width=26),) if old else ()))

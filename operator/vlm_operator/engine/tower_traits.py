@@ -41,6 +41,8 @@ class Rotation(StrEnum):
     """The same, after queries, keys and values were each copied, then queries and keys joined."""
     FLOAT32 = "float32"
     """In float32 in every release, values copied as well."""
+    FLOAT32_STACKED = "float32Stacked"
+    """In float32 in every release, after queries and keys were stacked; values stay a view of the projection."""
     COMPLEX = "complex"
     """As complex numbers of two float32 (``apply_rope``), in every release."""
     COMPLEX_IN_TIME = "complexInTime"

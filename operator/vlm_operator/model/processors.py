@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from vlm_operator.engine.video_sampling import FrameLoader
 from vlm_operator.model.processors_audio import FramedAudio
 from vlm_operator.model.processors_resizing import (
+    CappedCells,
     FixedTokens,
     NativePatches,
+    NewlineCells,
     OvisResize,
     PatchLimit,
     PixelBounds,
@@ -53,6 +55,7 @@ __all__ = [
     "AspectTiles",
     "CandidateCanvases",
     "CanvasTiles",
+    "CappedCells",
     "CoveringPartition",
     "DynamicHd",
     "FixedTokens",
@@ -63,6 +66,7 @@ __all__ = [
     "MultimodalFacts",
     "NaflexTiles",
     "NativePatches",
+    "NewlineCells",
     "OcrViews",
     "OverlapCrops",
     "OvisResize",
@@ -101,6 +105,8 @@ Processor = (
     | CandidateCanvases
     | OvisResize
     | PatchLimit
+    | CappedCells
+    | NewlineCells
     | Slices
     | WindowPatches
     | OverlapCrops

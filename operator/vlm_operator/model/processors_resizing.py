@@ -185,6 +185,44 @@ class PatchLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class NewlineCells:
+    """Smart resize with bounds that flags do not reach; a newline behind each row of cells, marks around (HunyuanVL).
+
+    Attributes:
+        min_pixels, max_pixels: bounds of an image's area after resizing.
+        marks: tokens of encoder output beside cells and newlines (``cat_extra_token``).
+        wrapper_tokens: begin and end tokens the chat template puts around the item.
+    """
+
+    patch_size: int
+    merge_size: int
+    min_pixels: int
+    max_pixels: int
+    marks: int = 2
+    wrapper_tokens: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CappedCells:
+    """The grid of cells closest to the item's aspect ratio, never above a number of cells (Muse Glimmer).
+
+    Attributes:
+        temporal_patch_size: frames that become one temporal patch.
+        most_cells: most cells of an image.
+        frame_cells: most cells of a temporal patch.
+        most_frames: frames of the longest video.
+    """
+
+    patch_size: int
+    merge_size: int
+    temporal_patch_size: int
+    most_cells: int
+    frame_cells: int
+    most_frames: int
+    wrapper_tokens: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class NativePatches:
     """Native resolution in patches, scaled into a range that the context bounds too (Nemotron 3 Nano Omni).
 

@@ -92,6 +92,7 @@ def peak(traits: TowerTraits, release: str, *, compiled: bool = True, ranks: int
         pytest.param(Rotation.COMPLEX_IN_TIME, "0.28.0", 15, id="as complex numbers of float32"),
         pytest.param(Rotation.COMPLEX_IN_TIME, "0.29.0", 11, id="with ApplyRotaryEmb since 0.29"),
         pytest.param(Rotation.COMPLEX, "0.32.0", 15, id="the older tower still does"),
+        pytest.param(Rotation.FLOAT32_STACKED, "0.33.0", 17, id="stacked, copied to float32, rotated, copied back"),
         pytest.param(Rotation.NONE, "0.32.0", 7, id="no rotation"),
     ],
 )

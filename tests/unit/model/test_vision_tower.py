@@ -121,6 +121,12 @@ def tower(figures: dict[str, int], **changes: Any) -> VisionTower:
             id="dots.ocr (vLLM's DotsVisionConfig)",
         ),
         pytest.param(
+            {"model_type": "muse_glimmer", "text_config": {"hidden_size": 6656}, "vision_config": {"patch_size": 14}},
+            VisionTower(50, 1536, 8960, 16, 14, 2, 6656, frames=2, traits=TowerTraits(
+                rotation=Rotation.FLOAT32_STACKED, embeddings_kept=2)),
+            id="Muse Glimmer (MuseGlimmerVisionConfig)",
+        ),
+        pytest.param(
             {"model_type": "kimi_vl", "text_config": {"hidden_size": 2048}, "vision_config": {"model_type": "moonvit"}},
             tower(SO400M, merge_size=2, output_size=2048, traits=TowerTraits(
                 rotation=Rotation.COMPLEX, embeddings_kept=1)),

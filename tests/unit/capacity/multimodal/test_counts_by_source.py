@@ -93,6 +93,11 @@ INTERNVL_HF = facts_of(
     {"vision_config": {"image_size": [448, 448], "patch_size": [14, 14]}},
     {"crop_to_patches": False, "min_patches": 1, "max_patches": 12},
 )
+HUNYUAN = facts_of("HunYuanVLForConditionalGeneration", {"model_type": "hunyuan_vl"})
+MUSE = facts_of(
+    "MuseGlimmerForConditionalGeneration",
+    {"model_type": "muse_glimmer", "vision_config": {"model_type": "muse_glimmer_vision"}},
+)
 MOLMO2 = facts_of(
     "Molmo2ForConditionalGeneration",
     {},
@@ -145,6 +150,14 @@ MOLMO2 = facts_of(
         # model_executor/models/molmo2.py: Molmo2ProcessingInfo.get_num_image_tokens
         pytest.param(MOLMO2, (1280, 720), None, 1189, 1189, id="molmo2"),
         pytest.param(MOLMO2, (112, 500), None, 545, 545, id="molmo2-nothing-between-the-margins"),
+        # transformers 5, models/hunyuan_vl: HunYuanVLProcessor._get_num_multimodal_tokens (vLLM 0.32)
+        pytest.param(HUNYUAN, (1920, 1080), None, 2078, 2076, id="hunyuan-ocr-hd"),
+        pytest.param(HUNYUAN, (64, 64), None, 276, 274, id="hunyuan-ocr-enlarged"),
+        pytest.param(HUNYUAN, (3000, 200), None, 574, 572, id="hunyuan-ocr-strip"),
+        # transformers 5, models/muse_glimmer/image_processing_muse_glimmer.py: smart_resize (vLLM 0.33)
+        pytest.param(MUSE, (1920, 1080), None, 2693, 2691, id="muse-glimmer-hd"),
+        pytest.param(MUSE, (1920, 1080), {"max_image_tokens": 256}, 254, 252, id="muse-glimmer-capped"),
+        pytest.param(MUSE, (1, 1), None, 3, 1, id="muse-glimmer-one-cell"),
         # model_executor/models/step_vl.py: the processor of step3_vl.py
         pytest.param(facts_of("StepVLForConditionalGeneration"), (1920, 1080), None, 836, 817, id="step3-vl-10b"),
         # model_executor/models/deepseek_ocr.py, h2ovl.py, gemma3n_mm.py
@@ -229,6 +242,11 @@ GLM_VIDEOS_CAPPED = {"videos_kwargs": {"size": {"shortest_edge": 12544, "longest
             id="internvl-hf-scoped-options-leave-the-videos-room",
         ),
         pytest.param(MOLMO2, settings(), {"image": 1400, "video": 31872}, id="molmo2"),
+        pytest.param(HUNYUAN, settings(), {"image": 4162}, id="hunyuan-ocr"),
+        pytest.param(MUSE, settings(), {"image": 4096, "video": 6912}, id="muse-glimmer-96-frames"),
+        pytest.param(
+            MUSE, settings(length=1000), {"image": 4096, "video": 864}, id="muse-glimmer-as-the-context-holds"
+        ),
     ],
 )
 def test_the_largest_items_are_those_that_vllm_assumes(
@@ -259,6 +277,7 @@ def test_keye_reserves_room_for_every_image_of_a_prompt() -> None:
         pytest.param(ERNIE, "checkpoint's own", id="ernie"),
         pytest.param(KEYE, "checkpoint's own", id="keye"),
         pytest.param(MOLMO2, "which frames", id="molmo2"),
+        pytest.param(MUSE, "times between frames", id="muse-glimmer"),
     ],
 )
 def test_videos_whose_processor_only_the_checkpoint_has_are_unknown(facts: MultimodalFacts, reason: str) -> None:
