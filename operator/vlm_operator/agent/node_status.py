@@ -24,11 +24,16 @@ _SIZES: Final = frozenset({"freeBytes", "usedBytes"})
 """What changes all the time."""
 
 
-def node_status(gpus: Sequence[LocalGPU], observed_at: str) -> dict[str, Any]:
-    """The status as the API server stores it."""
+def node_status(gpus: Sequence[LocalGPU], observed_at: str, agent_pod: str | None = None) -> dict[str, Any]:
+    """The status as the API server stores it.
+
+    Args:
+        agent_pod: namespace and name of the agent's pod, None where it runs in none.
+    """
     first = gpus[0] if gpus else None
     status = GPUNodeStatus(
         observed_at=observed_at,
+        agent_pod=agent_pod,
         driver_version=first.driver_version if first else None,
         platform=first.platform.value if first else None,
         gpus=tuple(_gpu(gpu) for gpu in gpus[:MOST_GPUS]),
@@ -98,4 +103,4 @@ def _rest(status: Mapping[str, Any]) -> Any:
         }
         for gpu in status.get("gpus") or ()
     ]
-    return status.get("driverVersion"), status.get("platform"), gpus
+    return status.get("agentPod"), status.get("driverVersion"), status.get("platform"), gpus

@@ -67,6 +67,11 @@ class GPUNodeStatus(StatusModel):
     """What NVML told, and when that was written."""
 
     observed_at: Timestamp | None = Field(default=None, description="When the figures last changed by enough.")
+    agent_pod: Name | None = Field(
+        default=None,
+        description="Namespace and name of the pod that wrote this; while it is not ready, nobody renews the figures. "
+        "Absent where the agent runs in no pod.",
+    )
     driver_version: Name | None = Field(default=None, description="Of the kernel driver.")
     platform: Literal["linux", "wsl2", "windows"] | None = Field(
         default=None, description="Operating system under the driver."

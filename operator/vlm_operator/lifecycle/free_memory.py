@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
+from vlm_operator.gpu.agent_pod import is_believed, unheard_words
 from vlm_operator.gpu.facts import FactSource, GPUFacts
 from vlm_operator.gpu.measured import MeasuredGPU, present_gpu
 from vlm_operator.gpu.resources import GPU_RESOURCE
@@ -23,26 +25,26 @@ def with_free_memory(
     nodes: Iterable[GpuNode],
     in_use: Mapping[str, Mapping[str, int]] | None,
     own: Collection[str],
+    now: datetime,
 ) -> Offers:
     """The offers with what is free of their GPUs at start; as they are where no agent measures.
 
     Which GPU of a node a pod gets is not known beforehand: the fullest one that it may get counts. Of several nodes the
-    one with the most counts.
+    one with the most counts. Figures of an agent that has not been heard for a minute do not count.
 
     Args:
         in_use: by node and resource, GPUs that pods of others have.
         own: UIDs of this VLMDeployment's pods, which end before a new one starts.
+        now: the time.
     """
     measured = {node.name: node for node in nodes if node.measured}
     if not measured:
         return found
-    matching = tuple(
-        replace(
-            offer, gpu=_present(offer, found.sites[place_of(offer.gpu, offer.resource)], measured, in_use or {}, own)
-        )
-        for offer in found.matching
-    )
-    return replace(found, matching=matching)
+    matching = []
+    for offer in found.matching:
+        sites = found.sites[place_of(offer.gpu, offer.resource)]
+        matching.append(replace(offer, gpu=_present(offer, sites, measured, in_use or {}, own=own, now=now)))
+    return replace(found, matching=tuple(matching))
 
 
 def _present(
@@ -50,7 +52,9 @@ def _present(
     sites: Sequence[tuple[str, int]],
     measured: Mapping[str, GpuNode],
     in_use: Mapping[str, Mapping[str, int]],
+    *,
     own: Collection[str],
+    now: datetime,
 ) -> GPUFacts:
     idle = offer.gpu
     if offer.resource.removesuffix(".shared") != GPU_RESOURCE or idle.mig_profile:
@@ -61,6 +65,9 @@ def _present(
             continue
         if name not in measured:
             return idle  # nothing says that this node's GPUs are not empty
+        since = measured[name].unheard_since
+        if since is not None and not is_believed(since, now):
+            return idle.with_(notes=(*idle.notes, unheard_words(name, since)))
         cards = _available(measured[name], idle, in_use.get(name, {}).get(offer.resource, 0), own)
         found = [present_gpu(card, idle.platform, own, UNTOLD_BYTES, name) for card in cards]
         if found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from vlm_operator.lifecycle.offers import offers
 from vlm_operator.lifecycle.situation import GpuNode, Situation, StartupLog
 from vlm_operator.units import GIB, MIB
 
+NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 RTX_5090 = find_gpu("RTX-5090")
 LABELS = {"nvidia.com/gpu.product": RTX_5090.product}
 GPU = "nvidia.com/gpu"
@@ -38,7 +40,7 @@ def node(name: str, *cards: MeasuredGPU, ready: bool = True) -> GpuNode:
 
 def held(*nodes: GpuNode, in_use: dict[str, dict[str, int]] | None = None, own: frozenset[str] = frozenset()) -> float:
     """GiB that others hold of the GPU that is planned for."""
-    (offer,) = with_free_memory(offers(nodes, None), nodes, in_use, own).matching
+    (offer,) = with_free_memory(offers(nodes, None), nodes, in_use, own, NOW).matching
     return (RTX_5090.free_estimate_bytes - offer.gpu.free_estimate_bytes) / GIB
 
 
@@ -70,6 +72,22 @@ def test_the_memory_planned_for_is_what_a_pod_will_find(
     nodes: list[GpuNode], in_use: dict[str, dict[str, int]] | None, expected: float
 ) -> None:
     assert held(*nodes, in_use=in_use, own=frozenset({"mine"})) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        pytest.param("2026-12-01T11:59:10Z", 12 + SLACK, id="for less than a minute: it is started again"),
+        pytest.param("2026-12-01T11:58:59Z", 0, id="for longer"),
+        pytest.param("", 0, id="nobody knows since when"),
+    ],
+)
+def test_what_an_agent_that_is_not_heard_has_measured_is_not_believed_for_ever(since: str, expected: float) -> None:
+    silent = replace(node("a", card(0, DESKTOP)), unheard_since=since)
+    assert held(silent) == pytest.approx(expected)
+    (offer,) = with_free_memory(offers((silent,), None), (silent,), None, (), NOW).matching
+    told = [note for note in offer.gpu.notes if "the agent of node a has not been heard" in note]
+    assert bool(told) == (expected == 0)
 
 
 def test_nvml_wins_over_labels_and_says_so() -> None:
