@@ -15,6 +15,7 @@ from vlm_operator.api.gpu_node import (
     MeasuredGPUStatus,
     MigInstanceStatus,
 )
+from vlm_operator.gpu.measured import GPUProcess
 from vlm_operator.units import MIB
 
 LEAST_CHANGE_BYTES: Final = 256 * MIB
@@ -56,16 +57,23 @@ def _gpu(gpu: LocalGPU) -> MeasuredGPUStatus:
         mig_enabled=True if found.mig_enabled else None,
         mig_instances=tuple(
             MigInstanceStatus(
-                uuid=each.uuid, profile=each.profile, total_bytes=each.total_bytes, free_bytes=each.free_bytes
+                uuid=each.uuid,
+                profile=each.profile,
+                total_bytes=each.total_bytes,
+                reserved_bytes=each.reserved_bytes,
+                free_bytes=each.free_bytes,
+                processes=_held(each.processes),
             )
             for each in found.mig[:MOST_INSTANCES]
         ),
-        processes=tuple(
-            GPUProcessStatus(
-                pid=each.pid, name=each.name or None, used_bytes=each.used_bytes, pod_uid=each.pod_uid or None
-            )
-            for each in found.holders()[:MOST_PROCESSES]
-        ),
+        processes=_held(found.holders()),
+    )
+
+
+def _held(processes: Sequence[GPUProcess]) -> tuple[GPUProcessStatus, ...]:
+    return tuple(
+        GPUProcessStatus(pid=each.pid, name=each.name or None, used_bytes=each.used_bytes, pod_uid=each.pod_uid or None)
+        for each in processes[:MOST_PROCESSES]
     )
 
 
@@ -89,8 +97,9 @@ def _sized(status: Mapping[str, Any]) -> dict[tuple[Any, ...], int]:
     for gpu in status.get("gpus") or ():
         found[gpu["uuid"], "free"] = gpu["freeBytes"]
         found |= {(each["uuid"], "free"): each["freeBytes"] for each in gpu.get("migInstances") or ()}
-        for each in gpu.get("processes") or ():
-            found[gpu["uuid"], each["pid"], each.get("podUID")] = each.get("usedBytes") or 0
+        for device in (gpu, *(gpu.get("migInstances") or ())):
+            for each in device.get("processes") or ():
+                found[device["uuid"], each["pid"], each.get("podUID")] = each.get("usedBytes") or 0
     return found
 
 

@@ -35,7 +35,11 @@ class MigInstanceStatus(StatusModel):
     uuid: Name = Field(description="NVML's UUID.")
     profile: Name = Field(description="Profile, such as 3g.40gb.")
     total_bytes: ByteCount = Field(description="Its memory.")
+    reserved_bytes: ByteCount | None = Field(default=None, description="What the driver keeps for itself.")
     free_bytes: ByteCount = Field(description="What of it is free.")
+    processes: Annotated[tuple[GPUProcessStatus, ...], Field(max_length=MOST_PROCESSES), Listed] = Field(
+        default=(), description="Processes that hold its memory, the largest first."
+    )
 
 
 class MeasuredGPUStatus(StatusModel):

@@ -99,7 +99,7 @@ def play(record: Record, server: Server) -> Outcome:
     available = (
         round(server.cpu_kv_cache_gib * GIB)
         if server.cpu_kv_cache_gib is not None
-        else record.available_bytes(server.utilization)
+        else int(server.flags.get("kv_cache_memory_bytes") or record.available_bytes(server.utilization))
     )
     loaded = (*started, *words.loaded(record.weights_gib), *words.available(available / GIB))
     if available <= 0:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from lifecycle_world import MODEL, World
+from vlm_operator.api.gpu_spec import GPUSpec
 from vlm_operator.gpu.catalogue import find_gpu
 from vlm_operator.gpu.facts import FactSource
-from vlm_operator.gpu.measured import GPUProcess, MeasuredGPU
+from vlm_operator.gpu.measured import GPUProcess, MeasuredGPU, MigInstance
 from vlm_operator.gpu.node_gpus import node_gpus
 from vlm_operator.lifecycle.free_memory import UNTOLD_BYTES, with_free_memory
 from vlm_operator.lifecycle.offers import offers
@@ -88,6 +89,50 @@ def test_what_an_agent_that_is_not_heard_has_measured_is_not_believed_for_ever(s
     (offer,) = with_free_memory(offers((silent,), None), (silent,), None, (), NOW).matching
     told = [note for note in offer.gpu.notes if "the agent of node a has not been heard" in note]
     assert bool(told) == (expected == 0)
+
+
+TRAINER = GPUProcess(77, "/usr/bin/trainer", 6 * GIB)
+SLICE = "NVIDIA-H100-80GB-HBM3-MIG-3g.40gb"
+
+
+def sliced(*held: tuple[GPUProcess, ...], single: bool = False) -> GpuNode:
+    """An H100 with an instance 3g.40gb for each of these groups of processes."""
+    total, reserved = 40448 * MIB, 64 * MIB
+    instances = tuple(
+        MigInstance(
+            f"MIG-{number}", "3g.40gb", total, total - reserved - sum(each.used_bytes or 0 for each in processes),
+            reserved, processes,
+        )
+        for number, processes in enumerate(held)
+    )  # fmt: skip
+    measured = MeasuredGPU(
+        0, "GPU-0", "NVIDIA H100 80GB HBM3", 81559 * MIB, 0, (9, 0), 600 * MIB, mig=instances, mig_enabled=True
+    )
+    labels = {"nvidia.com/gpu.product": SLICE if single else "NVIDIA-H100-80GB-HBM3"}
+    resource = GPU if single else "nvidia.com/mig-3g.40gb"
+    return GpuNode("a", labels, {resource: str(len(held))}, ready=True, measured=(measured,))
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize(
+    ("instances", "in_use", "expected"),
+    [
+        pytest.param(((), ()), 0, 0, id="idle"),
+        pytest.param(((TRAINER,), ()), 0, 6 + SLACK, id="either may be given"),
+        pytest.param(((replace(TRAINER, pod_uid="another"),), ()), 1, 0, id="another pod has it"),
+        pytest.param(((replace(TRAINER, pod_uid="mine"),), ()), 0, 0, id="its own pod ends before"),
+    ],
+)
+def test_what_is_free_of_a_mig_instance_is_planned_for(
+    instances: tuple[tuple[GPUProcess, ...], ...], in_use: int, expected: float, *, single: bool
+) -> None:
+    node = sliced(*instances, single=single)
+    resource = GPU if single else "nvidia.com/mig-3g.40gb"
+    spec = GPUSpec(resource=resource, product=SLICE) if single else GPUSpec(resource=resource)
+    (idle,) = offers((node,), spec).matching
+    (offer,) = with_free_memory(offers((node,), spec), (node,), {"a": {resource: in_use}}, {"mine"}, NOW).matching
+    assert (idle.gpu.free_estimate_bytes - offer.gpu.free_estimate_bytes) / GIB == pytest.approx(expected)
+    assert ("trainer (pid 77)" in offer.gpu.held_by) == (expected > 0)
 
 
 def test_nvml_wins_over_labels_and_says_so() -> None:
