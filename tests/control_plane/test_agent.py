@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,23 @@ pytestmark = [pytest.mark.control_plane, pytest.mark.skipif(COMPILER is None, re
 
 NODE = SimulatedGpuNode("simulated-rtx-5080", "NVIDIA-GeForce-RTX-5080", 16303, (12, 0))
 CARD = StubGPU("NVIDIA GeForce RTX 5080", 16303, 434, capability=(12, 0))
+POD = "vlm-operator-agent-1"
 AGENT = "system:serviceaccount:vlm-system:vlm-operator-agent"
+
+
+def agent_pod() -> dict[str, Any]:
+    """The pod in which the process seems to run."""
+    labels = {"vlm-operator.dev/gpu-agent": "true"}
+    spec = {"nodeName": NODE.name, "containers": [{"name": "agent", "image": "vlm-operator"}]}
+    metadata = {"name": POD, "namespace": "vlm-system", "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def set_ready(cluster: Cluster, status: str, since: datetime) -> None:
+    """As the kubelet or the node controller says."""
+    condition = {"type": "Ready", "status": status, "lastTransitionTime": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    patch = json.dumps({"status": {"conditions": [condition]}})
+    cluster.kubectl("patch", "pod", POD, "-n", "vlm-system", "--subresource=status", "--type=merge", "-p", patch)
 
 
 @pytest.fixture
@@ -42,7 +60,11 @@ def stub(cluster: Cluster, operator: OperatorProcess, tmp_path: Path) -> Iterato
     cluster.add_nodes([NODE])
     library = NvmlStub(tmp_path)
     kubeconfig = cluster.service_account_kubeconfig("vlm-system", "vlm-operator-agent")
-    environment = os.environ | library.environment | {"KUBECONFIG": str(kubeconfig), "NODE_NAME": NODE.name}
+    pod = {"NODE_NAME": NODE.name, "POD_NAMESPACE": "vlm-system", "POD_NAME": POD}
+    environment = os.environ | library.environment | {"KUBECONFIG": str(kubeconfig)} | pod
+    cluster.apply(agent_pod())
+    cluster.wait("its pod", lambda: cluster.get("pod", POD, "vlm-system").get("status", {}).get("phase") == "Running")
+    set_ready(cluster, "True", datetime.now(UTC))
     program = str(Path(sys.executable).with_name("vlm-operator"))
     with (tmp_path / "agent.log").open("wb") as log:
         process = subprocess.Popen(
@@ -52,6 +74,7 @@ def stub(cluster: Cluster, operator: OperatorProcess, tmp_path: Path) -> Iterato
     process.terminate()
     assert process.wait(20) == 0, (tmp_path / "agent.log").read_text()[-2000:]
     assert NODE.name not in {each["metadata"]["name"] for each in cluster.get("gpunodes")["items"]}
+    cluster.kubectl("delete", "pod", POD, "-n", "vlm-system", "--grace-period=0", "--force", "--ignore-not-found")
     cluster.kubectl("delete", "node", NODE.name)
 
 
@@ -94,3 +117,25 @@ def test_kubectl_shows_what_is_free(cluster: Cluster, stub: NvmlStub) -> None:
     table = cluster.kubectl("get", "gpunodes")
     assert "NVIDIA GeForce RTX 5080" in table
     assert str((CARD.total - CARD.reserved) * 1024**2) in table
+
+
+def test_figures_of_an_agent_that_is_gone_are_not_believed_for_ever(
+    cluster: Cluster, namespace: str, stub: NvmlStub
+) -> None:
+    stub.has(replace(CARD, used=2560, processes={os.getpid(): ("/usr/bin/blender", 2560)}))
+    cluster.wait("its GPUNode", lambda: gpu_of(cluster).get("processes"))
+    flags = engine(contextLength=4096, limitMMPerPrompt={"image": 0, "video": 0})
+    model = {"id": "Qwen/Qwen3-VL-4B-Instruct"}
+    cluster.apply(vlmd("model", namespace, model=model, gpu={"product": NODE.product}, engine=flags))
+    cluster.wait(
+        "a refusal",
+        lambda: condition(cluster.get("vlmd", "model", namespace), "Planned").get("reason") == "FreeMemoryTooLow",
+    )
+    lost = datetime.now(UTC) - timedelta(minutes=2)
+    set_ready(cluster, "False", lost)  # what the kubelet, or the node controller, says after a kill -9
+    cluster.wait(
+        "a plan for the card as the catalogue has it",
+        lambda: condition(cluster.get("vlmd", "model", namespace), "Planned")["status"] == "True",
+    )
+    words = " ".join(cluster.get("vlmd", "model", namespace)["status"]["plan"]["explanation"])
+    assert f"has not been heard since {lost:%Y-%m-%dT%H:%M:%SZ}" in words

@@ -38,7 +38,7 @@ def vlmd(name: str, namespace: str, model: str, context: int = 16384, **gpu: Any
     spec = {
         "model": {"id": model},
         "gpu": {"share": {"group": "desk"}, **gpu},
-        "engine": {"contextLength": context, "limitMMPerPrompt": {"image": 2, "video": 0}},
+        "engine": {"contextLength": context, "kvCacheDtype": "auto", "limitMMPerPrompt": {"image": 2, "video": 0}},
     }
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "vlm-operator.dev/v1alpha1", "kind": "VLMDeployment", "metadata": metadata, "spec": spec}

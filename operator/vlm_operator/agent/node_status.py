@@ -15,6 +15,7 @@ from vlm_operator.api.gpu_node import (
     MeasuredGPUStatus,
     MigInstanceStatus,
 )
+from vlm_operator.gpu.measured import GPUProcess
 from vlm_operator.units import MIB
 
 LEAST_CHANGE_BYTES: Final = 256 * MIB
@@ -24,11 +25,16 @@ _SIZES: Final = frozenset({"freeBytes", "usedBytes"})
 """What changes all the time."""
 
 
-def node_status(gpus: Sequence[LocalGPU], observed_at: str) -> dict[str, Any]:
-    """The status as the API server stores it."""
+def node_status(gpus: Sequence[LocalGPU], observed_at: str, agent_pod: str | None = None) -> dict[str, Any]:
+    """The status as the API server stores it.
+
+    Args:
+        agent_pod: namespace and name of the agent's pod, None where it runs in none.
+    """
     first = gpus[0] if gpus else None
     status = GPUNodeStatus(
         observed_at=observed_at,
+        agent_pod=agent_pod,
         driver_version=first.driver_version if first else None,
         platform=first.platform.value if first else None,
         gpus=tuple(_gpu(gpu) for gpu in gpus[:MOST_GPUS]),
@@ -51,16 +57,23 @@ def _gpu(gpu: LocalGPU) -> MeasuredGPUStatus:
         mig_enabled=True if found.mig_enabled else None,
         mig_instances=tuple(
             MigInstanceStatus(
-                uuid=each.uuid, profile=each.profile, total_bytes=each.total_bytes, free_bytes=each.free_bytes
+                uuid=each.uuid,
+                profile=each.profile,
+                total_bytes=each.total_bytes,
+                reserved_bytes=each.reserved_bytes,
+                free_bytes=each.free_bytes,
+                processes=_held(each.processes),
             )
             for each in found.mig[:MOST_INSTANCES]
         ),
-        processes=tuple(
-            GPUProcessStatus(
-                pid=each.pid, name=each.name or None, used_bytes=each.used_bytes, pod_uid=each.pod_uid or None
-            )
-            for each in found.holders()[:MOST_PROCESSES]
-        ),
+        processes=_held(found.holders()),
+    )
+
+
+def _held(processes: Sequence[GPUProcess]) -> tuple[GPUProcessStatus, ...]:
+    return tuple(
+        GPUProcessStatus(pid=each.pid, name=each.name or None, used_bytes=each.used_bytes, pod_uid=each.pod_uid or None)
+        for each in processes[:MOST_PROCESSES]
     )
 
 
@@ -84,8 +97,9 @@ def _sized(status: Mapping[str, Any]) -> dict[tuple[Any, ...], int]:
     for gpu in status.get("gpus") or ():
         found[gpu["uuid"], "free"] = gpu["freeBytes"]
         found |= {(each["uuid"], "free"): each["freeBytes"] for each in gpu.get("migInstances") or ()}
-        for each in gpu.get("processes") or ():
-            found[gpu["uuid"], each["pid"], each.get("podUID")] = each.get("usedBytes") or 0
+        for device in (gpu, *(gpu.get("migInstances") or ())):
+            for each in device.get("processes") or ():
+                found[device["uuid"], each["pid"], each.get("podUID")] = each.get("usedBytes") or 0
     return found
 
 
@@ -98,4 +112,4 @@ def _rest(status: Mapping[str, Any]) -> Any:
         }
         for gpu in status.get("gpus") or ()
     ]
-    return status.get("driverVersion"), status.get("platform"), gpus
+    return status.get("agentPod"), status.get("driverVersion"), status.get("platform"), gpus

@@ -99,7 +99,7 @@ def _read(nvml: Any, platform: Platform, proc: Path) -> Iterator[LocalGPU]:
             unified=memory is None,
             ecc=None if ecc is None else bool(ecc[0]),
             processes=_processes(nvml, handle, proc),
-            mig=tuple(_instances(nvml, handle)) if mode and mode[0] else (),
+            mig=tuple(_instances(nvml, handle, proc)) if mode and mode[0] else (),
             mig_enabled=bool(mode and mode[0]),
         )
         yield LocalGPU(measured, driver, platform)
@@ -147,7 +147,7 @@ def _process_name(nvml: Any, pid: int) -> str:
     return _text(name)[:253] if name else ""
 
 
-def _instances(nvml: Any, handle: Any) -> Iterator[MigInstance]:
+def _instances(nvml: Any, handle: Any, proc: Path) -> Iterator[MigInstance]:
     for index in range(_told(nvml, "nvmlDeviceGetMaxMigDeviceCount", handle) or 0):
         instance = _told(nvml, "nvmlDeviceGetMigDeviceHandleByIndex", handle, index)
         if instance is None:
@@ -156,7 +156,8 @@ def _instances(nvml: Any, handle: Any) -> Iterator[MigInstance]:
         memory = _memory(nvml, instance)
         if profile and memory:
             uuid = _text(nvml.nvmlDeviceGetUUID(instance))
-            yield MigInstance(uuid, profile[1].lower(), memory[0], memory[1])
+            held = _processes(nvml, instance, proc)
+            yield MigInstance(uuid, profile[1].lower(), memory[0], memory[1], memory[2], held)
 
 
 def _told(nvml: Any, function: str, *arguments: Any, **named: Any) -> Any:

@@ -35,7 +35,11 @@ class MigInstanceStatus(StatusModel):
     uuid: Name = Field(description="NVML's UUID.")
     profile: Name = Field(description="Profile, such as 3g.40gb.")
     total_bytes: ByteCount = Field(description="Its memory.")
+    reserved_bytes: ByteCount | None = Field(default=None, description="What the driver keeps for itself.")
     free_bytes: ByteCount = Field(description="What of it is free.")
+    processes: Annotated[tuple[GPUProcessStatus, ...], Field(max_length=MOST_PROCESSES), Listed] = Field(
+        default=(), description="Processes that hold its memory, the largest first."
+    )
 
 
 class MeasuredGPUStatus(StatusModel):
@@ -67,6 +71,11 @@ class GPUNodeStatus(StatusModel):
     """What NVML told, and when that was written."""
 
     observed_at: Timestamp | None = Field(default=None, description="When the figures last changed by enough.")
+    agent_pod: Name | None = Field(
+        default=None,
+        description="Namespace and name of the pod that wrote this; while it is not ready, nobody renews the figures. "
+        "Absent where the agent runs in no pod.",
+    )
     driver_version: Name | None = Field(default=None, description="Of the kernel driver.")
     platform: Literal["linux", "wsl2", "windows"] | None = Field(
         default=None, description="Operating system under the driver."

@@ -21,6 +21,9 @@ FINGERPRINT_ANNOTATION: Final = f"{GROUP}/fingerprint"
 DEPLOYMENT_LABEL: Final = f"{GROUP}/vlmdeployment"
 """On children and pods: name of the VLMDeployment they belong to."""
 
+AGENT_LABEL: Final = f"{GROUP}/gpu-agent"
+"""On pods of the agent: by them it is told whether what it measured still counts."""
+
 SHARE_LABEL: Final = f"{GROUP}/gpu-share"
 """On pods of a server that shares its GPU, and on the group's ResourceClaim: ``spec.gpu.share.group``."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from vlm_operator.api.names import AGENT_LABEL
 from vlm_operator.audit.container_command import Manifest
+from vlm_operator.gpu.agent_pod import read_agent_pod, unheard_since
 from vlm_operator.gpu.devices import Device, Slice, claimed_devices, devices_of, read_slice
 from vlm_operator.gpu.measured import MeasuredGPU, read_measured
 
@@ -39,6 +41,22 @@ class GPUObjects:
     def measured(self) -> Mapping[str, tuple[MeasuredGPU, ...]]:
         """GPUs as agents tell them, by node."""
         return {raw["metadata"]["name"]: read_measured(raw.get("status") or {}) for raw in self.gpu_nodes}
+
+    def unheard(self, pods: Iterable[Manifest]) -> Mapping[str, str]:
+        """By node, since when the agent on it is not heard (RFC 3339).
+
+        Args:
+            pods: of all namespaces; those of agents carry ``AGENT_LABEL``.
+        """
+        agents = [read_agent_pod(pod) for pod in pods if AGENT_LABEL in (pod["metadata"].get("labels") or {})]
+        by_name = {agent.name: agent for agent in agents}
+        found = {}
+        for raw in self.gpu_nodes:
+            status = raw.get("status") or {}
+            since = unheard_since(status.get("agentPod"), status.get("observedAt"), by_name)
+            if since is not None:
+                found[str(raw["metadata"]["name"])] = since
+        return found
 
     @cached_property
     def claimed(self) -> Counter[tuple[str, str]]:

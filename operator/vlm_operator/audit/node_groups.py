@@ -139,6 +139,7 @@ def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest], others: GPUO
     """
     others, listed = others or GPUObjects(), tuple(pods)
     asked = gpus_asked(listed) + others.claimed
+    unheard = others.unheard(listed)
     in_pods = frozenset(str((pod.get("metadata") or {}).get("uid")) for pod in listed)
     read: dict[_Shape, Any] = {}
     found: dict[tuple[GPUFacts, str, int], list[Member]] = {}
@@ -154,7 +155,7 @@ def read_fleet(nodes: Iterable[Manifest], pods: Iterable[Manifest], others: GPUO
         if not takes_pods:
             closed.add(name)
         allocatable = (node.get("status") or {}).get("allocatable") or {}
-        measured = others.measured.get(name, ())
+        measured = others.measured.get(name, ()) if name not in unheard else ()
         offered = _offered(own, allocatable, others.devices.get(name, ()), measured, read)
         if isinstance(offered, str):
             unreadable.append((name, offered))

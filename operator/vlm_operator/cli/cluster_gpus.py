@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import click
@@ -11,6 +11,7 @@ import click
 from vlm_operator.audit.gpu_objects import GPUObjects
 from vlm_operator.cli.columns import Column, print_columns, terminal_width
 from vlm_operator.errors import VlmOperatorError
+from vlm_operator.gpu.agent_pod import unheard_words
 from vlm_operator.gpu.devices import Device
 from vlm_operator.gpu.measured import MeasuredGPU
 from vlm_operator.gpu.node_gpus import node_gpus
@@ -36,6 +37,7 @@ class NodeWithGPUs:
         kinds: GPUs by kind, each with how many are in use.
         measured: as the agent tells them; empty where there is none.
         problem: why its GPUs cannot be told, None where they can.
+        unheard_since: since when its agent is not heard (RFC 3339), None while it is.
     """
 
     name: str
@@ -43,6 +45,7 @@ class NodeWithGPUs:
     measured: tuple[MeasuredGPU, ...]
     labels: Mapping[str, str]
     problem: str | None = None
+    unheard_since: str | None = None
 
 
 def read_objects(context: str | None) -> ClusterObjects:
@@ -73,7 +76,9 @@ def nodes_with_gpus(found: ClusterObjects) -> tuple[NodeWithGPUs, ...]:
         _node(raw, devices.get(raw["metadata"]["name"], ()), measured.get(raw["metadata"]["name"], ()), in_use)
         for raw in found.nodes
     )
-    return tuple(sorted((node for node in made if node is not None), key=lambda node: node.name))
+    unheard = found.others.unheard(found.pods)
+    told = (replace(node, unheard_since=unheard.get(node.name)) for node in made if node is not None)
+    return tuple(sorted(told, key=lambda node: node.name))
 
 
 def _node(
@@ -132,6 +137,7 @@ def _node_json(node: NodeWithGPUs) -> dict[str, Any]:
             }
             for each in node.measured
         ],
+        "unheardSince": node.unheard_since,
         "problem": node.problem,
     }
 
@@ -156,6 +162,9 @@ def print_table(nodes: Iterable[NodeWithGPUs]) -> None:
     """For people: a line for each kind of GPU of a node, and one for each GPU that an agent measures."""
     rows: list[tuple[str, ...]] = []
     for node in nodes:
+        if node.unheard_since is not None:
+            words = unheard_words(node.name, node.unheard_since)
+            rows.append((node.name, "agent not heard", "", "", "", "", "", words))
         if node.problem is not None:
             rows.append((node.name, "?", "", "", "", "", "", node.problem))
         for each, in_use in node.kinds:

@@ -116,7 +116,9 @@ def main(namespaces: str, log_format: str, log_level: str, **options: Any) -> No
     show_envvar=True,
     help="Between two looks at the GPUs.",
 )
-def agent(node: str, interval_seconds: float) -> None:
+@click.option("--pod-namespace", envvar="POD_NAMESPACE", show_envvar=True, help="Namespace of the pod it runs in.")
+@click.option("--pod-name", envvar="POD_NAME", show_envvar=True, help="Name of the pod it runs in.")
+def agent(node: str, interval_seconds: float, pod_namespace: str | None, pod_name: str | None) -> None:
     """Tell what is free of this node's GPUs, and who holds the rest: as the GPUNode of its name, from NVML.
 
     Nothing is written while nothing changes by more than 256 MiB.
@@ -124,7 +126,7 @@ def agent(node: str, interval_seconds: float) -> None:
     from vlm_operator.controller.node_agent import run as run_agent
 
     try:
-        run_agent(node, interval_seconds)
+        run_agent(node, interval_seconds, f"{pod_namespace}/{pod_name}" if pod_namespace and pod_name else None)
     except ClusterUnreachable as error:
         LOGGER.error("%s; %s", error.message, error.hint)
         sys.exit(error.exit_code)

@@ -34,6 +34,7 @@ class NodeAgent:
         node: the node's name.
         read: the GPUs as NVML tells them now.
         clock: seconds, for the time between two reads of the object.
+        pod: namespace and name of the pod that it runs in, None for none.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class NodeAgent:
         node: str,
         read: Callable[[], Sequence[LocalGPU]] = local_gpus,
         clock: Callable[[], float] = time.monotonic,
+        pod: str | None = None,
     ) -> None:
         self._client = client
         self._node = node
         self._read = read
         self._clock = clock
+        self._pod = pod
         self._path = path_of(API_VERSION, "GPUNode", None, node)
         self._written: Mapping[str, Any] | None = None
         self._exists = False
@@ -72,7 +75,7 @@ class NodeAgent:
             self._exists, self._written = live is not None, (live or {}).get("status") or None
             self._looked = self._clock()
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        status = node_status(gpus, now)
+        status = node_status(gpus, now, self._pod)
         if not is_news(self._written, status):
             return False
         self._write(status)
@@ -100,12 +103,16 @@ class NodeAgent:
         LOGGER.info("wrote GPUNode %s: %d GPUs", self._node, len(status.get("gpus") or ()))
 
 
-def run(node: str, interval_seconds: float) -> None:
-    """Look every so many seconds until told to stop (SIGINT, SIGTERM)."""
+def run(node: str, interval_seconds: float, pod: str | None = None) -> None:
+    """Look every so many seconds until told to stop (SIGINT, SIGTERM).
+
+    Args:
+        pod: namespace and name of the pod that it runs in, None for none.
+    """
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    agent = NodeAgent(Client.connect(connections=1), node)
+    agent = NodeAgent(Client.connect(connections=1), node, pod=pod)
     LOGGER.info("watching the GPUs of node %s", node)
     while not stopped.is_set():
         try:

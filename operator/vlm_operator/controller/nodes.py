@@ -12,6 +12,7 @@ from typing import Any, Final
 from vlm_operator.controller.client import Object
 from vlm_operator.controller.versioned import Versioned
 from vlm_operator.errors import InputError
+from vlm_operator.gpu.agent_pod import UNHEARD_SECONDS, AgentPod, read_agent_pod, unheard_since
 from vlm_operator.gpu.devices import Device, Slice, by_resource, devices_of, read_slice
 from vlm_operator.gpu.measured import MeasuredGPU, read_measured
 from vlm_operator.gpu.node_labels import is_planning_label
@@ -51,6 +52,15 @@ class _Known:
     has_gpus: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a GPUNode says: its GPUs, who measured them (namespace and name of a pod), and when it was last written."""
+
+    gpus: tuple[MeasuredGPU, ...]
+    agent_pod: str | None
+    observed_at: str | None
+
+
 class Nodes:
     """The sink of the informer of nodes. Safe to use from several threads.
 
@@ -62,6 +72,7 @@ class Nodes:
         slices: the sink of the informer of ResourceSlices.
         device_classes: the sink of the informer of DeviceClasses.
         measured: the sink of the informer of GPUNodes.
+        agents: the sink of the informer of the agents' pods; while they cannot be listed, every agent is taken to run.
     """
 
     def __init__(self, changed: Callable[[float], None]) -> None:
@@ -75,8 +86,10 @@ class Nodes:
         self._shapes: Counter[Shape] = Counter()
         self._snapshot: tuple[GpuNode, ...] | None = ()
         self.slices: Versioned[Slice] = Versioned(_slice_of, self._slice_changed)
-        self._measured: dict[str, tuple[MeasuredGPU, ...]] = {}
-        self.measured: Versioned[tuple[MeasuredGPU, ...]] = Versioned(_measured_of, self._measured_changed)
+        self._measured: dict[str, Measurement] = {}
+        self.measured: Versioned[Measurement] = Versioned(_measured_of, self._measured_changed)
+        self._agents: dict[str, AgentPod] = {}
+        self.agents: Versioned[AgentPod] = Versioned(read_agent_pod, self._agent_changed)
         self.device_classes: Versioned[str] = Versioned(_extended_resource, self._class_changed)
 
     def snapshot(self) -> tuple[GpuNode, ...]:
@@ -130,9 +143,7 @@ class Nodes:
                 delays.append(self._look(node))
         self._tell(*delays)
 
-    def _measured_changed(
-        self, name: str, before: tuple[MeasuredGPU, ...] | None, after: tuple[MeasuredGPU, ...] | None
-    ) -> None:
+    def _measured_changed(self, name: str, before: Measurement | None, after: Measurement | None) -> None:
         with self._lock:
             if after is None:
                 self._measured.pop(name, None)
@@ -140,6 +151,20 @@ class Nodes:
                 self._measured[name] = after
             delay = self._look(name)
         self._tell(delay)
+
+    def _agent_changed(self, name: str, before: AgentPod | None, after: AgentPod | None) -> None:
+        with self._lock:
+            if after is None:
+                self._agents.pop(name, None)
+            else:
+                self._agents[name] = after
+            delays = [self._look(node) for node, found in self._measured.items() if found.agent_pod == name]
+        self._tell(*delays)
+        if delays and (after is None or not after.ready):  # until then what it measured is believed
+            self._tell(UNHEARD_SECONDS + 1)
+
+    def _unheard(self, found: Measurement) -> str | None:
+        return unheard_since(found.agent_pod, found.observed_at, self._agents) if self.agents.listed else None
 
     def _class_changed(self, name: str, before: str | None, after: str | None) -> None:
         with self._lock:
@@ -182,7 +207,7 @@ class Nodes:
         Where a DeviceClass stands for an extended resource, the scheduler gives devices to pods that ask for it, though
         the node's allocatable does not list it.
         """
-        known, devices = self._known.get(name), self._devices.get(name, ())
+        known, devices, measured = self._known.get(name), self._devices.get(name, ()), self._measured.get(name)
         if known is None or not (known.has_gpus or devices):
             return None
         kinds = by_resource(devices)
@@ -191,7 +216,8 @@ class Nodes:
             known.node,
             allocatable={**named, **known.node.allocatable},
             devices=devices,
-            measured=self._measured.get(name, ()),
+            measured=measured.gpus if measured else (),
+            unheard_since=self._unheard(measured) if measured else None,
         )
 
 
@@ -219,9 +245,11 @@ def _slice_of(raw: Object) -> Slice | None:
         return None
 
 
-def _measured_of(raw: Object) -> tuple[MeasuredGPU, ...] | None:
+def _measured_of(raw: Object) -> Measurement | None:
+    status = raw.get("status") or {}
     try:
-        return read_measured(raw.get("status") or {}) or None
+        gpus = read_measured(status)
+        return Measurement(gpus, status.get("agentPod"), status.get("observedAt")) if gpus else None
     except (KeyError, ValueError, TypeError) as error:
         LOGGER.warning("GPUNode %s is passed over: %r", raw["metadata"]["name"], error)
         return None
@@ -242,6 +270,7 @@ def _shape(node: GpuNode | None) -> Shape | None:
         tuple(sorted(node.allocatable.items())),
         tuple(sorted(devices.items(), key=str)),
         tuple((each.uuid, each.name, each.total_bytes, _held_by_the_host(each)) for each in node.measured),
+        node.unheard_since,
     )
 
 

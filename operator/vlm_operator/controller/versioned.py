@@ -20,11 +20,15 @@ class Versioned(Generic[T]):
     Args:
         read: what is kept of an object, None where nothing is.
         changed: told of each change, one at a time.
+
+    Attributes:
+        listed: False until they have been listed.
     """
 
     def __init__(self, read: Callable[[Object], T | None], changed: Changed[T]) -> None:
         self._read = read
         self._changed = changed
+        self.listed = False
         self._lock = threading.RLock()
         self._known: dict[tuple[str, str], tuple[str, int, T | None]] = {}
 
@@ -51,6 +55,7 @@ class Versioned(Generic[T]):
     def retain(self, namespace: str | None, uids: set[str], version: int) -> None:
         """See ``informer.Sink``."""
         with self._lock:
+            self.listed = True
             for place, (uid, seen, value) in list(self._known.items()):
                 if (namespace is None or place[0] == namespace) and uid not in uids and seen <= version:
                     del self._known[place]

@@ -10,7 +10,14 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from vlm_operator.api.names import API_VERSION, DEPLOYMENT_LABEL, DRY_RUN_LABEL, MODEL_CONFIG_LABEL, SHARE_LABEL
+from vlm_operator.api.names import (
+    AGENT_LABEL,
+    API_VERSION,
+    DEPLOYMENT_LABEL,
+    DRY_RUN_LABEL,
+    MODEL_CONFIG_LABEL,
+    SHARE_LABEL,
+)
 from vlm_operator.controller.cache import (
     FACTS,
     JOB,
@@ -151,6 +158,7 @@ def watched_kinds(world: World, namespaces: Sequence[str]) -> Iterable[tuple[Wat
     yield Watched(API_VERSION, OBSERVATION), KindOfCache(world.cache, OBSERVATION)
     yield Watched(API_VERSION, FACTS), KindOfCache(world.cache, FACTS)
     yield Watched(API_VERSION, "GPUNode", required=False), world.nodes.measured
+    yield Watched("v1", POD, None, AGENT_LABEL, required=False), world.nodes.agents
     yield Watched(API_VERSION, FIT_REPORT, required=False), world.fit_reports
     for namespace in namespaces or (None,):
         for child in CHILD_KINDS:

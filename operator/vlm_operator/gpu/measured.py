@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,12 +44,22 @@ class MigInstance:
 
     Attributes:
         profile: for instance ``3g.40gb``.
+        total_bytes, free_bytes: of the instance.
+        reserved_bytes: what the driver keeps of it, None where it does not tell.
+        processes: those that hold memory of it, as far as they are told.
     """
 
     uuid: str
     profile: str
     total_bytes: int
     free_bytes: int
+    reserved_bytes: int | None = None
+    processes: tuple[GPUProcess, ...] = ()
+
+    def held_bytes(self, own: Collection[str] = ()) -> int:
+        """What processes hold of it, those of the pods ``own`` left out."""
+        mine = sum(each.used_bytes or 0 for each in self.processes if each.pod_uid in own)
+        return max(self.total_bytes - self.free_bytes - (self.reserved_bytes or 0) - mine, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +108,12 @@ class MeasuredGPU:
 
     def holders(self, own: Collection[str] = ()) -> tuple[GPUProcess, ...]:
         """Processes of others, the largest first."""
-        others = (each for each in self.processes if each.pod_uid not in own)
-        return tuple(sorted(others, key=lambda each: (-(each.used_bytes or 0), each.pid)))
+        return _others(self.processes, own)
+
+
+def _others(processes: Iterable[GPUProcess], own: Collection[str]) -> tuple[GPUProcess, ...]:
+    others = (each for each in processes if each.pod_uid not in own)
+    return tuple(sorted(others, key=lambda each: (-(each.used_bytes or 0), each.pid)))
 
 
 def idle_gpu(measured: MeasuredGPU, platform: Platform) -> GPUFacts:
@@ -132,7 +146,7 @@ def present_gpu(
     """
     idle = idle_gpu(measured, platform)
     told, held = idle.told(FactSource.AGENT, ("free",)), measured.held_bytes(platform, own)
-    words = _held_words(measured, held, own, node)
+    words = _held_words(held, measured.holders(own), f"GPU {measured.index}", node)
     if measured.unified or platform is not Platform.LINUX:  # the desktop's or the host's share counts as used
         mine = sum(each.used_bytes or 0 for each in measured.processes if each.pod_uid in own)
         free = max(measured.free_bytes + mine - context_bytes(idle.total_bytes), 0)
@@ -143,14 +157,30 @@ def present_gpu(
     return told.with_(free_at_start_bytes=free, held_by=words)
 
 
-def _held_words(measured: MeasuredGPU, held_bytes: int, own: Collection[str], node: str) -> str:
-    """For people: how much others hold, and who."""
+def present_slice(
+    instance: MigInstance, idle: GPUFacts, own: Collection[str] = (), slack_bytes: int = 0, node: str = ""
+) -> GPUFacts:
+    """A MIG instance as vLLM will find it.
+
+    Args:
+        idle: what the instance is, with nothing on it.
+        own, slack_bytes, node: as for ``present_gpu``.
+    """
+    told, held = idle.told(FactSource.AGENT, ("free",)), instance.held_bytes(own)
+    if held <= slack_bytes:
+        return told
+    words = _held_words(held, _others(instance.processes, own), f"MIG instance {instance.profile}", node)
+    free = max(idle.free_estimate_bytes - held - slack_bytes, 0)
+    return told.with_(free_at_start_bytes=free, held_by=words)
+
+
+def _held_words(held_bytes: int, holders: Sequence[GPUProcess], what: str, node: str) -> str:
+    """For people: how much others hold of ``what``, and who."""
     if not held_bytes:
         return ""
-    holders = measured.holders(own)
     named = ", ".join(each.words for each in holders[:_MOST_NAMED])
     more = f" and {len(holders) - _MOST_NAMED} more" if len(holders) > _MOST_NAMED else ""
-    where = f"GPU {measured.index}{f' of node {node}' if node else ''}"
+    where = f"{what}{f' of node {node}' if node else ''}"
     return f"others hold {format_gib(held_bytes)} of {where}" + (f": {named}{more}" if named else "")
 
 
@@ -171,13 +201,24 @@ def _gpu(raw: Mapping[str, Any]) -> MeasuredGPU:
         reserved_bytes=raw.get("reservedBytes"),
         unified=bool(raw.get("unified")),
         ecc=raw.get("ecc"),
-        processes=tuple(
-            GPUProcess(int(each["pid"]), str(each.get("name") or ""), each.get("usedBytes"), each.get("podUID"))
-            for each in raw.get("processes") or ()
-        ),
+        processes=_processes(raw),
         mig=tuple(
-            MigInstance(str(each["uuid"]), str(each["profile"]), int(each["totalBytes"]), int(each["freeBytes"]))
+            MigInstance(
+                str(each["uuid"]),
+                str(each["profile"]),
+                int(each["totalBytes"]),
+                int(each["freeBytes"]),
+                each.get("reservedBytes"),
+                _processes(each),
+            )
             for each in raw.get("migInstances") or ()
         ),
         mig_enabled=bool(raw.get("migEnabled")),
+    )
+
+
+def _processes(raw: Mapping[str, Any]) -> tuple[GPUProcess, ...]:
+    return tuple(
+        GPUProcess(int(each["pid"]), str(each.get("name") or ""), each.get("usedBytes"), each.get("podUID"))
+        for each in raw.get("processes") or ()
     )

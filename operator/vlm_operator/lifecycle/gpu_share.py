@@ -153,12 +153,26 @@ def is_stopped(neighbour: Neighbour) -> bool:
 
 
 def _on_the_same(offers: Sequence[GPUOffer], neighbours: Iterable[Neighbour]) -> Sequence[GPUOffer]:
-    """Those of the GPU on which members in force run; all where none does."""
+    """Those of the GPU on which members in force run; all where none does.
+
+    Raises:
+        GPUShareImpossible: none of them is.
+    """
     for neighbour in neighbours:
-        gpu = (neighbour.target.status.get("plan") or {}).get("gpu") or {}
-        if _held(neighbour) is not None:
-            place = gpu.get("product"), gpu.get("resource"), bool(gpu.get("shared")), bool(gpu.get("claimed"))
-            return [each for each in offers if (*place_of(each.gpu, each.resource), each.claimed) == place]
+        if _held(neighbour) is None:
+            continue
+        gpu = neighbour.target.status["plan"].get("gpu") or {}
+        place = gpu.get("product"), gpu.get("resource"), bool(gpu.get("shared")), bool(gpu.get("claimed"))
+        found = [each for each in offers if (*place_of(each.gpu, each.resource), each.claimed) == place]
+        if offers and not found:
+            way = "by a claim" if gpu.get("claimed") else f"by {gpu.get('resource')}"
+            raise GPUShareImpossible(
+                f"gpu.share: {neighbour.target.name} of the same group runs on {gpu.get('product')} {way}, which "
+                "spec.gpu does not ask for",
+                field="gpu.share",
+                hint="give all members of a group the same product, resource and claim",
+            )
+        return found
     return offers
 
 
@@ -194,7 +208,8 @@ def _why_not(node: GpuNode, offer: GPUOffer, count: int, members: int) -> str | 
     """Why pods that ask for the resource by name do not meet on one GPU of that node; None where they do."""
     prefix = label_prefix(offer.resource)
     if not offer.gpu.shared:
-        return f"each pod gets one of its {count} {offer.gpu.label} for itself"
+        each = f"each of its {count}" if count > 1 else "its"
+        return f"{each} {offer.gpu.label} goes to one pod alone"
     if node.labels.get(f"{prefix}.{STRATEGY}") == MPS or node.labels.get(f"{GPU_RESOURCE}.{STRATEGY}") == MPS:
         return "MPS of the device plugin gives each pod an equal fraction of the memory and no more"
     gpus = node.labels.get(f"{prefix}.{COUNT}", "")

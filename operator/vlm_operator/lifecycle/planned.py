@@ -122,7 +122,7 @@ class Planner:
                 cluster = with_free(cluster, situation.gpus_in_use, situation.gpus_awaited)
             neighbours = (pod.uid for each in situation.neighbours for pod in each.pods)
             own = frozenset((*(pod.uid for pod in situation.pods), *neighbours))
-            cluster = with_free_memory(cluster, situation.nodes, situation.gpus_in_use, own)
+            cluster = with_free_memory(cluster, situation.nodes, situation.gpus_in_use, own, situation.now)
         return cluster
 
     @property

@@ -63,6 +63,7 @@ class GpuNode:
         unschedulable: cordoned.
         devices: of NVIDIA's DRA driver, which claims are given.
         measured: its GPUs as the agent on it last told; empty where there is no agent.
+        unheard_since: since when that agent is not heard (RFC 3339), None while it is.
     """
 
     name: str
@@ -72,6 +73,7 @@ class GpuNode:
     unschedulable: bool = False
     devices: tuple[Device, ...] = ()
     measured: tuple[MeasuredGPU, ...] = ()
+    unheard_since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

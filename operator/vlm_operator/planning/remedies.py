@@ -127,8 +127,12 @@ def _together(attempt: Attempt, failed: Evaluation, pinned: frozenset[str]) -> I
     yield Remedy(changes, f"set together: {words}", any(attempt.is_pinned(field) for field, _ in changes))
 
 
+WIDE: Final = 0.85
+"""A utilisation that is lower and takes all that is free is bounded by what others hold or keep."""
+
+
 def smallest_gpu(failed: Evaluation, *, one_only: bool = False) -> str:
-    """How large a GPU would have to be at this utilisation, in words.
+    """How large a GPU would have to be, in words: at this utilisation, or where others bound it, with as much held.
 
     Args:
         one_only: a server cannot take several of these (MIG slices).
@@ -138,6 +142,9 @@ def smallest_gpu(failed: Evaluation, *, one_only: bool = False) -> str:
         missing, share = failed.budget.in_use_bytes(pinned) - failed.budget.free_at_start_bytes, 1.0
     else:
         missing, share = -failed.headroom_bytes, failed.settings.gpu_memory_utilization or 1.0
+    step = failed.budget.total_bytes // 100  # a utilisation has two digits
+    if pinned is None and failed.budget.free_at_start_bytes - failed.budget.requested_bytes < step and share < WIDE:
+        missing, share = missing + step, 1.0  # of a larger GPU all that is more is free
     total = failed.budget.total_bytes + int(missing / share)
     more = "" if one_only else "more GPUs, "
     return (

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
 from vlm_operator.errors import InputError
@@ -22,7 +23,7 @@ from vlm_operator.planning.evidence import NOTHING, Evidence
 from vlm_operator.planning.intent import Goal, Intent
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.verdict import Reason, Verdict
-from vlm_operator.units import format_gib
+from vlm_operator.units import MIB, format_gib
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +228,35 @@ def _part(gpu: GPUFacts, sharer: Sharer, taken_bytes: int) -> Part:
     alone = _intent(sharer, 0)
     found = plan(sharer.model, gpu, _intent(sharer, taken_bytes), sharer.evidence) if left > context else None
     if found is not None and found.fits:
-        return Part(sharer.name, found, _requested(found), context, _graphs_outside(found), left)
+        return Part(sharer.name, _steady(gpu, found, sharer), _requested(found), context, _graphs_outside(found), left)
     whole = plan(sharer.model, gpu, alone, sharer.evidence)
     refused = found or replace(whole, verdict=Verdict.DOES_NOT_FIT, reason=Reason.FREE_MEMORY_TOO_LOW)
     wanted = whole if whole.fits else refused
     return Part(sharer.name, refused, _requested(wanted), context, _graphs_outside(wanted), left)
+
+
+_SIZES: Final = frozenset({"gpu_memory_utilization", "kv_cache_memory_bytes"})
+
+
+def _steady(gpu: GPUFacts, found: Plan, sharer: Sharer) -> Plan:
+    """The plan with the low bound of its KV cache as ``--kv-cache-memory-bytes``, where nobody pinned either size.
+
+    With it vLLM takes so much whatever it measures (``v1/worker/gpu_worker.py: determine_available_memory``): a server
+    that starts again while another one grows does not count that as its own, and finds the cache that it needs. Its
+    check of free memory at start, by the utilisation, stays. What the plan takes as a whole does not grow.
+    """
+    budget, settings = found.budget, found.settings
+    if budget is None or found.intent.pinned & _SIZES or budget.kv_cache_low_bytes <= 0:
+        return found
+    fixed = {"gpu_memory_utilization": settings.gpu_memory_utilization, "max_model_len": settings.max_model_len}
+    cache = budget.kv_cache_low_bytes // MIB * MIB
+    intent = replace(
+        found.intent,
+        settings=found.intent.settings.with_(**fixed, kv_cache_memory_bytes=cache),
+        pinned=found.intent.pinned | fixed.keys() | _SIZES,
+    )
+    steady = plan(found.model, gpu, intent, sharer.evidence)
+    return replace(steady, intent=found.intent) if steady.fits else found
 
 
 def _requested(found: Plan) -> int:

@@ -12,12 +12,20 @@ from typing import Final
 
 from vlm_operator.units import MIB
 
+IN_INSTANCE: Final = 1000
+"""As in ``nvml_stub.c``."""
+
 COMPILER: Final = shutil.which("gcc") or shutil.which("cc")
 
 
 @dataclass(frozen=True)
 class StubGPU:
-    """What NVML says of one GPU, sizes in MiB; ``ecc`` and ``mig`` are -1 where they are not supported."""
+    """What NVML says of one GPU, sizes in MiB; ``ecc`` and ``mig`` are -1 where they are not supported.
+
+    Attributes:
+        instances: profile, total and used memory of each.
+        in_instances: processes of the instances, by their place.
+    """
 
     name: str
     total: int
@@ -29,6 +37,7 @@ class StubGPU:
     memory: bool = True
     processes: Mapping[int, tuple[str, int]] = field(default_factory=dict)
     instances: tuple[tuple[str, int, int], ...] = ()
+    in_instances: Mapping[int, Mapping[int, tuple[str, int]]] = field(default_factory=dict)
 
 
 class NvmlStub:
@@ -50,7 +59,7 @@ class NvmlStub:
 
     def has(self, *gpus: StubGPU, driver: str = "580.95.05") -> None:
         """From the next look on these are the GPUs."""
-        lines = [f"driver {driver}"]
+        lines, before = [f"driver {driver}"], IN_INSTANCE
         for index, gpu in enumerate(gpus):
             free = (gpu.total - gpu.reserved - gpu.used) * MIB
             major, minor = gpu.capability
@@ -63,6 +72,12 @@ class NvmlStub:
                 f"instance {index} {gpu.name} MIG {profile}|MIG-{index}-{number}|{total * MIB}|0|{(total - used) * MIB}"
                 for number, (profile, total, used) in enumerate(gpu.instances)
             ]
+            lines += [
+                f"process {before + number} {pid} {used * MIB} {name}"
+                for number, held in gpu.in_instances.items()
+                for pid, (name, used) in held.items()
+            ]
+            before += len(gpu.instances)
         new = self._state.with_suffix(".new")
         new.write_text("\n".join(lines) + "\n")
         new.replace(self._state)

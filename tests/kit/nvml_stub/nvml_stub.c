@@ -17,6 +17,7 @@
 #define DRIVER_NOT_LOADED 9
 #define MOST 16
 
+#define IN_INSTANCE 1000 /* from this number on, a process's GPU is an instance, in the order of the file */
 typedef struct { unsigned long long total, reserved, free; int major, minor, ecc, mig, memory, parent; char name[96], uuid[96]; } gpu_t;
 typedef struct { unsigned gpu, pid; unsigned long long used; char name[256]; } process_t;
 typedef struct { unsigned long long total, free, used; } memory_t;
@@ -93,7 +94,7 @@ int nvmlDeviceGetMigDeviceHandleByIndex(gpu_t *g, unsigned index, gpu_t **out) {
 int nvmlDeviceGetComputeRunningProcesses_v3(gpu_t *g, unsigned *count, info_t *out) {
   unsigned room = *count, found = 0;
   for (unsigned i = 0; i < process_count; i++)
-    if (&gpus[processes[i].gpu] == g) {
+    if ((processes[i].gpu < IN_INSTANCE ? &gpus[processes[i].gpu] : &instances[processes[i].gpu - IN_INSTANCE]) == g) {
       if (out && found < room) out[found] = (info_t){processes[i].pid, processes[i].used, 0, 0};
       found++;
     }

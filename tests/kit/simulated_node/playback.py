@@ -108,7 +108,8 @@ def play(record: Record, server: Server) -> Outcome:
     available = (
         round(server.cpu_kv_cache_gib * GIB)
         if server.cpu_kv_cache_gib is not None
-        else record.available_bytes(server.utilization) - round(server.takes_more_gib * GIB)
+        else int(server.flags.get("kv_cache_memory_bytes") or record.available_bytes(server.utilization))
+        - round(server.takes_more_gib * GIB)
     )
     loaded = (*started, *words.loaded(record.weights_gib), *words.available(available / GIB))
     if server.headless:

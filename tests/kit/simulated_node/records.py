@@ -99,8 +99,8 @@ _ON_A_SHARED_H100: Final = tuple(
         needed_tokens=16384,
     )
     for model, architecture, weights, available, needed in (
-        ("Qwen/Qwen3-VL-8B-Instruct", "Qwen3VLForConditionalGeneration", 16.33, 15.9, 2.25),
-        ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen2_5_VLForConditionalGeneration", 15.45, 20.9, 0.875),
+        ("Qwen/Qwen3-VL-8B-Instruct", "Qwen3VLForConditionalGeneration", 16.58, 19.9, 2.25),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen2_5_VLForConditionalGeneration", 15.57, 21.2, 0.875),
     )
 )
 """Servers that share a GPU."""

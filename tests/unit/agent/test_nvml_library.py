@@ -80,12 +80,17 @@ def test_processes_are_told_with_their_pods_and_what_they_hold_is_not_free(stub:
 
 def test_mig_instances_are_told(stub: NvmlStub, tmp_path: Path) -> None:
     instances = (("3g.40gb", 40448, 0), ("1g.10gb", 9728, 1024))
-    stub.has(StubGPU(H100.name, H100.total, H100.reserved, ecc=1, mig=1, instances=instances))
+    held = {1: {77: ("/usr/bin/trainer", 1000)}}
+    stub.has(StubGPU(H100.name, H100.total, H100.reserved, ecc=1, mig=1, instances=instances, in_instances=held))
     (gpu,) = told(stub, tmp_path)["status"]["gpus"]
     assert gpu["migEnabled"] is True
     assert [(each["profile"], each["totalBytes"], each["freeBytes"]) for each in gpu["migInstances"]] == [
         ("3g.40gb", 40448 * MIB, 40448 * MIB),
         ("1g.10gb", 9728 * MIB, 8704 * MIB),
+    ]
+    assert [each["processes"] for each in gpu["migInstances"]] == [
+        [],
+        [{"pid": 77, "name": "/usr/bin/trainer", "usedBytes": 1000 * MIB}],
     ]
 
 

@@ -80,3 +80,21 @@ def test_a_product_and_a_cluster_are_too_much(capsys: pytest.CaptureFixture[str]
         main(["gpus", "L4", "--cluster"])
     assert end.value.code == 2
     assert "leave PRODUCT out" in capsys.readouterr().err
+
+
+def test_an_agent_that_is_gone_is_said_with_the_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = {**MEASURED["status"], "agentPod": "vlm-system/agent-1", "observedAt": "2026-12-01T10:00:00Z"}
+    others = GPUObjects(gpu_nodes=({**MEASURED, "status": status},))
+    cluster = ClusterObjects((node("by-name", L4, 2),), (POD,), others)
+    (found,) = cluster_gpus.to_json(cluster_gpus.nodes_with_gpus(cluster))["nodes"]
+    assert found["unheardSince"] == "2026-12-01T10:00:00Z"
+    monkeypatch.setattr(cluster_gpus, "read_objects", lambda context: cluster)
+    with pytest.raises(SystemExit):
+        main(["gpus", "--cluster"])
+    assert "the agent of node by-name has not been heard since 2026-12-01T10:00:00Z" in capsys.readouterr().out
+    pod = {"metadata": {"name": "agent-1", "namespace": "vlm-system", "labels": {"vlm-operator.dev/gpu-agent": "true"}}}
+    ready = {**pod, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    heard = ClusterObjects((node("by-name", L4, 2),), (POD, ready), others)
+    assert cluster_gpus.to_json(cluster_gpus.nodes_with_gpus(heard))["nodes"][0]["unheardSince"] is None

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from lifecycle_world import MODEL, World
+from vlm_operator.api.gpu_spec import GPUSpec
 from vlm_operator.gpu.catalogue import find_gpu
 from vlm_operator.gpu.facts import FactSource
-from vlm_operator.gpu.measured import GPUProcess, MeasuredGPU
+from vlm_operator.gpu.measured import GPUProcess, MeasuredGPU, MigInstance
 from vlm_operator.gpu.node_gpus import node_gpus
 from vlm_operator.lifecycle.free_memory import UNTOLD_BYTES, with_free_memory
 from vlm_operator.lifecycle.offers import offers
 from vlm_operator.lifecycle.situation import GpuNode, Situation, StartupLog
 from vlm_operator.units import GIB, MIB
 
+NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 RTX_5090 = find_gpu("RTX-5090")
 LABELS = {"nvidia.com/gpu.product": RTX_5090.product}
 GPU = "nvidia.com/gpu"
@@ -38,7 +41,7 @@ def node(name: str, *cards: MeasuredGPU, ready: bool = True) -> GpuNode:
 
 def held(*nodes: GpuNode, in_use: dict[str, dict[str, int]] | None = None, own: frozenset[str] = frozenset()) -> float:
     """GiB that others hold of the GPU that is planned for."""
-    (offer,) = with_free_memory(offers(nodes, None), nodes, in_use, own).matching
+    (offer,) = with_free_memory(offers(nodes, None), nodes, in_use, own, NOW).matching
     return (RTX_5090.free_estimate_bytes - offer.gpu.free_estimate_bytes) / GIB
 
 
@@ -70,6 +73,66 @@ def test_the_memory_planned_for_is_what_a_pod_will_find(
     nodes: list[GpuNode], in_use: dict[str, dict[str, int]] | None, expected: float
 ) -> None:
     assert held(*nodes, in_use=in_use, own=frozenset({"mine"})) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        pytest.param("2026-12-01T11:59:10Z", 12 + SLACK, id="for less than a minute: it is started again"),
+        pytest.param("2026-12-01T11:58:59Z", 0, id="for longer"),
+        pytest.param("", 0, id="nobody knows since when"),
+    ],
+)
+def test_what_an_agent_that_is_not_heard_has_measured_is_not_believed_for_ever(since: str, expected: float) -> None:
+    silent = replace(node("a", card(0, DESKTOP)), unheard_since=since)
+    assert held(silent) == pytest.approx(expected)
+    (offer,) = with_free_memory(offers((silent,), None), (silent,), None, (), NOW).matching
+    told = [note for note in offer.gpu.notes if "the agent of node a has not been heard" in note]
+    assert bool(told) == (expected == 0)
+
+
+TRAINER = GPUProcess(77, "/usr/bin/trainer", 6 * GIB)
+SLICE = "NVIDIA-H100-80GB-HBM3-MIG-3g.40gb"
+
+
+def sliced(*held: tuple[GPUProcess, ...], single: bool = False) -> GpuNode:
+    """An H100 with an instance 3g.40gb for each of these groups of processes."""
+    total, reserved = 40448 * MIB, 64 * MIB
+    instances = tuple(
+        MigInstance(
+            f"MIG-{number}", "3g.40gb", total, total - reserved - sum(each.used_bytes or 0 for each in processes),
+            reserved, processes,
+        )
+        for number, processes in enumerate(held)
+    )  # fmt: skip
+    measured = MeasuredGPU(
+        0, "GPU-0", "NVIDIA H100 80GB HBM3", 81559 * MIB, 0, (9, 0), 600 * MIB, mig=instances, mig_enabled=True
+    )
+    labels = {"nvidia.com/gpu.product": SLICE if single else "NVIDIA-H100-80GB-HBM3"}
+    resource = GPU if single else "nvidia.com/mig-3g.40gb"
+    return GpuNode("a", labels, {resource: str(len(held))}, ready=True, measured=(measured,))
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize(
+    ("instances", "in_use", "expected"),
+    [
+        pytest.param(((), ()), 0, 0, id="idle"),
+        pytest.param(((TRAINER,), ()), 0, 6 + SLACK, id="either may be given"),
+        pytest.param(((replace(TRAINER, pod_uid="another"),), ()), 1, 0, id="another pod has it"),
+        pytest.param(((replace(TRAINER, pod_uid="mine"),), ()), 0, 0, id="its own pod ends before"),
+    ],
+)
+def test_what_is_free_of_a_mig_instance_is_planned_for(
+    instances: tuple[tuple[GPUProcess, ...], ...], in_use: int, expected: float, *, single: bool
+) -> None:
+    node = sliced(*instances, single=single)
+    resource = GPU if single else "nvidia.com/mig-3g.40gb"
+    spec = GPUSpec(resource=resource, product=SLICE) if single else GPUSpec(resource=resource)
+    (idle,) = offers((node,), spec).matching
+    (offer,) = with_free_memory(offers((node,), spec), (node,), {"a": {resource: in_use}}, {"mine"}, NOW).matching
+    assert (idle.gpu.free_estimate_bytes - offer.gpu.free_estimate_bytes) / GIB == pytest.approx(expected)
+    assert ("trainer (pid 77)" in offer.gpu.held_by) == (expected > 0)
 
 
 def test_nvml_wins_over_labels_and_says_so() -> None:

@@ -162,7 +162,8 @@ def test_a_claim_is_the_groups_own_and_goes_with_the_last_of_it() -> None:
 @pytest.mark.parametrize(
     ("node", "words"),
     [
-        pytest.param(whole_node(), f"each pod gets one of its 8 {H100} for itself", id="whole GPUs"),
+        pytest.param(whole_node(), f"each of its 8 {H100} goes to one pod alone", id="whole GPUs"),
+        pytest.param(whole_node(gpus=1), f"its {H100} goes to one pod alone", id="a GPU that is not replicated"),
         pytest.param(sliced_node(gpus=8), "it has 8 GPUs, and the device plugin chooses", id="several GPUs"),
         pytest.param(sliced_node(gpus=None), "label nvidia.com/gpu.count does not say", id="no label"),
         pytest.param(sliced_node(strategy="mps"), "an equal fraction of the memory", id="MPS"),
@@ -181,6 +182,48 @@ def test_where_pods_cannot_meet_the_group_is_refused_by_name(node: GpuNode, word
     assert "node-1: " in planned["message"]
     assert words in planned["message"]
     assert "set spec.gpu.claim" in planned["message"]
+
+
+def test_members_that_ask_for_gpus_in_another_way_than_the_others_are_refused_by_name() -> None:
+    chat, ocr = group(member("chat", LARGE, claim={}), member("ocr", MIDDLE), cluster=(H100_BY_CLAIM, sliced_node("b")))
+    chat.reconcile()
+    ocr.reconcile()
+    planned = ocr.condition("Planned")
+    assert (planned["status"], planned["reason"]) == ("False", "GPUShareImpossible")
+    assert f"chat of the same group runs on {H100} by a claim" in planned["message"]
+    assert "give all members of a group the same product, resource and claim" in planned["message"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "allocatable", "resource", "words"),
+    [
+        pytest.param(
+            {"nvidia.com/gpu.product": f"{H100}-MIG-3g.40gb-SHARED", "nvidia.com/gpu.replicas": "2",
+             "nvidia.com/gpu.count": "1"},
+            {"nvidia.com/gpu": "2"}, "nvidia.com/gpu", None, id="single, one instance"),
+        pytest.param(
+            {"nvidia.com/gpu.product": f"{H100}-MIG-3g.40gb-SHARED", "nvidia.com/gpu.replicas": "2",
+             "nvidia.com/gpu.count": "2"},
+            {"nvidia.com/gpu": "4"}, "nvidia.com/gpu", "it has 2 GPUs", id="single, two instances"),
+        pytest.param(
+            {"nvidia.com/gpu.product": H100, "nvidia.com/mig-3g.40gb.product": f"{H100}-MIG-3g.40gb-SHARED",
+             "nvidia.com/mig-3g.40gb.replicas": "2", "nvidia.com/mig-3g.40gb.count": "1"},
+            {"nvidia.com/mig-3g.40gb.shared": "2"}, "nvidia.com/mig-3g.40gb.shared", None, id="mixed, one instance"),
+        pytest.param(
+            {"nvidia.com/gpu.product": H100}, {"nvidia.com/mig-3g.40gb": "2"}, "nvidia.com/mig-3g.40gb",
+            "each of its 2", id="mixed, not replicated"),
+    ],
+)  # fmt: skip
+def test_mig_instances_are_shared_where_the_node_has_one_that_is_replicated(
+    labels: dict[str, str], allocatable: dict[str, str], resource: str, words: str | None
+) -> None:
+    node = GpuNode("node-1", labels, allocatable, ready=True)
+    members = (member(name, SMALL, context=8192, resource=resource) for name in ("tiny", "small"))
+    tiny, _ = group(*members, cluster=(node,))
+    tiny.reconcile()
+    planned = tiny.condition("Planned")
+    assert planned["status"] == ("True" if words is None else "False"), planned
+    assert (words or "GiB small + ") in planned["message"]
 
 
 def test_what_the_others_hold_is_counted_once() -> None:

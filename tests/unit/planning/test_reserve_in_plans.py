@@ -9,7 +9,7 @@ import pytest
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.catalogue import find_gpu
-from vlm_operator.gpu.facts import context_bytes
+from vlm_operator.gpu.facts import context_bytes, custom_gpu
 from vlm_operator.planning.choose import plan
 from vlm_operator.planning.intent import Goal, Intent
 from vlm_operator.planning.report import plan_to_json
@@ -60,3 +60,14 @@ def test_a_model_that_needs_the_reserve_does_not_fit() -> None:
     large = load_model("Qwen/Qwen3-VL-8B-Instruct", offline=True)
     found = plan(large, CARD, replace(THROUGHPUT, reserve_bytes=10 * GIB))
     assert not found.fits
+
+
+@pytest.mark.parametrize("goal", list(Goal))
+def test_the_gpu_that_a_refusal_names_holds_the_model_beside_the_reserve(goal: Goal) -> None:
+    intent = replace(THROUGHPUT, goal=goal, gpu_count=1, reserve_bytes=20 * GIB)
+    refused = plan(load_model("Qwen/Qwen2.5-VL-3B-Instruct", offline=True), CARD, intent)
+    assert refused.hint is not None
+    named = float(refused.hint.partition("at least ")[2].partition(" GiB")[0])
+    assert named < 36
+    larger = plan(refused.model, custom_gpu(int(named * GIB)), intent)
+    assert larger.fits

@@ -79,6 +79,31 @@ def test_a_release_that_sets_nothing_aside_for_graphs_takes_them_outside() -> No
     assert_every_start_finds_enough(found)
 
 
+def test_the_cache_is_fixed_so_that_a_start_beside_one_that_grows_finds_it() -> None:
+    for part in share(find_gpu("H100"), [CHAT, OCR]).parts:
+        settings, budget = part.plan.settings, part.plan.budget
+        assert budget is not None
+        assert settings.kv_cache_memory_bytes is not None
+        assert part.kv_floor_bytes <= settings.kv_cache_memory_bytes
+        assert budget.in_use_bytes(settings.kv_cache_memory_bytes) <= part.requested_bytes
+        assert part.plan.intent.pinned == frozenset()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(EngineSettings(gpu_memory_utilization=0.4), id="a utilisation"),
+        pytest.param(EngineSettings(kv_cache_memory_bytes=4 * GIB), id="a cache"),
+    ],
+)
+def test_a_size_that_is_pinned_stays_and_no_other_is_added(settings: EngineSettings) -> None:
+    (name,) = {field for field in ("gpu_memory_utilization", "kv_cache_memory_bytes") if getattr(settings, field)}
+    pinned = replace(CHAT, intent=replace(LONG, settings=settings, pinned=frozenset({name})))
+    found = {part.name: part for part in share(find_gpu("H100"), [pinned, OCR]).parts}["chat"].plan.settings
+    assert getattr(found, name) == getattr(settings, name)
+    assert found.kv_cache_memory_bytes == settings.kv_cache_memory_bytes
+
+
 def test_models_that_do_not_fit_are_refused_with_the_sum() -> None:
     found = share(find_gpu("RTX-4090"), [CHAT, OCR], 4 * GIB)
     assert not found.fits
