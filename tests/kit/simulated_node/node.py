@@ -6,6 +6,8 @@ KWOK plays everything else of a node. Annotations of a Node change what happens 
 - ``simulated-node/takes-more-gib``: memory that a start-up takes there beyond its record's.
 - ``simulated-node/fails-with``: a failure of ``wordings.SCRIPTED`` in place of the record; with
   ``simulated-node/fails-times`` for so many starts only.
+- ``simulated-node/dies-with``: the same for a server that has served for a moment; with
+  ``simulated-node/dies-times``.
 - ``simulated-node/evicts``: the pod fails as a whole, with this reason.
 - ``simulated-node/address``: IP of its pods, for a test that answers there itself.
 - ``simulated-node/loses-logs``: logs of runs that ended are gone.
@@ -26,7 +28,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +53,9 @@ GROUP_SIZE: Final = "leaderworkerset.sigs.k8s.io/size"
 OTHER_RANK_TAKES_MORE: Final = f"{PREFIX}other-rank-takes-more-gib"
 PEER_SECONDS: Final = 0.2
 """Until a rank notices that another has ended."""
+
+SERVED_SECONDS: Final = 3.0
+"""How long a server serves that is told to die: long enough to be seen to."""
 
 GRACE_SECONDS: Final = 1.0
 """How long a pod of a group ends where it is given more: vLLM does not heed SIGTERM while it loads."""
@@ -235,6 +240,10 @@ class SimulatedNodes:
         (run.folder / "current.log").write_text(_cri(run.outcome.log))
         if run.outcome.serves:
             self._write_status(run, "Running", {"running": {"startedAt": run.started}}, ready=True)
+            if run.outcome.dies:
+                run.outcome = Outcome(serves=False, log=(*run.outcome.log, *run.outcome.dies))
+                run.ended = False
+                self._later("finish", uid, SERVED_SECONDS)
             return
         message = "\n".join(run.outcome.log).encode()[-LAST_LINES:].decode(errors="ignore")
         ended = {"exitCode": 1, "reason": "Error", "startedAt": run.started, "finishedAt": _now(), "message": message}
@@ -308,7 +317,13 @@ class SimulatedNodes:
             takes_more_gib=float(notes.get(f"{PREFIX}takes-more-gib", "0")),
             other_rank_takes_more_gib=float(notes.get(OTHER_RANK_TAKES_MORE, "0")),
         )
-        return play(record, server)
+        outcome = play(record, server)
+        dying, start = notes.get(f"{PREFIX}dies-with"), (node["metadata"]["name"], "dies")
+        if dying and outcome.serves and self._failed_starts.get(start, 0) < int(notes.get(f"{PREFIX}dies-times", "1")):
+            self._failed_starts[start] = self._failed_starts.get(start, 0) + 1
+            words = wordings.Wordings(version, model, record.architecture, flags)
+            return replace(outcome, dies=words.died_in_service(dying))
+        return outcome
 
     def _held_by_servers(self, pod: Mapping[str, Any], node: Mapping[str, Any]) -> float:
         """Utilisation of the other servers on the node's one GPU, whether they serve or still start."""

@@ -58,10 +58,12 @@ class Outcome:
     Attributes:
         serves: True if the server gets ready.
         log: all that it printed, line by line.
+        dies: what it prints when it dies after it has served; empty where it goes on.
     """
 
     serves: bool
     log: tuple[str, ...]
+    dies: tuple[str, ...] = ()
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ SCRIPTED = {
     "OutOfMemory-load": (_CUDA_OUT_OF_MEMORY, "load_model"),
     "OutOfMemory-profile": (_CUDA_OUT_OF_MEMORY, "profile_run"),
     "OutOfMemory-capture": (_CUDA_OUT_OF_MEMORY, "capture_model"),
+    "OutOfMemory-serving": (_CUDA_OUT_OF_MEMORY, "execute_model"),
     "ArchitectureUnsupported": (
         "ValueError: Model architectures ['{architecture}'] are not supported for now. Supported architectures: "
         "dict_keys(['LlamaForCausalLM'])",
@@ -147,6 +148,18 @@ class Wordings:
         """A failure of ``SCRIPTED``."""
         error, function = SCRIPTED[name]
         return self._died(error.format(architecture=self.architecture), function)
+
+    def died_in_service(self, name: str) -> tuple[str, ...]:
+        """A failure of ``SCRIPTED`` of an engine that had served."""
+        error, function = SCRIPTED[name]
+        engine = (
+            "EngineCore encountered a fatal error.",
+            "Traceback (most recent call last):",
+            *_frame("vllm/v1/engine/core.py", "run_engine_core", "engine_core.run_busy_loop()"),
+            *_frame("vllm/v1/worker/gpu_model_runner.py", function, "self._execute_mm_encoder("),
+            error,
+        )
+        return tuple(self._core("core.py:850", line, "ERROR") for line in engine)
 
     def _gib(self, size: float) -> str:
         return str(round(size, 2)) if self.version >= (0, 14) else f"{size:.2f}"
