@@ -213,7 +213,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
     elif verdict is not Verdict.FITS:
         find_remedies = cache(lambda: remedies(attempt, evaluation))
         find_hint = partial(_hint, attempt, evaluation, find_remedies)
-    elif uncounted := uncounted_flags(attempt.intent):
+    elif uncounted := uncounted_flags(attempt.model, attempt.intent):
         verdict, reason = Verdict.FITS_TIGHT, Reason.UNCOUNTED_FLAGS
         flags = ", ".join(uncounted)
         refusal = Refusal(f"{evaluation.message()}; {flags} change memory in ways that the plan does not count")
@@ -248,7 +248,7 @@ def _written(attempt: Attempt, evaluation: Evaluation, refused: tuple[Reason, Re
 
 def _hint(attempt: Attempt, failed: Evaluation, found: Callable[[], tuple[Remedy, ...]]) -> str:
     one_only = attempt.judge.gpu.mig_profile is not None
-    return as_hint(found(), failed, uncounted_flags(attempt.intent), one_only=one_only)
+    return as_hint(found(), failed, uncounted_flags(attempt.model, attempt.intent), one_only=one_only)
 
 
 def _said_as_derived(derived: str, refusal: Refusal) -> Refusal:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from vlm_operator.capacity.startup.drafter import is_counted
+from vlm_operator.model.facts import ModelFacts
 from vlm_operator.planning.intent import Intent
 
 
-def uncounted_flags(intent: Intent) -> tuple[str, ...]:
-    """Their spellings: those among the further arguments, and a drafter of speculative decoding."""
-    drafted = ("--speculative-config",) if intent.settings.speculative_config is not None else ()
+def uncounted_flags(model: ModelFacts, intent: Intent) -> tuple[str, ...]:
+    """Their spellings: those among the further arguments, and a drafter that is not counted for this model."""
+    drafted = () if is_counted(model, intent.settings) else ("--speculative-config",)
     return (*intent.uncounted_flags, *drafted)
