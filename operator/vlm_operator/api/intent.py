@@ -9,6 +9,7 @@ from vlm_operator.api.vlm_deployment import VLMDeploymentSpec, WorkloadSpec
 from vlm_operator.engine.extra_flags import extra_settings
 from vlm_operator.engine.flag import Kind
 from vlm_operator.engine.flags import canonical_json, uncounted
+from vlm_operator.engine.host_flags import NO_FLAGS, host_flags
 from vlm_operator.engine.settings import FLAGS, UNLIMITED, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion, default_image
 from vlm_operator.errors import InputError, UnknownFact
@@ -41,6 +42,7 @@ def intent_of(spec: VLMDeploymentSpec, version: EngineVersion) -> Intent:
         reserve_bytes=parse_bytes(str(spec.gpu.reserve), field="gpu.reserve") if spec.gpu and spec.gpu.reserve else 0,
         allow_fp8_kv_cache=spec.retune.allow_fp8_kv_cache,
         uncounted_flags=uncounted(spec.engine.extra_args) if spec.engine else (),
+        host_flags=host_flags(spec.engine.extra_args) if spec.engine else NO_FLAGS,
         cpu_kv_cache_bytes=parse_bytes(spec.cpu.kv_cache_space, field="cpu.kvCacheSpace") if spec.cpu else None,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from vlm_operator.engine.host_flags import NO_FLAGS, HostFlags
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 
@@ -90,6 +91,7 @@ class Intent:
         reserve_bytes: memory of each GPU that stays free for a desktop or another process.
         allow_fp8_kv_cache: True where the ladder may store the KV cache in eight bits.
         cpu_kv_cache_bytes: plans for vLLM's CPU backend with exactly this container, instead of a GPU.
+        host_flags: what further arguments say of main memory.
         uncounted_flags: further arguments that move memory in ways the plan does not count.
         is_prediction: nothing is chosen: the plan says what the flags as given, and vLLM's own defaults, would do.
     """
@@ -110,3 +112,4 @@ class Intent:
     cpu_kv_cache_bytes: int | None = None
     is_prediction: bool = False
     uncounted_flags: tuple[str, ...] = ()
+    host_flags: HostFlags = NO_FLAGS
