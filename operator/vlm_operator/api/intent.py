@@ -10,6 +10,7 @@ from vlm_operator.engine.extra_flags import extra_settings
 from vlm_operator.engine.flag import Kind
 from vlm_operator.engine.flags import canonical_json, uncounted
 from vlm_operator.engine.hf_overrides import as_text, hf_overrides
+from vlm_operator.engine.host_flags import NO_FLAGS, host_flags
 from vlm_operator.engine.settings import FLAGS, UNLIMITED, EngineSettings, ModalityLimit
 from vlm_operator.engine.version import DEFAULT, EngineVersion, default_image
 from vlm_operator.errors import InputError, UnknownFact
@@ -43,6 +44,7 @@ def intent_of(spec: VLMDeploymentSpec, version: EngineVersion) -> Intent:
         allow_fp8_kv_cache=spec.retune.allow_fp8_kv_cache,
         uncounted_flags=uncounted(spec.engine.extra_args) if spec.engine else (),
         hf_overrides=as_text(hf_overrides_of(spec)),
+        host_flags=host_flags(spec.engine.extra_args) if spec.engine else NO_FLAGS,
         cpu_kv_cache_bytes=parse_bytes(spec.cpu.kv_cache_space, field="cpu.kvCacheSpace") if spec.cpu else None,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from vlm_operator.audit.serve_command import ServeCommand
 from vlm_operator.capacity.kv import derived_max_model_len
 from vlm_operator.engine.flags import uncounted
+from vlm_operator.engine.host_flags import NO_FLAGS, HostFlags, host_flags
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError, UnknownFact
 from vlm_operator.gpu.facts import GPUFacts
@@ -88,5 +89,14 @@ def prediction_of(command: ServeCommand, model: ModelFacts, version: EngineVersi
         pinned=command.pinned,
         version=version,
         is_prediction=True,
+        host_flags=_host_flags(command),
         uncounted_flags=tuple(dict.fromkeys(flags)),
     )
+
+
+def _host_flags(command: ServeCommand) -> HostFlags:
+    """What the command says of main memory; vLLM's defaults where a value is not known before the container runs."""
+    try:
+        return host_flags([f"{each.spelling}={each.value or ''}" for each in command.given])
+    except InputError:
+        return NO_FLAGS

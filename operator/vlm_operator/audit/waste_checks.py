@@ -13,6 +13,7 @@ from vlm_operator.audit.server import Server, ranks_here
 from vlm_operator.engine.flags import plain_value
 from vlm_operator.engine.settings import FLAGS, EngineSettings, ModalityLimit
 from vlm_operator.errors import InputError
+from vlm_operator.planning.host_memory import host_memory
 from vlm_operator.planning.intent import Intent
 from vlm_operator.planning.plan import Plan
 from vlm_operator.planning.seen_traffic import LEAST_REQUESTS
@@ -160,10 +161,14 @@ def _without_effect(server: Server, settings: EngineSettings) -> Iterator[tuple[
 
 def missing_limits(server: Server, planner: Planner) -> Iterator[Finding]:
     """No memory limit; several ranks without shared memory."""
+    made = _fitting(server)
+    host = host_memory(made) if made is not None else None
     if server.pod.memory_limit_bytes is None:
+        figures: dict[str, Any] = {} if host is None else {"hostMemoryBytes": host.total_bytes}
+        counted = "" if host is None else f"; its command holds about {format_gib(host.total_bytes)} there"
         yield server.finding(
             FindingKind.MEMORY_LIMIT_MISSING, Severity.WARNING,
-            f"container {server.pod.container} has no memory limit",
+            f"container {server.pod.container} has no memory limit{counted}", **figures,
         )  # fmt: skip
     settings = server.pod.command.settings
     ranks = settings.tensor_parallel_size * settings.pipeline_parallel_size

@@ -13,6 +13,7 @@ from rich.text import Text
 from vlm_operator.cli.budget_bar import print_budget
 from vlm_operator.cli.stage_table import on_every_node, print_stages
 from vlm_operator.engine.flags import canonical_json, plain_value, shown_flags
+from vlm_operator.planning.host_memory import host_sentences
 from vlm_operator.planning.mig_profiles import slice_words
 from vlm_operator.planning.more_nodes import nodes_that_hold
 from vlm_operator.planning.plan import Plan
@@ -79,7 +80,8 @@ def _print_why(console: Console, plan: Plan, words: Callable[[str], str], *, exp
     """The sentences, the levers, and with ``explain`` the flags."""
     console.print()
     others = [f"{other.message}." for other in plan.alternatives]
-    for sentence in (*(plan.explanation if explain else plan.summary), *others):
+    told = (*plan.explanation, *host_sentences(plan)) if explain else plan.summary
+    for sentence in (*told, *others):
         _print_indented(console, f"  {words(sentence)}")
     if explain:
         _print_flags(console, plan)

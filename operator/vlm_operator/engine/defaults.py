@@ -16,6 +16,7 @@ from typing import Final, Literal
 from vlm_operator.engine.flags import COUNTED_FLAGS
 from vlm_operator.engine.runner import model_runner
 from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.speculation import drafted_tokens
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.units import GIB
@@ -107,25 +108,37 @@ def capture_sizes(
     max_num_batched_tokens: int,
     compute_capability: tuple[int, int] | None,
     largest: int | None = None,
+    drafted_tokens: int = 0,
 ) -> tuple[int, ...]:
     """Batch sizes captured as CUDA graphs, ascending; ``largest`` is ``max_cudagraph_capture_size`` where given.
+
+    ``drafted_tokens`` of speculative decoding are part of a decoding batch (``uniform_decode_query_len``).
 
     Source: ``VllmConfig._set_cudagraph_sizes`` (0.11.2, 0.15.1, 0.20.2, 0.32.0).
     """
     computed = largest is None
+    decoding = 1 + drafted_tokens
+    ceiling = 1024 if version >= _V0_32 and compute_capability and compute_capability[0] == 10 else 512
     if largest is None:
-        ceiling = 1024 if version >= _V0_32 and compute_capability and compute_capability[0] == 10 else 512
-        largest = min(max_num_seqs * 2, ceiling)
-    decode = max_num_seqs if computed and version >= _V0_32 and max_num_seqs <= largest else None
+        largest = min(max_num_seqs * decoding * 2, ceiling)
+    whole_batches: tuple[int, ...] = ()
+    if computed and version >= _V0_32:
+        counts = _strided(min(max_num_seqs, ceiling)) if drafted_tokens else set()
+        whole_batches = tuple(count * decoding for count in (*counts, max_num_seqs) if count * decoding <= largest)
     largest = min(largest, max_num_batched_tokens)
-    sizes = {size for size in (1, 2, 4) if size <= largest}
-    sizes.update(range(8, min(largest + 1, 256), 8))
-    sizes.update(range(256, largest + 1, 16))
+    sizes = _strided(largest)
     if version >= _V0_20 and max_num_batched_tokens <= largest:
         sizes.add(max_num_batched_tokens)
-    if decode is not None and decode <= largest:
-        sizes.add(decode)
+    sizes.update(size for size in whole_batches if size <= largest)
     return tuple(sorted(sizes))
+
+
+def _strided(largest: int) -> set[int]:
+    """1, 2, 4, multiples of 8 up to 256 and of 16 beyond, up to ``largest``."""
+    return {size for size in (1, 2, 4) if size <= largest} | {
+        *range(8, min(largest + 1, 256), 8),
+        *range(256, largest + 1, 16),
+    }
 
 
 @lru_cache(maxsize=4096)
@@ -170,6 +183,7 @@ def resolve(
             max_num_batched_tokens=max_num_batched_tokens,
             compute_capability=device.compute_capability,
             largest=settings.max_cudagraph_capture_size,
+            drafted_tokens=drafted_tokens(settings),
         )
     asynchronous = settings.async_scheduling
     if asynchronous is None:

@@ -13,11 +13,17 @@ from typing import Final
 
 from vlm_operator.capacity.multimodal import encoder_budget
 from vlm_operator.capacity.startup.encoder_instance import EncoderInstance, encoder_instance, encoder_token_bytes
-from vlm_operator.engine.encoder_rules import pixel_bytes
 from vlm_operator.engine.encoder_transfer import RUNNER, TRANSFER_SINCE
 from vlm_operator.engine.settings import EngineSettings, ModalityLimit
 from vlm_operator.errors import InputError
 from vlm_operator.model.facts import ModelFacts
+from vlm_operator.planning.host_memory import (
+    PROCESS_BYTES,
+    QUEUE_BYTES,
+    process_term,
+    processed_item_bytes,
+    processes,
+)
 from vlm_operator.planning.intent import Intent, Workload
 from vlm_operator.planning.limits import choose_limits
 from vlm_operator.planning.plan import Plan
@@ -27,12 +33,6 @@ from vlm_operator.units import GIB, MIB, format_gib
 
 GENERATIONS: Final = 2
 """Sets of items in an encoder's region: one is read while the next is written."""
-
-PROCESS_BYTES: Final = 4 * GIB
-"""Allowance for the main memory of one process of vLLM with PyTorch and CUDA loaded; not measured."""
-
-QUEUE_BYTES: Final = GIB
-"""Allowance in /dev/shm for the queues between processes and for NCCL."""
 
 METADATA_CACHE_GIB: Final = 0.1
 """``--mm-processor-cache-gb`` of language roles: they are sent placeholders without pixels."""
@@ -185,23 +185,16 @@ class _Items:
         cls, model: ModelFacts, size: RequestSize, workload: Workload, language: Plan, instance: EncoderInstance
     ) -> _Items:
         assert language.evaluation is not None
-        assert model.vision is not None
         most = language.evaluation.settings.max_num_seqs or 1
         held = language.container.concurrency if language.container else 1.0
         requests = workload.concurrent_requests or max(1, min(most, math.floor(held)))
-        images = workload.images.count if workload.images else 0
-        videos = workload.videos.count if workload.videos else 0
-        seen = images * (size.image_encoder_tokens or size.tokens_per_image)
-        seen += videos * (size.video_encoder_tokens or size.tokens_per_video)
-        tower = model.vision
-        colours = 3 * tower.patch_size**2 * tower.frames * max(tower.merge_size, 1) ** 2
-        element = pixel_bytes(model.traits.pixels, language.version, model.dtype.size_bytes).encoding
+        seen, pixels = processed_item_bytes(model, size, workload, language.version)
         return cls(
             requests=requests,
             tokens=seen + size.tokens.audio_tokens,
             largest_tokens=instance.cache_tokens,
             token_bytes=instance.token_bytes,
-            pixel_bytes=seen * colours * element,
+            pixel_bytes=pixels,
         )
 
     def region(self, generations: int) -> tuple[int, str]:
@@ -258,10 +251,10 @@ def _decode(language: Plan) -> Role:
 
 def _language(language: Plan, region: int, figures: tuple[Figure, ...]) -> Role:
     ranks = language.gpu_count
-    processes = 2 + (ranks if ranks > 1 else 0)
+    count = processes(ranks)
     cache_bytes = int(METADATA_CACHE_GIB * GIB)
     shared = region + QUEUE_BYTES
-    host = shared + 2 * cache_bytes + processes * PROCESS_BYTES
+    host = shared + 2 * cache_bytes + count * PROCESS_BYTES
     assert language.evaluation is not None
     utilization = language.evaluation.settings.gpu_memory_utilization or 0.0
     held_back = Figure(
@@ -270,15 +263,15 @@ def _language(language: Plan, region: int, figures: tuple[Figure, ...]) -> Role:
         f"planned without the vision encoder; {format_gib(language.intent.reserve_bytes)} stay free for received "
         "outputs beside the KV cache, which vLLM does not profile",
     )
-    told = (held_back, *figures, *_host(shared, region, host, cache_bytes, processes))
+    told = (held_back, *figures, *_host(shared, region, host, cache_bytes, count))
     return Role(language.settings, ranks, region, METADATA_CACHE_GIB, shared, host, told)
 
 
-def _host(shared: int, region: int, host: int, cache: int, processes: int) -> tuple[Figure, Figure]:
+def _host(shared: int, region: int, host: int, cache: int, count: int) -> tuple[Figure, Figure]:
     parts = f"/dev/shm {format_gib(shared)}, 2 x {format_gib(cache)} of processed items, "
     return (
         Figure("shm", format_gib(shared), f"{format_gib(region)} of outputs, {format_gib(QUEUE_BYTES)} for queues"),
-        Figure("memory", format_gib(host), f"{parts}{processes} processes of {format_gib(PROCESS_BYTES)} (allowance)"),
+        Figure("memory", format_gib(host), f"{parts}{process_term(count).why}"),
     )
 
 

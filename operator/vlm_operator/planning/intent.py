@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from vlm_operator.engine.host_flags import NO_FLAGS, HostFlags
 from vlm_operator.engine.settings import EngineSettings
 from vlm_operator.engine.version import DEFAULT, EngineVersion
 
@@ -93,6 +94,7 @@ class Intent:
         uncounted_flags: further arguments that move memory in ways the plan does not count; see ``planning.uncounted``.
         hf_overrides: ``--hf-overrides`` of the command, as canonical JSON: counted where the model's facts were read
             with it.
+        host_flags: what further arguments say of main memory.
         is_prediction: nothing is chosen: the plan says what the flags as given, and vLLM's own defaults, would do.
     """
 
@@ -113,3 +115,4 @@ class Intent:
     is_prediction: bool = False
     uncounted_flags: tuple[str, ...] = ()
     hf_overrides: str | None = None
+    host_flags: HostFlags = NO_FLAGS

@@ -9,6 +9,7 @@ from vlm_operator.engine.flags import limit_to_json, shown_flags, to_arguments
 from vlm_operator.engine.settings import ModalityLimit
 from vlm_operator.gpu.facts import GPUFacts
 from vlm_operator.planning.evaluation import Container
+from vlm_operator.planning.host_memory import host_memory
 from vlm_operator.planning.plan import Move, Plan
 from vlm_operator.planning.workload import modalities_of
 
@@ -40,6 +41,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "environment": plan.environment,
         "budget": None if budget is None else {**_budget(budget), **_stages(plan)},
         **_vendor_free(plan),
+        **_host_memory(plan),
         "cup": None if cup is None else {"maxModelLen": cup.max_model_len, "neededBytes": cup.needed_bytes},
         "container": None if container is None else _container(container),
         "workload": {
@@ -79,6 +81,25 @@ def _vendor_free(plan: Plan) -> dict[str, dict[str, int]]:
             "requestedBytes": known.requested_bytes,
             "weightsBytes": known.weights_bytes,
             "roomBytes": known.room_bytes,
+        }
+    }
+
+
+def _host_memory(plan: Plan) -> dict[str, Any]:
+    """``hostMemory``: main memory of a pod with its terms; nothing where there is no evaluation on GPUs."""
+    found = host_memory(plan)
+    if found is None:
+        return {}
+    terms = [(term, False) for term in found.private] + [(term, True) for term in found.shared]
+    return {
+        "hostMemory": {
+            "totalBytes": found.total_bytes,
+            "sharedMemoryBytes": found.shared_bytes,
+            "terms": [
+                {"name": term.name, "bytes": term.size_bytes, "shared": shared, "source": term.why}
+                for term, shared in terms
+            ],
+            "notCounted": list(found.unknown),
         }
     }
 

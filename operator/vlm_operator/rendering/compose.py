@@ -6,7 +6,7 @@ from typing import Any
 
 from vlm_operator.rendering.manifest_yaml import to_yaml
 from vlm_operator.rendering.server import ServerRequest
-from vlm_operator.rendering.single_host import HEALTH_CHECK, SHARED_MEMORY, HostServer
+from vlm_operator.rendering.single_host import HEALTH_CHECK, HostServer
 
 
 def compose(request: ServerRequest) -> str:
@@ -25,7 +25,7 @@ def compose(request: ServerRequest) -> str:
         "environment": {**{name: _literal(value) for name, value in server.variables.items()}, "HF_TOKEN": None},
         "ports": [server.published],
         "volumes": [_literal(mount) for mount in server.mounts("cache")],
-        "shm_size": SHARED_MEMORY,
+        "shm_size": server.shared_memory,
         "restart": "unless-stopped",
     }
     if server.gpus:

@@ -6,7 +6,7 @@ import shlex
 from typing import Final
 
 from vlm_operator.rendering.server import ServerRequest
-from vlm_operator.rendering.single_host import SHARED_MEMORY, HostServer
+from vlm_operator.rendering.single_host import HostServer
 
 CONTINUED: Final = " \\\n  "
 
@@ -23,7 +23,7 @@ def docker(request: ServerRequest) -> str:
     lines = [["docker", "run"], ["--detach"], ["--name", server.name], ["--restart", "unless-stopped"]]
     if server.gpus:
         lines.append(["--gpus", str(server.gpus)])
-    lines += [["--shm-size", SHARED_MEMORY], ["--publish", server.published]]
+    lines += [["--shm-size", server.shared_memory], ["--publish", server.published]]
     lines += [["--volume", mount] for mount in server.mounts(server.cache_volume)]
     lines += [["--env", f"{name}={value}"] for name, value in server.variables.items()]
     lines += [["--env", "HF_TOKEN"], ["--entrypoint", "vllm"], [server.image, "serve", server.args[0]]]

@@ -11,7 +11,7 @@ from typing import Final
 
 from vlm_operator.gpu.resources import CDI_KIND
 from vlm_operator.rendering.server import ServerRequest
-from vlm_operator.rendering.single_host import HEALTH_CHECK, SHARED_MEMORY, HostServer
+from vlm_operator.rendering.single_host import HEALTH_CHECK, HostServer
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@:,./=+-]+")
 """Words that systemd takes as they are."""
@@ -34,7 +34,7 @@ def quadlet(request: ServerRequest) -> str:
         "Entrypoint=vllm",
         f"Exec={_words(['serve', *server.args])}",
         *(f"AddDevice={CDI_KIND}={number}" for number in range(server.gpus)),
-        f"ShmSize={SHARED_MEMORY}",
+        f"ShmSize={server.shared_memory}",
         f"PublishPort={server.published}",
         *(f"Volume={_word(mount)}" for mount in server.mounts(server.cache_volume)),
         *(f"Environment={_word(f'{name}={value}')}" for name, value in server.variables.items()),

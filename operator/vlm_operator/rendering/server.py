@@ -17,6 +17,7 @@ from vlm_operator.api.names import (
 )
 from vlm_operator.api.owner import owner_reference
 from vlm_operator.api.vlm_deployment import VLMDeploymentSpec
+from vlm_operator.engine.host_flags import NO_FLAGS, host_flags
 from vlm_operator.engine.version import EngineVersion, default_image
 from vlm_operator.errors import InputError
 from vlm_operator.gpu.resources import GPU_RESOURCE
@@ -74,6 +75,7 @@ class ServerRequest:
         pod_template: the user's overlay.
         nodes: nodes of one replica, each with a pod that runs the same command as another rank.
         share: the group that it shares its GPU with, None where it has GPUs of its own.
+        shared_memory_gib: size of /dev/shm, GiB.
         uid: of the VLMDeployment; without one (``vlmctl render``) the objects name no owner.
     """
 
@@ -96,6 +98,7 @@ class ServerRequest:
     uid: str | None = None
     claim: Claim | None = None
     share: SharedGPU | None = None
+    shared_memory_gib: int = SHARED_MEMORY_GIB
 
 
 LONGEST_ARGUMENT: Final = 128 * 1024
@@ -186,7 +189,14 @@ def server_request(
         cache=cache_of(name, spec.model_cache),
         pod_template=spec.pod_template,
         uid=uid,
+        shared_memory_gib=SHARED_MEMORY_GIB + _shared_cache_gib(spec),
     )
+
+
+def _shared_cache_gib(spec: VLMDeploymentSpec) -> int:
+    """GiB of the cache of processed items where ``extraArgs`` puts it into /dev/shm, up to a whole one."""
+    flags = host_flags(spec.engine.extra_args) if spec.engine else NO_FLAGS
+    return math.ceil(flags.processor_cache_gib) if flags.shared_cache else 0
 
 
 def render(request: ServerRequest) -> tuple[dict[str, Any], ...]:
@@ -300,7 +310,7 @@ def one_node_objects(request: ServerRequest) -> tuple[dict[str, Any], dict[str, 
         "claims": [{"name": CLAIM}] if claim is not None else [],
         "pod_claims": _pod_claims(request),
         "requests": _requests(request.host_memory_bytes),
-        "shared_memory": f"{SHARED_MEMORY_GIB}Gi",
+        "shared_memory": f"{request.shared_memory_gib}Gi",
         "cache_mounts": cache_mounts(request.cache),
         "cache_volumes": cache_volumes(request.cache),
         "service_port": request.service_port,

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from vlm_operator.errors import InputError
 from vlm_operator.rendering.model_cache import CACHE_PATH
-from vlm_operator.rendering.server import PORT, SHARED_MEMORY_GIB, ServerRequest, plain_environment
+from vlm_operator.rendering.server import PORT, ServerRequest, plain_environment
 
 ADDRESS: Final = "127.0.0.1"
 """Where the port is published: vLLM asks nobody for a password unless ``--api-key`` is set, and a port that Docker
@@ -20,8 +20,6 @@ HEALTH_CHECK: Final = (
     f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{PORT}/health', timeout=5)",
 )
 """Fails unless the server answers. Every image of vLLM has Python; not every one has curl."""
-
-SHARED_MEMORY: Final = f"{SHARED_MEMORY_GIB}g"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,7 @@ class HostServer:
         gpus: how many GPUs of this machine; 0 for the CPU backend.
         model_directory: directory of this machine that holds the model, None where it comes from the Hub.
         startup_seconds: how long the server may take to start.
+        shared_memory: size of /dev/shm, as container runtimes read it.
         cache_directory: directory of this machine for downloads and compiled kernels, None for the volume.
     """
 
@@ -46,6 +45,7 @@ class HostServer:
     gpus: int
     model_directory: str | None
     startup_seconds: int
+    shared_memory: str
     cache_directory: str | None = None
 
     @classmethod
@@ -78,6 +78,7 @@ class HostServer:
             gpus=sum(request.resources.values()),
             model_directory=model if model.startswith("/") else None,
             startup_seconds=request.startup_seconds,
+            shared_memory=f"{request.shared_memory_gib}g",
             cache_directory=request.cache.host_path,
         )
 

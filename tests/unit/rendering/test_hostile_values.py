@@ -104,5 +104,5 @@ def test_any_text_stays_a_value(field: str, text: str) -> None:
 
 def test_every_text_of_a_request_is_tried() -> None:
     tried = {key for make in FIELDS.values() for key in make("x")}
-    numbers = {"replicas", "service_port", "host_memory_bytes", "startup_seconds", "nodes"}
+    numbers = {"replicas", "service_port", "host_memory_bytes", "startup_seconds", "nodes", "shared_memory_gib"}
     assert {field.name for field in fields(ServerRequest)} - tried == {*numbers, "claim", "share"}

@@ -172,7 +172,7 @@ def _state_page(cache: StateCache, rank: RankShape) -> LayerPage:
     assert states is not None, "a model with a recurrent layer has its states sized"
     page = max(states.page_size_bytes(cache), states.padded_page_bytes)
     if states.mode is StateMode.ALL:
-        demand = Demand(states.block_size, UNBOUNDED_TOKENS)
+        demand = Demand(states.block_size, UNBOUNDED_TOKENS, extra_blocks=states.drafted_tokens)
     else:
         demand = Demand(states.block_size, 0, extra_blocks=states.pages(cache))
     return LayerPage(CacheKind.MAMBA, states.block_size, page, demand)

@@ -26,6 +26,7 @@ from vlm_operator.engine.kv_cache_rules import (
 )
 from vlm_operator.engine.runner import model_runner
 from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.speculation import drafted_tokens, mixing_of, speculation_of
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.identity_cache import cached_by_identity
@@ -47,6 +48,8 @@ class _Flags(NamedTuple):
     enable_prefix_caching: bool | None
     runner: str | None
     pp_layer_partition: tuple[int, ...] | None
+    drafted_tokens: int
+    drafts_with_module: bool
     version: EngineVersion
     compute_capability: tuple[int, int] | None
 
@@ -112,6 +115,8 @@ def _flags_of(
         settings.enable_prefix_caching if bounded else None,
         settings.runner if bounded else None,
         settings.pp_layer_partition,
+        drafted_tokens(settings),
+        _drafts_with_module(model, settings),
         version,
         compute_capability if _depends_on_gpu(model) else None,
     )
@@ -266,7 +271,15 @@ def _layers(model: ModelFacts, rank: RankShape, flags: _Flags) -> list[tuple[int
         for _ in range(run.count):
             stage = next(at)
             layers.extend((stage, page) for page in own)
+    if flags.drafts_with_module:  # one layer more like the last, on the last stage
+        layers.extend((flags.pipeline_parallel_size - 1, page) for page in own)
     return layers
+
+
+def _drafts_with_module(model: ModelFacts, settings: EngineSettings) -> bool:
+    """Whether a layer of a known MTP module caches beside the model's."""
+    found = speculation_of(settings)
+    return found is not None and found.method == "mtp" and mixing_of(model.architecture) is not None
 
 
 def _caches(model: ModelFacts) -> tuple[CacheLayer, ...]:
@@ -304,6 +317,7 @@ def _states(model: ModelFacts, flags: _Flags, rules: KVCacheRules, element: int,
         block_size=block_size,
         max_model_len=derived_max_model_len(model, flags.version),
         compute_capability=flags.compute_capability,
+        drafted_tokens=flags.drafted_tokens,
     )
 
 

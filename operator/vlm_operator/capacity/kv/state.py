@@ -44,13 +44,15 @@ def _divide(total: int, ranks: int, what: str) -> int:
     return total // ranks
 
 
-def state_elements(cache: StateCache, ranks: int) -> tuple[int, int]:
+def state_elements(cache: StateCache, ranks: int, drafted_tokens: int = 0) -> tuple[int, int]:
     """Elements of one layer's convolution state and recurrent state on one of ``ranks`` ranks.
+
+    The convolution keeps the drafted tokens of speculative decoding as well (``num_spec``).
 
     Raises:
         InputError: channels or heads cannot be divided over the ranks.
     """
-    kept = cache.conv_kernel - 1
+    kept = cache.conv_kernel - 1 + drafted_tokens
     match cache.kind:
         case StateKind.MAMBA1:
             channels = _divide(cache.intermediate_size, ranks, "state channels")
@@ -112,6 +114,7 @@ class StateBlocks:
         padded_page_bytes: page that states are padded to, 0 for a model without attention.
         attention_block_size: tokens of an attention layer's block.
         compute_capability: of the GPU; None where it is not known.
+        drafted_tokens: of speculative decoding: each has a state of its own (``num_speculative_blocks``).
     """
 
     rules: KVCacheRules
@@ -122,23 +125,24 @@ class StateBlocks:
     padded_page_bytes: int = 0
     attention_block_size: int = 0
     compute_capability: tuple[int, int] | None = None
+    drafted_tokens: int = 0
 
     def page_size_bytes(self, cache: StateCache) -> int:
         """Bytes of one layer's state on one rank, before padding."""
-        convolution, recurrent = state_elements(cache, self.tensor_parallel_size)
+        convolution, recurrent = state_elements(cache, self.tensor_parallel_size, self.drafted_tokens)
         state = element_bytes(_state_dtype(cache, self.model_dtype, self.rules))
         return convolution * element_bytes(self.model_dtype) + recurrent * state
 
     def pages(self, cache: StateCache) -> int:
         """States that one request holds in a layer, unless it holds one per block."""
         if self.mode is StateMode.NONE:
-            return 1
+            return 1 + self.drafted_tokens
         if _exports_checkpoints(cache, self.rules, self.compute_capability):
-            return 3
+            return 3 + self.drafted_tokens
         kept = self.rules.checkpoint_pages and cache.kind is StateKind.MAMBA2
         if cache.kind is StateKind.KIMI_DELTA_ATTENTION and cache.exports_checkpoints:
             kept = self.rules.delta_checkpoints
-        return 3 if kept else 2
+        return (3 if kept else 2) + self.drafted_tokens
 
 
 def _exports_checkpoints(cache: StateCache, rules: KVCacheRules, compute_capability: tuple[int, int] | None) -> bool:
@@ -163,6 +167,7 @@ def state_blocks(
     block_size: int,
     max_model_len: int,
     compute_capability: tuple[int, int] | None = None,
+    drafted_tokens: int = 0,
 ) -> StateBlocks:
     """Block sizes of a model with recurrent layers, re-aligned as vLLM does.
 
@@ -178,7 +183,14 @@ def state_blocks(
         UnknownFact: alignment depends on the GPU in that release.
         InputError: states cannot be divided over the ranks.
     """
-    blocks = StateBlocks(rules, mode, tensor_parallel_size, model_dtype, compute_capability=compute_capability)
+    blocks = StateBlocks(
+        rules,
+        mode,
+        tensor_parallel_size,
+        model_dtype,
+        compute_capability=compute_capability,
+        drafted_tokens=drafted_tokens,
+    )
     state_bytes = max(blocks.page_size_bytes(cache) for cache in caches)
     own_block = max_model_len if mode is StateMode.NONE else block_size
     if attention_token_bytes == 0:

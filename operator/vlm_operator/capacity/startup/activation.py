@@ -6,13 +6,14 @@ sampler runs beside hidden states and the encoder's outputs. What stays allocate
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from vlm_operator.capacity.startup.adapters import adapter_pass_bytes
 from vlm_operator.capacity.startup.budget import Moments, Term
 from vlm_operator.capacity.startup.coefficients import CUBLAS_WORKSPACE_BYTES, SMALL_BUFFERS_BYTES
 from vlm_operator.capacity.startup.delta_attention import delta_workspace_bytes
+from vlm_operator.capacity.startup.drafter import drafter_pass_bytes, drafts_with_module, rejection_bytes
 from vlm_operator.capacity.startup.encoder import NOTHING, EncoderMemory, EncoderRun, encoder_memory
 from vlm_operator.capacity.startup.sampler import bytes_per_logit, program_buffer_bytes, sampler_bytes
 from vlm_operator.capacity.startup.sparse_attention import SparseAttention, sparse_attention_memory
@@ -75,6 +76,9 @@ def activation(
     )
     samples = stage.is_last and not _pools(model)
     sampler = _sampler(model, rules, sequences, tokens) if samples else 0
+    if samples:
+        runner = settings.runner or "V1"
+        sampler += rejection_bytes(model, settings, runner=runner, rows=min(sequences, tokens))
     encoder = NOTHING if run is None else encoder_run_memory(model, gpu, settings, version, rules=rules, run=run)
     workspace = CUBLAS_WORKSPACE_BYTES[gpu.compute_capability is None or gpu.compute_capability >= (9, 0)]
     programs = _program_buffer(model, gpu, rules, sequences, tokens) if samples else 0
@@ -83,6 +87,8 @@ def activation(
     sampling = text.hidden_bytes + sampler + programs
     layers, persistent = _layers_and_workspace(text, sparse, rules)
     layers += adapter_pass_bytes(model, settings)
+    if stage.is_last and drafts_with_module(model, settings):
+        layers = max(layers, _drafter_layers(model, settings, version, rules) + drafter_pass_bytes(model, settings))
     persistent = max(persistent, delta_workspace_bytes(model, settings))
     # The encoder runs before the workspace of expert layers exists.
     constant = workspace + SMALL_BUFFERS_BYTES
@@ -111,6 +117,18 @@ def activation(
         modality=run.modality if run else None,
         terms=tuple(term for term in terms if term.size_bytes),
     )
+
+
+def _drafter_layers(model: ModelFacts, settings: EngineSettings, version: EngineVersion, rules: BudgetRules) -> int:
+    """Bytes while the drafter's layer runs: one with attention, whatever the model's others have."""
+    text = text_forward(
+        replace(model, cache_layers=()),
+        tokens=settings.batch_tokens,
+        tensor_parallel_size=settings.tensor_parallel_size,
+        expert_parallel=settings.enable_expert_parallel,
+        chunk_tokens=expert_chunk_tokens(version),
+    )
+    return _layers_and_workspace(text, SparseAttention(0, 0), rules)[0]
 
 
 _WORKSPACE: Final = {True: "sparse attention workspace", False: "expert workspace"}

@@ -16,6 +16,7 @@ from vlm_operator.capacity.startup.beside import loaded_beside
 from vlm_operator.capacity.startup.budget import Budget, Term
 from vlm_operator.capacity.startup.compilation import compile_peak_bytes
 from vlm_operator.capacity.startup.cuda_graphs import graph_estimate_bytes
+from vlm_operator.capacity.startup.drafter import drafts_with_module
 from vlm_operator.capacity.startup.encoder import EncoderRun
 from vlm_operator.capacity.startup.first_check import free_at_start_bytes, free_at_start_high_bytes, requested_bytes
 from vlm_operator.capacity.startup.loaded_buffers import loaded_buffer_bytes
@@ -29,6 +30,7 @@ from vlm_operator.capacity.startup.uncertainty import half_width_bytes, variance
 from vlm_operator.capacity.weights import stage_weight_bytes
 from vlm_operator.engine.budget_rules import Formula, budget_rules
 from vlm_operator.engine.settings import EngineSettings
+from vlm_operator.engine.speculation import drafted_tokens
 from vlm_operator.engine.version import EngineVersion, require_known
 from vlm_operator.engine.weight_rules import mxfp4_kernel, mxfp4_kernel_elsewhere
 from vlm_operator.errors import UnknownFact
@@ -282,7 +284,9 @@ def _weights(
     buffers = loaded_buffer_bytes(model, settings, version)
     # vLLM leaves the head out of models that it serves for embeddings (models/adapters.py).
     left_out = [stage.by_component.get(Component.HEAD, 0) if model.pooling else 0 for stage in counted]
-    beside = [sum(term.size_bytes for term in terms) for terms in loaded_beside(model, settings, version)]
+    beside = [
+        sum(term.size_bytes for term in terms) for terms in loaded_beside(model, settings, version, compute_capability)
+    ]
     sizes = [stage.total + buffers - head + more for stage, head, more in zip(counted, left_out, beside, strict=True)]
     other = mxfp4_kernel_elsewhere(version, compute_capability)
     if other is None or model.quantization is None or model.quantization.method != "mxfp4":
@@ -325,7 +329,7 @@ def _terms_of_stage(
         outside += EXPERT_PARALLEL_BYTES
     if rules.formula is Formula.CONSUMED:
         outside += runner_buffer_bytes(model, settings, rules, samples=stage.is_last)
-    graphs = _graph_bytes(stage, settings) if rules.subtracts_graph_estimate else 0
+    graphs = _graph_bytes(stage, model, settings) if rules.subtracts_graph_estimate else 0
     regime = regime_of(model, gpu, rules.formula)
     return StartupTerms(
         gpu=gpu,
@@ -357,7 +361,7 @@ def _terms_of_stage(
             Term("non-torch", outside, f"{'NCCL, ' if ranks > 1 else ''}kernels and buffers"),
             _graphs_term(settings, graphs),
         ),
-        beside=loaded_beside(model, settings, version)[stage.index],
+        beside=loaded_beside(model, settings, version, gpu.compute_capability)[stage.index],
         stage=stage,
     )
 
@@ -380,12 +384,13 @@ def _with_compilation(run: Activation, compile_peak: int) -> tuple[Activation, i
     return replace(run, moments=moments, terms=(*run.terms, Term("compilation", compile_peak, why))), more
 
 
-def _graph_bytes(stage: PipelineStage, settings: EngineSettings) -> int:
-    """vLLM's estimate of CUDA graphs."""
+def _graph_bytes(stage: PipelineStage, model: ModelFacts, settings: EngineSettings) -> int:
+    """vLLM's estimate of CUDA graphs; a decoding batch holds the drafted tokens of every sequence."""
+    drafts = drafts_with_module(model, settings)
     return graph_estimate_bytes(
         settings.cudagraph_capture_sizes or (),
-        max_num_seqs=settings.sequences,
-        layers=stage.layers,
+        max_num_seqs=settings.sequences * (1 + drafted_tokens(settings)),
+        layers=stage.layers + stage.is_last * drafts,
         tensor_parallel_size=settings.tensor_parallel_size,
         variants=settings.graphs_per_size,
     )

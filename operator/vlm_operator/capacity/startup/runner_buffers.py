@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vlm_operator.capacity.startup.drafter import drafter_buffer_bytes
 from vlm_operator.capacity.startup.sampler import penalty_buffer_bytes
 from vlm_operator.engine.budget_rules import BudgetRules
 from vlm_operator.engine.settings import EngineSettings
@@ -22,4 +23,4 @@ def runner_buffer_bytes(
     size = levels * settings.batch_tokens * model.text.hidden_size * model.dtype.size_bytes
     if rules.counts_penalty_buffers and samples:
         size += penalty_buffer_bytes(settings.sequences, model.text.vocab_size)
-    return size
+    return size + (drafter_buffer_bytes(model, settings) if samples else 0)

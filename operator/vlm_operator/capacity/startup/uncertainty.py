@@ -38,6 +38,8 @@ PEER_GRAPHS_SHARE: Final = 0.45
 """Of the estimate of CUDA graphs in which ranks talk to each other: three start-ups show it, 1.1 GiB apart."""
 ADAPTER_GRAPHS_SHARE: Final = 0.45
 """Of the estimate of CUDA graphs with LoRA, whose kernels no published start-up prints graphs of: as with peers."""
+DRAFTER_BYTES: Final = int(0.25 * GIB)
+"""Speculative decoding: no published start-up of a stock release on a discrete GPU prints all its terms."""
 WEIGHTS_SHARE: Final = 0.004
 """Of weights worked out from the config: padding and rearranged quantised layouts."""
 
@@ -85,6 +87,8 @@ def unseen_bytes(
         parts.append(RECURRENT_LAYERS_SHARE * layers_bytes)
     if settings.tensor_parallel_size > 1:
         parts.append(PEER_GRAPHS_SHARE * graph_bytes)
+    if settings.speculative_config is not None:
+        parts.append(DRAFTER_BYTES)
     if settings.enable_lora:
         parts.append(ADAPTER_GRAPHS_SHARE * graph_bytes)
     if settings.pipeline_parallel_size > 1:
