@@ -158,7 +158,7 @@ class LifecycleReason(Described):
     REFUSALS_UNNAMED = (
         "RefusalsUnnamed",
         "The server's metrics count requests that were answered with a client error, and its log does not say why.",
-        "Look at what the clients were answered: vLLM 0.32 logs no sentence for /v1/completions.",
+        "Look at what the clients were answered: vLLM 0.32 logs 400 Bad Request alone.",
     )
     OUT_OF_MEMORY_IN_SERVICE = (
         "OutOfMemoryInService",
