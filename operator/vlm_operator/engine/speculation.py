@@ -56,7 +56,7 @@ def speculation_of(settings: EngineSettings) -> Speculation | None:
         return None
     given: dict[str, Any] = json.loads(settings.speculative_config)
     method, tokens = str(given.get("method") or ""), given.get("num_speculative_tokens")
-    if method.endswith("_mtp"):  # the name of a family, taken until 0.2x and still read
+    if method.endswith("_mtp"):  # the name of a family: an alias (``MTPModelTypes``)
         method = "mtp"
     if not isinstance(tokens, int) or tokens < 1:
         tokens = 1 if method == "mtp" else 0

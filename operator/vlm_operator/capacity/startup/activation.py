@@ -75,10 +75,7 @@ def activation(
         chunk_tokens=expert_chunk_tokens(version),
     )
     samples = stage.is_last and not _pools(model)
-    sampler = _sampler(model, rules, sequences, tokens) if samples else 0
-    if samples:
-        runner = settings.runner or "V1"
-        sampler += rejection_bytes(model, settings, runner=runner, rows=min(sequences, tokens))
+    sampler = _sampler(model, settings, rules) if samples else 0
     encoder = NOTHING if run is None else encoder_run_memory(model, gpu, settings, version, rules=rules, run=run)
     workspace = CUBLAS_WORKSPACE_BYTES[gpu.compute_capability is None or gpu.compute_capability >= (9, 0)]
     programs = _program_buffer(model, gpu, rules, sequences, tokens) if samples else 0
@@ -88,7 +85,7 @@ def activation(
     layers, persistent = _layers_and_workspace(text, sparse, rules)
     layers += adapter_pass_bytes(model, settings)
     if stage.is_last and drafts_with_module(model, settings):
-        layers = max(layers, _drafter_layers(model, settings, version, rules) + drafter_pass_bytes(model, settings))
+        layers = max(layers, _drafter_layers(model, settings, version, rules))
     persistent = max(persistent, delta_workspace_bytes(model, settings))
     # The encoder runs before the workspace of expert layers exists.
     constant = workspace + SMALL_BUFFERS_BYTES
@@ -128,7 +125,7 @@ def _drafter_layers(model: ModelFacts, settings: EngineSettings, version: Engine
         expert_parallel=settings.enable_expert_parallel,
         chunk_tokens=expert_chunk_tokens(version),
     )
-    return _layers_and_workspace(text, SparseAttention(0, 0), rules)[0]
+    return _layers_and_workspace(text, SparseAttention(0, 0), rules)[0] + drafter_pass_bytes(model, settings)
 
 
 _WORKSPACE: Final = {True: "sparse attention workspace", False: "expert workspace"}
@@ -165,8 +162,10 @@ def _program_buffer(model: ModelFacts, gpu: GPUFacts, rules: BudgetRules, sequen
     )
 
 
-def _sampler(model: ModelFacts, rules: BudgetRules, sequences: int, tokens: int) -> int:
-    return sampler_bytes(
+def _sampler(model: ModelFacts, settings: EngineSettings, rules: BudgetRules) -> int:
+    sequences, tokens = settings.sequences, settings.batch_tokens
+    rejected = rejection_bytes(model, settings, runner=settings.runner or "V1", rows=min(sequences, tokens))
+    return rejected + sampler_bytes(
         rules.sampler,
         max_num_seqs=sequences,
         max_num_batched_tokens=tokens,
