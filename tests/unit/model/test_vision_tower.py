@@ -121,6 +121,11 @@ def tower(figures: dict[str, int], **changes: Any) -> VisionTower:
             id="dots.ocr (vLLM's DotsVisionConfig)",
         ),
         pytest.param(
+            {"model_type": "hunyuan_vl", "text_config": {"hidden_size": 1024}, "vision_config": {"patch_size": 16}},
+            VisionTower(27, 1152, 4304, 16, 16, 2, 1024, traits=TowerTraits(rotation=Rotation.NONE)),
+            id="HunyuanOCR (HunYuanVLVisionConfig)",
+        ),
+        pytest.param(
             {"model_type": "muse_glimmer", "text_config": {"hidden_size": 6656}, "vision_config": {"patch_size": 14}},
             VisionTower(50, 1536, 8960, 16, 14, 2, 6656, frames=2, traits=TowerTraits(
                 rotation=Rotation.FLOAT32_STACKED, embeddings_kept=2)),

@@ -37,7 +37,7 @@ class NewlineMergerTower(Tower):
         positions: learned ones, and one of a class token that is never used.
     """
 
-    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.NONE, embeddings_kept=1)
+    traits: ClassVar[TowerTraits] = TowerTraits(rotation=Rotation.NONE)
 
     channels: int
     positions: int
