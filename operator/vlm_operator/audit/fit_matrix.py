@@ -115,6 +115,7 @@ class _Row:
         self._model, self._planner = model, planner
         self._too_few: dict[GPUFacts, int] = {}
         self._figures: dict[int, _Figures] = {}
+        self._intents: dict[int, Intent] = {}
 
     def fit(self, group: NodeGroup, gpu: GPUFacts) -> Fit:
         """The cell of a group, whose GPU is ``gpu``.
@@ -142,7 +143,10 @@ class _Row:
         return self._figures[id(made)]
 
     def _plan(self, gpu: GPUFacts, gpus_per_node: int) -> Plan:
-        return self._planner.plan(self._model.facts, gpu, replace(self._model.intent, gpus_available=gpus_per_node))
+        intent = self._intents.get(gpus_per_node)
+        if intent is None:
+            intent = self._intents[gpus_per_node] = replace(self._model.intent, gpus_available=gpus_per_node)
+        return self._planner.plan(self._model.facts, gpu, intent)
 
     def _on_fewer(self, gpu: GPUFacts, gpus_per_node: int) -> Plan | None:
         """The plan that fits on nodes with so few GPUs; None where none does, as on nodes with fewer still."""

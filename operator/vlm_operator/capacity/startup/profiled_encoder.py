@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from vlm_operator.capacity.multimodal import EncoderBudget, encoder_budget, max_item_tokens
 from vlm_operator.capacity.multimodal.audio import tokens_of
@@ -107,7 +106,7 @@ def _dummy_tokens(
     if not any(settings.enabled(name) for name, _ in others):
         return budget.tokens_per_item
     own = tuple(entry for entry in settings.limit_mm_per_prompt or () if entry[0] == budget.modality)
-    alone = replace(settings, limit_mm_per_prompt=tuple(sorted((*own, *others))))
+    alone = settings.with_(limit_mm_per_prompt=tuple(sorted((*own, *others))))
     return max(max_item_tokens(facts, alone, version).get(budget.modality, 0), budget.tokens_per_item)
 
 
