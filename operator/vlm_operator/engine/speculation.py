@@ -1,14 +1,13 @@
 """Speculative decoding as ``--speculative-config`` asks for it: which drafter, and how many tokens ahead.
 
 Sources (vLLM 0.19.1 to 0.33.0): ``config/speculative.py: SpeculativeConfig``, its ``hf_config_override`` for the
-modules that predict several tokens (MTP), and the ``*_mtp.py`` files in ``model_executor/models``.
+modules that predict several tokens (MTP).
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any, Final
 
 from vlm_operator.engine.settings import EngineSettings
@@ -20,15 +19,6 @@ _COUNTED_KEYS: Final = frozenset(
     }
 )
 """Keys of the config that change nothing of what is counted, beside method and tokens."""
-
-
-class Mixing(Enum):
-    """How a module that predicts tokens joins the embedding of one token and the hidden state of the one before."""
-
-    DIVIDED = auto()
-    """``mtp.fc``, divided over the ranks (``qwen3_next_mtp.py``, ``qwen3_5_mtp.py``)."""
-    WHOLE = auto()
-    """``eh_proj``, whole on every rank and never quantised (``deepseek_mtp.py``, ``glm4_moe_mtp.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +57,3 @@ def drafted_tokens(settings: EngineSettings) -> int:
     """Tokens drafted ahead of each sequence; 0 without speculative decoding."""
     found = speculation_of(settings)
     return found.tokens if found is not None else 0
-
-
-def mixing_of(architecture: str) -> Mixing | None:
-    """How the class's module for several tokens mixes; None for a class whose module is not counted."""
-    if architecture in _DIVIDED:
-        return Mixing.DIVIDED
-    return Mixing.WHOLE if architecture in _WHOLE else None
-
-
-_DIVIDED: Final = frozenset(
-    {
-        "Qwen3NextForCausalLM",
-        "Qwen3_5ForCausalLM",
-        "Qwen3_5ForConditionalGeneration",
-        "Qwen3_5MoeForCausalLM",
-        "Qwen3_5MoeForConditionalGeneration",
-    }
-)
-_WHOLE: Final = frozenset({"DeepseekV3ForCausalLM", "Glm4MoeForCausalLM"})

@@ -14,6 +14,7 @@ from vlm_operator.capacity.kv.layout import KVGroup, KVLayout, WeightedDemands, 
 from vlm_operator.capacity.kv.page import CacheKind, LayerPage, RankShape, heads_on_rank, layer_page
 from vlm_operator.capacity.kv.sparse import index_block_size, sparse_token_bytes
 from vlm_operator.capacity.kv.state import StateBlocks, element_bytes, state_blocks, state_mode
+from vlm_operator.engine.architecture_drafters import mixing_of
 from vlm_operator.engine.kv_cache_rules import (
     DEFAULT_BATCHED_TOKENS,
     DEFAULT_BLOCK_SIZE,
@@ -26,7 +27,7 @@ from vlm_operator.engine.kv_cache_rules import (
 )
 from vlm_operator.engine.runner import model_runner
 from vlm_operator.engine.settings import EngineSettings
-from vlm_operator.engine.speculation import drafted_tokens, mixing_of, speculation_of
+from vlm_operator.engine.speculation import drafted_tokens, speculation_of
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.errors import InputError
 from vlm_operator.identity_cache import cached_by_identity

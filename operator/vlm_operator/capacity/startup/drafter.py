@@ -12,8 +12,9 @@ from typing import Final
 
 from vlm_operator.capacity.weights.ranks import Ranks
 from vlm_operator.capacity.weights.weight_bytes import Conditions, stage_components
+from vlm_operator.engine.architecture_drafters import Mixing, mixing_of
 from vlm_operator.engine.settings import MODALITIES, EngineSettings
-from vlm_operator.engine.speculation import Mixing, mixing_of, speculation_of
+from vlm_operator.engine.speculation import speculation_of
 from vlm_operator.engine.version import EngineVersion
 from vlm_operator.engine.weight_rules import mxfp4_kernel
 from vlm_operator.identity_cache import cached_by_identity
