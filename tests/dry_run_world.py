@@ -7,6 +7,7 @@ import io
 import json
 import tempfile
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,24 @@ class DryRunWorld(World):
         """Status and reason of the condition ``Planned``."""
         condition = self.condition("Planned")
         return condition["status"], condition["reason"]
+
+
+def asking(**more: Any) -> DryRunWorld:
+    """A world whose Job is under way."""
+    world = DryRunWorld(**more)
+    world.reconcile()
+    return world
+
+
+def answered(report: dict[str, Any] | None = None, **more: Any) -> DryRunWorld:
+    """A world whose Job has answered, two looks later."""
+    world = asking(**more)
+    world.answers(report or recorded())
+    world.reconcile()
+    world.reconcile()
+    return world
+
+
+def tried_again(world: DryRunWorld, seconds: float = 3600) -> None:
+    world.now += timedelta(seconds=seconds)
+    world.reconcile()
