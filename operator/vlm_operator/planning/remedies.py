@@ -180,5 +180,6 @@ def as_hint(
     if pinned:
         parts.append(f"{'It' if parts else 'it'} would fit if a pinned flag were changed: " + "; or ".join(pinned[:4]))
     if uncounted_flags:
-        parts.append(f"{', '.join(uncounted_flags)} need further memory, which is not counted")
+        verb = "needs" if len(uncounted_flags) == 1 else "need"
+        parts.append(f"{', '.join(uncounted_flags)} {verb} further memory, which is not counted")
     return ". ".join(parts)

@@ -23,4 +23,5 @@ def uncounted_flags(intent: Intent, model: ModelFacts | None) -> tuple[str, ...]
 
 def not_counted(flags: tuple[str, ...]) -> str:
     """What a plan says of them."""
-    return f"{', '.join(flags)} change memory in ways that the plan does not count"
+    verb = "changes" if len(flags) == 1 else "change"
+    return f"{', '.join(flags)} {verb} memory in ways that the plan does not count"

@@ -59,7 +59,7 @@ def test_layers_that_an_override_takes_away_are_not_counted(tmp_path: Path) -> N
 def test_where_the_config_cannot_be_read_the_plan_is_not_certain(tmp_path: Path) -> None:
     found = planned(tmp_path, {"id": "Qwen/Qwen3-VL-8B-Instruct"}, FLAG, '{"max_position_embeddings": 4096}')
     assert (found["verdict"], found["reason"]) == ("FitsTight", "UncountedFlags")
-    assert "--hf-overrides change memory in ways that the plan does not count" in found["message"]
+    assert "--hf-overrides changes memory in ways that the plan does not count" in found["message"]
     assert "without --hf-overrides, which could not be applied" in found["model"]["source"]
 
 

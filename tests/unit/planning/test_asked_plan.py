@@ -117,7 +117,7 @@ def test_no_context_is_shorter_than_the_request(intent: Intent, expected: int) -
 def test_flags_that_a_dry_run_does_not_see_make_no_certain_plan(intent: Intent, expected: tuple[str, str]) -> None:
     found = chosen(intent, card=leaving(40 * 2**30))
     assert (str(found.verdict), str(found.reason)) == expected
-    words = "--enable-lora change memory in ways that the plan does not count"
+    words = "--enable-lora changes memory in ways that the plan does not count"
     assert (words in found.message) is bool(intent.uncounted_flags)
 
 

@@ -55,7 +55,7 @@ def test_overrides_of_the_config_are_certain_where_it_was_read_with_them(
     model = replace(qwen3_vl(), hf_overrides=read_with)
     found = plan(model, gpu("H100"), Intent(gpu_count=1, hf_overrides=served_with))
     assert found.verdict is verdict
-    words = "--hf-overrides change memory in ways that the plan does not count"
+    words = "--hf-overrides changes memory in ways that the plan does not count"
     assert (words in found.message) is (verdict is Verdict.FITS_TIGHT)
 
 
