@@ -17,7 +17,8 @@ DEFAULT_SLOTS: Final = 1
 DEFAULT_RANK: Final = 16
 
 LARGEST_VOCABULARY: Final = 258_048
-"""Most tokens of a vocabulary whose output matrix takes adapters (``lora/layers/logits_processor.py``)."""
+"""Most tokens of a vocabulary whose output matrix takes adapters (vLLM 0.19.1 to 0.33.0:
+``lora/layers/logits_processor.py``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,10 +99,6 @@ def counted(
     return replace(start, refused=refused, read_until={**kept, **until})
 
 
-def _by_size(counted: Mapping[int, int]) -> dict[str, int]:
-    return {str(size): count for size, count in sorted(counted.items())}
-
-
 def _name(key: StartupKey) -> str:
     return f"{key.pod_uid}/{key.container}/{key.run}"
 

@@ -47,3 +47,19 @@ def test_what_vllm_refuses_of_adapters(
     assert (found is None) is (said is None)
     assert found is None or (said or "") in found.message
     assert adapters(Command(model, settings.with_(enable_lora=False), gpu("H100"), release)) is None
+
+
+@pytest.mark.parametrize(
+    ("architecture", "tokens", "refused"),
+    [
+        pytest.param(QWEN, 258_048, False, id="the largest"),
+        pytest.param(QWEN, 258_049, True, id="one more"),
+        pytest.param("Gemma3ForConditionalGeneration", 262_208, False, id="a class whose output takes no adapters"),
+    ],
+)
+def test_an_output_matrix_with_too_many_tokens_takes_no_adapters(architecture: str, tokens: int, refused: bool) -> None:
+    model = qwen3_vl()
+    model = replace(model, architecture=architecture, text=replace(model.text, vocab_size=tokens))
+    found = adapters(Command(model, EngineSettings(enable_lora=True), gpu("H100"), EngineVersion(0, 33)))
+    assert (found is not None) is refused
+    assert found is None or "of 258,049 tokens" in found.message
